@@ -1,0 +1,1 @@
+"""Everything said to a Pact Broker, and one to run at home."""

@@ -1,0 +1,1 @@
+"""One pact, verified."""
