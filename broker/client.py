@@ -1,0 +1,528 @@
+"""HAL over HTTP to a Pact Broker: links, credentials, retries, limits.
+
+The only module that sends a request to a broker. Two rules shape it: credentials go to the
+broker's own origin and nowhere else, and an answer is believed only after it was checked.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import quote, urljoin
+
+import requests
+from urllib3 import Retry
+from urllib3.exceptions import HTTPError, LocationParseError
+from urllib3.util import parse_url
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from types import TracebackType
+
+ACCEPT = "application/hal+json, application/json"
+MAX_BYTES = 50 * 1024 * 1024
+"""The largest answer that is read, in bytes, unpacked."""
+CONNECT_TIMEOUT = 10.0
+READ_TIMEOUT = 30.0
+MAX_REDIRECTS = 5
+TRANSIENT_STATUSES = frozenset({429, 500, 502, 503, 504})
+DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+class BrokerError(Exception):
+    """Something that was asked of a broker did not work; the message says what, and what to do."""
+
+    transient = False
+    """Whether the same request may work later."""
+
+
+class BrokerUnreachable(BrokerError):
+    """No answer, or one that promises to be another one later (429, 5xx).
+
+    Attributes:
+        retry_after: how many seconds the broker asks to wait, if it does.
+    """
+
+    transient = True
+
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class BrokerRefused(BrokerError):
+    """The broker answered, and said no.
+
+    Attributes:
+        status: the HTTP status of the answer.
+    """
+
+    def __init__(self, message: str, *, status: int) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class UnexpectedAnswer(BrokerError):
+    """The answer is not what a Pact Broker sends: a page, a redirect elsewhere, too large, no JSON."""
+
+
+class OffOrigin(BrokerError):
+    """A URL that is not on the broker's own origin; nothing was sent to it."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The scheme, host, port and base path that make up one broker.
+
+    A URL is on the origin only if all four agree. Both sides are read by the parser that the HTTP
+    library itself uses (urllib3's, which also resolves dot segments), so that no spelling of a URL
+    means one thing here and another one on the wire.
+    """
+
+    scheme: str
+    host: str
+    port: int
+    path: str
+
+    @classmethod
+    def of(cls, url: str) -> Origin:
+        """Read the origin from a broker's base URL.
+
+        Raises:
+            ValueError: it is no http(s) URL, or it carries credentials, a query or a fragment.
+        """
+        scheme, host, port, path = _split(url)
+        if "?" in url or "#" in url:
+            raise ValueError("a base URL has no query and no fragment")
+        return cls(scheme, host, port, path.rstrip("/"))
+
+    @classmethod
+    def of_pact_url(cls, url: str) -> Origin:
+        """Guess the broker's origin from a pact's URL: what stands before `/pacts/`.
+
+        Raises:
+            ValueError: it is no http(s) URL, or it carries credentials.
+        """
+        scheme, host, port, path = _split(url)
+        return cls(scheme, host, port, path.split("/pacts/", 1)[0].rstrip("/") if "/pacts/" in path else "")
+
+    def contains(self, url: str) -> bool:
+        """Tell whether the URL is on this origin, at or below its base path."""
+        try:
+            scheme, host, port, path = _split(url)
+        except ValueError:
+            return False
+        return (scheme, host, port) == (self.scheme, self.host, self.port) and (
+            path == self.path or path.startswith(self.path + "/")
+        )
+
+    def __str__(self) -> str:
+        port = "" if DEFAULT_PORTS[self.scheme] == self.port else f":{self.port}"
+        return f"{self.scheme}://{self.host}{port}{self.path}"
+
+
+def _split(url: str) -> tuple[str, str, int, str]:
+    """Take a URL apart: scheme, host, port and normalised path.
+
+    Raises:
+        ValueError: it is no http(s) URL, or it carries credentials.
+    """
+    if any(ord(c) <= 0x20 or c in '\\"<>^`|' or ord(c) == 0x7F for c in url):
+        raise ValueError("it has a space or another character that a URL can't have")
+    try:
+        parts = parse_url(url)
+    except LocationParseError as error:
+        raise ValueError("it can't be read as a URL") from error
+    scheme = (parts.scheme or "").lower()
+    if scheme not in DEFAULT_PORTS or not parts.host:
+        raise ValueError("it must be an http:// or https:// URL")
+    if parts.auth is not None:
+        raise ValueError("it must not carry a user name or password")
+    path = parts.path or ""
+    # urllib3 resolves "." and ".." but not their encoded forms, which a server may resolve.
+    if any(segment in {".", ".."} for segment in path.lower().replace("%2e", ".").split("/")):
+        raise ValueError("its path must not contain '.' or '..' segments")
+    return scheme, parts.host.lower(), parts.port or DEFAULT_PORTS[scheme], path
+
+
+@dataclass(frozen=True)
+class BrokerAccess:
+    """Where a broker is, and what it takes to be let in.
+
+    Attributes:
+        base_url: the broker's base URL, with its path if it has one.
+        username: of basic auth; together with `password`.
+        password: of basic auth.
+        token: a bearer token, instead of the two.
+    """
+
+    base_url: str
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    token: str | None = field(default=None, repr=False)
+
+    @property
+    def has_credentials(self) -> bool:
+        """Whether any credentials are configured."""
+        return self.token is not None or self.username is not None
+
+
+class _Credentials(requests.auth.AuthBase):
+    """Credentials for one origin; also keeps requests from looking into ~/.netrc."""
+
+    def __init__(self, access: BrokerAccess, origin: Origin) -> None:
+        self._access = access
+        self._origin = origin
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        if not self._origin.contains(request.url or ""):
+            return request
+        if self._access.token is not None:
+            request.headers["Authorization"] = f"Bearer {self._access.token}"
+            return request
+        if self._access.username is not None:
+            # requests encodes str as latin-1, which not every password fits
+            requests.auth.HTTPBasicAuth(
+                self._access.username.encode(), (self._access.password or "").encode()
+            )(request)
+        return request
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a broker answered: the status, the `Location` header, and the JSON document if there is one."""
+
+    url: str
+    status: int
+    location: str | None
+    document: Any
+
+
+class BrokerClient:
+    """A session with one Pact Broker.
+
+    Args:
+        access: the broker and the credentials for it.
+        retry_time: for how many seconds a request that met a 429, a 5xx or no answer is tried again.
+        deadline: the `time.monotonic()` past which nothing is tried or waited for.
+        on_retry: called with a sentence before each wait.
+        user_agent: the `User-Agent` to send.
+    """
+
+    def __init__(
+        self,
+        access: BrokerAccess,
+        *,
+        retry_time: float = 60.0,
+        deadline: float | None = None,
+        on_retry: Callable[[str], None] | None = None,
+        user_agent: str = "pact-dispatch",
+    ) -> None:
+        self.origin = Origin.of(access.base_url)
+        self._access = access
+        self._retry_time = retry_time
+        self._deadline = deadline
+        self._on_retry = on_retry or (lambda _: None)
+        self._session = requests.Session()
+        self._session.auth = _Credentials(access, self.origin)
+        self._session.headers.update({"Accept": ACCEPT, "User-Agent": user_agent})
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._session.close()
+
+    def get(self, url: str) -> Answer:
+        """Fetch a JSON document, trying again while the broker is away.
+
+        Raises:
+            BrokerError: no document was had; the subclass and the message say why.
+        """
+        return self._with_retries("GET", url, None)
+
+    def put(self, url: str, body: Mapping[str, Any]) -> Answer:
+        """Put a JSON document; safe to repeat, so it is tried again as `get` is.
+
+        Raises:
+            BrokerError: the broker did not take it.
+        """
+        return self._with_retries("PUT", url, body)
+
+    def post_once(self, url: str, body: Mapping[str, Any]) -> Answer:
+        """Post a JSON document, once: whether it may be repeated is the caller's to know.
+
+        Raises:
+            BrokerUnreachable: no answer, or a transient one: it may or may not have been taken.
+            BrokerError: it was not taken.
+        """
+        return self._once("POST", url, body)
+
+    def waits(self) -> Waits:
+        """Start counting the waits between the tries of one request."""
+        return Waits(self._retry_time, self._deadline, self._on_retry)
+
+    def link(self, document: Any, rel: str, **parameters: str) -> str | None:
+        """Find a link of a HAL document, its template filled in, each value percent-encoded.
+
+        Whether it leads to the broker is checked when it is followed, as with every URL.
+
+        Returns:
+            The absolute URL, or None when the document has no such link.
+        """
+        links = document.get("_links") if isinstance(document, dict) else None
+        found = links.get(rel) if isinstance(links, dict) else None
+        if isinstance(found, list):
+            found = found[0] if found else None
+        href = found.get("href") if isinstance(found, dict) else None
+        if not isinstance(href, str):
+            return None
+        for name, value in parameters.items():
+            href = href.replace("{" + name + "}", quote(value, safe=""))
+        return urljoin(str(self.origin) + "/", href)
+
+    def _with_retries(self, method: str, url: str, body: Mapping[str, Any] | None) -> Answer:
+        waits = self.waits()
+        while True:
+            try:
+                return self._once(method, url, body)
+            except BrokerUnreachable as error:
+                waits.wait_after(error)
+
+    def _once(self, method: str, url: str, body: Mapping[str, Any] | None) -> Answer:
+        """Send one request, following redirects that stay on the origin."""
+        for _ in range(MAX_REDIRECTS + 1):
+            self._check_origin(url)
+            response = self._send(method, url, body)
+            with response:
+                target = response.headers.get("Location") if response.is_redirect else None
+                if target is None:
+                    return self._read(method, url, response)
+                target = urljoin(url, target)
+                if not self.origin.contains(target):
+                    raise UnexpectedAnswer(
+                        f"{url} redirects to {_shown(target)}, which is not on the broker's origin "
+                        f"({self.origin}), so it was not followed. If the broker moved, set "
+                        "--pact-broker-base-url to its new address; if that is a sign-in page, the broker "
+                        "wants credentials that a program can give (--broker-token, or --broker-username "
+                        "and --broker-password)"
+                    )
+                if method != "GET" and response.status_code not in {307, 308}:
+                    raise UnexpectedAnswer(
+                        f"{method} {url} was answered with a redirect ({response.status_code}) to {_shown(target)}: "
+                        "set --pact-broker-base-url to the address that the broker really has"
+                    )
+                url = target
+        raise UnexpectedAnswer(f"more than {MAX_REDIRECTS} redirects, the last one to {_shown(url)}")
+
+    def _check_origin(self, url: str) -> None:
+        if not self.origin.contains(url):
+            raise OffOrigin(
+                f"{_shown(url)} is not on the broker {self.origin}, so nothing was sent to it. If the broker gives "
+                "links like that, set --pact-broker-base-url to the address that it uses for itself, or have it use "
+                "this one (PACT_BROKER_BASE_URL in the broker's own configuration)"
+            )
+
+    def _send(self, method: str, url: str, body: Mapping[str, Any] | None) -> requests.Response:
+        try:
+            return self._session.request(
+                method,
+                url,
+                json=body,
+                timeout=(self._cut(CONNECT_TIMEOUT), self._cut(READ_TIMEOUT)),
+                allow_redirects=False,
+                stream=True,
+            )
+        except requests.exceptions.SSLError as error:
+            raise BrokerError(
+                f"no trusted TLS connection to {self.origin}: {_reason(error)}. If its certificate is signed by an "
+                "authority of your own, set REQUESTS_CA_BUNDLE to that authority's PEM file"
+            ) from error
+        except requests.exceptions.ProxyError as error:
+            raise BrokerUnreachable(f"the proxy to {self.origin} did not work: {_reason(error)}") from error
+        except requests.exceptions.Timeout as error:
+            raise BrokerUnreachable(f"{self.origin} did not answer in time") from error
+        except requests.exceptions.ConnectionError as error:
+            raise BrokerUnreachable(f"{self.origin} can't be reached: {_reason(error)}") from error
+        except (requests.exceptions.RequestException, HTTPError) as error:
+            raise UnexpectedAnswer(f"{method} {_shown(url)} did not work: {_reason(error)}") from error
+        except OSError as error:  # requests: "Could not find a suitable TLS CA certificate bundle"
+            raise BrokerError(f"{error} (REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE)") from error
+
+    def _cut(self, seconds: float) -> float:
+        if self._deadline is None:
+            return seconds
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise BrokerUnreachable(f"out of time before {self.origin} answered")
+        return min(seconds, left)
+
+    def _read(self, method: str, url: str, response: requests.Response) -> Answer:
+        status = response.status_code
+        content = self._content(url, response)
+        if status in TRANSIENT_STATUSES:
+            raise BrokerUnreachable(
+                f"{method} {_shown(url)} was answered with {_status(response)}",
+                retry_after=_retry_after(response),
+            )
+        if not response.ok:
+            raise BrokerRefused(self._refusal(method, url, response, content), status=status)
+        if not content.strip():
+            return Answer(url, status, response.headers.get("Location"), None)
+        kind = response.headers.get("Content-Type", "")
+        if "html" in kind or content.lstrip()[:1] == b"<":
+            raise UnexpectedAnswer(
+                f"{_shown(url)} answered with a web page instead of JSON: that is often a sign-in page in front of "
+                "the broker. Check the URL, and the credentials (--broker-token, or --broker-username and "
+                "--broker-password)"
+            )
+        return Answer(url, status, response.headers.get("Location"), parse_json(content, _shown(url)))
+
+    def _content(self, url: str, response: requests.Response) -> bytes:
+        content = bytearray()
+        try:
+            for chunk in response.iter_content(65536):
+                content += chunk
+                if len(content) > MAX_BYTES:
+                    raise UnexpectedAnswer(
+                        f"{_shown(url)} answered with more than {MAX_BYTES // 2**20} MB: too large"
+                    )
+                self._cut(READ_TIMEOUT)
+        except requests.exceptions.ContentDecodingError as error:
+            raise UnexpectedAnswer(f"{_shown(url)} answered with broken compression") from error
+        except (requests.exceptions.RequestException, HTTPError) as error:
+            raise BrokerUnreachable(f"the answer of {_shown(url)} broke off: {_reason(error)}") from error
+        return bytes(content)
+
+    def _refusal(self, method: str, url: str, response: requests.Response, content: bytes) -> str:
+        said = _said(content)
+        what = f"{method} {_shown(url)} was answered with {_status(response)}"
+        if said:
+            what += f": {said}"
+        if response.status_code == 401:
+            return what + (
+                ". The credentials are wrong, or may not do this (a read-only user can't publish)"
+                if self._access.has_credentials
+                else ". The broker wants credentials: --broker-token, or --broker-username and --broker-password "
+                "(PACT_BROKER_TOKEN, PACT_BROKER_USERNAME, PACT_BROKER_PASSWORD)"
+            )
+        if response.status_code == 403:
+            return what + ". These credentials may not do this"
+        return what
+
+
+class Waits:
+    """The waits between the tries of one request: exponential back-off with jitter, `Retry-After` honoured.
+
+    The arithmetic is urllib3's `Retry`; what is added is a limit in time instead of in tries.
+    """
+
+    def __init__(self, retry_time: float, deadline: float | None, on_retry: Callable[[str], None]) -> None:
+        end = time.monotonic() + retry_time
+        self._end = end if deadline is None else min(end, deadline)
+        self._on_retry = on_retry
+        self._retry = Retry(total=None, backoff_factor=0.5, backoff_max=20, backoff_jitter=0.25)
+
+    def wait_after(self, error: BrokerUnreachable) -> None:
+        """Wait until it is time for the next try.
+
+        Raises:
+            BrokerUnreachable: the one given, when no time is left for another try.
+        """
+        self._retry = self._retry.increment(method="GET", url="")
+        # urllib3 tries the first time again at once; a broker that just failed is given a moment
+        delay = max(error.retry_after or 0.0, self._retry.get_backoff_time(), 0.25)
+        if time.monotonic() + delay >= self._end:
+            raise error
+        self._on_retry(f"{error}; trying again in {delay:.1f} s")
+        time.sleep(delay)
+
+
+def parse_json(content: bytes, what: str) -> Any:
+    """Parse a JSON document as strictly as the verification engine does.
+
+    Args:
+        content: UTF-8, with or without a byte order mark.
+        what: where it comes from, for the message.
+
+    Raises:
+        UnexpectedAnswer: it is not JSON (`NaN`, numbers beyond a double and endless nesting are not).
+    """
+    try:
+        return json.loads(content.decode("utf-8-sig"), parse_constant=_no_constant, parse_float=_finite)
+    except UnicodeDecodeError as error:
+        raise UnexpectedAnswer(f"{what} is not UTF-8: {error}") from error
+    except RecursionError as error:
+        raise UnexpectedAnswer(f"{what} is not usable JSON: it is nested too deeply") from error
+    except ValueError as error:
+        raise UnexpectedAnswer(f"{what} is not JSON: {error}") from error
+
+
+def _no_constant(name: str) -> float:
+    raise ValueError(f"{name} is not a JSON value")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if value in {float("inf"), float("-inf")}:
+        raise ValueError(f"the number {text[:20]} is out of range")
+    return value
+
+
+def _retry_after(response: requests.Response) -> float | None:
+    """Read `Retry-After` (seconds or a date), in seconds; None when there is none that can be read."""
+    value = response.headers.get("Retry-After")
+    if not value:
+        return None
+    try:
+        return Retry().parse_retry_after(value)
+    except HTTPError:
+        return None
+
+
+def _status(response: requests.Response) -> str:
+    return f"{response.status_code} {response.reason or ''}".strip()
+
+
+def _shown(url: str) -> str:
+    """Shorten a URL for a message, leaving out anything that could be a credential in it."""
+    try:
+        parts = parse_url(url)
+    except LocationParseError:
+        return "(a URL that can't be read)"
+    shown = parts._replace(auth=None, query="..." if parts.query else None, fragment=None).url
+    return shown if len(shown) <= 300 else shown[:300] + "..."
+
+
+def _reason(error: BaseException) -> str:
+    """Find the innermost reason of a requests error, without the object addresses around it."""
+    seen = 0
+    while seen < 10:
+        inner = getattr(error, "reason", None) or error.__cause__ or error.__context__
+        if not isinstance(inner, BaseException) and error.args and isinstance(error.args[0], BaseException):
+            inner = error.args[0]
+        if not isinstance(inner, BaseException):
+            break
+        error, seen = inner, seen + 1
+    text = str(error).split(">: ", 1)[-1]
+    return text if len(text) <= 300 else text[:300] + "..."
+
+
+def _said(content: bytes) -> str:
+    """Find what a broker says of a refusal: `error`, `errors` or `message` of the JSON, or short text."""
+    try:
+        document = json.loads(content)
+    except (ValueError, RecursionError):
+        text = content.decode(errors="replace").strip()
+        return "" if text.startswith("<") or len(text) > 300 else text
+    if isinstance(document, dict):
+        for key in ("error", "errors", "message"):
+            if document.get(key):
+                value = document[key]
+                text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+                return text if len(text) <= 500 else text[:500] + "..."
+    return ""

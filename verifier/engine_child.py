@@ -1,0 +1,296 @@
+"""The child process that runs pact-python: jobs in on standard input, results out on a pipe of their own.
+
+`python -m verifier.engine_child FD` where FD is the pipe's descriptor. Each line in is a job (see
+`engine.Job`), each line out an event: `ready`, `results` (some interactions are done), `done`, or `failed`
+with a `message`. Standard output and error belong to the core, which prints to descriptors 1 and 2 whatever
+Python does. When standard input ends, its parent is gone or done, and so is this process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import json
+import os
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from verifier.core_results import REQUEST_NOT_SENT, STATE_CHANGE_FAILED, seconds
+from verifier.pact import Interaction, Pact, parse_pact
+
+if TYPE_CHECKING:
+    from pact import Verifier
+
+    from verifier.state_relay import StateHandler, StateRelay
+
+LARGEST_SHARD = 25
+"""The core's cost is quadratic in the interactions of one document; at 25 it is all but linear."""
+SHARD_SECONDS = 0.3
+"""How long a shard should take: progress is seen shard by shard."""
+QUICK_SECONDS = 1.0
+"""A request that fails faster than this may have failed over TLS, and is worth a second look."""
+REDIRECTS_TO_TLS = (
+    "the provider redirects to https, so the system's certificate authorities were used (slower)"
+)
+
+
+class JobFailed(Exception):
+    """The job can't be run at all: the provider state handlers can't be loaded, or the core can't start."""
+
+
+class SmallTrustStore:
+    """The core's trust store, cut down to one certificate where it needs none.
+
+    The core loads the system's whole CA bundle for each interaction, for plain HTTP too (6 ms). It honours
+    `SSL_CERT_FILE` and `SSL_CERT_DIR`, read each time.
+    """
+
+    NAMES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
+
+    def __init__(self, folder: Path) -> None:
+        import certifi  # noqa: PLC0415 - only where it is needed: this process starts with each run
+
+        first = Path(certifi.where()).read_text(encoding="utf-8").split("-----END CERTIFICATE-----", 1)[0]
+        self._file = folder / "one-certificate.pem"
+        self._file.write_text(first + "-----END CERTIFICATE-----\n", encoding="utf-8")
+        self._empty = folder / "no-certificates"
+        self._empty.mkdir(exist_ok=True)
+        self._before = {name: os.environ.get(name) for name in self.NAMES}
+
+    def use(self) -> None:
+        """Make the core use the small store from its next request on."""
+        os.environ.update(zip(self.NAMES, (str(self._file), str(self._empty)), strict=True))
+
+    def leave(self) -> None:
+        """Give the core the store back that it had."""
+        for name, value in self._before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+class JobRun:
+    """One job: a pact's chosen interactions, in shards, on one or more threads."""
+
+    def __init__(self, job: dict[str, Any], events: Events) -> None:
+        self._job = job
+        self._events = events
+        self._folder = Path(job["folder"])
+        self._pact: Pact = parse_pact(json.loads(Path(job["pact"]).read_text(encoding="utf-8")))
+        self._left = [self._pact.interactions[index] for index in job["indexes"]]
+        self._left.reverse()
+        self._lock = threading.Lock()
+        self._pace = float("inf")  # seconds that an interaction takes; unknown at first: one, and see
+        self._store = SmallTrustStore(self._folder) if job["small_trust_store"] else None
+        self._relay = self._start_relay()
+
+    def run(self) -> None:
+        """Verify everything, sending results as they come."""
+        if self._store is not None:
+            self._store.use()
+        threads = [
+            threading.Thread(target=self._work, args=(f"{number}",), name=f"verify-{number}")
+            for number in range(self._job["jobs"])
+        ]
+        self._failures: list[BaseException] = []
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        if self._store is not None:
+            self._store.leave()
+        if self._relay is not None:
+            self._relay.close()
+        if self._failures:
+            raise self._failures[0]
+
+    def _work(self, worker: str) -> None:
+        try:
+            while shard := self._next_shard():
+                started = time.perf_counter()
+                results = self._verify(worker, shard)
+                with self._lock:
+                    self._pace = (time.perf_counter() - started) / len(shard)
+                self._events.send({"event": "results", "results": results})
+        except BaseException as error:  # carried to the thread that waits
+            self._failures.append(error)
+            raise
+
+    def _next_shard(self) -> list[Interaction]:
+        with self._lock:
+            fair = -(-len(self._left) // self._job["jobs"])
+            size = max(1, min(LARGEST_SHARD, fair, int(SHARD_SECONDS / self._pace)))
+            return [self._left.pop() for _ in range(min(size, len(self._left)))]
+
+    def _verify(self, worker: str, shard: list[Interaction]) -> list[dict[str, Any]]:
+        store = self._store
+        results = self._verify_once(worker, shard)
+        suspect = None if store is None else _perhaps_tls(results)
+        if store is None or suspect is None:
+            return results
+        # A provider on plain HTTP that redirects to https fails with the small store. One interaction tells.
+        store.leave()
+        [retried] = self._verify_once(worker, [self._pact.interactions[suspect]])
+        if REQUEST_NOT_SENT in str(retried.get("mismatch")):
+            if self._store is not None:
+                store.use()
+            return results
+        if self._store is not None:
+            self._store = None
+            self._events.send({"event": "note", "note": REDIRECTS_TO_TLS})
+        return self._verify_once(worker, shard)
+
+    def _verify_once(self, worker: str, shard: list[Interaction]) -> list[dict[str, Any]]:
+        source = self._folder / f"shard-{worker}.json"
+        source.write_text(self._pact.shard(tuple(shard)), encoding="utf-8")
+        verifier = self._verifier(worker)
+        verifier.add_source(source)
+        with contextlib.suppress(
+            RuntimeError
+        ):  # a broken contract and any other trouble alike: the results tell
+            verifier.verify()
+        found = verifier.results
+        by_index = {
+            str(result.get("interactionId")): result for result in found.get("interactionResults", ())
+        }
+        return [self._result(worker, interaction, by_index, found) for interaction in shard]
+
+    def _result(
+        self, worker: str, interaction: Interaction, by_index: dict[str, Any], found: dict[str, Any]
+    ) -> dict[str, Any]:
+        """Make sure that each interaction has a result, and that it knows why it has none."""
+        result = by_index.get(str(interaction.index))
+        if result is None:
+            said = [str(error.get("mismatch", {}).get("message", "")) for error in found.get("errors", ())]
+            said += [str(line).strip() for line in found.get("output", ()) if "failed" in str(line).lower()]
+            result = {
+                "reason": "the engine could not run it: "
+                + ("; ".join(filter(None, said))[:2000] or "no reason")
+            }
+        if self._relay is not None and STATE_CHANGE_FAILED in str(result.get("mismatch")):
+            failure = self._relay.failure(worker, tuple(state.name for state in interaction.states))
+            if failure is not None:
+                result["stateFailure"] = {"answered": failure.answered, "reason": failure.reason}
+        return {**result, "index": interaction.index}
+
+    def _verifier(self, worker: str) -> Verifier:
+        from pact import Verifier  # noqa: PLC0415 - imported at start, see main()
+
+        job = self._job
+        parts = urlsplit(job["base_url"] or "")
+        host = parts.hostname or "127.0.0.1"
+        verifier = Verifier(self._pact.provider, host=f"[{host}]" if ":" in host else host)
+        if job["base_url"]:
+            verifier.add_transport(
+                protocol="http", port=parts.port, path=parts.path.rstrip("/") or "/", scheme=parts.scheme
+            )
+        for transport in job["transports"]:
+            verifier.add_transport(**transport)
+        for name, value in job["headers"]:
+            verifier.add_custom_header(name, value)
+        if self._relay is not None:
+            verifier.state_handler(self._relay.url_for(worker), teardown=job["states_teardown"], body=True)
+        verifier.set_request_timeout(int(job["request_timeout"] * 1000))
+        verifier.set_coloured_output(enabled=False)
+        return verifier
+
+    def _start_relay(self) -> StateRelay | None:
+        from verifier.state_relay import PythonHandler, StateRelay, UrlHandler  # noqa: PLC0415 - not in each run
+
+        handler: StateHandler
+        if self._job["states_url"]:
+            handler = UrlHandler(
+                self._job["states_url"], timeout=self._job["request_timeout"], connections=self._job["jobs"]
+            )
+        elif self._job["states_file"]:
+            handler = PythonHandler(_load(*self._job["states_file"]))
+        else:
+            return None
+        return StateRelay(handler)
+
+
+def _perhaps_tls(results: list[dict[str, Any]]) -> int | None:
+    """Find an interaction whose request failed so fast that TLS may be why; its index."""
+    for result in results:
+        found = result.get("mismatch")
+        quick = (seconds(result.get("duration")) or 0.0) < QUICK_SECONDS
+        if quick and isinstance(found, dict) and REQUEST_NOT_SENT in str(found.get("message")):
+            return int(result["index"])
+    return None
+
+
+def _load(file: str, name: str) -> Any:
+    """Load the user's provider state handlers: the object NAME of FILE."""
+    path = Path(file)
+    for folder in (str(Path.cwd()), str(path.resolve().parent)):
+        if folder not in sys.path:
+            sys.path.insert(0, folder)
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None:
+        raise JobFailed(f"--provider-states: {file} can't be loaded as Python")
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:  # the user's code may raise anything; it is reported
+        raise JobFailed(f"--provider-states: {file} raised {type(error).__name__}: {error}") from error
+    handlers = getattr(module, name, None)
+    if not (callable(handlers) or (isinstance(handlers, dict) and all(map(callable, handlers.values())))):
+        raise JobFailed(
+            f"--provider-states: {name} in {file} is neither a function nor a dict of functions by state name"
+        )
+    return handlers
+
+
+class Events:
+    """The pipe to the parent, one JSON object a line."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._pipe = os.fdopen(descriptor, "w", encoding="utf-8")
+        self._lock = threading.Lock()
+
+    def send(self, event: dict[str, Any]) -> None:
+        """Send an event; safe from any thread."""
+        with self._lock:
+            self._pipe.write(json.dumps(event) + "\n")
+            self._pipe.flush()
+
+
+def _leave_with_parent(jobs: list[str], arrived: threading.Condition) -> None:
+    """Read jobs; when there can be no more, the parent is gone: leave at once, whatever the core is doing."""
+    for line in sys.stdin:
+        with arrived:
+            jobs.append(line)
+            arrived.notify()
+    os._exit(0)
+
+
+def main() -> None:
+    """Run jobs until standard input ends."""
+    os.environ.setdefault("PACT_DO_NOT_TRACK", "true")
+    events = Events(int(sys.argv[1]))
+    jobs: list[str] = []
+    arrived = threading.Condition()
+    threading.Thread(target=_leave_with_parent, args=(jobs, arrived), daemon=True).start()
+    import pact  # noqa: F401, PLC0415 - after the reader runs, so that a parent that left is noticed
+
+    events.send({"event": "ready"})
+    while True:
+        with arrived:
+            while not jobs:
+                arrived.wait()
+            line = jobs.pop(0)
+        try:
+            JobRun(json.loads(line), events).run()
+        except JobFailed as error:
+            events.send({"event": "failed", "message": str(error)})
+        else:
+            events.send({"event": "done"})
+
+
+if __name__ == "__main__":
+    main()

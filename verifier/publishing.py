@@ -1,0 +1,258 @@
+"""A verification becomes the broker's verification result, confirmed.
+
+Done here and not by the engine's core, whose own publishing only logs what went wrong. What is sent has the
+form of the Pact verifiers' results, as a Pact Broker shows it; each test result also carries the
+verification's id (the broker keeps `testResults` as they come), by which a retry recognises a first try that got
+through.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from broker.client import BrokerClient, BrokerError, BrokerRefused, BrokerUnreachable
+from verifier.errors import PublishFailed
+from verifier.verification import Outcome, PublishedResult
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from broker.client import BrokerAccess
+    from verifier.verification import InteractionResult, Verification
+
+IMPLEMENTATION = "pact-dispatch"
+LONGEST_DESCRIPTION = 4000
+NOTHING_RECORDED = "Nothing was recorded in the broker"
+
+
+def publish(
+    verification: Verification,
+    access: BrokerAccess,
+    *,
+    resumed: bool = False,
+    retry_time: float = 60.0,
+    deadline: float | None = None,
+    on_retry: Callable[[str], None] | None = None,
+) -> PublishedResult:
+    """Publish a verification, and read back what the broker recorded.
+
+    The provider version's branch and tags go first, so that whatever the result triggers in the broker sees
+    them. Safe to call again for the same verification: it is recorded once.
+
+    Args:
+        verification: what to publish, just made or loaded.
+        access: the broker that its pact is on.
+        resumed: whether an earlier call may have got through, in this process or another one.
+        retry_time: for how many seconds a broker that is away is tried again.
+        deadline: the `time.monotonic()` past which nothing is tried.
+        on_retry: called with a sentence before each wait.
+
+    Raises:
+        PublishFailed: the broker did not take it, or could not be asked.
+        ValueError: the verification must not be published: it has no answer, was filtered, or has no version.
+    """
+    if verification.outcome == Outcome.ERROR:
+        raise ValueError("a verification without an answer is not published")
+    if verification.filtered:
+        raise ValueError("a filtered verification is not published")
+    if not verification.provider_version:
+        raise ValueError("a verification is published for a provider version, and this one has none")
+    with BrokerClient(access, retry_time=retry_time, deadline=deadline, on_retry=on_retry) as client:
+        publication = _Publication(client, verification, verification.provider_version)
+        return publication.publish(resumed=resumed)
+
+
+@dataclass(frozen=True)
+class _Publication:
+    client: BrokerClient
+    verification: Verification
+    provider_version: str
+
+    def publish(self, *, resumed: bool) -> PublishedResult:
+        url = self._publish_link()
+        self._record_version()
+        if resumed and (found := self._find()):
+            return found
+        waits = self.client.waits()
+        while True:
+            try:
+                answer = self.client.post_once(url, result_document(self.verification))
+                break
+            except BrokerUnreachable as error:
+                try:
+                    waits.wait_after(error)
+                except BrokerUnreachable as last:
+                    raise self._gave_up(last) from last
+                # It may have got through, and only the answer been lost: ask before saying it again.
+                if found := self._find():
+                    return found
+            except BrokerError as error:
+                raise _refused("the broker did not take the result", error) from error
+        return self._confirm(answer.location, answer.document)
+
+    def _publish_link(self) -> str:
+        link = self.verification.links.get("publish")
+        if link is None:
+            raise PublishFailed(
+                "the pact has no link to publish results to (pb:publish-verification-results): it does not come from "
+                f"a Pact Broker that takes results, or the address is not the broker's. {NOTHING_RECORDED}",
+                retryable=False,
+            )
+        return link
+
+    def _record_version(self) -> None:
+        """Put the provider version on its branch, and tag it."""
+        verification = self.verification
+        if not verification.provider_branch and not verification.provider_tags:
+            return
+        provider = self.verification.links.get("provider")
+        if provider is None:
+            raise PublishFailed(
+                f"the pact has no link to its provider, for the version's branch and tags. {NOTHING_RECORDED}",
+                retryable=False,
+            )
+        try:
+            document = self.client.get(provider).document
+            if verification.provider_branch:
+                self._put(document, "pb:branch-version", "branch", branch=verification.provider_branch)
+            for tag in verification.provider_tags:
+                self._put(document, "pb:version-tag", "tag", tag=tag)
+        except BrokerError as error:
+            raise _refused("the broker did not take the provider version's branch or tags", error) from error
+
+    def _put(self, document: Any, rel: str, what: str, **parameters: str) -> None:
+        link = self.client.link(document, rel, version=self.provider_version, **parameters)
+        if link is None:
+            raise PublishFailed(
+                f"the broker has no link to record the provider version's {what} ({rel}): it may be too old for it. "
+                f"{NOTHING_RECORDED}",
+                retryable=False,
+            )
+        self.client.put(link, {})
+
+    def _confirm(self, location: str | None, document: Any) -> PublishedResult:
+        """Read the recorded result back, and make sure that it says the same."""
+        try:
+            url = location or self.client.link(document, "self")
+            if url is None:
+                raise PublishFailed(
+                    "the broker answered the result without saying where it is, so it can't be confirmed",
+                    retryable=False,
+                )
+            recorded = self.client.get(url).document
+        except BrokerError as error:
+            raise PublishFailed(
+                f"the broker took the result, but it could not be read back to confirm it: {error}",
+                retryable=error.transient,
+            ) from error
+        result = self._published(url, recorded)
+        if result is None:
+            raise PublishFailed(
+                f"the broker took the result, but has something else at {url}", retryable=False
+            )
+        return result
+
+    def _find(self) -> PublishedResult | None:
+        """Look whether this verification is already recorded: the pact's latest result, else the matrix."""
+        try:
+            for url in self._candidates():
+                document = self._get_if_there(url)
+                found = self._published(self.client.link(document, "self") or url, document)
+                if found is not None and _has_id(document.get("testResults"), self.verification.id):
+                    return PublishedResult(
+                        found.url, found.success, found.provider_version, already_there=True
+                    )
+        except BrokerError as error:
+            raise _refused(
+                "the broker could not be asked whether it has the result already", error
+            ) from error
+        return None
+
+    def _candidates(self) -> list[str]:
+        """Collect the addresses of results that may be this one."""
+        links = self.verification.links
+        candidates = [links["latest"]] if "latest" in links else []
+        matrix = self._get_if_there(links["matrix"]) if "matrix" in links else None
+        rows = matrix.get("matrix") if isinstance(matrix, dict) else None
+        for row in rows if isinstance(rows, list) else []:
+            if self._is_of_version(row):
+                link = self.client.link(row.get("verificationResult"), "self")
+                candidates += [link] if link else []
+        return candidates
+
+    def _is_of_version(self, row: Any) -> bool:
+        provider = row.get("provider") if isinstance(row, dict) else None
+        provider_version = provider.get("version") if isinstance(provider, dict) else None
+        return isinstance(provider_version, dict) and provider_version.get("number") == self.provider_version
+
+    def _get_if_there(self, url: str) -> Any:
+        try:
+            return self.client.get(url).document
+        except BrokerRefused as error:
+            if error.status == 404:
+                return None
+            raise
+
+    def _published(self, url: str, document: Any) -> PublishedResult | None:
+        """Read a verification result of the broker's; None when it says something else than this verification."""
+        success = self.verification.outcome == Outcome.PASSED
+        if (
+            not isinstance(document, dict)
+            or document.get("success") is not success
+            or document.get("providerApplicationVersion") != self.provider_version
+        ):
+            return None
+        return PublishedResult(url, success, self.provider_version)
+
+    def _gave_up(self, error: BrokerUnreachable) -> PublishFailed:
+        return PublishFailed(
+            f"the broker did not take the result: {error}, to the end. As far as is known, nothing was recorded; "
+            "publish again when the broker is back",
+            retryable=True,
+        )
+
+
+def _has_id(test_results: Any, verification_id: str) -> bool:
+    return isinstance(test_results, list) and any(
+        isinstance(item, dict) and item.get("verificationId") == verification_id for item in test_results
+    )
+
+
+def _refused(what: str, error: BrokerError) -> PublishFailed:
+    return PublishFailed(f"{what}: {error}. {NOTHING_RECORDED}", retryable=error.transient)
+
+
+def result_document(verification: Verification) -> dict[str, Any]:
+    """Write a verification as a Pact Broker takes it."""
+    document: dict[str, Any] = {
+        "success": verification.outcome == Outcome.PASSED,
+        "providerApplicationVersion": verification.provider_version,
+        "verifiedBy": {"implementation": IMPLEMENTATION, "version": version("pact-dispatch")},
+        "testResults": [_test_result(result, verification.id) for result in verification.interactions],
+    }
+    if verification.build_url:
+        document["buildUrl"] = verification.build_url
+    return document
+
+
+def _test_result(result: InteractionResult, verification_id: str) -> dict[str, Any]:
+    document: dict[str, Any] = {
+        "interactionId": result.id,
+        "interactionDescription": result.description,
+        "success": result.outcome == Outcome.PASSED,
+        "verificationId": verification_id,
+    }
+    if result.mismatches:
+        document["mismatches"] = [
+            {
+                "attribute": mismatch.attribute,
+                "identifier": mismatch.identifier,
+                "description": mismatch.description[:LONGEST_DESCRIPTION],
+            }
+            for mismatch in result.mismatches
+        ]
+    if result.reason:
+        document["exceptions"] = [{"message": result.reason[:LONGEST_DESCRIPTION]}]
+    return document

@@ -1,0 +1,78 @@
+"""Secrets, kept out of what people and logs get to see."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from verifier.request import VerificationRequest
+    from verifier.verification import Verification
+
+SHORTEST = 4
+"""A shorter value is no secret, and would blank out half of any text."""
+
+
+class Redaction:
+    """Replaces known secrets by `***`.
+
+    Args:
+        secrets: the values; a header's value `Bearer abc` also hides `abc` alone.
+    """
+
+    def __init__(self, secrets: Iterable[str | None]) -> None:
+        parts = {part for secret in secrets if secret for part in (secret, *secret.split())}
+        words = {"basic", "bearer", "token", "digest"}
+        # the longest first, so that no tail of one is left
+        self._secrets = sorted(
+            (part for part in parts if len(part) >= SHORTEST and part.lower() not in words),
+            key=len,
+            reverse=True,
+        )
+
+    @classmethod
+    def of(cls, request: VerificationRequest) -> Redaction:
+        """Hide the broker's password and token, and the values of headers that carry credentials."""
+        broker = request.broker
+        credentials = ("authorization", "token", "key", "secret", "cookie", "password")
+        headers = [
+            value
+            for name, value in request.provider.headers
+            if any(word in name.lower() for word in credentials)
+        ]
+        return cls([broker.password if broker else None, broker.token if broker else None, *headers])
+
+    def text(self, text: str) -> str:
+        """Hide the secrets in a text."""
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        return text
+
+    def verification(self, verification: Verification) -> Verification:
+        """Hide the secrets in what the provider and the engine said."""
+        if not self._secrets:
+            return verification
+        error = verification.error
+        return replace(
+            verification,
+            notes=tuple(map(self.text, verification.notes)),
+            error=error and replace(error, message=self.text(error.message), output=self.text(error.output)),
+            interactions=tuple(
+                replace(
+                    result,
+                    reason=result.reason and self.text(result.reason),
+                    mismatches=tuple(
+                        replace(
+                            mismatch,
+                            expected=mismatch.expected and self.text(mismatch.expected),
+                            actual=mismatch.actual and self.text(mismatch.actual),
+                            description=self.text(mismatch.description),
+                        )
+                        for mismatch in result.mismatches
+                    ),
+                )
+                for result in verification.interactions
+            ),
+        )

@@ -1,0 +1,307 @@
+"""What is to be verified, and how: the values, checked.
+
+Where each value comes from is the business of `sources.py`; here each is made sure to be usable, alone and
+together with the others.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
+
+from broker.client import BrokerAccess, Origin
+from verifier.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_HEADER = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\x20-\x7e]*)")
+_TRANSPORT = re.compile(r"([A-Za-z][\w.+-]*):(\d{1,5})(/[^\s]*)?")
+MAX_JOBS = 64
+
+
+@dataclass(frozen=True)
+class ProviderUnderTest:
+    """The provider, running or to be started, and how it is talked to.
+
+    Attributes:
+        base_url: the address of one that is running.
+        command: the command that starts one, instead.
+        folder: where the command runs.
+        health_path: what is asked for to see whether it is ready.
+        wait: seconds that it has to become ready.
+        states_url: where its provider states are set up, if by URL.
+        states_teardown: whether they are torn down too.
+        states_file: the Python file and the name in it, if they are set up in Python.
+        headers: names and values to send with each request; the values may be secrets.
+        transports: other transports than the main HTTP one: `protocol`, `port` and perhaps `path`.
+        jobs: how many interactions are verified at once.
+        request_timeout: seconds for one request.
+    """
+
+    base_url: str | None = None
+    command: str | None = None
+    folder: Path = field(default_factory=Path.cwd)
+    health_path: str = "/"
+    wait: float = 30.0
+    states_url: str | None = None
+    states_teardown: bool = False
+    states_file: tuple[str, str] | None = None
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    transports: tuple[dict[str, Any], ...] = ()
+    jobs: int = 1
+    request_timeout: float = 5.0
+
+    def __post_init__(self) -> None:
+        """Check the values together.
+
+        Raises:
+            UsageError: they contradict each other, or one is out of its range.
+        """
+        self._check_which_provider()
+        if self.base_url:
+            check_url(self.base_url, "--provider-base-url")
+        if self.states_url:
+            check_url(self.states_url, "--provider-states-setup-url")
+        if self.states_url and self.states_file:
+            raise UsageError(
+                "--provider-states-setup-url and --provider-states are two ways of one thing: give one"
+            )
+        if self.command and not self.folder.is_dir():
+            raise UsageError(f"--provider-dir: there is no folder {self.folder}")
+        if self.states_file and not Path(self.states_file[0]).is_file():
+            raise UsageError(f"--provider-states: there is no file {self.states_file[0]}")
+        if not 1 <= self.jobs <= MAX_JOBS:
+            raise UsageError(f"--jobs must be from 1 to {MAX_JOBS}, not {self.jobs}")
+        for option, seconds in (("--wait", self.wait), ("--request-timeout", self.request_timeout)):
+            if not 0 < seconds < 86400:
+                raise UsageError(
+                    f"{option} must be more than 0 and less than a day, in seconds, not {seconds:g}"
+                )
+
+    def _check_which_provider(self) -> None:
+        if self.base_url and self.command:
+            raise UsageError(
+                "--provider-base-url is for a provider that is running, --provider-command for one to start: "
+                "give one of the two"
+            )
+        if not self.base_url and not self.command and not self.transports:
+            raise UsageError(
+                "which provider? Give --provider-base-url URL (PACT_PROVIDER_BASE_URL) of one that is running, or "
+                "--provider-command CMD (PACT_PROVIDER_COMMAND) to start one"
+            )
+
+
+@dataclass(frozen=True)
+class VerificationRequest:
+    """One pact to verify.
+
+    Attributes:
+        pact_url: an http(s) URL, or the path of a file.
+        provider: the provider under test.
+        provider_name: if given, the pact must be this provider's.
+        broker: the broker that the pact is on; None for a file, and for a broker that needs no credentials.
+        provider_version: the version of the provider that will answer.
+        provider_branch: its branch.
+        provider_tags: tags to give that version.
+        publish: whether the result is to be published. `verify` doesn't publish; it is here so that what
+            publishing needs is known to be there before anything is verified.
+        build_url: the build, for the broker to show.
+        filter_description: a regular expression; only interactions whose description has it.
+        filter_state: one for the names of provider states; "" for interactions without any.
+        timeout: seconds for the whole run.
+    """
+
+    pact_url: str
+    provider: ProviderUnderTest
+    provider_name: str | None = None
+    broker: BrokerAccess | None = None
+    provider_version: str | None = None
+    provider_branch: str | None = None
+    provider_tags: tuple[str, ...] = ()
+    publish: bool = False
+    build_url: str | None = None
+    filter_description: str | None = None
+    filter_state: str | None = None
+    timeout: float = 1800.0
+
+    def __post_init__(self) -> None:
+        """Check the values together.
+
+        Raises:
+            UsageError: they contradict each other, or something that is needed is missing.
+        """
+        if not self.pact_url:
+            raise UsageError("which pact? Give --pact-url URL (PACT_URL), or a pact file for a dry run")
+        if self.pact_file is None:
+            self._check_pact_url()
+        if self.publish:
+            self._check_publishing()
+        for option, expression in (
+            ("--filter-description", self.filter_description),
+            ("--filter-state", self.filter_state),
+        ):
+            try:
+                re.compile(expression or "")
+            except re.error as error:
+                raise UsageError(f"{option} is not a regular expression: {error}") from error
+        for option, value in (
+            ("--provider-app-version", self.provider_version),
+            ("--provider-version-branch", self.provider_branch),
+            *(("--provider-version-tag", tag) for tag in self.provider_tags),
+        ):
+            if value is not None and not (value.isprintable() and value.strip() and len(value) <= 255):
+                raise UsageError(f"{option} must be 1 to 255 printable characters")
+        if not 0 < self.timeout < 86400 * 7:
+            raise UsageError(
+                f"--timeout must be more than 0 and less than a week, in seconds, not {self.timeout:g}"
+            )
+
+    @property
+    def pact_file(self) -> Path | None:
+        """The pact's path, when it is a file and no URL."""
+        scheme, separator, rest = self.pact_url.partition("://")
+        if not separator:
+            return Path(self.pact_url)
+        return Path(unquote(urlsplit(self.pact_url).path)) if scheme.lower() == "file" and rest else None
+
+    @property
+    def broker_access(self) -> BrokerAccess:
+        """The broker to ask: the configured one, else the one that the pact's URL is on, without credentials."""
+        return self.broker or BrokerAccess(str(Origin.of_pact_url(self.pact_url)))
+
+    def _check_pact_url(self) -> None:
+        try:
+            Origin.of_pact_url(self.pact_url)
+        except ValueError as error:
+            raise UsageError(f"--pact-url is not usable: {error}") from error
+        if self.broker is None:
+            return
+        try:
+            origin = Origin.of(self.broker.base_url)
+        except ValueError as error:
+            raise UsageError(f"--pact-broker-base-url is not usable: {error}") from error
+        if not origin.contains(self.pact_url):
+            raise UsageError(
+                f"--pact-url is not on the configured broker {origin}, so it is refused: credentials and results "
+                "go to that broker alone. Check --pact-broker-base-url (PACT_BROKER_BASE_URL)"
+            )
+
+    def _check_publishing(self) -> None:
+        if self.pact_file is not None:
+            raise UsageError(
+                "--publish-verification-results: a pact from a file has no place in a broker to publish to; give its "
+                "URL in the broker, or --no-publish-verification-results"
+            )
+        if not self.provider_version:
+            raise UsageError(
+                "--publish-verification-results needs to know which version of the provider answers: give "
+                "--provider-app-version V (GIT_COMMIT), usually the commit's full id"
+            )
+
+
+def check_url(url: str, option: str) -> None:
+    """Make sure that a URL of the provider's is one.
+
+    Raises:
+        UsageError: it isn't, or it carries credentials, which would be printed with it.
+    """
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme.lower() in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable or any(character.isspace() for character in url):
+        raise UsageError(f"{option} must be an http:// or https:// URL")
+    if parts.username is not None:
+        raise UsageError(
+            f"{option} must not carry a user name or password: send them with "
+            "--custom-provider-header 'Authorization: Basic ...'"
+        )
+
+
+def parse_headers(values: Iterable[str]) -> tuple[tuple[str, str], ...]:
+    """Read `--custom-provider-header` values.
+
+    Raises:
+        UsageError: one isn't `Name: value`; it is not shown, since it may be a secret.
+    """
+    headers = []
+    for number, value in enumerate(values, start=1):
+        match = _HEADER.fullmatch(value)
+        if match is None:
+            raise UsageError(
+                f"--custom-provider-header number {number} is not 'Name: value' in printable ASCII, as in "
+                "'Authorization: Bearer abc'"
+            )
+        headers.append((match[1], match[2]))
+    return tuple(headers)
+
+
+def parse_transports(values: Iterable[str]) -> tuple[dict[str, Any], ...]:
+    """Read `--transport` values.
+
+    Raises:
+        UsageError: one isn't `NAME:PORT[/path]`.
+    """
+    transports = []
+    for value in values:
+        match = _TRANSPORT.fullmatch(value)
+        if match is None or not 0 < int(match[2]) < 65536:
+            raise UsageError(
+                f"--transport {value!r} is not NAME:PORT or NAME:PORT/path, as in message:8081/_messages"
+            )
+        transport: dict[str, Any] = {"protocol": match[1], "port": int(match[2])}
+        if match[3]:
+            transport["path"] = match[3]
+        transports.append(transport)
+    return tuple(transports)
+
+
+def parse_states_file(value: str) -> tuple[str, str]:
+    """Read `--provider-states`.
+
+    Raises:
+        UsageError: it isn't `FILE.py:NAME`.
+    """
+    file, _, name = value.rpartition(":")
+    if not file or not name.isidentifier():
+        raise UsageError(f"--provider-states {value!r} is not FILE.py:NAME, as in pact/states.py:handlers")
+    return str(Path(file).resolve()), name
+
+
+def parse_access(
+    base_url: str | None, username: str | None, password: str | None, token: str | None
+) -> BrokerAccess | None:
+    """Put the broker's address and credentials together.
+
+    Raises:
+        UsageError: there are two kinds of credentials, half of one, or credentials without an address.
+    """
+    if token and (username or password):
+        raise UsageError(
+            "there are two kinds of credentials: a token (--broker-token, PACT_BROKER_TOKEN), and a user name and "
+            "password (--broker-username, --broker-password): give the one that the broker wants"
+        )
+    if bool(username) != bool(password):
+        missing = (
+            "--broker-password (PACT_BROKER_PASSWORD)"
+            if username
+            else "--broker-username (PACT_BROKER_USERNAME)"
+        )
+        raise UsageError(f"basic auth wants both a user name and a password: {missing} is missing")
+    if not base_url:
+        if token or username:
+            raise UsageError(
+                "there are broker credentials, but not whose: give --pact-broker-base-url (PACT_BROKER_BASE_URL), "
+                "so that they are sent to that broker and nowhere else"
+            )
+        return None
+    try:
+        Origin.of(base_url)
+    except ValueError as error:
+        raise UsageError(f"--pact-broker-base-url is not usable: {error}") from error
+    return BrokerAccess(base_url, username or None, password or None, token or None)

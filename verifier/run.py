@@ -1,0 +1,324 @@
+"""From a request to a verification: fetch the pact, have the provider ready, let the engine replay it."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from contextlib import ExitStack
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Protocol
+
+from broker.client import (
+    BrokerClient,
+    BrokerError,
+    BrokerRefused,
+    OffOrigin,
+    UnexpectedAnswer,
+    parse_json,
+)
+from verifier.core_results import interaction_result
+from verifier.engine import Engine, Job
+from verifier.errors import CannotVerify, UsageError
+from verifier.pact import NotAPact, Pact, parse_pact
+from verifier.provider import StartedProvider, wait_until_ready
+from verifier.redaction import Redaction
+from verifier.verification import Outcome, Verification, VerificationError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from verifier.pact import Interaction
+    from verifier.request import VerificationRequest
+    from verifier.verification import InteractionResult
+
+MAX_FILE_BYTES = 50 * 1024 * 1024
+LINKS = {
+    "publish": "pb:publish-verification-results",
+    "latest": "pb:latest-verification-results",
+    "matrix": "pb:matrix-for-consumer-version",
+    "provider": "pb:provider",
+}
+"""What is kept of a pact's links, by the names that they have in a `Verification`."""
+
+
+class Progress(Protocol):
+    """What hears how a verification comes along."""
+
+    def step(self, text: str) -> None:
+        """Something begins, in a few words."""
+
+    def notice(self, text: str) -> None:
+        """Something that a person should know now: a retry, a provider's output."""
+
+    def total(self, interactions: int) -> None:
+        """So many interactions will be verified."""
+
+    def verified(self, result: InteractionResult) -> None:
+        """An interaction is done."""
+
+    def provider_output(self, line: str) -> None:
+        """The provider that was started printed a line."""
+
+
+class Silence:
+    """A `Progress` that nobody listens to."""
+
+    def step(self, text: str) -> None:
+        """Say nothing."""
+
+    def notice(self, text: str) -> None:
+        """Say nothing."""
+
+    def total(self, interactions: int) -> None:
+        """Say nothing."""
+
+    def verified(self, result: InteractionResult) -> None:
+        """Say nothing."""
+
+    def provider_output(self, line: str) -> None:
+        """Say nothing."""
+
+
+def verify(request: VerificationRequest, progress: Progress | None = None) -> Verification:
+    """Verify one pact. Nothing is published; see `publish`.
+
+    Args:
+        request: what to verify.
+        progress: hears how it comes along.
+
+    Returns:
+        What was found out; a pact or a provider that can't be had is an outcome (`error`), not an exception.
+
+    Raises:
+        UsageError: the request can't be carried out by anyone (a filter that chooses nothing, provider state
+            handlers that can't be loaded).
+    """
+    run = _Run(request, progress or Silence())
+    return run.verify()
+
+
+class _Run:
+    def __init__(self, request: VerificationRequest, progress: Progress) -> None:
+        self._request = request
+        self._progress = progress
+        self._started = time.monotonic()
+        self._deadline = self._started + request.timeout
+        self._redaction = Redaction.of(request)
+        self._results: dict[int, InteractionResult] = {}
+        self._notes: list[str] = []
+        self._verification = Verification(
+            id=str(uuid.uuid4()),
+            pact_url=request.pact_url,
+            started_at=datetime.now(UTC),
+            provider=request.provider_name or "",
+            provider_version=request.provider_version,
+            provider_branch=request.provider_branch,
+            provider_tags=request.provider_tags,
+            build_url=request.build_url,
+        )
+
+    def verify(self) -> Verification:
+        error = None
+        try:
+            self._verify()
+        except CannotVerify as cause:
+            error = VerificationError(cause.kind, str(cause), cause.retryable, cause.output)
+        interactions = tuple(self._results[index] for index in sorted(self._results))
+        verification = replace(
+            self._verification,
+            duration=time.monotonic() - self._started,
+            interactions=interactions,
+            notes=tuple(self._notes),
+            error=error,
+        )
+        if error is None and verification.outcome == Outcome.ERROR:
+            verification = replace(verification, error=_why(verification))
+        return self._redaction.verification(verification)
+
+    def _verify(self) -> None:
+        with ExitStack() as stack:
+            # Both start before the pact is fetched: their seconds run beside each other.
+            engine = stack.enter_context(Engine())
+            provider = self._start_provider(stack)
+            pact = self._fetch()
+            chosen = self._choose(pact)
+            base_url = self._wait_for_provider(provider)
+            self._progress.total(len(chosen))
+            try:
+                self._replay(engine, pact, chosen, base_url, provider)
+            finally:
+                for interaction in chosen:  # each is accounted for, whatever happened
+                    if interaction.index not in self._results:
+                        self._results[interaction.index] = interaction_result(interaction, {})
+            if provider is not None:
+                provider.check_alive()
+
+    def _start_provider(self, stack: ExitStack) -> StartedProvider | None:
+        command = self._request.provider.command
+        if command is None:
+            return None
+        self._progress.step("Starting the provider")
+        return stack.enter_context(
+            StartedProvider(
+                command,
+                self._request.provider.folder,
+                on_output=lambda line: self._progress.provider_output(self._redaction.text(line)),
+            )
+        )
+
+    def _fetch(self) -> Pact:
+        self._progress.step("Fetching the pact")
+        file = self._request.pact_file
+        document = self._fetch_url() if file is None else _read_file(file)
+        try:
+            pact = parse_pact(document)
+        except NotAPact as error:
+            raise CannotVerify(
+                f"{self._request.pact_url} is not a pact that can be verified: {error}", kind="not-a-pact"
+            ) from error
+        wanted = self._request.provider_name
+        if wanted is not None and wanted != pact.provider:
+            raise CannotVerify(
+                f"the pact is for the provider {pact.provider!r}, not for {wanted!r} (--provider): "
+                "check the URL, and the provider that the webhook is for",
+                kind="wrong-provider",
+            )
+        self._verification = replace(
+            self._verification,
+            consumer=pact.consumer,
+            provider=pact.provider,
+            consumer_version=pact.consumer_version,
+            specification=pact.specification,
+            interactions_in_pact=len(pact.interactions),
+        )
+        return pact
+
+    def _fetch_url(self) -> Any:
+        with BrokerClient(
+            self._request.broker_access,
+            retry_time=self._request.timeout / 2,
+            deadline=self._deadline,
+            on_retry=lambda text: self._progress.notice(self._redaction.text(text)),
+        ) as client:
+            try:
+                document = client.get(self._request.pact_url).document
+                links = {
+                    name: client.link(document, rel) for name, rel in LINKS.items() if self._request.publish
+                }
+            except BrokerError as error:
+                raise _unavailable(error) from error
+        self._verification = replace(
+            self._verification, links={name: url for name, url in links.items() if url is not None}
+        )
+        return document
+
+    def _choose(self, pact: Pact) -> tuple[Interaction, ...]:
+        request = self._request
+        chosen = pact.select(description=request.filter_description, state=request.filter_state)
+        if not chosen:
+            raise UsageError(
+                f"none of the {len(pact.interactions)} interactions matches --filter-description or --filter-state"
+            )
+        if len(chosen) < len(pact.interactions):
+            self._notes.append(
+                f"{len(chosen)} of {len(pact.interactions)} interactions were chosen by a filter; "
+                "such a result is not published"
+            )
+        return chosen
+
+    def _wait_for_provider(self, provider: StartedProvider | None) -> str | None:
+        options = self._request.provider
+        candidates = provider.candidates if provider else (options.base_url,) if options.base_url else ()
+        if not candidates:
+            return None
+        self._progress.step("Waiting for the provider")
+        try:
+            return wait_until_ready(
+                candidates,
+                options.health_path,
+                wait=options.wait,
+                deadline=self._deadline,
+                check_alive=provider.check_alive if provider else lambda: None,
+            )
+        except CannotVerify as error:
+            if provider is not None:
+                error.output = provider.output()
+            raise
+
+    def _replay(
+        self,
+        engine: Engine,
+        pact: Pact,
+        chosen: tuple[Interaction, ...],
+        base_url: str | None,
+        provider: StartedProvider | None,
+    ) -> None:
+        options = self._request.provider
+        self._progress.step("Verifying")
+
+        def keep(raw_results: list[dict[str, Any]]) -> None:
+            for raw in raw_results:
+                result = interaction_result(pact.interactions[raw["index"]], raw)
+                self._results[result.index] = result
+                self._progress.verified(result)
+
+        job = Job(
+            pact=pact,
+            indexes=tuple(interaction.index for interaction in chosen),
+            base_url=base_url,
+            transports=options.transports,
+            headers=options.headers,
+            states_url=options.states_url,
+            states_teardown=options.states_teardown,
+            states_file=options.states_file,
+            jobs=options.jobs,
+            request_timeout=options.request_timeout,
+        )
+        try:
+            engine.run(
+                job,
+                deadline=self._deadline,
+                on_results=keep,
+                on_note=self._notes.append,
+                watch=provider.check_alive if provider else lambda: None,
+            )
+        except CannotVerify as error:
+            if provider is not None and not error.output:
+                error.output = provider.output()
+            raise
+
+
+def _read_file(file: Path) -> Any:
+    try:
+        if file.stat().st_size > MAX_FILE_BYTES:
+            raise CannotVerify(f"{file} is larger than 50 MB", kind="not-a-pact")
+        content = file.read_bytes()
+    except OSError as error:
+        raise CannotVerify(
+            f"the pact file can't be read: {error.strerror}: {file}", kind="pact-unavailable"
+        ) from error
+    try:
+        return parse_json(content, str(file))
+    except UnexpectedAnswer as error:
+        raise CannotVerify(str(error), kind="not-a-pact") from error
+
+
+def _unavailable(error: BrokerError) -> CannotVerify:
+    message = f"the pact could not be fetched: {error}"
+    if isinstance(error, BrokerRefused) and error.status == 404:
+        message += ". There is no such pact (any more): check the URL, and that it is this broker's"
+    kind = "not-a-pact" if isinstance(error, UnexpectedAnswer | OffOrigin) else "pact-unavailable"
+    return CannotVerify(message, kind=kind, retryable=error.transient)
+
+
+def _why(verification: Verification) -> VerificationError:
+    """Say why nothing is known, from the interactions that could not be verified."""
+    unknown = [result for result in verification.interactions if result.outcome == Outcome.ERROR]
+    first = unknown[0].reason if unknown else "the pact has no interactions"
+    return VerificationError(
+        "interactions-not-verified",
+        f"{len(unknown)} of {len(verification.interactions)} interactions could not be verified, so nothing is known "
+        f"about the contract. The first: {first}",
+        retryable=True,
+    )

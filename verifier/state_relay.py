@@ -1,0 +1,220 @@
+"""Provider states, on their way from the core to the provider's handler.
+
+The core asks this relay, on loopback, for each state change; the relay asks the user's URL, or calls the
+user's Python handlers, and remembers what went wrong. That is for three things the core can't do: tell a
+handler that refused a state from one that couldn't be reached, say why a state change failed, and
+not wait two minutes over it (the core repeats a state change that answers 5xx seven times, doubling the
+wait from 1 s: 127 s measured; the relay passes a 5xx on as a 4xx, which it doesn't repeat).
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import threading
+from collections import defaultdict, deque
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any, Protocol
+
+from urllib3 import PoolManager, Retry, Timeout
+from urllib3.exceptions import HTTPError, MaxRetryError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+MAX_REASON = 2000
+POLL_SECONDS = 0.02
+"""How soon the relay notices that it is to stop."""
+REFUSED = 400
+"""What the core is answered when a state change failed."""
+
+GATEWAY_STATUSES = frozenset({502, 503, 504})
+"""What a gateway answers when the handler behind it can't be reached."""
+
+
+@dataclass(frozen=True)
+class StateFailure:
+    """A state change that failed.
+
+    Attributes:
+        answered: whether the handler was reached, so that the failure is its word.
+        reason: what happened, for people.
+    """
+
+    answered: bool
+    reason: str
+
+
+class StateChangeFailed(Exception):
+    """A state change that did not work, as a handler reports it."""
+
+    def __init__(self, failure: StateFailure) -> None:
+        super().__init__(failure.reason)
+        self.failure = failure
+
+
+class StateHandler(Protocol):
+    """What carries out a state change."""
+
+    def __call__(self, change: dict[str, Any], body: bytes) -> bytes:
+        """Carry out the change.
+
+        Args:
+            change: `state`, `action` (setup or teardown) and `params`.
+            body: the same as the core sent it.
+
+        Returns:
+            JSON with values for the pact's generators, or nothing.
+
+        Raises:
+            StateChangeFailed: it did not work.
+        """
+
+
+class UrlHandler:
+    """State changes by URL, as the Pact verifiers send them: `{"state", "action", "params"}` posted as JSON."""
+
+    def __init__(self, url: str, *, timeout: float, connections: int) -> None:
+        self._url = url
+        self._timeout = timeout
+        self._pool = PoolManager(
+            maxsize=connections,
+            timeout=Timeout(connect=timeout, read=timeout),
+            retries=Retry(total=5, connect=0, read=0, other=0, redirect=5, status=0),
+        )
+
+    def __call__(self, change: dict[str, Any], body: bytes) -> bytes:
+        """Post the change to the URL."""
+        what = (
+            f"{change.get('action', 'setup')} of state {json.dumps(change.get('state', ''))} at {self._url}"
+        )
+        headers = {
+            "Content-Type": "application/json",
+            "Accept": "*/*",
+            "User-Agent": "pact-dispatch",
+            # as the core does: a connection that the provider closes while it is idle must not look like an outage
+            "Connection": "close",
+        }
+        try:
+            response = self._pool.request("POST", self._url, body=body, headers=headers)
+        except HTTPError as error:
+            cause = error.reason if isinstance(error, MaxRetryError) and error.reason else error
+            reason = str(cause).split(">: ", 1)[-1]
+            raise StateChangeFailed(StateFailure(answered=False, reason=f"{what}: {reason}")) from error
+        if 200 <= response.status < 300:
+            return response.data
+        said = response.data.decode(errors="replace").strip()[:MAX_REASON]
+        reason = f"{what} was answered with {response.status}" + (f": {said}" if said else "")
+        raise StateChangeFailed(StateFailure(answered=response.status not in GATEWAY_STATUSES, reason=reason))
+
+
+class PythonHandler:
+    """State changes by Python: a dict of functions by state name, or one function for all.
+
+    As with pact-python's `state_handler`, arguments go by their names (`state`, `action`, `parameters`) as far
+    as the function has them, and the others in that order; a state without a name (an interaction without
+    states) is passed to a dict only if it has the key "".
+    """
+
+    def __init__(self, handlers: Mapping[str, Callable[..., Any]] | Callable[..., Any]) -> None:
+        self._handlers = handlers
+
+    def __call__(self, change: dict[str, Any], body: bytes) -> bytes:  # noqa: ARG002 - the interface's
+        """Call the function for the state."""
+        state, action = str(change.get("state", "")), str(change.get("action", "setup"))
+        arguments: dict[str, Any] = {"action": action, "parameters": change.get("params") or {}}
+        if callable(self._handlers):
+            handler = self._handlers
+            arguments = {"state": state, **arguments}
+        elif state in self._handlers:
+            handler = self._handlers[state]
+        elif state == "":
+            return b""
+        else:
+            known = ", ".join(json.dumps(name) for name in self._handlers) or "none"
+            raise StateChangeFailed(
+                StateFailure(
+                    answered=True, reason=f"no handler for state {json.dumps(state)}; there are: {known}"
+                )
+            )
+        try:
+            values = _call(handler, arguments)
+        except Exception as error:  # the user's code may raise anything; it is reported
+            reason = f"{action} of state {json.dumps(state)} raised {type(error).__name__}: {error}"
+            raise StateChangeFailed(StateFailure(answered=True, reason=reason[:MAX_REASON])) from error
+        return json.dumps(values).encode() if isinstance(values, dict) else b""
+
+
+def _call(function: Callable[..., Any], arguments: dict[str, Any]) -> Any:
+    parameters = list(inspect.signature(function).parameters.values())
+    if any(parameter.kind == parameter.VAR_KEYWORD for parameter in parameters):
+        return function(**arguments)
+    by_name = {**arguments, "params": arguments["parameters"]}
+    named = {p.name: by_name[p.name] for p in parameters if p.name in by_name}
+    places = [p.name for p in parameters if p.name not in named and p.default is p.empty]
+    taken = {"parameters" if name == "params" else name for name in named}
+    left = {name: value for name, value in arguments.items() if name not in taken}
+    if len(places) < len(left):
+        left.pop("action", None)  # what a handler that only sets up does without
+    return function(**named, **dict(zip(places, left.values(), strict=False)))
+
+
+class StateRelay:
+    """A server on loopback that the core sends its state changes to.
+
+    Several verifiers may use it at once, each under its own path (`url_for`), so that a failure is known
+    to belong to the one whose interaction it stopped.
+    """
+
+    def __init__(self, handler: StateHandler) -> None:
+        self._failures: dict[tuple[str, str], deque[StateFailure]] = defaultdict(deque)
+        self._lock = threading.Lock()
+        relay = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                change = json.loads(body)
+                try:
+                    status, answer = 200, handler(change, body)
+                except StateChangeFailed as error:
+                    status, answer = REFUSED, b""
+                    if change.get("action") != "teardown":
+                        relay.remember(self.path, str(change.get("state", "")), error.failure)
+                self.send_response(status)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(answer)))
+                self.end_headers()
+                self.wfile.write(answer)
+
+            def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's name
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        threading.Thread(
+            target=self._server.serve_forever, args=(POLL_SECONDS,), daemon=True, name="state-relay"
+        ).start()
+
+    def close(self) -> None:
+        """Stop serving."""
+        self._server.shutdown()
+        self._server.server_close()
+
+    def url_for(self, path: str) -> str:
+        """Give the URL under which one verifier's state changes are kept apart."""
+        return f"http://127.0.0.1:{self._server.server_port}/{path}"
+
+    def remember(self, path: str, state: str, failure: StateFailure) -> None:
+        """Keep a failure until it is asked for."""
+        with self._lock:
+            self._failures[path, state].append(failure)
+
+    def failure(self, path: str, states: tuple[str, ...]) -> StateFailure | None:
+        """Take the failure that stopped an interaction with these states; the oldest, if there are more."""
+        with self._lock:
+            for state in states or ("",):
+                if self._failures[f"/{path}", state]:
+                    return self._failures[f"/{path}", state].popleft()
+        return None
