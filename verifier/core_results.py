@@ -68,7 +68,8 @@ def _judge(raw: Mapping[str, Any]) -> tuple[Outcome, tuple[Mismatch, ...], str |
     if not isinstance(found, dict):
         return Outcome.ERROR, (), str(raw.get("reason") or NO_RESULT)
     if found.get("type") == "mismatches":
-        return Outcome.FAILED, tuple(_mismatch(item) for item in found.get("mismatches", ())), None
+        mismatches = sorted((_mismatch(item) for item in found.get("mismatches", ())), key=_reading_order)
+        return Outcome.FAILED, tuple(mismatches), None
     message = str(found.get("message") or NO_RESULT)
     if STATE_CHANGE_FAILED in message:
         failure = raw.get("stateFailure")
@@ -77,6 +78,14 @@ def _judge(raw: Mapping[str, Any]) -> tuple[Outcome, tuple[Mismatch, ...], str |
             return outcome, (), str(failure.get("reason"))
         return Outcome.ERROR, (), message
     return Outcome.ERROR, (), message
+
+
+def _reading_order(mismatch: Mismatch) -> tuple[int, list[tuple[int, int | str]]]:
+    """Sort as a person reads an answer: the status, the headers, the body from its top; the core has no order."""
+    order = ("method", "path", "query", "status", "header", "metadata", "body")
+    place = order.index(mismatch.attribute) if mismatch.attribute in order else len(order)
+    parts = re.split(r"(\d+)", mismatch.identifier)
+    return place, [(1, int(part)) if part.isdecimal() else (0, part) for part in parts if part]
 
 
 def _mismatch(raw: Mapping[str, Any]) -> Mismatch:

@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _HEADER = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\x20-\x7e]*)")
-_TRANSPORT = re.compile(r"([A-Za-z][\w.+-]*):(\d{1,5})(/[^\s]*)?")
+_TRANSPORT = re.compile(r"([A-Za-z][\w.+-]*):(\d{1,5}|{port})(/[^\s]*)?")
 MAX_JOBS = 64
+PORT = "{port}"
+"""Stands for the port of a provider that is started, in its command, its states URL and its transports."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class ProviderUnderTest:
         states_teardown: whether they are torn down too.
         states_file: the Python file and the name in it, if they are set up in Python.
         headers: names and values to send with each request; the values may be secrets.
-        transports: other transports than the main HTTP one: `protocol`, `port` and perhaps `path`.
+        transports: other transports than the main HTTP one: `protocol`, `port` (or `{port}`) and perhaps `path`.
         jobs: how many interactions are verified at once.
         request_timeout: seconds for one request.
     """
@@ -65,7 +67,10 @@ class ProviderUnderTest:
         if self.base_url:
             check_url(self.base_url, "--provider-base-url")
         if self.states_url:
-            check_url(self.states_url, "--provider-states-setup-url")
+            check_url(self.states_url.replace(PORT, "1"), "--provider-states-setup-url")
+        needs_port = PORT in (self.states_url or "") or any(t["port"] == PORT for t in self.transports)
+        if needs_port and not self.command:
+            raise UsageError(f"{PORT} is the port of a provider that is started: it needs --provider-command")
         if self.states_url and self.states_file:
             raise UsageError(
                 "--provider-states-setup-url and --provider-states are two ways of one thing: give one"
@@ -196,6 +201,12 @@ class VerificationRequest:
                 "--publish-verification-results: a pact from a file has no place in a broker to publish to; give its "
                 "URL in the broker, or --no-publish-verification-results"
             )
+        if self.filter_description is not None or self.filter_state is not None:
+            raise UsageError(
+                "--publish-verification-results: a filtered run is never published, since it leaves interactions out; "
+                "leave the filter out (--filter-description, PACT_DESCRIPTION, --filter-state, PACT_PROVIDER_STATE), "
+                "or don't publish"
+            )
         if not self.provider_version:
             raise UsageError(
                 "--publish-verification-results needs to know which version of the provider answers: give "
@@ -250,11 +261,14 @@ def parse_transports(values: Iterable[str]) -> tuple[dict[str, Any], ...]:
     transports = []
     for value in values:
         match = _TRANSPORT.fullmatch(value)
-        if match is None or not 0 < int(match[2]) < 65536:
+        if match is None or (match[2] != PORT and not 0 < int(match[2]) < 65536):
             raise UsageError(
                 f"--transport {value!r} is not NAME:PORT or NAME:PORT/path, as in message:8081/_messages"
             )
-        transport: dict[str, Any] = {"protocol": match[1], "port": int(match[2])}
+        transport: dict[str, Any] = {
+            "protocol": match[1],
+            "port": PORT if match[2] == PORT else int(match[2]),
+        }
         if match[3]:
             transport["path"] = match[3]
         transports.append(transport)

@@ -23,6 +23,7 @@ from verifier.errors import CannotVerify, UsageError
 from verifier.pact import NotAPact, Pact, parse_pact
 from verifier.provider import StartedProvider, wait_until_ready
 from verifier.redaction import Redaction
+from verifier.request import PORT
 from verifier.verification import Outcome, Verification, VerificationError
 
 if TYPE_CHECKING:
@@ -255,6 +256,9 @@ class _Run:
         provider: StartedProvider | None,
     ) -> None:
         options = self._request.provider
+        states_url = options.states_url
+        if provider is not None and states_url is not None:
+            states_url = states_url.replace(PORT, str(provider.port))
         self._progress.step("Verifying")
 
         def keep(raw_results: list[dict[str, Any]]) -> None:
@@ -267,9 +271,9 @@ class _Run:
             pact=pact,
             indexes=tuple(interaction.index for interaction in chosen),
             base_url=base_url,
-            transports=options.transports,
+            transports=tuple(_with_port(transport, provider) for transport in options.transports),
             headers=options.headers,
-            states_url=options.states_url,
+            states_url=states_url,
             states_teardown=options.states_teardown,
             states_file=options.states_file,
             jobs=options.jobs,
@@ -287,6 +291,13 @@ class _Run:
             if provider is not None and not error.output:
                 error.output = provider.output()
             raise
+
+
+def _with_port(transport: dict[str, Any], provider: StartedProvider | None) -> dict[str, Any]:
+    """Fill the port of the provider that was started into a transport that asks for it."""
+    if provider is None or transport["port"] != PORT:
+        return transport
+    return {**transport, "port": provider.port}
 
 
 def _read_file(file: Path) -> Any:

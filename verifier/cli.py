@@ -1,0 +1,371 @@
+"""The `verify` command: parses, wires, and ends with an exit code."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import time
+from contextlib import ExitStack, contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO
+
+from verifier.errors import PublishFailed, UsageError
+from verifier.redaction import Redaction
+from verifier.report.console import ConsoleReport, one_line
+from verifier.report.interface import Findings
+from verifier.run import Silence, verify
+from verifier.sources import build_request, collect
+from verifier.verification import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from verifier.progress import BarProgress, PlainProgress
+    from verifier.report.interface import Report
+    from verifier.request import VerificationRequest
+    from verifier.verification import Verification
+
+INTERRUPTED = 130
+REPORT_OPTIONS = ("json", "junit", "html")
+PUBLISH_SECONDS = 60.0
+"""How long publishing may go on after the run's own time is up: what was verified should not be lost to that."""
+
+DESCRIPTION = """\
+Verify one pact against its provider, and publish the result, confirmed.
+
+The pact is fetched from the broker (only this one), replayed against the provider by pact-python, and the
+result is published to the broker if you ask for it. A provider that is down is never taken for a broken contract.
+"""
+
+EPILOG = """\
+examples:
+  a pact URL in hand, a provider that is running:
+    verify --pact-url http://127.0.0.1:9292/pacts/provider/Products/consumer/Storefront/latest \\
+           --provider-base-url http://127.0.0.1:8080
+
+  start the provider, set its states up by URL, publish the result:
+    verify --pact-url "$PACT_URL" --pact-broker-base-url https://broker.example.org \\
+           --provider-command 'flask --app products run --port {port}' \\
+           --provider-states-setup-url 'http://127.0.0.1:{port}/_states' \\
+           --provider-app-version "$(git rev-parse HEAD)" --provider-version-branch main \\
+           --publish-verification-results
+
+  in a GitHub workflow on: repository_dispatch, the pact, the commit and the branch come from the event:
+    verify --provider-command 'npm start' --publish-verification-results
+
+exit codes:
+  0  every interaction passed (and the result is in the broker, if publishing was asked for)
+  1  the contract is broken (likewise)
+  2  the command or its configuration is wrong
+  3  could not verify: no pact, or the provider could not be reached; nothing is published
+  4  verified, but the broker did not take the result
+
+Broker credentials are best given by the environment: a command line can be seen by others on the machine.
+"""
+
+
+def main() -> NoReturn:
+    """Run the command and exit."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run the command.
+
+    Returns:
+        The exit code.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    options = _parser().parse_args(arguments)
+    try:
+        with _interruptible():
+            return _Command(options).run()
+    except UsageError as error:
+        print(f"verify: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("verify: interrupted; what was started has been stopped", file=sys.stderr)
+        return INTERRUPTED
+
+
+class _Command:
+    def __init__(self, options: argparse.Namespace) -> None:
+        self._quiet: bool = options.quiet
+        self._verbose: int = options.verbose
+        self._reports = {name: getattr(options, name) for name in REPORT_OPTIONS if getattr(options, name)}
+        values = vars(options)
+        values["pact_url"] = values["pact_url"] or values.pop("pact", None)
+        unrelated = {"quiet", "verbose", "pact", *REPORT_OPTIONS}
+        self._flags: dict[str, Any] = {name: value for name, value in values.items() if name not in unrelated}
+        self._check_reports()
+        # standard output belongs to a machine-readable report that was asked for there
+        self._text: TextIO = sys.stderr if "-" in self._reports.values() else sys.stdout
+
+    def run(self) -> int:
+        settings = collect(self._flags, os.environ)
+        if self._verbose:
+            for setting in sorted(settings, key=lambda setting: setting.name):
+                print(one_line(str(setting)), file=sys.stderr)
+        request = build_request(settings)
+        deadline = time.monotonic() + request.timeout
+        with self._progress() as progress:
+            verification = verify(request, progress)
+            findings = self._publish(request, verification, deadline, progress)
+        ConsoleReport(quiet=self._quiet).write(findings, self._text)
+        for name, path in self._reports.items():
+            self._write(_report(name), findings, path)
+        return findings.exit_code
+
+    def _publish(
+        self,
+        request: VerificationRequest,
+        verification: Verification,
+        deadline: float,
+        progress: BarProgress | PlainProgress | Silence,
+    ) -> Findings:
+        if not request.publish or verification.outcome == Outcome.ERROR:
+            return Findings(verification, publishing=request.publish)
+        from verifier.publishing import publish  # noqa: PLC0415 - only where it is asked for
+
+        progress.step("Publishing the result")
+        redaction = Redaction.of(request)
+        try:
+            published = publish(
+                verification,
+                request.broker_access,
+                retry_time=PUBLISH_SECONDS,
+                deadline=max(deadline, time.monotonic() + min(PUBLISH_SECONDS, request.timeout)),
+                on_retry=lambda text: progress.notice(redaction.text(text)),
+            )
+        except PublishFailed as error:
+            return Findings(verification, publishing=True, publish_error=redaction.text(str(error)))
+        return Findings(verification, publishing=True, published=published)
+
+    def _progress(self) -> BarProgress | PlainProgress | _Quiet:
+        if self._quiet:
+            return _Quiet()
+        from verifier.progress import BarProgress, PlainProgress  # noqa: PLC0415 - quiet runs do without
+
+        if self._verbose or not sys.stderr.isatty():
+            return PlainProgress(sys.stderr, verbose=self._verbose > 0)
+        return BarProgress(sys.stderr)
+
+    def _check_reports(self) -> None:
+        """Make sure that each report can be written, before anything is verified.
+
+        Raises:
+            UsageError: it can't.
+        """
+        if list(self._reports.values()).count("-") > 1:
+            raise UsageError("only one of --json, --junit and --html can go to standard output (-)")
+        for name, path in self._reports.items():
+            if path != "-" and not os.access(Path(path).absolute().parent, os.W_OK):
+                raise UsageError(
+                    f"--{name}: {Path(path).absolute().parent} is no folder that can be written to"
+                )
+
+    def _write(self, report: Report, findings: Findings, path: str) -> None:
+        if path == "-":
+            report.write(findings, sys.stdout)
+            return
+        with Path(path).open("w", encoding="utf-8", errors="backslashreplace") as stream:
+            report.write(findings, stream)
+
+
+class _Quiet(Silence):
+    def __enter__(self) -> Silence:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+
+def _report(name: str) -> Report:
+    """Load a report by its option's name; each is loaded only where it is asked for."""
+    if name == "json":
+        from verifier.report.json import JsonReport  # noqa: PLC0415
+
+        return JsonReport()
+    if name == "junit":
+        from verifier.report.junit import JunitReport  # noqa: PLC0415
+
+        return JunitReport()
+    from verifier.report.html import HtmlReport  # noqa: PLC0415
+
+    return HtmlReport()
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let SIGTERM stop a run as Ctrl-C does, and let neither disturb the stopping."""
+
+    def interrupt(*_: object) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    with ExitStack() as stack:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            stack.callback(signal.signal, number, signal.signal(number, interrupt))
+        yield
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="verify",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+        usage="verify [--pact-url] URL (--provider-base-url URL | --provider-command CMD) [options]",
+    )
+    parser.add_argument("--version", action="version", version=f"pact-dispatch {version('pact-dispatch')}")
+    _pact_options(parser)
+    _provider_options(parser)
+    _result_options(parser)
+    _run_options(parser)
+    return parser
+
+
+def _pact_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("the pact")
+    group.add_argument("pact", nargs="?", metavar="URL", help="the same as --pact-url")
+    group.add_argument(
+        "--pact-url",
+        metavar="URL",
+        help="the pact: a URL in the broker, or a file for a dry run "
+        "(PACT_URL; on GitHub client_payload.pact_url of the event)",
+    )
+    group.add_argument(
+        "--provider", metavar="NAME", help="the pact must be this provider's (PACT_PROVIDER_NAME)"
+    )
+    group.add_argument(
+        "--filter-description",
+        metavar="RE",
+        help="only interactions whose description has this regular expression; "
+        "never published (PACT_DESCRIPTION)",
+    )
+    group.add_argument(
+        "--filter-state",
+        metavar="RE",
+        help="only interactions with such a provider state; '' for those without (PACT_PROVIDER_STATE)",
+    )
+    group = parser.add_argument_group("the broker")
+    group.add_argument(
+        "--pact-broker-base-url",
+        metavar="URL",
+        help="the broker; credentials go there and nowhere else (PACT_BROKER_BASE_URL)",
+    )
+    group.add_argument("--broker-username", metavar="NAME", help="of basic auth (PACT_BROKER_USERNAME)")
+    group.add_argument("--broker-password", metavar="PASSWORD", help="of basic auth (PACT_BROKER_PASSWORD)")
+    group.add_argument("--broker-token", metavar="TOKEN", help="a bearer token (PACT_BROKER_TOKEN)")
+
+
+def _provider_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("the provider")
+    group.add_argument(
+        "--provider-base-url", metavar="URL", help="one that is running (PACT_PROVIDER_BASE_URL)"
+    )
+    group.add_argument(
+        "--provider-command",
+        metavar="CMD",
+        help="one to start and stop, without a shell; {port} and $PORT are a free port (PACT_PROVIDER_COMMAND)",
+    )
+    group.add_argument("--provider-dir", metavar="DIR", help="where the command runs (the current folder)")
+    group.add_argument(
+        "--provider-health-path",
+        metavar="PATH",
+        help="the provider is ready when this answers with a status under 500 (/)",
+    )
+    group.add_argument(
+        "--wait", metavar="SECONDS", type=float, help="how long it may take to become ready (30)"
+    )
+    group.add_argument(
+        "--provider-states-setup-url",
+        metavar="URL",
+        help='where {"state", "action", "params"} is posted before an interaction; {port} as in the command '
+        "(PACT_PROVIDER_STATES_SETUP_URL)",
+    )
+    group.add_argument(
+        "--provider-states-teardown",
+        action="store_true",
+        default=None,
+        help="post it with the action teardown afterwards, too",
+    )
+    group.add_argument(
+        "--provider-states",
+        metavar="FILE.py:NAME",
+        help="or set states up in Python: a dict of functions by state name, or one function",
+    )
+    group.add_argument(
+        "--custom-provider-header",
+        metavar="'N: V'",
+        action="append",
+        help="a header for each request to the provider; may be repeated",
+    )
+    group.add_argument(
+        "--transport",
+        metavar="NAME:PORT[/path]",
+        action="append",
+        help="where the provider takes messages, or a plugin's protocol; PORT may be {port}; may be repeated",
+    )
+
+
+def _result_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("the result")
+    group.add_argument(
+        "--publish-verification-results",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="publish the result to the broker, and confirm that it is there "
+        "(PACT_BROKER_PUBLISH_VERIFICATION_RESULTS; off)",
+    )
+    group.add_argument(
+        "--provider-app-version",
+        metavar="V",
+        help="the version of the provider that answers (GIT_COMMIT; on GitHub client_payload.sha, or GITHUB_SHA)",
+    )
+    group.add_argument(
+        "--provider-version-branch",
+        metavar="B",
+        help="its branch (GIT_BRANCH; on GitHub client_payload.branch, or GITHUB_REF_NAME)",
+    )
+    group.add_argument(
+        "--provider-version-tag", metavar="T", action="append", help="a tag for it; may be repeated"
+    )
+    group.add_argument(
+        "--build-url", metavar="URL", help="the build, for the broker to show (on GitHub the run's)"
+    )
+    for name, what in (
+        ("--json", "everything, for machines"),
+        ("--junit", "JUnit XML"),
+        ("--html", "a page to read"),
+    ):
+        group.add_argument(name, metavar="FILE", help=f"write a report: {what}; - is standard output")
+
+
+def _run_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("the run")
+    group.add_argument(
+        "--jobs",
+        metavar="N",
+        type=int,
+        help="interactions verified at once (1: they share the provider's states)",
+    )
+    group.add_argument("--timeout", metavar="SECONDS", type=float, help="of the whole run (1800)")
+    group.add_argument(
+        "--request-timeout", metavar="SECONDS", type=float, help="of one request to the provider (5)"
+    )
+    group.add_argument("-q", "--quiet", action="store_true", help="only what did not pass, and the end")
+    group.add_argument(
+        "-v",
+        "--verbose",
+        action="count",
+        default=0,
+        help="where each value comes from, each step, each interaction, the provider's output",
+    )

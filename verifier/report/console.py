@@ -1,0 +1,147 @@
+"""The report for people at a terminal, or reading a build's log."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+import re
+from typing import TYPE_CHECKING, TextIO
+
+from verifier.report.interface import count, parties, publication, seconds, summary
+from verifier.verification import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from verifier.report.interface import Findings
+    from verifier.verification import InteractionResult, Mismatch
+
+SHORT = 60
+"""Up to so many characters, expected and actual stand in a line each; longer ones are compared line by line."""
+LONGEST_DIFF = 60
+GUTTER = "    | "
+"""Before each line that came from elsewhere: none of them can pass for a line of ours, or for a CI's command."""
+MARKS = {Outcome.PASSED: ("✓", "green"), Outcome.FAILED: ("✗", "red"), Outcome.ERROR: ("!", "yellow")}
+_SGR = re.compile(r"\x1b\[[0-9;]*m")
+"""The colours in a program's output."""
+
+
+class Paint:
+    """Colours on a terminal that has them, nothing elsewhere (rich knows which, and NO_COLOR and FORCE_COLOR)."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._console = None
+        if stream.isatty() or os.environ.get("FORCE_COLOR"):
+            from rich.console import Console  # noqa: PLC0415 - a build's log does without
+
+            self._console = Console(file=stream)
+
+    def __call__(self, text: str, style: str) -> str:
+        """Give the text in a style of rich's."""
+        console = self._console
+        if console is None or console.no_color or console.color_system is None:
+            return text
+        from rich.style import Style  # noqa: PLC0415
+        from rich.text import Text  # noqa: PLC0415
+
+        with console.capture() as capture:
+            console.print(Text(text, style=Style.parse(style)), end="", soft_wrap=True)
+        return capture.get()
+
+
+class ConsoleReport:
+    """Writes findings as text.
+
+    Args:
+        quiet: leave out what passed.
+    """
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self._quiet = quiet
+
+    def write(self, findings: Findings, stream: TextIO) -> None:
+        """Write the report, in colours if the stream is a terminal."""
+        paint = Paint(stream)
+        stream.write("\n".join(self._lines(findings, paint)) + "\n")
+
+    def _lines(self, findings: Findings, paint: Paint) -> Iterator[str]:
+        verification = findings.verification
+        if not self._quiet:
+            for label, value in parties(verification):
+                yield f"{paint(f'{label:9}', 'bold')} {one_line(value)}"
+            yield ""
+        for result in verification.interactions:
+            if not self._quiet or result.outcome != Outcome.PASSED:
+                yield from self._interaction(result, paint)
+        if verification.interactions and not self._quiet:
+            yield ""
+        yield from self._end(findings, paint)
+
+    def _interaction(self, result: InteractionResult, paint: Paint) -> Iterator[str]:
+        mark, style = MARKS[result.outcome]
+        pending = " (pending)" if result.pending else ""
+        duration = f"  {paint(seconds(result.duration), 'dim')}" if result.duration is not None else ""
+        yield (
+            f"  {paint(mark, style)} {one_line(result.description)}{pending}  "
+            f"{paint(one_line(result.request), 'cyan')}{duration}"
+        )
+        for state in result.states:
+            yield f"      {paint('given', 'dim')} {one_line(state)}"
+        if result.reason:
+            yield from (f"  {GUTTER}{line}" for line in lines_of(result.reason))
+        for mismatch in result.mismatches:
+            yield from self._mismatch(mismatch, paint)
+
+    def _mismatch(self, mismatch: Mismatch, paint: Paint) -> Iterator[str]:
+        where = f"{mismatch.attribute} {mismatch.identifier}".rstrip()
+        yield f"      {paint(one_line(where), 'bold')}: {one_line(mismatch.description)}"
+        if mismatch.expected is None and mismatch.actual is None:
+            return
+        expected, actual = mismatch.expected or "(nothing)", mismatch.actual or "(nothing)"
+        if len(expected) <= SHORT and len(actual) <= SHORT:
+            yield f"  {GUTTER}{paint('- expected ' + one_line(expected), 'red')}"
+            yield f"  {GUTTER}{paint('+ actual   ' + one_line(actual), 'green')}"
+            return
+        yield f"  {GUTTER}{paint('--- expected', 'red')}"
+        yield f"  {GUTTER}{paint('+++ actual', 'green')}"
+        difference = list(difflib.unified_diff(pretty(expected), pretty(actual), lineterm="", n=2))[2:]
+        for line in difference[:LONGEST_DIFF]:
+            style = {"-": "red", "+": "green"}.get(line[:1], "dim")
+            yield f"  {GUTTER}{paint(one_line(line), style)}"
+        if len(difference) > LONGEST_DIFF:
+            yield f"  {GUTTER}... {count(len(difference) - LONGEST_DIFF, 'line')} more (see --html or --json)"
+
+    def _end(self, findings: Findings, paint: Paint) -> Iterator[str]:
+        verification = findings.verification
+        style = MARKS[verification.outcome][1]
+        yield f"{paint(summary(findings), f'bold {style}')} in {seconds(verification.duration)}"
+        if verification.error is not None:
+            yield f"  {one_line(verification.error.message)}"
+            if verification.error.output:
+                yield "  Its last output:"
+                yield from (f"{GUTTER}{line}" for line in lines_of(verification.error.output))
+        yield from (f"Note: {one_line(note)}" for note in verification.notes)
+        style = "bold red" if findings.publish_error else "default"
+        yield paint(one_line(publication(findings)), style)
+
+
+def one_line(text: str) -> str:
+    """Make a text safe to stand in a line: nothing in it moves the cursor or starts another line."""
+    text = _SGR.sub("", text)
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "replace").decode() for c in text)
+
+
+def lines_of(text: str) -> list[str]:
+    """Split a text that may be hostile into lines that are safe to print."""
+    return [one_line(line.replace("\t", "    ")) for line in text.splitlines()] or [""]
+
+
+def pretty(value: str) -> list[str]:
+    """Lay a value out over lines, if it is JSON."""
+    try:
+        return json.dumps(json.loads(value), indent=2, ensure_ascii=False).splitlines()
+    except (ValueError, RecursionError):
+        return value.splitlines()

@@ -1,0 +1,31 @@
+"""The report for machines: the saved verification, and what became of its publication.
+
+Its form is `verification.schema.json`, beside this module; `Verification.from_dict` reads it back.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, TextIO
+
+if TYPE_CHECKING:
+    from verifier.report.interface import Findings
+
+
+class JsonReport:
+    """Writes findings as one JSON object."""
+
+    def write(self, findings: Findings, stream: TextIO) -> None:
+        """Write the object, indented, with a line end."""
+        json.dump(to_document(findings), stream, indent=2)
+        stream.write("\n")
+
+
+def to_document(findings: Findings) -> dict[str, Any]:
+    """Give the report's JSON values."""
+    return findings.verification.to_dict() | {
+        "published": asdict(findings.published) if findings.published else None,
+        "publish_error": findings.publish_error,
+        "exit_code": findings.exit_code,
+    }
