@@ -21,11 +21,12 @@ from urllib.parse import urlsplit
 
 from verifier.core_results import REQUEST_NOT_SENT, STATE_CHANGE_FAILED, seconds
 from verifier.pact import Interaction, Pact, parse_pact
+from verifier.state_relay import PythonHandler, StateRelay, UrlHandler
 
 if TYPE_CHECKING:
     from pact import Verifier
 
-    from verifier.state_relay import StateHandler, StateRelay
+    from verifier.state_relay import StateHandler
 
 LARGEST_SHARD = 25
 """The core's cost is quadratic in the interactions of one document; at 25 it is all but linear."""
@@ -87,7 +88,7 @@ class JobRun:
         self._lock = threading.Lock()
         self._pace = float("inf")  # seconds that an interaction takes; unknown at first: one, and see
         self._store = SmallTrustStore(self._folder) if job["small_trust_store"] else None
-        self._relay = self._start_relay()
+        self._states = self._state_handler()
 
     def run(self) -> None:
         """Verify everything, sending results as they come."""
@@ -104,22 +105,24 @@ class JobRun:
             thread.join()
         if self._store is not None:
             self._store.leave()
-        if self._relay is not None:
-            self._relay.close()
         if self._failures:
             raise self._failures[0]
 
     def _work(self, worker: str) -> None:
+        relay = StateRelay(self._states) if self._states is not None else None
         try:
             while shard := self._next_shard():
                 started = time.perf_counter()
-                results = self._verify(worker, shard)
+                results = self._verify(worker, shard, relay)
                 with self._lock:
                     self._pace = (time.perf_counter() - started) / len(shard)
                 self._events.send({"event": "results", "results": results})
         except BaseException as error:  # carried to the thread that waits
             self._failures.append(error)
             raise
+        finally:
+            if relay is not None:
+                relay.close()
 
     def _next_shard(self) -> list[Interaction]:
         with self._lock:
@@ -127,15 +130,17 @@ class JobRun:
             size = max(1, min(LARGEST_SHARD, fair, int(SHARD_SECONDS / self._pace)))
             return [self._left.pop() for _ in range(min(size, len(self._left)))]
 
-    def _verify(self, worker: str, shard: list[Interaction]) -> list[dict[str, Any]]:
+    def _verify(
+        self, worker: str, shard: list[Interaction], relay: StateRelay | None
+    ) -> list[dict[str, Any]]:
         store = self._store
-        results = self._verify_once(worker, shard)
+        results = self._verify_once(worker, shard, relay)
         suspect = None if store is None else _perhaps_tls(results)
         if store is None or suspect is None:
             return results
         # A provider on plain HTTP that redirects to https fails with the small store. One interaction tells.
         store.leave()
-        [retried] = self._verify_once(worker, [self._pact.interactions[suspect]])
+        [retried] = self._verify_once(worker, [self._pact.interactions[suspect]], relay)
         if REQUEST_NOT_SENT in str(retried.get("mismatch")):
             if self._store is not None:
                 store.use()
@@ -143,12 +148,14 @@ class JobRun:
         if self._store is not None:
             self._store = None
             self._events.send({"event": "note", "note": REDIRECTS_TO_TLS})
-        return self._verify_once(worker, shard)
+        return self._verify_once(worker, shard, relay)
 
-    def _verify_once(self, worker: str, shard: list[Interaction]) -> list[dict[str, Any]]:
+    def _verify_once(
+        self, worker: str, shard: list[Interaction], relay: StateRelay | None
+    ) -> list[dict[str, Any]]:
         source = self._folder / f"shard-{worker}.json"
         source.write_text(self._pact.shard(tuple(shard)), encoding="utf-8")
-        verifier = self._verifier(worker)
+        verifier = self._verifier(relay)
         verifier.add_source(source)
         with contextlib.suppress(
             RuntimeError
@@ -158,27 +165,9 @@ class JobRun:
         by_index = {
             str(result.get("interactionId")): result for result in found.get("interactionResults", ())
         }
-        return [self._result(worker, interaction, by_index, found) for interaction in shard]
+        return [_result(relay, interaction, by_index, found) for interaction in shard]
 
-    def _result(
-        self, worker: str, interaction: Interaction, by_index: dict[str, Any], found: dict[str, Any]
-    ) -> dict[str, Any]:
-        """Make sure that each interaction has a result, and that it knows why it has none."""
-        result = by_index.get(str(interaction.index))
-        if result is None:
-            said = [str(error.get("mismatch", {}).get("message", "")) for error in found.get("errors", ())]
-            said += [str(line).strip() for line in found.get("output", ()) if "failed" in str(line).lower()]
-            result = {
-                "reason": "the engine could not run it: "
-                + ("; ".join(filter(None, said))[:2000] or "no reason")
-            }
-        if self._relay is not None and STATE_CHANGE_FAILED in str(result.get("mismatch")):
-            failure = self._relay.failure(worker, tuple(state.name for state in interaction.states))
-            if failure is not None:
-                result["stateFailure"] = {"answered": failure.answered, "reason": failure.reason}
-        return {**result, "index": interaction.index}
-
-    def _verifier(self, worker: str) -> Verifier:
+    def _verifier(self, relay: StateRelay | None) -> Verifier:
         from pact import Verifier  # noqa: PLC0415 - imported at start, see main()
 
         job = self._job
@@ -193,25 +182,36 @@ class JobRun:
             verifier.add_transport(**transport)
         for name, value in job["headers"]:
             verifier.add_custom_header(name, value)
-        if self._relay is not None:
-            verifier.state_handler(self._relay.url_for(worker), teardown=job["states_teardown"], body=True)
+        if relay is not None:
+            verifier.state_handler(relay.url, teardown=job["states_teardown"], body=True)
         verifier.set_request_timeout(int(job["request_timeout"] * 1000))
         verifier.set_coloured_output(enabled=False)
         return verifier
 
-    def _start_relay(self) -> StateRelay | None:
-        from verifier.state_relay import PythonHandler, StateRelay, UrlHandler  # noqa: PLC0415 - not in each run
-
-        handler: StateHandler
+    def _state_handler(self) -> StateHandler | None:
         if self._job["states_url"]:
-            handler = UrlHandler(
-                self._job["states_url"], timeout=self._job["request_timeout"], connections=self._job["jobs"]
-            )
-        elif self._job["states_file"]:
-            handler = PythonHandler(_load(*self._job["states_file"]))
-        else:
-            return None
-        return StateRelay(handler)
+            return UrlHandler(self._job["states_url"], timeout=self._job["request_timeout"])
+        if self._job["states_file"]:
+            return PythonHandler(_load(*self._job["states_file"]))
+        return None
+
+
+def _result(
+    relay: StateRelay | None, interaction: Interaction, by_index: dict[str, Any], found: dict[str, Any]
+) -> dict[str, Any]:
+    """Make sure that each interaction has a result, and that it knows why it has none."""
+    result = by_index.get(str(interaction.index))
+    if result is None:
+        said = [str(error.get("mismatch", {}).get("message", "")) for error in found.get("errors", ())]
+        said += [str(line).strip() for line in found.get("output", ()) if "failed" in str(line).lower()]
+        result = {
+            "reason": "the engine could not run it: " + ("; ".join(filter(None, said))[:2000] or "no reason")
+        }
+    if relay is not None and STATE_CHANGE_FAILED in str(result.get("mismatch")):
+        failure = relay.failure(tuple(state.name for state in interaction.states))
+        if failure is not None:
+            result["stateFailure"] = {"answered": failure.answered, "reason": failure.reason}
+    return {**result, "index": interaction.index}
 
 
 def _perhaps_tls(results: list[dict[str, Any]]) -> int | None:

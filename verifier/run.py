@@ -81,12 +81,15 @@ class Silence:
         """Say nothing."""
 
 
-def verify(request: VerificationRequest, progress: Progress | None = None) -> Verification:
+def verify(
+    request: VerificationRequest, progress: Progress | None = None, engine: Engine | None = None
+) -> Verification:
     """Verify one pact. Nothing is published; see `publish`.
 
     Args:
         request: what to verify.
         progress: hears how it comes along.
+        engine: an engine that is up already, or starting, and that the caller closes.
 
     Returns:
         What was found out; a pact or a provider that can't be had is an outcome (`error`), not an exception.
@@ -95,13 +98,14 @@ def verify(request: VerificationRequest, progress: Progress | None = None) -> Ve
         UsageError: the request can't be carried out by anyone (a filter that chooses nothing, provider state
             handlers that can't be loaded).
     """
-    run = _Run(request, progress or Silence())
-    return run.verify()
+    with ExitStack() as stack:
+        return _Run(request, progress or Silence(), engine or stack.enter_context(Engine())).verify()
 
 
 class _Run:
-    def __init__(self, request: VerificationRequest, progress: Progress) -> None:
+    def __init__(self, request: VerificationRequest, progress: Progress, engine: Engine) -> None:
         self._request = request
+        self._engine = engine
         self._progress = progress
         self._started = time.monotonic()
         self._deadline = self._started + request.timeout
@@ -139,15 +143,14 @@ class _Run:
 
     def _verify(self) -> None:
         with ExitStack() as stack:
-            # Both start before the pact is fetched: their seconds run beside each other.
-            engine = stack.enter_context(Engine())
+            # Engine and provider start before the pact is fetched: their seconds run beside each other.
             provider = self._start_provider(stack)
             pact = self._fetch()
             chosen = self._choose(pact)
             base_url = self._wait_for_provider(provider)
             self._progress.total(len(chosen))
             try:
-                self._replay(engine, pact, chosen, base_url, provider)
+                self._replay(pact, chosen, base_url, provider)
             finally:
                 for interaction in chosen:  # each is accounted for, whatever happened
                     if interaction.index not in self._results:
@@ -249,7 +252,6 @@ class _Run:
 
     def _replay(
         self,
-        engine: Engine,
         pact: Pact,
         chosen: tuple[Interaction, ...],
         base_url: str | None,
@@ -280,7 +282,7 @@ class _Run:
             request_timeout=options.request_timeout,
         )
         try:
-            engine.run(
+            self._engine.run(
                 job,
                 deadline=self._deadline,
                 on_results=keep,

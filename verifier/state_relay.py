@@ -14,11 +14,8 @@ import json
 import threading
 from collections import defaultdict, deque
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import TYPE_CHECKING, Any, Protocol
-
-from urllib3 import PoolManager, Retry, Timeout
-from urllib3.exceptions import HTTPError, MaxRetryError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -75,13 +72,17 @@ class StateHandler(Protocol):
 class UrlHandler:
     """State changes by URL, as the Pact verifiers send them: `{"state", "action", "params"}` posted as JSON."""
 
-    def __init__(self, url: str, *, timeout: float, connections: int) -> None:
+    def __init__(self, url: str, *, timeout: float) -> None:
+        # only here: the engine's child starts with every run, and most runs can do without
+        import urllib3  # noqa: PLC0415
+        import urllib3.exceptions  # noqa: PLC0415
+
         self._url = url
-        self._timeout = timeout
-        self._pool = PoolManager(
-            maxsize=connections,
-            timeout=Timeout(connect=timeout, read=timeout),
-            retries=Retry(total=5, connect=0, read=0, other=0, redirect=5, status=0),
+        self._errors = urllib3.exceptions
+        self._pool = urllib3.PoolManager(
+            # a little less than the core's own patience, so that the reason is known when it gives up
+            timeout=urllib3.Timeout(total=timeout * 0.95),
+            retries=urllib3.Retry(total=5, connect=0, read=0, other=0, redirect=5, status=0),
         )
 
     def __call__(self, change: dict[str, Any], body: bytes) -> bytes:
@@ -98,8 +99,8 @@ class UrlHandler:
         }
         try:
             response = self._pool.request("POST", self._url, body=body, headers=headers)
-        except HTTPError as error:
-            cause = error.reason if isinstance(error, MaxRetryError) and error.reason else error
+        except self._errors.HTTPError as error:
+            cause = getattr(error, "reason", None) or error
             reason = str(cause).split(">: ", 1)[-1]
             raise StateChangeFailed(StateFailure(answered=False, reason=f"{what}: {reason}")) from error
         if 200 <= response.status < 300:
@@ -161,15 +162,14 @@ def _call(function: Callable[..., Any], arguments: dict[str, Any]) -> Any:
 
 
 class StateRelay:
-    """A server on loopback that the core sends its state changes to.
+    """A server on loopback that the core sends the state changes of one verifier to.
 
-    Several verifiers may use it at once, each under its own path (`url_for`), so that a failure is known
-    to belong to the one whose interaction it stopped.
+    A verifier asks for one change after another, and so the relay serves: a failure that it remembers belongs to
+    the interaction that its verifier was on.
     """
 
     def __init__(self, handler: StateHandler) -> None:
-        self._failures: dict[tuple[str, str], deque[StateFailure]] = defaultdict(deque)
-        self._lock = threading.Lock()
+        self._failures: dict[str, deque[StateFailure]] = defaultdict(deque)
         relay = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -181,7 +181,7 @@ class StateRelay:
                 except StateChangeFailed as error:
                     status, answer = REFUSED, b""
                     if change.get("action") != "teardown":
-                        relay.remember(self.path, str(change.get("state", "")), error.failure)
+                        relay.remember(str(change.get("state", "")), error.failure)
                 self.send_response(status)
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(answer)))
@@ -191,8 +191,8 @@ class StateRelay:
             def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's name
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
+        self._server = HTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}/"
         threading.Thread(
             target=self._server.serve_forever, args=(POLL_SECONDS,), daemon=True, name="state-relay"
         ).start()
@@ -202,19 +202,13 @@ class StateRelay:
         self._server.shutdown()
         self._server.server_close()
 
-    def url_for(self, path: str) -> str:
-        """Give the URL under which one verifier's state changes are kept apart."""
-        return f"http://127.0.0.1:{self._server.server_port}/{path}"
-
-    def remember(self, path: str, state: str, failure: StateFailure) -> None:
+    def remember(self, state: str, failure: StateFailure) -> None:
         """Keep a failure until it is asked for."""
-        with self._lock:
-            self._failures[path, state].append(failure)
+        self._failures[state].append(failure)
 
-    def failure(self, path: str, states: tuple[str, ...]) -> StateFailure | None:
+    def failure(self, states: tuple[str, ...]) -> StateFailure | None:
         """Take the failure that stopped an interaction with these states; the oldest, if there are more."""
-        with self._lock:
-            for state in states or ("",):
-                if self._failures[f"/{path}", state]:
-                    return self._failures[f"/{path}", state].popleft()
+        for state in states or ("",):
+            if self._failures[state]:
+                return self._failures[state].popleft()
         return None

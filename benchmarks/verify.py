@@ -1,0 +1,245 @@
+"""`verify` beside `pact verifier` and plain pact-python: whole processes, one pact, one provider, one run.
+
+    python -m benchmarks.verify [--quick] [--json FILE]
+
+Each figure is the median of several runs (one where a run takes long); memory is the largest sum of the
+resident sets of a process and its children, sampled every 10 ms in a run of its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psutil
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+BIN = Path(sys.executable).parent
+SIZES = (1, 10, 100, 1000)
+QUICK_SIZES = (1, 100)
+LONG_SECONDS = 4.0
+RUNS = 5
+ENVIRONMENT = {**os.environ, "PACT_DO_NOT_TRACK": "true"}
+
+
+@dataclass(frozen=True)
+class Figure:
+    """What one way of verifying took."""
+
+    way: str
+    interactions: int
+    states: bool
+    seconds: float
+    runs: int
+    peak_mb: float
+
+
+@dataclass(frozen=True)
+class Target:
+    """What is to be reached, and what was."""
+
+    name: str
+    limit: float
+    measured: float
+    reached: bool
+
+
+def pact_document(interactions: int) -> dict[str, Any]:
+    matchers = {"$.id": {"matchers": [{"match": "integer"}]}, "$.name": {"matchers": [{"match": "type"}]}}
+    return {
+        "consumer": {"name": "Storefront"},
+        "provider": {"name": "Products"},
+        "interactions": [
+            {
+                "type": "Synchronous/HTTP",
+                "key": f"{number:08x}",
+                "description": f"a request for product {number}",
+                "providerStates": [{"name": "a product exists", "params": {"id": number}}],
+                "request": {"method": "GET", "path": f"/products/{number}"},
+                "response": {
+                    "status": 200,
+                    "headers": {"Content-Type": ["application/json"]},
+                    "body": {
+                        "content": {
+                            "id": number,
+                            "name": "Lamp",
+                            "price": 34.9,
+                            "tags": ["kitchen", "steel"],
+                        },
+                        "contentType": "application/json",
+                        "encoded": False,
+                    },
+                    "matchingRules": {"body": matchers},
+                },
+            }
+            for number in range(interactions)
+        ],
+        "metadata": {"pactSpecification": {"version": "4.0"}},
+    }
+
+
+def ways(pact: Path, port: int, *, states: bool) -> dict[str, list[str]]:
+    base_url = f"http://127.0.0.1:{port}"
+    states_url = f"{base_url}/_states"
+    verify = [str(BIN / "verify"), str(pact), "--provider-base-url", base_url]
+    cli = [str(BIN / "pact"), "verifier", "--file", str(pact), "--hostname", "127.0.0.1", "--port", str(port)]
+    cli += ["--provider-name", "Products"]
+    plain = [sys.executable, "-m", "benchmarks.plain", str(pact), base_url]
+    if states:
+        verify += ["--provider-states-setup-url", states_url]
+        cli += ["--state-change-url", states_url]
+        plain += [states_url]
+    return {
+        "pact verifier": cli,
+        "pact-python": plain,
+        "verify": verify,
+        "verify --jobs 4": [*verify, "--jobs", "4"],
+    }
+
+
+def run_once(command: list[str]) -> float:
+    started = time.perf_counter()
+    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=False)
+    seconds = time.perf_counter() - started
+    if done.returncode:
+        raise SystemExit(
+            f"{command} ended with {done.returncode}:\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
+        )
+    return seconds
+
+
+def peak_mb(command: list[str]) -> float:
+    peak = 0
+    with subprocess.Popen(
+        command, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as child:
+        process = psutil.Process(child.pid)
+        while child.poll() is None:
+            total = 0
+            try:
+                for member in (process, *process.children(recursive=True)):
+                    total += member.memory_info().rss
+            except psutil.NoSuchProcess:
+                continue
+            peak = max(peak, total)
+            time.sleep(0.01)
+    return peak / 2**20
+
+
+def measure(port: int, sizes: tuple[int, ...], note: Callable[[str], None]) -> list[Figure]:
+    figures = []
+    with tempfile.TemporaryDirectory() as folder:
+        for size in sizes:
+            pact = Path(folder) / f"{size}.json"
+            pact.write_text(json.dumps(pact_document(size)), encoding="utf-8")
+            for states in (False, True):
+                for way, command in ways(pact, port, states=states).items():
+                    note(f"{size} interactions, {'with' if states else 'without'} states: {way}")
+                    taken = [run_once(command)]
+                    while len(taken) < RUNS and taken[0] < LONG_SECONDS:
+                        taken.append(run_once(command))
+                    peak = peak_mb(command)
+                    figures.append(Figure(way, size, states, statistics.median(taken), len(taken), peak))
+    return figures
+
+
+def targets(figures: list[Figure]) -> list[Target]:
+    """Compare with what this project means to reach; without states, as the facts were measured."""
+    found = {(figure.way, figure.interactions): figure for figure in figures if not figure.states}
+    rows: list[Target] = []
+
+    def at_least(name: str, limit: float, measured: float) -> None:
+        rows.append(Target(name, limit, measured, measured >= limit))
+
+    def at_most(name: str, limit: float, measured: float) -> None:
+        rows.append(Target(name, limit, measured, measured <= limit))
+
+    def ratio(way: str, size: int) -> float:
+        return found["pact verifier", size].seconds / found[way, size].seconds
+
+    if ("verify", 1000) in found:
+        at_least("1000 interactions, times as fast as pact verifier", 8, ratio("verify", 1000))
+        at_least("the same with --jobs 4", 12, ratio("verify --jobs 4", 1000))
+        per_interaction = found["verify", 1000].seconds / 1000 / (found["verify", 100].seconds / 100)
+        at_most("time per interaction at 1000, times that at 100", 1.3, per_interaction)
+        at_most("peak memory at 1000, MB", 150, found["verify", 1000].peak_mb)
+    at_least("100 interactions, times as fast as pact verifier", 3, ratio("verify", 100))
+    at_most("1 interaction, seconds", 0.35, found["verify", 1].seconds)
+    return rows
+
+
+def show(figures: list[Figure], reached: list[Target], console: Console) -> None:
+    table = Table(
+        "interactions", "states", "way", "seconds", "ratio", "peak MB", title="Whole process, median"
+    )
+    for figure in figures:
+        peer = next(
+            f
+            for f in figures
+            if f.way == "pact verifier" and (f.interactions, f.states) == (figure.interactions, figure.states)
+        )
+        ratio = f"{peer.seconds / figure.seconds:.1f} x"
+        table.add_row(
+            str(figure.interactions),
+            "yes" if figure.states else "no",
+            figure.way,
+            f"{figure.seconds:.3f}",
+            ratio,
+            f"{figure.peak_mb:.0f}",
+        )
+    console.print(table)
+    table = Table("target", "limit", "measured", "", title="Targets, without states")
+    for target in reached:
+        table.add_row(
+            target.name, f"{target.limit:g}", f"{target.measured:.2f}", "yes" if target.reached else "NO"
+        )
+    console.print(table)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Time `verify` beside its peers.")
+    parser.add_argument("--quick", action="store_true", help="only 1 and 100 interactions")
+    parser.add_argument(
+        "--json", metavar="FILE", default="build/bench-verify.json", help="also write the figures here"
+    )
+    options = parser.parse_args()
+    console = Console(stderr=False)
+    command = [sys.executable, "-m", "benchmarks.provider"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as provider:
+        assert provider.stdout is not None
+        assert provider.stdin is not None
+        port = int(provider.stdout.readline())
+        figures = measure(
+            port, QUICK_SIZES if options.quick else SIZES, lambda text: console.print(text, style="dim")
+        )
+        provider.stdin.close()
+    reached = targets(figures)
+    show(figures, reached, console)
+    file = Path(options.json)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    machine = {"cores": os.cpu_count(), "python": platform.python_version(), "system": platform.platform()}
+    document = {
+        "machine": machine,
+        "figures": [asdict(figure) for figure in figures],
+        "targets": [asdict(target) for target in reached],
+    }
+    file.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    console.print(f"Written to {file}")
+
+
+if __name__ == "__main__":
+    main()
