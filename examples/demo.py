@@ -1,0 +1,170 @@
+"""The demonstration: a pact changes, and is verified at once; then it changes for the worse.
+
+    make demo
+
+Everything is real: a Pact Broker (the embedded one), the `pact` client that consumers publish with, a provider,
+`verify`. It exits 0 when all went as it should, and stops everything that it started.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import selectors
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import requests
+from rich.console import Console
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+HERE = Path(__file__).resolve().parent
+BIN = Path(sys.executable).parent
+PACT_FILE = HERE / "storefront-products.json"
+PROVIDER_VERSION = "3f2c9d1"
+START_SECONDS = 20.0
+
+console = Console(highlight=False, soft_wrap=True)
+
+
+class DemoFailed(Exception):
+    """Something did not go as it should."""
+
+
+def main() -> int:
+    started = time.monotonic()
+    try:
+        with tempfile.TemporaryDirectory(prefix="pact-dispatch-demo-") as folder, broker(Path(folder)) as url:
+            demonstrate(url, Path(folder))
+    except DemoFailed as error:
+        console.print(f"\n[bold red]The demo did not go as it should:[/] {error}")
+        return 1
+    console.print(
+        f"\n[bold green]All as it should be.[/] {time.monotonic() - started:.0f} s; everything is stopped."
+    )
+    console.print("Next: README.md, or .venv/bin/verify --help")
+    return 0
+
+
+def demonstrate(broker_url: str, folder: Path) -> None:
+    heading(1, "The consumer Storefront publishes its pact with the provider Products")
+    publish(PACT_FILE, "1.0.0", broker_url)
+
+    heading(
+        2, "The pact is verified against the provider, which is started for it, and the result is published"
+    )
+    result = verify(broker_url, folder, expected=0)
+    show_result(result, success=True)
+    can_i_deploy("1.0.0", broker_url, expected=0)
+
+    heading(3, "The consumer changes its mind: it now expects a rating with each product")
+    changed = folder / "changed.json"
+    changed.write_text(
+        json.dumps(with_rating(json.loads(PACT_FILE.read_text(encoding="utf-8")))), encoding="utf-8"
+    )
+    publish(changed, "1.1.0", broker_url)
+
+    heading(4, "Verified at once: the provider sends no rating, and the report leads to the cause")
+    result = verify(broker_url, folder, expected=1)
+    show_result(result, success=False)
+    can_i_deploy("1.1.0", broker_url, expected=1)
+
+
+def with_rating(pact: dict[str, Any]) -> dict[str, Any]:
+    """Change the pact: a product has a rating."""
+    for interaction in pact["interactions"]:
+        if interaction["description"] == "a request for a product":
+            interaction["response"]["body"]["rating"] = 4.5
+    return pact
+
+
+def heading(number: int, text: str) -> None:
+    console.print(f"\n[bold cyan]{number}. {text}[/]\n")
+
+
+def run(command: list[str], *, expected: int, environment: dict[str, str] | None = None) -> None:
+    """Show a command, run it, and make sure of how it ends."""
+    shown = [word.replace(str(BIN) + os.sep, "").replace(str(HERE.parent) + os.sep, "") for word in command]
+    console.print(
+        "[dim]$[/] " + " ".join(f"'{word}'" if " " in word else word for word in shown), markup=True
+    )
+    done = subprocess.run(
+        command, env={**os.environ, "PACT_DO_NOT_TRACK": "true", **(environment or {})}, check=False
+    )
+    if done.returncode != expected:
+        raise DemoFailed(f"{shown[0]} ended with exit code {done.returncode}, not {expected}")
+
+
+def publish(pact: Path, version: str, broker_url: str) -> None:
+    command = [str(BIN / "pact"), "broker", "publish", str(pact), "--consumer-app-version", version]
+    command += ["--branch", "main", "--broker-base-url", broker_url]
+    run(command, expected=0)
+
+
+def verify(broker_url: str, folder: Path, *, expected: int) -> dict[str, Any]:
+    report = folder / "report.json"
+    pact_url = f"{broker_url}/pacts/provider/Products/consumer/Storefront/latest"
+    command = [str(BIN / "verify"), "--pact-url", pact_url, "--pact-broker-base-url", broker_url]
+    command += ["--provider-command", f"{sys.executable} {HERE / 'products.py'}"]
+    command += ["--provider-health-path", "/health"]
+    command += ["--provider-states-setup-url", "http://127.0.0.1:{port}/_states"]
+    command += ["--provider-app-version", PROVIDER_VERSION, "--provider-version-branch", "main"]
+    command += ["--publish-verification-results", "--json", str(report)]
+    run(command, expected=expected)
+    loaded: dict[str, Any] = json.loads(report.read_text(encoding="utf-8"))
+    return loaded
+
+
+def show_result(report: dict[str, Any], *, success: bool) -> None:
+    """Ask the broker what it has recorded."""
+    url = report["published"]["url"]
+    recorded = requests.get(url, timeout=10).json()
+    console.print(f"\nThe broker has, at {url}:")
+    for key in ("providerName", "providerApplicationVersion", "success", "verificationDate"):
+        console.print(f"  {key}: {json.dumps(recorded[key])}", markup=False)
+    if recorded["success"] is not success:
+        raise DemoFailed(f"the broker has recorded success: {recorded['success']}")
+
+
+def can_i_deploy(version: str, broker_url: str, *, expected: int) -> None:
+    console.print("\nMay this version of the consumer be deployed with that provider?\n")
+    command = [str(BIN / "pact"), "broker", "can-i-deploy", "--broker-base-url", broker_url]
+    command += ["--pacticipant", "Storefront", "--version", version]
+    command += ["--pacticipant", "Products", "--version", PROVIDER_VERSION]
+    run(command, expected=expected)
+
+
+@contextmanager
+def broker(folder: Path) -> Iterator[str]:
+    """Run the embedded broker on a free port; gives its URL."""
+    console.print("Starting a Pact Broker (the embedded one, for development) ...")
+    command = [str(BIN / "pact-dispatch"), "broker", "--bind", "127.0.0.1:0"]
+    command += ["--database", str(folder / "broker.sqlite")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield listening_url(process)
+        finally:
+            process.terminate()
+
+
+def listening_url(process: subprocess.Popen[str]) -> str:
+    """Read where it listens from the line that it prints when it does."""
+    assert process.stdout is not None
+    with selectors.DefaultSelector() as selector:
+        selector.register(process.stdout, selectors.EVENT_READ)
+        if selector.select(START_SECONDS):
+            line = process.stdout.readline()
+            if " listening on " in line:
+                return line.split(" listening on ", 1)[1].split(",", 1)[0]
+    raise DemoFailed("the broker did not start")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
