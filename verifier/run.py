@@ -207,9 +207,7 @@ class _Run:
         ) as client:
             try:
                 document = client.get(self._request.pact_url).document
-                links = {
-                    name: client.link(document, rel) for name, rel in LINKS.items() if self._request.publish
-                }
+                links = {name: client.link(document, rel) for name, rel in LINKS.items()}
             except BrokerError as error:
                 raise _unavailable(error) from error
         self._verification = replace(

@@ -1,0 +1,155 @@
+"""Real processes that tests talk to."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Self
+
+import requests
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+BIN = Path(sys.executable).parent
+TIME_LIMIT = 30.0
+
+
+class EmbeddedBroker:
+    """`pact-dispatch broker` as a real process, on a free port, until the end of the `with` block."""
+
+    def __init__(self, directory: Path, *options: str, database: str = "broker.sqlite3") -> None:
+        self.directory = directory
+        self.database = directory / database
+        self.log = directory / "broker.log"
+        self._options = options
+        self._process: subprocess.Popen[str] | None = None
+        self._heard = threading.Condition()
+        self._output: list[str] = []
+        self._silent = False
+        self.url = ""
+        self.session = requests.Session()
+        self.session.trust_env = False
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def process(self) -> subprocess.Popen[str]:
+        """The process; it was started."""
+        assert self._process is not None
+        return self._process
+
+    def start(self) -> None:
+        """Start it, again if need be, and wait until it listens."""
+        command = [str(BIN / "pact-dispatch"), "broker", "--bind", "127.0.0.1:0"]
+        command += ["--database", str(self.database), *self._options]
+        with self.log.open("a") as log:
+            self._process = subprocess.Popen(
+                command, stdout=subprocess.PIPE, stderr=log, text=True, start_new_session=True
+            )
+        assert self._process.stdout is not None
+        self._output, self._silent = [], False
+        self._listener = threading.Thread(target=self._listen, args=[self._process.stdout], daemon=True)
+        self._listener.start()
+        self.url = self.wait_for_output(r"listening on (http://\S+),")[1]
+
+    def stop(self) -> int:
+        """Stop it as a service manager does, and return its exit status."""
+        self.session.close()
+        return self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End it and its worker without warning."""
+        self._end(signal.SIGKILL)
+
+    def publish(
+        self,
+        pact: dict[str, Any],
+        version: str,
+        branch: str | None = None,
+        tags: tuple[str, ...] = (),
+        build_url: str | None = None,
+    ) -> dict[str, Any]:
+        """Publish a pact by a real HTTP request, and return the broker's answer."""
+        consumer, provider = pact["consumer"]["name"], pact["provider"]["name"]
+        body = {
+            "pacticipantName": consumer,
+            "pacticipantVersionNumber": version,
+            "branch": branch,
+            "tags": list(tags),
+            "buildUrl": build_url,
+            "contracts": [
+                {
+                    "consumerName": consumer,
+                    "providerName": provider,
+                    "specification": "pact",
+                    "contentType": "application/json",
+                    "content": base64.b64encode(json.dumps(pact).encode()).decode(),
+                }
+            ],
+        }
+        response = self.session.post(f"{self.url}/contracts/publish", json=body, timeout=TIME_LIMIT)
+        assert response.status_code == 200, response.text
+        answer: dict[str, Any] = response.json()
+        return answer
+
+    def get(self, path: str, **options: Any) -> requests.Response:
+        """Send a GET to a path or a URL of the broker."""
+        return self.request("GET", path, **options)
+
+    def request(self, method: str, path: str, **options: Any) -> requests.Response:
+        """Send a request to a path or a URL of the broker."""
+        url = path if path.startswith("http") else f"{self.url}{path}"
+        options.setdefault("timeout", TIME_LIMIT)
+        return self.session.request(method, url, **options)
+
+    def wait_for_output(self, pattern: str) -> re.Match[str]:
+        """Wait until it has printed a line with the pattern since it was started, and return the match."""
+
+        def found() -> re.Match[str] | None:
+            return next((match for line in self._output if (match := re.search(pattern, line))), None)
+
+        with self._heard:
+            self._heard.wait_for(lambda: found() or self._silent, TIME_LIMIT)
+            match = found()
+        if match is None:
+            self.kill()
+            raise AssertionError(f"no {pattern!r} in {self._output}; errors: {self.log.read_text()}")
+        return match
+
+    def _listen(self, stdout: IO[str]) -> None:
+        """Keep what the process prints: it must never wait for a reader."""
+        for line in stdout:
+            with self._heard:
+                self._output.append(line)
+                self._heard.notify_all()
+        with self._heard:
+            self._silent = True
+            self._heard.notify_all()
+
+    def _end(self, kind: signal.Signals) -> int:
+        process = self.process
+        if process.poll() is None:
+            if kind is signal.SIGKILL:
+                os.killpg(process.pid, kind)
+            else:
+                process.send_signal(kind)
+        status = process.wait(TIME_LIMIT)
+        self._listener.join(TIME_LIMIT)
+        if process.stdout is not None:
+            process.stdout.close()
+        return status
