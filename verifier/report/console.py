@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
-import json
 import os
 import re
 from typing import TYPE_CHECKING, TextIO
 
-from verifier.report.interface import count, parties, publication, seconds, summary
+from verifier.report.difference import difference
+from verifier.report.interface import parties, publication, seconds, summary
 from verifier.verification import Outcome
 
 if TYPE_CHECKING:
@@ -17,12 +16,11 @@ if TYPE_CHECKING:
     from verifier.report.interface import Findings
     from verifier.verification import InteractionResult, Mismatch
 
-SHORT = 60
-"""Up to so many characters, expected and actual stand in a line each; longer ones are compared line by line."""
 LONGEST_DIFF = 60
 GUTTER = "    | "
 """Before each line that came from elsewhere: none of them can pass for a line of ours, or for a CI's command."""
 MARKS = {Outcome.PASSED: ("✓", "green"), Outcome.FAILED: ("✗", "red"), Outcome.ERROR: ("!", "yellow")}
+SIGNS = {"-": ("- expected", "red"), "+": ("+ actual  ", "green"), " ": ("          ", "dim")}
 _SGR = re.compile(r"\x1b\[[0-9;]*m")
 """The colours in a program's output."""
 
@@ -98,19 +96,9 @@ class ConsoleReport:
         yield f"      {paint(one_line(where), 'bold')}: {one_line(mismatch.description)}"
         if mismatch.expected is None and mismatch.actual is None:
             return
-        expected, actual = mismatch.expected or "(nothing)", mismatch.actual or "(nothing)"
-        if len(expected) <= SHORT and len(actual) <= SHORT:
-            yield f"  {GUTTER}{paint('- expected ' + one_line(expected), 'red')}"
-            yield f"  {GUTTER}{paint('+ actual   ' + one_line(actual), 'green')}"
-            return
-        yield f"  {GUTTER}{paint('--- expected', 'red')}"
-        yield f"  {GUTTER}{paint('+++ actual', 'green')}"
-        difference = list(difflib.unified_diff(pretty(expected), pretty(actual), lineterm="", n=2))[2:]
-        for line in difference[:LONGEST_DIFF]:
-            style = {"-": "red", "+": "green"}.get(line[:1], "dim")
-            yield f"  {GUTTER}{paint(one_line(line), style)}"
-        if len(difference) > LONGEST_DIFF:
-            yield f"  {GUTTER}... {count(len(difference) - LONGEST_DIFF, 'line')} more (see --html or --json)"
+        for sign, line in difference(mismatch, longest=LONGEST_DIFF):
+            word, style = SIGNS[sign]
+            yield f"  {GUTTER}{paint(f'{word} {one_line(line)}', style)}"
 
     def _end(self, findings: Findings, paint: Paint) -> Iterator[str]:
         verification = findings.verification
@@ -137,11 +125,3 @@ def one_line(text: str) -> str:
 def lines_of(text: str) -> list[str]:
     """Split a text that may be hostile into lines that are safe to print."""
     return [one_line(line.replace("\t", "    ")) for line in text.splitlines()] or [""]
-
-
-def pretty(value: str) -> list[str]:
-    """Lay a value out over lines, if it is JSON."""
-    try:
-        return json.dumps(json.loads(value), indent=2, ensure_ascii=False).splitlines()
-    except (ValueError, RecursionError):
-        return value.splitlines()
