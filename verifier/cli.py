@@ -64,7 +64,7 @@ def run(arguments: list[str]) -> int:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
-    options = _parser().parse_args(arguments)
+    options = build_parser().parse_args(arguments)
     try:
         # The engine's process starts up while this one imports the rest: both take a tenth of a second.
         with _interruptible(), Engine() as engine:
@@ -94,7 +94,8 @@ def _interruptible() -> Iterator[None]:
         yield
 
 
-def _parser() -> argparse.ArgumentParser:
+def build_parser() -> argparse.ArgumentParser:
+    """Make the parser of the command line."""
     parser = argparse.ArgumentParser(
         prog="verify",
         description=DESCRIPTION,

@@ -1,0 +1,16 @@
+"""The example's provider states in Python, for `--provider-states examples/states.py:handlers`.
+
+They stand for what a team would do to its provider's database; the example's provider starts with products on its
+shelf, so there is little to do.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def there_are_products(parameters: dict[str, Any]) -> None:
+    """Nothing to do: the shelf is full."""
+
+
+handlers = {"there are products": there_are_products}

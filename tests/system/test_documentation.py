@@ -1,0 +1,113 @@
+"""The documentation's examples, run as they stand, but for the ports."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import textwrap
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+import yaml
+
+from tests.processes import EmbeddedBroker
+from tests.system.running import BIN, ROOT, environment
+from verifier.cli import build_parser
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+PAGES = ("README.md", "docs/verify.md", "docs/reports.md", "docs/python-api.md")
+
+
+def blocks(page: str, language: str) -> list[str]:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    return [block for found, block in BLOCK.findall(text) if found == language]
+
+
+@contextmanager
+def example_provider() -> Iterator[str]:
+    """The example's provider, on a free port."""
+    program = (
+        "import sys; sys.path.insert(0, 'examples'); from products import app\n"
+        "from werkzeug.serving import make_server\n"
+        "server = make_server('127.0.0.1', 0, app, threaded=True)\n"
+        "print(server.server_port, flush=True); server.serve_forever()\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, cwd=ROOT
+    ) as process:
+        try:
+            assert process.stdout is not None
+            yield process.stdout.readline().strip()
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_examples_work_as_they_stand(page: str, tmp_path: Path) -> None:
+    examples = blocks(page, "console") + blocks(page, "python")
+    assert examples
+    (ROOT / "build").mkdir(exist_ok=True)
+    with EmbeddedBroker(tmp_path) as broker, example_provider() as port:
+        pact = json.loads((ROOT / "examples/storefront-products.json").read_text(encoding="utf-8"))
+        broker.publish(pact, "1.0.0", branch="main")
+        variables = environment(PATH=f"{BIN}:{os.environ['PATH']}")
+        for block in examples:
+            here = block.replace("http://127.0.0.1:9292", broker.url).replace(
+                "127.0.0.1:8080", f"127.0.0.1:{port}"
+            )
+            here = here.replace("build/verification", str(tmp_path / "verification"))
+            command = [sys.executable, "-c", here]
+            if block.startswith("$ "):
+                script = re.sub(r"^\$ ", "", here, flags=re.MULTILINE)
+                command = ["bash", "-euo", "pipefail", "-c", script]
+            done = subprocess.run(
+                command, capture_output=True, text=True, env=variables, cwd=ROOT, check=False, timeout=60
+            )
+            assert done.returncode == 0, here + done.stdout + done.stderr
+
+
+def test_the_help_in_the_documentation_is_the_real_one() -> None:
+    [shown] = re.findall(
+        r"<!-- verify --help -->\n```text\n(.*?)```", (ROOT / "docs/verify.md").read_text(), re.DOTALL
+    )
+    command = [str(BIN / "verify"), "--help"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment(COLUMNS="100"))
+    assert shown == done.stdout
+
+
+def test_the_examples_of_the_help_can_be_parsed() -> None:
+    parser = build_parser()
+    examples = re.split(r"^  \w.*:$", (parser.epilog or "").split("exit codes:")[0], flags=re.MULTILINE)[1:]
+    assert len(examples) == 3
+    for example in examples:
+        words = (
+            textwrap.dedent(example).strip().replace('"$(git rev-parse HEAD)"', "abc").replace("\\\n", " ")
+        )
+        shell = ["bash", "-c", 'verify() { printf "%s\\0" "$@"; }; ' + words]
+        done = subprocess.run(shell, capture_output=True, text=True, check=True)
+        assert parser.parse_args(done.stdout.split("\0")[:-1])
+
+
+def test_the_workflow_of_the_readme_takes_nothing_from_the_payload_into_a_shell() -> None:
+    [workflow] = [yaml.safe_load(block) for block in blocks("README.md", "yaml")]
+    steps = workflow["jobs"]["verify"]["steps"]
+    commands = [step["run"] for step in steps if "run" in step]
+    assert not [command for command in commands if "${{" in command]
+    [verify] = [command for command in commands if command.startswith("verify ")]
+    assert build_parser().parse_args(["--provider-command", "python examples/products.py"])
+    assert "--publish-verification-results" in verify
+
+
+def test_links_lead_somewhere() -> None:
+    for page in (*PAGES, "docs/how-it-verifies.md", "docs/broker.md", "CONTRIBUTING.md", "SECURITY.md"):
+        text = (ROOT / page).read_text(encoding="utf-8")
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)", text):
+            assert ((ROOT / page).parent / target).exists(), f"{page}: {target}"
