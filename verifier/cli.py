@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
+import traceback
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, NoReturn
 
@@ -14,6 +15,7 @@ from verifier.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+COULD_NOT_VERIFY = 3
 INTERRUPTED = 130
 
 DESCRIPTION = """\
@@ -77,6 +79,13 @@ def run(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         print("verify: interrupted; what was started has been stopped", file=sys.stderr)
         return INTERRUPTED
+    except Exception:  # noqa: BLE001 - the outermost boundary
+        # Python would end with exit code 1, and here that says that the contract is broken.
+        traceback.print_exc()
+        print(
+            "verify: this is a mistake in verify itself; nothing is known about the contract", file=sys.stderr
+        )
+        return COULD_NOT_VERIFY
 
 
 @contextmanager

@@ -126,8 +126,12 @@ class VerifyCommand:
         if path == "-":
             report.write(findings, sys.stdout)
             return
-        with Path(path).open("w", encoding="utf-8", errors="backslashreplace") as stream:
-            report.write(findings, stream)
+        try:
+            with Path(path).open("w", encoding="utf-8", errors="backslashreplace") as stream:
+                report.write(findings, stream)
+        except OSError as error:
+            # the exit code is about the contract, and that is known
+            print(f"verify: {path} could not be written: {error.strerror}", file=sys.stderr)
 
 
 class _Quiet(Silence):

@@ -1,0 +1,113 @@
+"""A Pact Broker in one SQLite file, for development, demos and tests.
+
+It answers as the real one does (pact_broker 2.120.0 was the model) wherever it answers at all. It has no access
+control and is no place for contracts that must not be lost.
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from flask import Flask, g, request
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from broker.embedded import (
+    branches,
+    errors,
+    for_verification,
+    index,
+    matrix,
+    pact_lists,
+    pacticipants,
+    pacts,
+    publishing,
+    tags,
+    verification_results,
+    versions,
+)
+from broker.embedded.hal import is_host
+from broker.embedded.paths import NameConverter, with_raw_path
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from wsgiref.types import StartResponse, WSGIEnvironment
+
+    from flask import Response
+    from flask.typing import ResponseReturnValue
+
+    from broker.embedded.database import Database
+
+MAX_BODY_BYTES = 20_000_000
+
+# Endpoints that only read, although they are sent by POST.
+READING_POSTS = frozenset({"for_verification.selected"})
+
+
+class Broker(Flask):
+    """The Flask application: each request runs in one transaction, committed before its answer is sent."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(__name__, static_folder=None)
+        self.database = database
+
+    def wsgi_app(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Serve a request by its path as it was sent."""
+        return super().wsgi_app(with_raw_path(environ), start_response)
+
+    def dispatch_request(self) -> ResponseReturnValue:
+        """Run the view of a request in a session of its own."""
+        if request.routing_exception is not None:
+            return super().dispatch_request()
+        if not is_host(request.host):
+            raise errors.bad_request("The Host header is not a host name.")
+        # A slow sender must not hold the write lock: the body is read to its end before the transaction begins.
+        body = request.get_data()
+        # Of a body without a Content-Length, Werkzeug reads as much as is allowed and says nothing of the rest.
+        if request.content_length is None and len(body) >= MAX_BODY_BYTES:
+            raise RequestEntityTooLarge
+        reads = request.method in {"GET", "HEAD", "OPTIONS"} or request.endpoint in READING_POSTS
+        with self.database.session(write=not reads) as session:
+            g.session = session
+            return super().dispatch_request()
+
+
+def create_app(database: Database, *, base_url: str | None = None) -> Broker:
+    """Return the broker as a WSGI application.
+
+    Args:
+        database: where it keeps everything; prepared already.
+        base_url: what links start with; the request's own host if not given.
+    """
+    app = Broker(database)
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
+    app.config["BASE_URL"] = base_url.rstrip("/") if base_url else None
+    app.url_map.converters["name"] = NameConverter
+    app.url_map.strict_slashes = False
+    app.url_map.merge_slashes = False
+    for module in (
+        index,
+        pacticipants,
+        versions,
+        branches,
+        tags,
+        pacts,
+        pact_lists,
+        publishing,
+        verification_results,
+        for_verification,
+        matrix,
+    ):
+        app.register_blueprint(module.blueprint)
+    errors.register(app)
+    server = f"pact-dispatch/{version('pact-dispatch')}"
+
+    @app.after_request
+    def common_headers(response: Response) -> Response:
+        response.headers["Vary"] = "Accept"
+        response.headers["Cache-Control"] = "no-cache"
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        response.headers["X-Pact-Broker-Version"] = server
+        return response
+
+    return app

@@ -1,0 +1,66 @@
+"""HAL: URLs of this broker, links, and JSON answers."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+from urllib.parse import quote
+
+from flask import Response, current_app, request
+
+HAL_JSON = "application/hal+json;charset=utf-8"
+
+# A host name, an IPv4 or a bracketed IPv6 address, and a port. Anything else in a Host header would come
+# back in links that people and clients follow.
+_HOST = re.compile(r"[A-Za-z0-9._-]+(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?")
+
+
+def is_host(host: str) -> bool:
+    """Return whether a Host header is one that links may be built from."""
+    return _HOST.fullmatch(host) is not None
+
+
+def base_url() -> str:
+    """Return the URL that links start with: the one given at start, else the request's own host."""
+    configured: str | None = current_app.config["BASE_URL"]
+    return configured or f"http://{request.host}"
+
+
+def encode(name: str) -> str:
+    """Return a name as one segment of a URL's path."""
+    return quote(name, safe="")
+
+
+def url(*segments: str) -> str:
+    """Return the URL of a resource from the unencoded segments of its path."""
+    return "/".join((base_url(), *(encode(segment) for segment in segments)))
+
+
+def template(path: str) -> str:
+    """Return the URL of a path that is encoded already or has {variables} for the client to fill in."""
+    return f"{base_url()}/{path}"
+
+
+def link(href: str, *, title: str | None = None, name: str | None = None) -> dict[str, Any]:
+    """Return a HAL link; one with {variables} says that it is templated."""
+    values = {"title": title, "name": name, "href": href, "templated": True if "{" in href else None}
+    return {key: value for key, value in values.items() if value is not None}
+
+
+def json_response(body: object, *, status: int = 200, content_type: str | None = None) -> Response:
+    """Return an answer of compact UTF-8 JSON, ``application/hal+json`` unless said otherwise."""
+    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+    return Response(text, status=status, content_type=content_type or HAL_JSON)
+
+
+def created(body: dict[str, Any], location: str) -> Response:
+    """Return the answer to what made a resource, with its URL in Location."""
+    response = json_response(body, status=201)
+    response.headers["Location"] = location
+    return response
+
+
+def no_content() -> Response:
+    """Return the answer to a deletion."""
+    return Response(status=204, content_type="")

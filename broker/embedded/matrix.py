@@ -1,0 +1,166 @@
+"""The matrix of what was verified against what, and whether a version can be deployed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from flask import Blueprint, request
+
+from broker.embedded import matrix_query, metadata
+from broker.embedded.errors import invalid
+from broker.embedded.hal import json_response, link, url
+from broker.embedded.matrix_query import LatestBy, MatrixQuery, MatrixQueryError, Scope
+from broker.embedded.matrix_rows import rows, select_versions
+from broker.embedded.pacts import pact_url, pact_version_url
+from broker.embedded.records import find_pacticipant, pacticipant_named
+from broker.embedded.versions import represent_branches, represent_tags
+
+if TYPE_CHECKING:
+    from flask import Response
+
+    from broker.embedded.matrix_rows import Row, Selected
+    from broker.embedded.tables import Pacticipant, Version
+
+blueprint = Blueprint("matrix", __name__)
+
+SUCCESS = "All required verification results are published and successful"
+NOTHING_TO_VERIFY = "There are no missing dependencies"
+
+
+@blueprint.get("/matrix")
+def show() -> Response:
+    """Answer the rows for the selected versions, and whether they go together."""
+    try:
+        query = matrix_query.parse(request.query_string.decode("utf-8", errors="replace"))
+        return _answer(query)
+    except MatrixQueryError as error:
+        raise invalid([str(error)]) from error
+
+
+@blueprint.get("/matrix/provider/<name:provider>/consumer/<name:consumer>")
+def show_pair(provider: str, consumer: str) -> Response:
+    """Answer all rows of a consumer and a provider."""
+    names = (pacticipant_named(consumer).name, pacticipant_named(provider).name)
+    return _answer(MatrixQuery(tuple((name, Scope()) for name in names), Scope(), LatestBy.EVERY))
+
+
+@blueprint.get("/can-i-deploy")
+def can_i_deploy() -> Response:
+    """Answer whether a version goes together with the latest versions that have a tag."""
+    errors = {name: ["is missing"] for name in ("pacticipant", "version") if not request.args.get(name)}
+    tag, environment = request.args.get("to"), request.args.get("environment")
+    if not tag and not environment:
+        errors[""] = ["Must specify either an environment or a 'to' tag."]
+    elif environment:
+        errors["environment"] = [f"environment with name '{environment}' does not exist"]
+    name = request.args.get("pacticipant", "")
+    if name and find_pacticipant(name) is None:
+        errors["pacticipant"] = ["does not match an existing pacticipant"]
+    if errors:
+        raise invalid(errors)
+    selector = (name, Scope(version=request.args["version"]))
+    return _answer(MatrixQuery((selector,), Scope(latest=True, tag=tag), LatestBy.CONSUMER_VERSION_PROVIDER))
+
+
+def _answer(query: MatrixQuery) -> Response:
+    selected = select_versions(query)
+    found = rows(selected, query.latest_by)
+    results = [row.result.success if row.result else None for row in found]
+    problems = _problems(selected, found)
+    reasons = problems or [SUCCESS if found else NOTHING_TO_VERIFY]
+    deployable: bool | None = not problems
+    if None in results and all(one.found for one in selected if one.specified):
+        deployable = None  # not known yet: clients may wait for the result
+    return json_response(
+        {
+            "summary": {
+                "deployable": deployable,
+                "reason": "\n".join(reasons),
+                "success": results.count(True),
+                "failed": results.count(False),
+                "unknown": results.count(None),
+            },
+            "notices": [{"type": "error" if problems else "success", "text": text} for text in reasons],
+            "matrix": _Representations().rows(found),
+        }
+    )
+
+
+def _problems(selected: list[Selected], found: list[Row]) -> list[str]:
+    unknown_versions = [
+        f"No pacts or verifications have been published for {one.description}"
+        for one in selected
+        if one.specified and not one.found
+    ]
+    failed = [
+        f"The verification for the pact between {row.consumer.description} and {row.provider.description} failed"
+        for row in found
+        if row.result and not row.result.success
+    ]
+    unverified = [
+        f"There is no verified pact between {row.consumer.description} and {row.provider.description}"
+        for row in found
+        if row.result is None
+    ]
+    return unknown_versions + failed + unverified
+
+
+class _Representations:
+    """Rows as clients see them; a version that is in many rows is looked up once."""
+
+    def __init__(self) -> None:
+        self._versions: dict[int, dict[str, Any]] = {}
+
+    def rows(self, found: list[Row]) -> list[dict[str, Any]]:
+        """Return all rows."""
+        return [self._row(row) for row in found]
+
+    def _row(self, row: Row) -> dict[str, Any]:
+        publication, result = row.publication, row.result
+        return {
+            "consumer": self._party(row.consumer.pacticipant, publication.consumer_version),
+            "provider": self._party(row.provider.pacticipant, result.provider_version if result else None),
+            "pact": {
+                "createdAt": publication.created_at,
+                "_links": {"self": link(pact_url(publication))},
+            },
+            "verificationResult": {
+                "success": result.success,
+                "verifiedAt": result.created_at,
+                "_links": {
+                    "self": link(
+                        pact_version_url(
+                            publication.pact_version,
+                            "metadata",
+                            metadata.encode([("cvn", publication.consumer_version.number)]),
+                            "verification-results",
+                            str(result.id),
+                        )
+                    )
+                },
+            }
+            if result
+            else None,
+        }
+
+    def _party(self, pacticipant: Pacticipant, version: Version | None) -> dict[str, Any]:
+        return {
+            "name": pacticipant.name,
+            "version": self._version(version) if version else None,
+            "_links": {"self": link(url("pacticipants", pacticipant.name))},
+        }
+
+    def _version(self, version: Version) -> dict[str, Any]:
+        if version.id not in self._versions:
+            branches = represent_branches(version)
+            href = url("pacticipants", version.pacticipant.name, "versions", version.number)
+            self._versions[version.id] = {
+                "number": version.number,
+                "branch": branches[-1]["name"] if branches else None,
+                "branches": branches,
+                "branchVersions": branches,
+                "environments": [],
+                "_links": {"self": link(href)},
+                "tags": represent_tags(version),
+            }
+        return self._versions[version.id]

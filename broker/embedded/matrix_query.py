@@ -1,0 +1,93 @@
+"""The query of ``/matrix``: ``q[][pacticipant]=Foo&q[][version]=1&latestby=cvp&latest=true`` (no I/O)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_SELECTOR_KEYS = ("pacticipant", "version", "latest", "tag", "branch", "mainBranch", "environment")
+
+
+class LatestBy(Enum):
+    """Which results count where there are several."""
+
+    EVERY = None
+    CONSUMER_VERSION_PROVIDER_VERSION = "cvpv"
+    CONSUMER_VERSION_PROVIDER = "cvp"
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Which of a pacticipant's versions are meant: one by its number, the latest of some, or any."""
+
+    version: str | None = None
+    latest: bool = False
+    tag: str | None = None
+    branch: str | None = None
+    main_branch: bool = False
+    environment: str | None = None
+
+    @property
+    def given(self) -> bool:
+        """Whether it narrows anything."""
+        return self != Scope()
+
+
+@dataclass(frozen=True)
+class MatrixQuery:
+    """What is asked of the matrix."""
+
+    selectors: tuple[tuple[str, Scope], ...]
+    others: Scope
+    latest_by: LatestBy
+
+
+class MatrixQueryError(ValueError):
+    """A query that can't be answered; the message is for the client."""
+
+
+def parse(query: str) -> MatrixQuery:
+    """Return what a query string asks.
+
+    A selector ends where one of its keys comes a second time, as Ruby on the real broker's side reads it.
+
+    Raises:
+        MatrixQueryError: there is no selector, or one without a pacticipant.
+    """
+    selectors: list[dict[str, str]] = []
+    options: dict[str, str] = {}
+    for name, value in parse_qsl(query, keep_blank_values=True):
+        key = name.removeprefix("q[][").removesuffix("]") if name.startswith("q[][") else None
+        if key is None:
+            options[name] = value
+        elif key in _SELECTOR_KEYS:
+            if not selectors or key in selectors[-1]:
+                selectors.append({})
+            selectors[-1][key] = value
+    if not selectors:
+        raise MatrixQueryError("Please provide 1 or more version selectors.")
+    if any(not selector.get("pacticipant") for selector in selectors):
+        raise MatrixQueryError("Please specify the pacticipant name")
+    known = {member.value for member in LatestBy}
+    latest_by = options.get("latestby")
+    return MatrixQuery(
+        selectors=tuple((selector["pacticipant"], _scope(selector)) for selector in selectors),
+        others=_scope({key: value for key, value in options.items() if key != "version"}),
+        latest_by=LatestBy(latest_by if latest_by in known else None),
+    )
+
+
+def _scope(fields: Mapping[str, str]) -> Scope:
+    return Scope(
+        version=fields.get("version") or None,
+        latest=fields.get("latest") == "true",
+        tag=fields.get("tag") or None,
+        branch=fields.get("branch") or None,
+        main_branch=fields.get("mainBranch") == "true",
+        environment=fields.get("environment") or None,
+    )

@@ -1,0 +1,187 @@
+"""Versions of a pacticipant."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from flask import Blueprint
+from sqlalchemy import delete, select
+
+from broker.embedded.bodies import json_object
+from broker.embedded.errors import invalid, not_found
+from broker.embedded.hal import created, json_response, link, no_content, url
+from broker.embedded.pacts import pact_name, pact_url
+from broker.embedded.records import (
+    ensure_pacticipant,
+    ensure_version,
+    latest_branch_version_ids,
+    latest_tag_ids,
+    latest_version,
+    pacticipant_named,
+    publications,
+    session,
+    version_numbered,
+)
+from broker.embedded.tables import Publication, Version, now
+
+if TYPE_CHECKING:
+    from flask import Response
+    from sqlalchemy import Select
+
+blueprint = Blueprint("versions", __name__)
+
+PACTICIPANT = "/pacticipants/<name:pacticipant>"
+VERSION = f"{PACTICIPANT}/versions/<name:number>"
+
+
+@blueprint.get(f"{PACTICIPANT}/versions")
+def show_all(pacticipant: str) -> Response:
+    """Answer all versions, the latest first."""
+    query = select(Version).where(Version.pacticipant == pacticipant_named(pacticipant))
+    href = url("pacticipants", pacticipant, "versions")
+    return answer_list(query, href, f"All application versions of {pacticipant}")
+
+
+@blueprint.get(VERSION)
+def show(pacticipant: str, number: str) -> Response:
+    """Answer a version."""
+    return json_response(represent(version_numbered(pacticipant, number)))
+
+
+@blueprint.put(VERSION)
+@blueprint.patch(VERSION)
+def put(pacticipant: str, number: str) -> Response:
+    """Make a version, or change its build URL."""
+    fields = json_object(empty_allowed=True)
+    build_url = fields.get("buildUrl")
+    if build_url is not None and not isinstance(build_url, str):
+        raise invalid({"buildUrl": ["must be a string"]})
+    version, new = ensure_version(ensure_pacticipant(pacticipant), number)
+    if "buildUrl" in fields:
+        version.build_url = build_url
+    version.updated_at = now()
+    document = represent(version)
+    return created(document, document["_links"]["self"]["href"]) if new else json_response(document)
+
+
+@blueprint.delete(VERSION)
+def remove(pacticipant: str, number: str) -> Response:
+    """Delete a version with its pacts and results."""
+    version = version_numbered(pacticipant, number)
+    session().execute(delete(Version).where(Version.id == version.id))
+    return no_content()
+
+
+@blueprint.get(f"{PACTICIPANT}/latest-version")
+@blueprint.get(f"{PACTICIPANT}/versions/latest", endpoint="show_latest_old_style")
+def show_latest(pacticipant: str) -> Response:
+    """Answer the latest version."""
+    return answer_latest(latest_version(pacticipant_named(pacticipant)))
+
+
+@blueprint.get(f"{PACTICIPANT}/latest-version/<name:tag>")
+def show_latest_tagged(pacticipant: str, tag: str) -> Response:
+    """Answer the latest version with the tag."""
+    return answer_latest(latest_version(pacticipant_named(pacticipant), tag=tag))
+
+
+def answer_latest(version: Version | None) -> Response:
+    """Answer a version that was looked for; 404 where there is none."""
+    if version is None:
+        raise not_found()
+    return json_response(represent(version))
+
+
+def answer_list(query: Select[Version], href: str, title: str) -> Response:
+    """Answer a list of versions, the latest first."""
+    found = session().scalars(query.order_by(Version.id.desc())).all()
+    links = [
+        link(
+            url("pacticipants", one.pacticipant.name, "versions", one.number),
+            title="Version",
+            name=one.number,
+        )
+        for one in found
+    ]
+    return json_response(
+        {
+            "_embedded": {"versions": [represent(version) for version in found]},
+            "_links": {"self": link(href, title=title), "pb:versions": links, "versions": links},
+        }
+    )
+
+
+def represent(version: Version) -> dict[str, Any]:
+    """Return a version as clients see it."""
+    pacticipant = version.pacticipant.name
+    href = url("pacticipants", pacticipant, "versions", version.number)
+    pacts = session().scalars(publications().where(Publication.consumer_version == version)).all()
+    fields = {
+        "number": version.number,
+        "buildUrl": version.build_url,
+        "updatedAt": version.updated_at,
+        "createdAt": version.created_at,
+    }
+    return {
+        **{key: value for key, value in fields.items() if value is not None},
+        "_embedded": {"branchVersions": represent_branches(version), "tags": _represent_tags(version)},
+        "_links": {
+            "self": link(href, title="Version", name=version.number),
+            "pb:pacticipant": link(url("pacticipants", pacticipant), title="Pacticipant", name=pacticipant),
+            "pb:tag": link(
+                f"{href}/tags/{{tag}}", title="Get, create or delete a tag for this pacticipant version"
+            ),
+            "pb:latest-verification-results-where-pacticipant-is-consumer": link(
+                url("verification-results", "consumer", pacticipant, "version", version.number, "latest"),
+                title="Latest verification results for consumer version",
+            ),
+            "pb:pact-versions": [link(pact_url(one), title="Pact", name=pact_name(one)) for one in pacts],
+            "pb:deployed-environments": [],
+            "pb:released-environments": [],
+            "pb:record-deployment": [],
+            "pb:record-release": [],
+        },
+    }
+
+
+def represent_branches(version: Version) -> list[dict[str, Any]]:
+    """Return the branches that a version is on, and whether it is their latest."""
+    latest = latest_branch_version_ids(version)
+    pacticipant = version.pacticipant.name
+    return [
+        {
+            "name": one.branch.name,
+            "latest": one.id in latest,
+            "_links": {
+                "self": link(
+                    url("pacticipants", pacticipant, "branches", one.branch.name, "versions", version.number),
+                    title="Branch version",
+                    name=one.branch.name,
+                )
+            },
+        }
+        for one in version.branch_versions
+    ]
+
+
+def represent_tags(version: Version) -> list[dict[str, Any]]:
+    """Return a version's tags for the matrix, and whether it is the latest with each."""
+    latest = latest_tag_ids(version)
+    return [
+        {"name": tag.name, "latest": tag.id in latest, "_links": {"self": link(_tag_url(version, tag.name))}}
+        for tag in version.tags
+    ]
+
+
+def _represent_tags(version: Version) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": tag.name,
+            "_links": {"self": link(_tag_url(version, tag.name), title="Tag", name=tag.name)},
+        }
+        for tag in version.tags
+    ]
+
+
+def _tag_url(version: Version, tag: str) -> str:
+    return url("pacticipants", version.pacticipant.name, "versions", version.number, "tags", tag)

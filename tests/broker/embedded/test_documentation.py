@@ -1,0 +1,44 @@
+"""The shell examples of docs/broker.md do what the text says."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tests.processes import BIN
+
+if TYPE_CHECKING:
+    from tests.processes import EmbeddedBroker
+
+DOCUMENT = Path(__file__).parents[3] / "docs" / "broker.md"
+
+
+def test_examples_are_true(broker: EmbeddedBroker, pact: dict[str, Any], tmp_path: Path) -> None:
+    start, *blocks = re.findall(r"```sh\n(.*?)```", DOCUMENT.read_text(), re.DOTALL)
+    assert "pact-dispatch broker --bind 127.0.0.1:9292 --database broker.sqlite3" in start
+    (tmp_path / "pacts").mkdir()
+    (tmp_path / "pacts" / "foo-bar.json").write_text(json.dumps(pact))
+    script = "".join(blocks).replace("http://127.0.0.1:9292", broker.url)
+    promised = re.findall(r"# exits with (\d)", script)
+    assert promised == ["1", "0"]
+    script = re.sub(r"# exits with \d.*", '; echo "exits with $?"', script)
+
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", script],
+        cwd=tmp_path,
+        env={**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}", "PACT_DO_NOT_TRACK": "true"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.findall(r"^exits with (\d)", done.stdout, re.MULTILINE) == promised
+    assert "not found" not in done.stdout + done.stderr
+    for shown in ('"providerSummary":{"successful":["Bar"]', '"deployable":true'):
+        assert shown in done.stdout
