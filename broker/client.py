@@ -192,7 +192,7 @@ class _Credentials(requests.auth.AuthBase):
 
 @dataclass(frozen=True)
 class Answer:
-    """What a broker answered: the status, the `Location` header, and the JSON document if there is one."""
+    """What a broker answered: the status, the `Location` made absolute, and the JSON document if there is one."""
 
     url: str
     status: int
@@ -273,6 +273,9 @@ class BrokerClient:
 
         Returns:
             The absolute URL, or None when the document has no such link.
+
+        Raises:
+            OffOrigin: a value is `.` or `..`, which no encoding keeps from being resolved on the way.
         """
         links = document.get("_links") if isinstance(document, dict) else None
         found = links.get(rel) if isinstance(links, dict) else None
@@ -282,6 +285,8 @@ class BrokerClient:
         if not isinstance(href, str):
             return None
         for name, value in parameters.items():
+            if value in {".", ".."}:
+                raise OffOrigin(f"{value!r} can't be a {name}: in a URL it means another place")
             href = href.replace("{" + name + "}", quote(value, safe=""))
         return urljoin(str(self.origin) + "/", href)
 
@@ -371,8 +376,11 @@ class BrokerClient:
             )
         if not response.ok:
             raise BrokerRefused(self._refusal(method, url, response, content), status=status)
+        location = response.headers.get("Location")
+        if location is not None:
+            location = urljoin(url, location)
         if not content.strip():
-            return Answer(url, status, response.headers.get("Location"), None)
+            return Answer(url, status, location, None)
         kind = response.headers.get("Content-Type", "")
         if "html" in kind or content.lstrip()[:1] == b"<":
             raise UnexpectedAnswer(
@@ -380,7 +388,7 @@ class BrokerClient:
                 "the broker. Check the URL, and the credentials (--broker-token, or --broker-username and "
                 "--broker-password)"
             )
-        return Answer(url, status, response.headers.get("Location"), parse_json(content, _shown(url)))
+        return Answer(url, status, location, parse_json(content, _shown(url)))
 
     def _content(self, url: str, response: requests.Response) -> bytes:
         content = bytearray()

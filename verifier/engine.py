@@ -201,7 +201,8 @@ class Engine:
             raise self._crashed() from None
 
     def _read(self, reader: int) -> None:
-        with os.fdopen(reader, encoding="utf-8") as pipe:
+        # a child that is killed may leave half a line behind: it is its end all the same
+        with os.fdopen(reader, encoding="utf-8") as pipe, contextlib.suppress(ValueError):
             for line in pipe:
                 self._events.put(json.loads(line))
         self._events.put(None)

@@ -159,7 +159,7 @@ def _interaction(index: int, document: Any, default_kind: str, where: str) -> In
     if not isinstance(document, dict):
         raise NotAPact(f"{at} is a JSON {_json_type(document)}, not an object")
     kind = document.get("type", default_kind) if where == "interactions" else default_kind
-    if kind not in KINDS:
+    if not isinstance(kind, str) or kind not in KINDS:
         raise NotAPact(f"{at} is of type {kind!r}; known are {', '.join(sorted(KINDS))}")
     description = document.get("description")
     if not isinstance(description, str):

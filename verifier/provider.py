@@ -29,6 +29,8 @@ OUTPUT_LINES = 40
 LONGEST_LINE = 500
 STOP_SECONDS = 5.0
 """How long a provider has to stop after SIGTERM before it is killed."""
+ANSWER_SECONDS = 2.0
+"""How long one question whether it is ready may take."""
 SHELL_WORDS = frozenset({"&&", "||", "|", ";", "&", ">", ">>", "<", "2>", "2>&1"})
 
 
@@ -133,12 +135,17 @@ class StartedProvider:
         return False
 
     def _read(self) -> None:
-        if self._process.stdout is None:
+        stdout = self._process.stdout
+        if stdout is None:
             return
-        for raw in self._process.stdout:
-            line = raw.decode(errors="replace").rstrip()[:LONGEST_LINE]
-            self._lines.append(line)
-            self._on_output(line)
+        # in pieces: a line without an end must not fill the memory, and what is too long of it is left out
+        whole = True
+        for raw in iter(lambda: stdout.readline(LONGEST_LINE), b""):
+            if whole:
+                line = raw.decode(errors="replace").rstrip()
+                self._lines.append(line)
+                self._on_output(line)
+            whole = raw.endswith(b"\n")
 
 
 def split_command(command: str, port: int) -> list[str]:
@@ -189,7 +196,8 @@ def wait_until_ready(
     end = min(time.monotonic() + wait, deadline)
     pause = 0.01
     said = "no answer"
-    with PoolManager(retries=Retry(total=0, redirect=False), timeout=Timeout(2.0)) as pool:
+    timeout = Timeout(min(ANSWER_SECONDS, wait))
+    with PoolManager(retries=Retry(total=0, redirect=False), timeout=timeout) as pool:
         while True:
             for base_url in candidates:
                 url = base_url.rstrip("/") + "/" + health_path.lstrip("/")

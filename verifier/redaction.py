@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -24,6 +26,7 @@ class Redaction:
 
     def __init__(self, secrets: Iterable[str | None]) -> None:
         parts = {part for secret in secrets if secret for part in (secret, *secret.split())}
+        parts |= {json.dumps(part)[1:-1] for part in parts}  # as it stands in a JSON body
         words = {"basic", "bearer", "token", "digest"}
         # the longest first, so that no tail of one is left
         self._secrets = sorted(
@@ -36,13 +39,20 @@ class Redaction:
     def of(cls, request: VerificationRequest) -> Redaction:
         """Hide the broker's password and token, and the values of headers that carry credentials."""
         broker = request.broker
-        credentials = ("authorization", "token", "key", "secret", "cookie", "password")
+        credentials = ("auth", "token", "key", "secret", "cookie", "password")
         headers = [
             value
             for name, value in request.provider.headers
             if any(word in name.lower() for word in credentials)
         ]
-        return cls([broker.password if broker else None, broker.token if broker else None, *headers])
+        if broker is None:
+            return cls(headers)
+        basic = (
+            base64.b64encode(f"{broker.username}:{broker.password}".encode()).decode()
+            if broker.username
+            else None
+        )
+        return cls([broker.password, broker.token, basic, *headers])
 
     def text(self, text: str) -> str:
         """Hide the secrets in a text."""

@@ -158,8 +158,8 @@ class VerificationRequest:
             ("--provider-version-branch", self.provider_branch),
             *(("--provider-version-tag", tag) for tag in self.provider_tags),
         ):
-            if value is not None and not (value.isprintable() and value.strip() and len(value) <= 255):
-                raise UsageError(f"{option} must be 1 to 255 printable characters")
+            if value is not None and not (value.isprintable() and value.strip(" .") and len(value) <= 255):
+                raise UsageError(f"{option} must be 1 to 255 printable characters, and more than dots")
         if not 0 < self.timeout < 86400 * 7:
             raise UsageError(
                 f"--timeout must be more than 0 and less than a week, in seconds, not {self.timeout:g}"

@@ -78,6 +78,7 @@ class UrlHandler:
         import urllib3.exceptions  # noqa: PLC0415
 
         self._url = url
+        self._shown = url.partition("?")[0]  # a query may hold a token
         self._errors = urllib3.exceptions
         self._pool = urllib3.PoolManager(
             # a little less than the core's own patience, so that the reason is known when it gives up
@@ -88,7 +89,7 @@ class UrlHandler:
     def __call__(self, change: dict[str, Any], body: bytes) -> bytes:
         """Post the change to the URL."""
         what = (
-            f"{change.get('action', 'setup')} of state {json.dumps(change.get('state', ''))} at {self._url}"
+            f"{change.get('action', 'setup')} of state {json.dumps(change.get('state', ''))} at {self._shown}"
         )
         headers = {
             "Content-Type": "application/json",
@@ -141,10 +142,10 @@ class PythonHandler:
             )
         try:
             values = _call(handler, arguments)
-        except Exception as error:  # the user's code may raise anything; it is reported
+            return json.dumps(values).encode() if isinstance(values, dict) else b""
+        except (Exception, SystemExit) as error:  # the user's code may raise anything; it is reported
             reason = f"{action} of state {json.dumps(state)} raised {type(error).__name__}: {error}"
             raise StateChangeFailed(StateFailure(answered=True, reason=reason[:MAX_REASON])) from error
-        return json.dumps(values).encode() if isinstance(values, dict) else b""
 
 
 def _call(function: Callable[..., Any], arguments: dict[str, Any]) -> Any:

@@ -7,7 +7,7 @@ published later, by another process, without verifying again. Its saved form is 
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -200,28 +200,34 @@ class Verification:
         Raises:
             ValueError: it is of another schema version, or not a saved verification.
         """
+        if not isinstance(saved, dict):
+            raise ValueError("not a saved verification: it is no JSON object")  # noqa: TRY004 - as documented
         version = saved.get("schema_version")
         if version != SCHEMA_VERSION:
             raise ValueError(
                 f"a verification of schema version {version!r}; this program knows {SCHEMA_VERSION}"
             )
-        values = {key: saved[key] for key in cls.__dataclass_fields__ if key in saved}
         try:
+            values = _known(cls, saved)
             values["started_at"] = datetime.fromisoformat(values["started_at"])
             values["interactions"] = tuple(_interaction(value) for value in values.get("interactions", ()))
-            values["error"] = VerificationError(**values["error"]) if values.get("error") else None
+            error = values.get("error")
+            values["error"] = VerificationError(**_known(VerificationError, error)) if error else None
             for key in ("provider_tags", "notes"):
                 values[key] = tuple(values.get(key, ()))
             return cls(**values)
-        except (KeyError, TypeError) as error:
+        except (AttributeError, KeyError, TypeError) as error:
             raise ValueError(f"not a saved verification: {error}") from error
 
 
 def _interaction(saved: dict[str, Any]) -> InteractionResult:
-    result = InteractionResult(**saved)
-    return replace(
-        result,
-        outcome=Outcome(result.outcome),
-        states=tuple(result.states),
-        mismatches=tuple(Mismatch(**saved_mismatch) for saved_mismatch in saved["mismatches"]),
-    )
+    values = _known(InteractionResult, saved)
+    values["outcome"] = Outcome(values["outcome"])
+    values["states"] = tuple(values["states"])
+    values["mismatches"] = tuple(Mismatch(**_known(Mismatch, mismatch)) for mismatch in values["mismatches"])
+    return InteractionResult(**values)
+
+
+def _known(kind: type[Any], saved: dict[str, Any]) -> dict[str, Any]:
+    """Leave out what a later program may have added."""
+    return {key: value for key, value in saved.items() if key in kind.__dataclass_fields__}

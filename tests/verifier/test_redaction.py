@@ -1,0 +1,125 @@
+"""No secret of a request is left in what is reported."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from broker.client import BrokerAccess
+from tests.verifier.examples import ERROR, FAILED, PASSED, verification
+from verifier.redaction import Redaction
+from verifier.request import ProviderUnderTest, VerificationRequest
+from verifier.verification import Mismatch, Verification, VerificationError
+
+BROKER = "http://broker.example"
+PASSWORD, TOKEN, HEADER, COOKIE = "pass-word-1", "broker-token-2", "header-secret-3", "sid=cookie-4"
+
+
+def request(broker: BrokerAccess | None) -> VerificationRequest:
+    return VerificationRequest(
+        pact_url=f"{BROKER}/pacts/provider/P/consumer/C/latest",
+        provider=ProviderUnderTest(
+            base_url="http://127.0.0.1:1",
+            folder=Path(),
+            headers=(
+                ("Authorization", f"Bearer {HEADER}"),
+                ("Cookie", COOKIE),
+                ("X-Api-Key", "key-value-5"),
+                ("Accept-Language", "en-GB"),
+            ),
+        ),
+        broker=broker,
+    )
+
+
+def with_header(name: str) -> VerificationRequest:
+    made = request(None)
+    return replace(made, provider=replace(made.provider, headers=((name, HEADER),)))
+
+
+def telling(*secrets: str) -> Verification:
+    """Make a verification in which each text that came from elsewhere tells the secrets."""
+    told = " and ".join(secrets)
+    mismatch = Mismatch("body", "$", f"expected {told}", f"actual {told}", f"description {told}")
+    return verification(
+        PASSED,
+        replace(FAILED, mismatches=(mismatch, replace(mismatch, expected=None, actual=None))),
+        replace(ERROR, reason=f"reason {told}"),
+        error=VerificationError("provider-died", f"message {told}", output=f"output {told}"),
+        notes=(f"note {told}",),
+    )
+
+
+@pytest.mark.parametrize(
+    ("broker", "secrets"),
+    [
+        (None, []),
+        (BrokerAccess(BROKER, "ada", PASSWORD), [PASSWORD]),
+        (BrokerAccess(BROKER, token=TOKEN), [TOKEN]),
+    ],
+    ids=["none", "basic", "bearer"],
+)
+def test_no_secret_survives(broker: BrokerAccess | None, secrets: list[str]) -> None:
+    secrets = [*secrets, HEADER, COOKIE, "key-value-5"]
+    redacted = Redaction.of(request(broker)).verification(telling(*secrets, "en-GB"))
+    text = json.dumps(redacted.to_dict())
+    for secret in secrets:
+        assert secret not in text
+    assert "***" in text
+    assert "en-GB" in text, "not every header is a secret"
+
+
+def test_nothing_else_is_changed() -> None:
+    made = telling("nothing")
+    assert Redaction.of(request(None)).verification(made) == made
+    assert Redaction([]).verification(made) is made
+
+
+def test_longest_secret_goes_first_so_that_no_tail_is_left() -> None:
+    assert Redaction(["abcd", "abcdefgh"]).text("x abcdefgh y abcd") == "x *** y ***"
+
+
+@pytest.mark.parametrize("text", ["Bearer", "basic", "abc", "token"])
+def test_words_that_are_no_secrets_stay(text: str) -> None:
+    assert Redaction(["Bearer", "Basic x", "abc", "Token"]).text(text) == text
+
+
+def test_value_of_a_header_is_hidden_with_and_without_its_scheme() -> None:
+    redaction = Redaction(["Bearer s3cret-value"])
+    assert redaction.text("got s3cret-value") == "got ***"
+    assert redaction.text("Authorization: Bearer s3cret-value!") == "Authorization: ***!"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Authorization",
+        "proxy-authorization",
+        "Cookie",
+        "X-API-Key",
+        "X-Auth-Token",
+        "Client-Secret",
+        "X-Password",
+    ],
+)
+def test_header_that_names_credentials_is_hidden(name: str) -> None:
+    hiding = Redaction.of(with_header(name))
+    assert hiding.text(f"got {HEADER}") == "got ***"
+
+
+def test_header_for_authentication_under_another_name_is_hidden() -> None:
+    assert Redaction.of(with_header("X-Auth")).text(f"got {HEADER}") == "got ***"
+
+
+def test_secret_in_escaped_json_is_hidden() -> None:
+    secret = 'pass"word\\1'
+    redacted = Redaction([secret]).text(json.dumps({"echo": secret}))
+    assert json.dumps(secret)[1:-1] not in redacted
+
+
+def test_basic_credentials_of_the_broker_are_hidden_in_their_encoded_form() -> None:
+    redacted = Redaction.of(request(BrokerAccess(BROKER, "ada", PASSWORD))).text("Basic YWRhOnBhc3Mtd29yZC0x")
+    assert "YWRhOnBhc3Mtd29yZC0x" not in redacted

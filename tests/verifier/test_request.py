@@ -1,0 +1,390 @@
+"""A request whose values can't be used is refused, with the option and the mend."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from broker.client import BrokerAccess, Origin
+from verifier.errors import UsageError
+from verifier.request import (
+    ProviderUnderTest,
+    VerificationRequest,
+    check_url,
+    parse_access,
+    parse_headers,
+    parse_states_file,
+    parse_transports,
+)
+
+BASE_URL = "http://127.0.0.1:8080"
+BROKER = BrokerAccess("https://broker.example/broker", token="t0ken")
+PACT_URL = "https://broker.example/broker/pacts/provider/P/consumer/C/latest"
+
+
+def provider(**values: Any) -> ProviderUnderTest:
+    return ProviderUnderTest(**{"base_url": BASE_URL, **values})
+
+
+def request(**values: Any) -> VerificationRequest:
+    return VerificationRequest(**{"pact_url": PACT_URL, "provider": provider(), **values})
+
+
+# --- the provider
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"command": "serve"}, "--provider-base-url .* --provider-command .*give one of the two"),
+        ({"base_url": None}, r"which provider\? Give --provider-base-url .*--provider-command"),
+        ({"base_url": ""}, r"which provider\?"),
+        ({"base_url": "127.0.0.1:8080"}, "--provider-base-url must be an http:// or https:// URL"),
+        ({"base_url": "ftp://p"}, "--provider-base-url must be"),
+        ({"base_url": "http://"}, "--provider-base-url must be"),
+        ({"base_url": "http://p:99999"}, "--provider-base-url must be"),
+        ({"base_url": "http://p:0"}, "--provider-base-url must be"),
+        ({"base_url": "http://p /x"}, "--provider-base-url must be"),
+        ({"base_url": "http://[::1"}, "--provider-base-url must be"),
+        ({"base_url": "http://ada:pw@p"}, "--provider-base-url must not carry .*--custom-provider-header"),
+        ({"base_url": "http://ada@p"}, "must not carry a user name"),
+        ({"states_url": "p/_states"}, "--provider-states-setup-url must be"),
+        ({"states_url": "http://ada:pw@p/_states"}, "--provider-states-setup-url must not carry"),
+        ({"states_url": "http://127.0.0.1:{port}/s"}, "{port} .*needs --provider-command"),
+        ({"transports": ({"protocol": "message", "port": "{port}"},)}, "{port} .*needs --provider-command"),
+        ({"states_url": "http://p/s", "states_file": (__file__, "x")}, "--provider-states are two ways"),
+        ({"states_file": ("/no/such/file.py", "x")}, "--provider-states: there is no file /no/such/file.py"),
+        (
+            {"base_url": None, "command": "x", "folder": Path("/no/such")},
+            "--provider-dir: there is no folder",
+        ),
+        ({"jobs": 0}, "--jobs must be from 1 to 64, not 0"),
+        ({"jobs": 65}, "--jobs must be from 1 to 64, not 65"),
+        ({"jobs": -1}, "--jobs"),
+        ({"wait": 0}, "--wait must be more than 0"),
+        ({"wait": -1}, "--wait"),
+        ({"wait": float("nan")}, "--wait"),
+        ({"wait": float("inf")}, "--wait"),
+        ({"request_timeout": 0}, "--request-timeout must be more than 0"),
+        ({"request_timeout": 1e9}, "--request-timeout"),
+    ],
+)
+def test_provider_that_can_not_be_used_is_refused(values: dict[str, Any], said: str) -> None:
+    with pytest.raises(UsageError, match=said) as error:
+        provider(**values)
+    assert "pw" not in str(error.value), "a password in a URL is not shown"
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {},
+        {"base_url": "https://provider.example/api"},
+        {"base_url": "http://[::1]:8080"},
+        {"base_url": None, "command": "serve {port}"},
+        {"base_url": None, "transports": ({"protocol": "message", "port": 1},)},
+        {"base_url": None, "command": "x", "states_url": "http://127.0.0.1:{port}/_states"},
+        {"base_url": None, "command": "x", "transports": ({"protocol": "message", "port": "{port}"},)},
+        {"states_file": (__file__, "handlers")},
+        {"jobs": 64, "wait": 0.1, "request_timeout": 600},
+    ],
+)
+def test_provider_that_can_be_used(values: dict[str, Any]) -> None:
+    provider(**values)
+
+
+def test_header_values_are_not_in_the_representation() -> None:
+    assert "s3cret" not in repr(request(provider=provider(headers=(("Authorization", "s3cret"),))))
+
+
+def test_broker_secrets_are_not_in_the_representation() -> None:
+    access = BrokerAccess("http://b", "ada", "s3cret")
+    assert "s3cret" not in repr(access)
+    assert "t0ken" not in repr(request(broker=BROKER))
+
+
+@pytest.mark.parametrize("url", ["http://p\t", "http://p\n/x", "javascript:alert(1)", "", "http:///x"])
+def test_url_that_is_none_is_refused(url: str) -> None:
+    with pytest.raises(UsageError, match="--option must be"):
+        check_url(url, "--option")
+
+
+# --- the pact
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"pact_url": ""}, r"which pact\? Give --pact-url"),
+        ({"pact_url": "ftp://broker.example/pact"}, "--pact-url is not usable: .*http:// or https://"),
+        ({"pact_url": "http://"}, "--pact-url is not usable"),
+        ({"pact_url": "http://ada:pw@broker.example/p"}, "--pact-url is not usable: .*user name or password"),
+        ({"pact_url": "http://broker.example/a b"}, "--pact-url is not usable: .*space"),
+        ({"publish": True}, "--publish-verification-results needs .*--provider-app-version"),
+        ({"publish": True, "provider_version": ""}, "--provider-app-version"),
+        (
+            {"publish": True, "provider_version": "1", "pact_url": "pact.json"},
+            "--publish-verification-results: a pact from a file .*--no-publish-verification-results",
+        ),
+        (
+            {"publish": True, "provider_version": "1", "pact_url": "file:///tmp/pact.json"},
+            "--publish-verification-results: a pact from a file",
+        ),
+        (
+            {"publish": True, "provider_version": "1", "filter_description": "x"},
+            "a filtered run is never published.*--filter-description",
+        ),
+        ({"publish": True, "provider_version": "1", "filter_state": ""}, "a filtered run is never published"),
+        ({"filter_description": "("}, "--filter-description is not a regular expression"),
+        ({"filter_state": "*"}, "--filter-state is not a regular expression"),
+        ({"provider_version": " "}, "--provider-app-version must be"),
+        ({"provider_version": "a\nb"}, "--provider-app-version must be"),
+        ({"provider_branch": ""}, "--provider-version-branch must be"),
+        ({"provider_branch": "x" * 256}, "--provider-version-branch must be"),
+        ({"provider_tags": ("ok", "\x1b[31m")}, "--provider-version-tag must be"),
+        ({"timeout": 0}, "--timeout must be more than 0"),
+        ({"timeout": 86400 * 8}, "--timeout .*less than a week"),
+        ({"timeout": float("nan")}, "--timeout"),
+    ],
+)
+def test_request_that_can_not_be_used_is_refused(values: dict[str, Any], said: str) -> None:
+    with pytest.raises(UsageError, match=said) as error:
+        request(**values)
+    assert "pw" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        PACT_URL,
+        "https://broker.example/broker",
+        "https://broker.example:443/broker/pacts/1",
+        "HTTPS://BROKER.EXAMPLE/broker/pacts/1",
+        "https://broker.example/broker/pacts/provider/A%20B/consumer/C%2FD/latest",
+        "https://broker.example/broker/pacts/x?y=1",
+    ],
+)
+def test_pact_on_the_configured_broker_is_taken(url: str) -> None:
+    assert request(pact_url=url, broker=BROKER).broker_access is BROKER
+
+
+OFF = [
+    "https://elsewhere.example/broker/pacts/1",
+    "https://broker.example.evil.example/broker/pacts/1",
+    "https://broker.example:444/broker/pacts/1",
+    "http://broker.example/broker/pacts/1",
+    "https://broker.example/pacts/1",
+    "https://broker.example/brokerage/pacts/1",
+    "https://broker.example/broker%2Fpacts/1",
+    "https://broker.example/Broker/pacts/1",
+    "https://broker.example",
+    "https://broker.example/broker/../pacts/1",
+    "https://broker.example/broker/../../x",
+    "https://broker.example/broker/%2e%2e/pacts/1",
+    "https://broker.example/broker/.%2E/pacts/1",
+    "https://broker.example/broker/%2e/pacts/1",
+    "https://broker.example@evil.example/broker/pacts/1",
+    "https://ada:b@broker.example/broker/pacts/1",
+    "https://evil.example\\@broker.example/broker/pacts/1",
+    "https://broker.example\\.evil.example/broker/pacts/1",
+    "https://\\broker.example/broker/pacts/1",
+    "https://broker.example/broker/pacts/1\r\nX-Evil: 1",
+    "https://evil.example#@broker.example/broker/pacts/1",
+    "https://evil.example?@broker.example/broker/pacts/1",
+    "https:///broker.example/broker/pacts/1",
+    "//broker.example/broker/pacts/1://",
+    "https://broker.example./broker/pacts/1",
+]
+
+
+@pytest.mark.parametrize("url", OFF)
+def test_pact_off_the_configured_broker_is_refused(url: str) -> None:
+    with pytest.raises(UsageError, match="--pact-url is not") as error:
+        request(pact_url=url, broker=BROKER)
+    assert "t0ken" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("base", "url", "on_it"),
+    [
+        ("http://[::1]:9292", "http://[::1]:9292/pacts/1", True),
+        ("http://[::1]:9292", "http://[0:0:0:0:0:0:0:2]:9292/pacts/1", False),
+        ("http://[::1]:80", "http://[::1]/pacts/1", True),
+        ("http://[FE80::1]", "http://[fe80::1]/pacts/1", True),
+        ("http://Broker.Example", "http://broker.EXAMPLE:80/pacts/1", True),
+        ("http://broker.example/", "http://broker.example/pacts/1", True),
+        ("http://broker.example/a/", "http://broker.example/a/pacts/1", True),
+        ("http://broker.example/a/", "http://broker.example/ab/pacts/1", False),
+        ("http://broker.example:80", "https://broker.example:80/pacts/1", False),
+        ("https://broker.example", "https://broker.example:443/x", True),
+    ],
+)
+def test_origin_is_compared_as_the_parts_mean(base: str, url: str, on_it: bool) -> None:  # noqa: FBT001
+    assert Origin.of(base).contains(url) is on_it
+
+
+@pytest.mark.parametrize(
+    ("url", "broker"),
+    [
+        (PACT_URL, "https://broker.example/broker"),
+        ("http://b:9292/pacts/provider/P/consumer/C/latest", "http://b:9292"),
+        ("http://b:9292/some/pact.json", "http://b:9292"),
+        ("http://b/a/pacts/x/pacts/y", "http://b/a"),
+    ],
+)
+def test_without_a_configured_broker_it_is_that_of_the_pact_without_credentials(
+    url: str, broker: str
+) -> None:
+    access = request(pact_url=url).broker_access
+    assert access.base_url == broker
+    assert not access.has_credentials
+
+
+@pytest.mark.parametrize(
+    ("pact_url", "file"),
+    [
+        ("pact.json", Path("pact.json")),
+        ("/tmp/a b.json", Path("/tmp/a b.json")),
+        ("file:///tmp/a%20b.json", Path("/tmp/a b.json")),
+        ("FILE:///tmp/pact.json", Path("/tmp/pact.json")),
+        ("http://b/pacts/1", None),
+    ],
+)
+def test_pact_may_be_a_file(pact_url: str, file: Path | None) -> None:
+    assert request(pact_url=pact_url).pact_file == file
+
+
+# --- values of options
+
+
+@pytest.mark.parametrize(
+    ("value", "header"),
+    [
+        ("Authorization: Bearer abc", ("Authorization", "Bearer abc")),
+        ("X-Empty:", ("X-Empty", "")),
+        ("X:no space", ("X", "no space")),
+        ("X: \t a: b ", ("X", "a: b ")),
+        ("X-Url: http://p:80/?a=b", ("X-Url", "http://p:80/?a=b")),
+    ],
+)
+def test_header_is_read(value: str, header: tuple[str, str]) -> None:
+    assert parse_headers([value]) == (header,)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "s3cret",
+        "s3cret value: x",
+        ": s3cret",
+        "X: s3cret\r\nY: 1",
+        "X: s3cret\n",
+        "X: s3cr\u00e9t",
+        " X: s3cret",
+    ],
+)
+def test_malformed_header_is_refused_and_never_shown(value: str) -> None:
+    with pytest.raises(UsageError, match="--custom-provider-header number 2 is not 'Name: value'") as error:
+        parse_headers(["A: b", value])
+    assert "s3cr" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("value", "transport"),
+    [
+        ("message:8081", {"protocol": "message", "port": 8081}),
+        ("message:8081/_messages", {"protocol": "message", "port": 8081, "path": "/_messages"}),
+        ("grpc:{port}", {"protocol": "grpc", "port": "{port}"}),
+        ("a+b-c.d:65535/", {"protocol": "a+b-c.d", "port": 65535, "path": "/"}),
+    ],
+)
+def test_transport_is_read(value: str, transport: dict[str, Any]) -> None:
+    assert parse_transports([value]) == (transport,)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "",
+        "message",
+        "message:",
+        ":8081",
+        "message:x",
+        "message:0",
+        "message:65536",
+        "message:99999",
+        "message:1 /x",
+        "message:80x",
+        "http://p:80",
+        "message:8081/a b",
+        "message:8081\n",
+        "{port}",
+    ],
+)
+def test_transport_that_is_none_is_refused(value: str) -> None:
+    with pytest.raises(UsageError, match=r"--transport .*NAME:PORT.*as in message:8081/_messages"):
+        parse_transports([value])
+
+
+def test_states_file_is_read() -> None:
+    assert parse_states_file("pact/states.py:handlers") == (str(Path("pact/states.py").resolve()), "handlers")
+    assert parse_states_file("/a:b/states.py:x") == ("/a:b/states.py", "x")
+
+
+@pytest.mark.parametrize(
+    "value", ["states.py", "states.py:", ":handlers", "states.py:a.b", "states.py:1x", "s:a b"]
+)
+def test_states_file_that_is_none_is_refused(value: str) -> None:
+    with pytest.raises(UsageError, match=r"--provider-states .*FILE\.py:NAME"):
+        parse_states_file(value)
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        (
+            ("http://b", "ada", "s3cret", "s3cret"),
+            "two kinds of credentials.*--broker-token.*--broker-username",
+        ),
+        (("http://b", "ada", None, "s3cret"), "two kinds of credentials"),
+        (("http://b", None, "s3cret", "s3cret"), "two kinds of credentials"),
+        (("http://b", "ada", None, None), r"--broker-password \(PACT_BROKER_PASSWORD\) is missing"),
+        (("http://b", None, "s3cret", None), r"--broker-username \(PACT_BROKER_USERNAME\) is missing"),
+        ((None, None, None, "s3cret"), "not whose: give --pact-broker-base-url"),
+        ((None, "ada", "s3cret", None), "not whose: give --pact-broker-base-url"),
+        (("broker.example", None, None, None), "--pact-broker-base-url is not usable"),
+        (("http://ada:s3cret@b", None, None, None), "--pact-broker-base-url is not usable"),
+        (("http://b/?x=1", None, None, None), "--pact-broker-base-url is not usable: .*no query"),
+        (("http://b/#x", None, None, None), "--pact-broker-base-url is not usable: .*fragment"),
+        (("file:///tmp", None, None, None), "--pact-broker-base-url is not usable"),
+        (("http://b/a/%2e%2e/c", None, None, None), "--pact-broker-base-url is not usable: .*segments"),
+    ],
+)
+def test_access_that_can_not_be_used_is_refused(values: tuple[str | None, ...], said: str) -> None:
+    with pytest.raises(UsageError, match=said) as error:
+        parse_access(*values)
+    assert "s3cret" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("values", "access"),
+    [
+        (("http://b", None, None, None), BrokerAccess("http://b")),
+        (("http://b", "ada", "pw", None), BrokerAccess("http://b", "ada", "pw")),
+        (("http://b", "", "", "t"), BrokerAccess("http://b", token="t")),
+        ((None, None, None, None), None),
+        (("", "", "", ""), None),
+    ],
+)
+def test_access_that_can_be_used(values: tuple[str | None, ...], access: BrokerAccess | None) -> None:
+    assert parse_access(*values) == access
+
+
+def test_each_message_ends_without_a_line_break() -> None:
+    """Messages are shown as `verify: MESSAGE`; a value in one must not add lines."""
+    with pytest.raises(UsageError) as error:
+        parse_transports(["a\nb"])
+    assert re.search(r"[\r\n]", str(error.value)) is None
