@@ -17,18 +17,22 @@ from urllib3 import Retry
 from urllib3.exceptions import HTTPError, LocationParseError
 from urllib3.util import parse_url
 
+from broker.origin import Origin
+from broker.reason import innermost
+from broker.strict_json import NotJson, parse_json
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from types import TracebackType
 
 ACCEPT = "application/hal+json, application/json"
 MAX_BYTES = 50 * 1024 * 1024
-"""The largest answer that is read, in bytes, unpacked."""
+"""The largest pact or other answer that is read, in bytes, unpacked."""
 CONNECT_TIMEOUT = 10.0
 READ_TIMEOUT = 30.0
 MAX_REDIRECTS = 5
-TRANSIENT_STATUSES = frozenset({429, 500, 502, 503, 504})
-DEFAULT_PORTS = {"http": 80, "https": 443}
+PERMANENT_SERVER_ERRORS = frozenset({501, 505})
+"""The 5xx that trying again does not heal."""
 
 
 class BrokerError(Exception):
@@ -73,81 +77,6 @@ class OffOrigin(BrokerError):
 
 
 @dataclass(frozen=True)
-class Origin:
-    """The scheme, host, port and base path that make up one broker.
-
-    A URL is on the origin only if all four agree. Both sides are read by the parser that the HTTP
-    library itself uses (urllib3's, which also resolves dot segments), so that no spelling of a URL
-    means one thing here and another one on the wire.
-    """
-
-    scheme: str
-    host: str
-    port: int
-    path: str
-
-    @classmethod
-    def of(cls, url: str) -> Origin:
-        """Read the origin from a broker's base URL.
-
-        Raises:
-            ValueError: it is no http(s) URL, or it carries credentials, a query or a fragment.
-        """
-        scheme, host, port, path = _split(url)
-        if "?" in url or "#" in url:
-            raise ValueError("a base URL has no query and no fragment")
-        return cls(scheme, host, port, path.rstrip("/"))
-
-    @classmethod
-    def of_pact_url(cls, url: str) -> Origin:
-        """Guess the broker's origin from a pact's URL: what stands before `/pacts/`.
-
-        Raises:
-            ValueError: it is no http(s) URL, or it carries credentials.
-        """
-        scheme, host, port, path = _split(url)
-        return cls(scheme, host, port, path.split("/pacts/", 1)[0].rstrip("/") if "/pacts/" in path else "")
-
-    def contains(self, url: str) -> bool:
-        """Tell whether the URL is on this origin, at or below its base path."""
-        try:
-            scheme, host, port, path = _split(url)
-        except ValueError:
-            return False
-        return (scheme, host, port) == (self.scheme, self.host, self.port) and (
-            path == self.path or path.startswith(self.path + "/")
-        )
-
-    def __str__(self) -> str:
-        port = "" if DEFAULT_PORTS[self.scheme] == self.port else f":{self.port}"
-        return f"{self.scheme}://{self.host}{port}{self.path}"
-
-
-def _split(url: str) -> tuple[str, str, int, str]:
-    """Take a URL apart: scheme, host, port and normalised path.
-
-    Raises:
-        ValueError: it is no http(s) URL, or it carries credentials.
-    """
-    if any(ord(c) <= 0x20 or c in '\\"<>^`|' or ord(c) == 0x7F for c in url):
-        raise ValueError("it has a space or another character that a URL can't have")
-    try:
-        parts = parse_url(url)
-    except LocationParseError as error:
-        raise ValueError("it can't be read as a URL") from error
-    scheme = (parts.scheme or "").lower()
-    if scheme not in DEFAULT_PORTS or not parts.host:
-        raise ValueError("it must be an http:// or https:// URL")
-    if parts.auth is not None:
-        raise ValueError("it must not carry a user name or password")
-    path = parts.path or ""
-    # urllib3 resolves "." and ".." but not their encoded forms, which a server may resolve.
-    if any(segment in {".", ".."} for segment in path.lower().replace("%2e", ".").split("/")):
-        raise ValueError("its path must not contain '.' or '..' segments")
-    return scheme, parts.host.lower(), parts.port or DEFAULT_PORTS[scheme], path
-
-
-@dataclass(frozen=True)
 class BrokerAccess:
     """Where a broker is, and what it takes to be let in.
 
@@ -162,6 +91,18 @@ class BrokerAccess:
     username: str | None = None
     password: str | None = field(default=None, repr=False)
     token: str | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        """Check the credentials.
+
+        Raises:
+            ValueError: one has a character that can't be sent; it is named, and not shown.
+        """
+        for name, value in (("user name", self.username), ("password", self.password), ("token", self.token)):
+            if value is not None and not value.isprintable():
+                raise ValueError(f"the {name} has a line end or another character that can't be sent")
+        if self.token is not None and not self.token.isascii():
+            raise ValueError("the token has a character that can't be sent: a bearer token is ASCII")
 
     @property
     def has_credentials(self) -> bool:
@@ -344,17 +285,17 @@ class BrokerClient:
             )
         except requests.exceptions.SSLError as error:
             raise BrokerError(
-                f"no trusted TLS connection to {self.origin}: {_reason(error)}. If its certificate is signed by an "
+                f"no trusted TLS connection to {self.origin}: {innermost(error)}. If its certificate is signed by an "
                 "authority of your own, set REQUESTS_CA_BUNDLE to that authority's PEM file"
             ) from error
         except requests.exceptions.ProxyError as error:
-            raise BrokerUnreachable(f"the proxy to {self.origin} did not work: {_reason(error)}") from error
+            raise BrokerUnreachable(f"the proxy to {self.origin} did not work: {innermost(error)}") from error
         except requests.exceptions.Timeout as error:
             raise BrokerUnreachable(f"{self.origin} did not answer in time") from error
         except requests.exceptions.ConnectionError as error:
-            raise BrokerUnreachable(f"{self.origin} can't be reached: {_reason(error)}") from error
+            raise BrokerUnreachable(f"{self.origin} can't be reached: {innermost(error)}") from error
         except (requests.exceptions.RequestException, HTTPError) as error:
-            raise UnexpectedAnswer(f"{method} {_shown(url)} did not work: {_reason(error)}") from error
+            raise UnexpectedAnswer(f"{method} {_shown(url)} did not work: {innermost(error)}") from error
         except OSError as error:  # requests: "Could not find a suitable TLS CA certificate bundle"
             raise BrokerError(f"{error} (REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE)") from error
 
@@ -369,7 +310,7 @@ class BrokerClient:
     def _read(self, method: str, url: str, response: requests.Response) -> Answer:
         status = response.status_code
         content = self._content(url, response)
-        if status in TRANSIENT_STATUSES:
+        if status in {408, 429} or (status >= 500 and status not in PERMANENT_SERVER_ERRORS):
             raise BrokerUnreachable(
                 f"{method} {_shown(url)} was answered with {_status(response)}",
                 retry_after=_retry_after(response),
@@ -388,7 +329,10 @@ class BrokerClient:
                 "the broker. Check the URL, and the credentials (--broker-token, or --broker-username and "
                 "--broker-password)"
             )
-        return Answer(url, status, location, parse_json(content, _shown(url)))
+        try:
+            return Answer(url, status, location, parse_json(content))
+        except NotJson as error:
+            raise UnexpectedAnswer(f"the answer of {_shown(url)} {error}") from error
 
     def _content(self, url: str, response: requests.Response) -> bytes:
         content = bytearray()
@@ -403,7 +347,7 @@ class BrokerClient:
         except requests.exceptions.ContentDecodingError as error:
             raise UnexpectedAnswer(f"{_shown(url)} answered with broken compression") from error
         except (requests.exceptions.RequestException, HTTPError) as error:
-            raise BrokerUnreachable(f"the answer of {_shown(url)} broke off: {_reason(error)}") from error
+            raise BrokerUnreachable(f"the answer of {_shown(url)} broke off: {innermost(error)}") from error
         return bytes(content)
 
     def _refusal(self, method: str, url: str, response: requests.Response, content: bytes) -> str:
@@ -419,7 +363,11 @@ class BrokerClient:
                 "(PACT_BROKER_TOKEN, PACT_BROKER_USERNAME, PACT_BROKER_PASSWORD)"
             )
         if response.status_code == 403:
-            return what + ". These credentials may not do this"
+            return what + (
+                ". These credentials may not do this"
+                if self._access.has_credentials
+                else ". The broker lets nobody without credentials do this"
+            )
         return what
 
 
@@ -450,37 +398,6 @@ class Waits:
         time.sleep(delay)
 
 
-def parse_json(content: bytes, what: str) -> Any:
-    """Parse a JSON document as strictly as the verification engine does.
-
-    Args:
-        content: UTF-8, with or without a byte order mark.
-        what: where it comes from, for the message.
-
-    Raises:
-        UnexpectedAnswer: it is not JSON (`NaN`, numbers beyond a double and endless nesting are not).
-    """
-    try:
-        return json.loads(content.decode("utf-8-sig"), parse_constant=_no_constant, parse_float=_finite)
-    except UnicodeDecodeError as error:
-        raise UnexpectedAnswer(f"{what} is not UTF-8: {error}") from error
-    except RecursionError as error:
-        raise UnexpectedAnswer(f"{what} is not usable JSON: it is nested too deeply") from error
-    except ValueError as error:
-        raise UnexpectedAnswer(f"{what} is not JSON: {error}") from error
-
-
-def _no_constant(name: str) -> float:
-    raise ValueError(f"{name} is not a JSON value")
-
-
-def _finite(text: str) -> float:
-    value = float(text)
-    if value in {float("inf"), float("-inf")}:
-        raise ValueError(f"the number {text[:20]} is out of range")
-    return value
-
-
 def _retry_after(response: requests.Response) -> float | None:
     """Read `Retry-After` (seconds or a date), in seconds; None when there is none that can be read."""
     value = response.headers.get("Retry-After")
@@ -504,20 +421,6 @@ def _shown(url: str) -> str:
         return "(a URL that can't be read)"
     shown = parts._replace(auth=None, query="..." if parts.query else None, fragment=None).url
     return shown if len(shown) <= 300 else shown[:300] + "..."
-
-
-def _reason(error: BaseException) -> str:
-    """Find the innermost reason of a requests error, without the object addresses around it."""
-    seen = 0
-    while seen < 10:
-        inner = getattr(error, "reason", None) or error.__cause__ or error.__context__
-        if not isinstance(inner, BaseException) and error.args and isinstance(error.args[0], BaseException):
-            inner = error.args[0]
-        if not isinstance(inner, BaseException):
-            break
-        error, seen = inner, seen + 1
-    text = str(error).split(">: ", 1)[-1]
-    return text if len(text) <= 300 else text[:300] + "..."
 
 
 def _said(content: bytes) -> str:

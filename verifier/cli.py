@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 import traceback
@@ -10,6 +11,7 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, NoReturn
 
 from verifier.engine import Engine
+from verifier.environment import SECRET_VARIABLES
 from verifier.errors import UsageError
 
 if TYPE_CHECKING:
@@ -39,7 +41,7 @@ examples:
            --publish-verification-results
 
   in a GitHub workflow on: repository_dispatch, the pact, the commit and the branch come from the event:
-    verify --provider-command 'npm start' --publish-verification-results
+    verify --provider Products --provider-command 'npm start' --publish-verification-results
 
 exit codes:
   0  every interaction passed (and the result is in the broker, if publishing was asked for)
@@ -66,7 +68,10 @@ def run(arguments: list[str]) -> int:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
-    options = build_parser().parse_args(arguments)
+    parser = build_parser()
+    options = parser.parse_args(arguments)
+    if options.pact and options.pact_url:
+        parser.error("the pact is given twice: as the argument and by --pact-url")
     try:
         # The engine's process starts up while this one imports the rest: both take a tenth of a second.
         with _interruptible(), Engine() as engine:
@@ -81,7 +86,10 @@ def run(arguments: list[str]) -> int:
         return INTERRUPTED
     except Exception:  # noqa: BLE001 - the outermost boundary
         # Python would end with exit code 1, and here that says that the contract is broken.
-        traceback.print_exc()
+        from verifier.redaction import Redaction  # noqa: PLC0415
+
+        secrets = [os.environ.get(name) for name in SECRET_VARIABLES]
+        print(Redaction(secrets).text(traceback.format_exc()), file=sys.stderr)
         print(
             "verify: this is a mistake in verify itself; nothing is known about the contract", file=sys.stderr
         )
@@ -90,15 +98,16 @@ def run(arguments: list[str]) -> int:
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """Let SIGTERM stop a run as Ctrl-C does, and let neither disturb the stopping."""
+    """Let SIGTERM and a closed terminal stop a run as Ctrl-C does; a second one does not disturb the stopping."""
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
     def interrupt(*_: object) -> None:
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in numbers:
             signal.signal(number, signal.SIG_IGN)
         raise KeyboardInterrupt
 
     with ExitStack() as stack:
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in numbers:
             stack.callback(signal.signal, number, signal.signal(number, interrupt))
         yield
 

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from verifier.errors import PublishFailed, UsageError
 from verifier.redaction import Redaction
-from verifier.report.console import ConsoleReport, one_line
+from verifier.report.console import ConsoleReport
 from verifier.report.interface import Findings
+from verifier.report.text import one_line
 from verifier.run import Silence, verify
 from verifier.sources import build_request, collect
 from verifier.verification import Outcome
@@ -69,7 +70,7 @@ class VerifyCommand:
         with self._progress() as progress:
             verification = verify(request, progress, self._engine)
             findings = self._publish(request, verification, deadline, progress)
-        ConsoleReport(quiet=self._quiet).write(findings, self._text)
+        self._print(ConsoleReport(quiet=self._quiet), findings, self._text)
         for name, path in self._reports.items():
             self._write(_report(name), findings, path)
         return findings.exit_code
@@ -117,14 +118,27 @@ class VerifyCommand:
         if list(self._reports.values()).count("-") > 1:
             raise UsageError("only one of --json, --junit and --html can go to standard output (-)")
         for name, path in self._reports.items():
-            if path != "-" and not os.access(Path(path).absolute().parent, os.W_OK):
-                raise UsageError(
-                    f"--{name}: {Path(path).absolute().parent} is no folder that can be written to"
-                )
+            folder = Path(path).absolute().parent
+            if path != "-" and Path(path).is_dir():
+                raise UsageError(f"--{name}: {path} is a folder, and a file is wanted")
+            if path != "-" and not os.access(folder, os.W_OK):
+                raise UsageError(f"--{name}: {folder} is no folder that can be written to")
+
+    def _print(self, report: Report, findings: Findings, stream: TextIO | None) -> None:
+        """Write a report to a standard stream, which may be closed, full, or a pipe that nobody reads."""
+        if stream is None:
+            return
+        try:
+            report.write(findings, stream)
+            stream.flush()
+        except OSError as error:
+            # the exit code is about the contract, and that is known; nor may Python's own last flush change it
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+            print(f"verify: the report could not be printed: {error.strerror}", file=sys.stderr)
 
     def _write(self, report: Report, findings: Findings, path: str) -> None:
         if path == "-":
-            report.write(findings, sys.stdout)
+            self._print(report, findings, sys.stdout)
             return
         try:
             with Path(path).open("w", encoding="utf-8", errors="backslashreplace") as stream:

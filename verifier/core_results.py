@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 STATE_CHANGE_FAILED = "state change handlers has failed"
 REQUEST_NOT_SENT = "error sending request"
+GATEWAY_STATUSES = frozenset({"502", "503", "504"})
 NO_RESULT = "the engine gave no result for this interaction"
 
 _ATTRIBUTES = {
@@ -62,22 +63,31 @@ def interaction_result(interaction: Interaction, raw: Mapping[str, Any]) -> Inte
 
 
 def _judge(raw: Mapping[str, Any]) -> tuple[Outcome, tuple[Mismatch, ...], str | None]:
+    found = raw.get("mismatch")
     if raw.get("result") == "OK":
         return Outcome.PASSED, (), None
-    found = raw.get("mismatch")
     if not isinstance(found, dict):
         return Outcome.ERROR, (), str(raw.get("reason") or NO_RESULT)
     if found.get("type") == "mismatches":
-        mismatches = sorted((_mismatch(item) for item in found.get("mismatches", ())), key=_reading_order)
-        return Outcome.FAILED, tuple(mismatches), None
+        return _judge_mismatches(found)
     message = str(found.get("message") or NO_RESULT)
-    if STATE_CHANGE_FAILED in message:
-        failure = raw.get("stateFailure")
-        if isinstance(failure, dict):
-            outcome = Outcome.FAILED if failure.get("answered") else Outcome.ERROR
-            return outcome, (), str(failure.get("reason"))
-        return Outcome.ERROR, (), message
+    failure = raw.get("stateFailure")
+    if STATE_CHANGE_FAILED in message and isinstance(failure, dict):
+        return Outcome.FAILED if failure.get("answered") else Outcome.ERROR, (), str(failure.get("reason"))
     return Outcome.ERROR, (), message
+
+
+def _judge_mismatches(found: Mapping[str, Any]) -> tuple[Outcome, tuple[Mismatch, ...], str | None]:
+    mismatches = sorted((_mismatch(item) for item in found.get("mismatches", ())), key=_reading_order)
+    if gateway := next(
+        (m for m in mismatches if m.attribute == "status" and m.actual in GATEWAY_STATUSES), None
+    ):
+        reason = (
+            f"{gateway.description}: that is what a gateway answers when the provider behind it is away, "
+            "so it is not taken for the provider's word"
+        )
+        return Outcome.ERROR, (), reason
+    return Outcome.FAILED, tuple(mismatches), None
 
 
 def _reading_order(mismatch: Mismatch) -> tuple[int, list[tuple[int, int | str]]]:

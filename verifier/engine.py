@@ -18,14 +18,15 @@ import sys
 import tempfile
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Self
 
+from verifier.environment import without_secrets
 from verifier.errors import CannotVerify, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from types import TracebackType
 
     from verifier.pact import Pact
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
 TICK_SECONDS = 0.1
 """How often the provider is looked after while the engine works."""
 OUTPUT_LINES = 20
-SECRET_VARIABLES = ("PACT_BROKER_TOKEN", "PACT_BROKER_USERNAME", "PACT_BROKER_PASSWORD")
-"""Not passed on to the child, nor to the provider: neither talks to the broker."""
 
 
 @dataclass(frozen=True)
@@ -73,13 +72,11 @@ class Job:
         makes requests of its own: no plugins, no provider state handlers in Python.
         """
         urls = (self.base_url, self.states_url)
-        metadata = self.pact.document.get("metadata")
-        plugins = isinstance(metadata, dict) and metadata.get("plugins")
         return (
             not any(url is not None and url.lower().startswith("https:") for url in urls)
             and self.states_file is None
             and not self.transports
-            and not plugins
+            and not self.pact.plugins
         )
 
 
@@ -110,6 +107,7 @@ class Engine:
         finally:
             os.close(writer)
         threading.Thread(target=self._read, args=(reader,), daemon=True, name="engine-events").start()
+        self.guard(None)
 
     def __enter__(self) -> Self:
         return self
@@ -176,26 +174,28 @@ class Engine:
     def _submit(self, job: Job) -> None:
         pact = self._folder / "pact.json"
         pact.write_text(json.dumps(job.pact.document), encoding="utf-8")
-        # standard input, not the command line: headers may be secrets, and a command line is public
-        line = json.dumps(
+        self._write(
             {
+                **{field.name: getattr(job, field.name) for field in fields(job) if field.name != "pact"},
                 "folder": str(self._folder),
                 "pact": str(pact),
-                "indexes": job.indexes,
-                "base_url": job.base_url,
-                "transports": job.transports,
-                "headers": job.headers,
-                "states_url": job.states_url,
-                "states_teardown": job.states_teardown,
-                "states_file": job.states_file,
-                "jobs": job.jobs,
-                "request_timeout": job.request_timeout,
                 "small_trust_store": job.small_trust_store,
             }
         )
+
+    def guard(self, group: int | None) -> None:
+        """Have the child stop a process group if this process is killed; None when there is none any more.
+
+        A child that is gone guards nothing; that it is gone is for `run` to say.
+        """
+        with contextlib.suppress(CannotVerify, ValueError):
+            self._write({"guard": group, "folder": str(self._folder)})
+
+    def _write(self, message: dict[str, Any]) -> None:
+        # standard input, not the command line: headers may be secrets, and a command line is public
         assert self._process.stdin is not None  # noqa: S101 - it was opened as a pipe
         try:
-            self._process.stdin.write(line + "\n")
+            self._process.stdin.write(json.dumps(message) + "\n")
             self._process.stdin.flush()
         except BrokenPipeError:
             raise self._crashed() from None
@@ -235,8 +235,3 @@ class Engine:
                 self._process.stdin.close()
         self._log.close()
         shutil.rmtree(self._folder, ignore_errors=True)
-
-
-def without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
-    """Copy an environment without the broker's credentials."""
-    return {name: value for name, value in environment.items() if name not in SECRET_VARIABLES}

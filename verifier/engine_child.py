@@ -1,8 +1,8 @@
 """The child process that runs pact-python: jobs in on standard input, results out on a pipe of their own.
 
 `python -m verifier.engine_child FD` where FD is the pipe's descriptor. Each line in is a job (see
-`engine.Job`), each line out an event: `ready`, `results` (some interactions are done), `done`, or `failed`
-with a `message`. Standard output and error belong to the core, which prints to descriptors 1 and 2 whatever
+`engine.Job`) or what to guard, each line out an event: `ready`, `results` (some interactions are done), `done`,
+or `failed` with a `message`. Standard output and error belong to the core, which prints to descriptors 1 and 2 whatever
 Python does. When standard input ends, its parent is gone or done, and so is this process.
 """
 
@@ -12,6 +12,8 @@ import contextlib
 import importlib.util
 import json
 import os
+import shutil
+import signal
 import sys
 import threading
 import time
@@ -21,17 +23,19 @@ from urllib.parse import urlsplit
 
 from verifier.core_results import REQUEST_NOT_SENT, STATE_CHANGE_FAILED, seconds
 from verifier.pact import Interaction, Pact, parse_pact
-from verifier.state_relay import PythonHandler, StateRelay, UrlHandler
+from verifier.state_relay import MAX_REASON, PythonHandler, StateRelay, UrlHandler, failures
 
 if TYPE_CHECKING:
     from pact import Verifier
 
-    from verifier.state_relay import StateHandler
+    from verifier.state_relay import StateFailure, StateHandler
 
 LARGEST_SHARD = 25
 """The core's cost is quadratic in the interactions of one document; at 25 it is all but linear."""
 SHARD_SECONDS = 0.3
 """How long a shard should take: progress is seen shard by shard."""
+STOP_SECONDS = 2.0
+"""How long the provider of a parent that was killed has to stop before it is killed."""
 QUICK_SECONDS = 1.0
 """A request that fails faster than this may have failed over TLS, and is worth a second look."""
 REDIRECTS_TO_TLS = (
@@ -92,6 +96,7 @@ class JobRun:
 
     def run(self) -> None:
         """Verify everything, sending results as they come."""
+        _ask_directly(urlsplit(self._job["base_url"] or "").hostname)
         if self._store is not None:
             self._store.use()
         threads = [
@@ -157,15 +162,19 @@ class JobRun:
         source.write_text(self._pact.shard(tuple(shard)), encoding="utf-8")
         verifier = self._verifier(relay)
         verifier.add_source(source)
-        with contextlib.suppress(
-            RuntimeError
-        ):  # a broken contract and any other trouble alike: the results tell
+        # it is raised for a broken contract and any other trouble alike: the results tell
+        with contextlib.suppress(RuntimeError):
             verifier.verify()
         found = verifier.results
         by_index = {
             str(result.get("interactionId")): result for result in found.get("interactionResults", ())
         }
-        return [_result(relay, interaction, by_index, found) for interaction in shard]
+        states = [tuple(state.name for state in interaction.states) for interaction in shard]
+        failed = failures(relay.take(), states) if relay is not None else [None] * len(shard)
+        return [
+            _result(interaction, by_index, found, failure)
+            for interaction, failure in zip(shard, failed, strict=True)
+        ]
 
     def _verifier(self, relay: StateRelay | None) -> Verifier:
         from pact import Verifier  # noqa: PLC0415 - imported at start, see main()
@@ -197,21 +206,29 @@ class JobRun:
 
 
 def _result(
-    relay: StateRelay | None, interaction: Interaction, by_index: dict[str, Any], found: dict[str, Any]
+    interaction: Interaction, by_index: dict[str, Any], found: dict[str, Any], failure: StateFailure | None
 ) -> dict[str, Any]:
     """Make sure that each interaction has a result, and that it knows why it has none."""
     result = by_index.get(str(interaction.index))
     if result is None:
         said = [str(error.get("mismatch", {}).get("message", "")) for error in found.get("errors", ())]
         said += [str(line).strip() for line in found.get("output", ()) if "failed" in str(line).lower()]
-        result = {
-            "reason": "the engine could not run it: " + ("; ".join(filter(None, said))[:2000] or "no reason")
-        }
-    if relay is not None and STATE_CHANGE_FAILED in str(result.get("mismatch")):
-        failure = relay.failure(tuple(state.name for state in interaction.states))
-        if failure is not None:
-            result["stateFailure"] = {"answered": failure.answered, "reason": failure.reason}
+        why = "; ".join(filter(None, said))[:MAX_REASON] or "it can't make sense of it"
+        result = {"reason": f"the engine could not run it: {why}"}
+    if failure is not None and STATE_CHANGE_FAILED in str(result.get("mismatch")):
+        result["stateFailure"] = {"answered": failure.answered, "reason": failure.reason}
     return {**result, "index": interaction.index}
+
+
+def _ask_directly(host: str | None) -> None:
+    """Keep the core's requests to the provider from going through a proxy.
+
+    It would take `HTTP_PROXY` for loopback too, and a proxy's refusal for the provider's answer.
+    """
+    for name in ("NO_PROXY", "no_proxy"):
+        before = os.environ.get(name, "")
+        hosts = [host for host in (before, host, "127.0.0.1", "localhost", "::1") if host]
+        os.environ[name] = ",".join(hosts)
 
 
 def _perhaps_tls(results: list[dict[str, Any]]) -> int | None:
@@ -261,12 +278,34 @@ class Events:
 
 
 def _leave_with_parent(jobs: list[str], arrived: threading.Condition) -> None:
-    """Read jobs; when there can be no more, the parent is gone: leave at once, whatever the core is doing."""
+    """Read jobs; when there can be no more, the parent is gone: leave at once, whatever the core is doing.
+
+    A parent that was killed could not clean up, so that is done here: the provider that it had started is stopped
+    (`guard` names its process group), the files are removed.
+    """
+    guarded: dict[str, Any] = {}
     for line in sys.stdin:
+        if line.startswith('{"guard"'):
+            guarded = json.loads(line)
+            continue
         with arrived:
             jobs.append(line)
             arrived.notify()
+    if guarded.get("guard"):
+        _stop_group(guarded["guard"])
+    if guarded.get("folder"):
+        shutil.rmtree(guarded["folder"], ignore_errors=True)
     os._exit(0)
+
+
+def _stop_group(group: int) -> None:
+    end = time.monotonic() + STOP_SECONDS
+    for number in (signal.SIGTERM, 0, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(group, number)
+            while number == 0 and time.monotonic() < end:
+                time.sleep(0.02)
+                os.killpg(group, 0)
 
 
 def main() -> None:

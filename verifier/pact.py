@@ -89,6 +89,17 @@ class Pact:
         name = link.get("name") if isinstance(link, dict) else None
         return name if isinstance(name, str) else None
 
+    @property
+    def plugins(self) -> tuple[tuple[str, str], ...]:
+        """The plugins that it needs, each with its version."""
+        metadata = self.document.get("metadata")
+        plugins = metadata.get("plugins") if isinstance(metadata, dict) else None
+        return tuple(
+            (str(plugin.get("name", "")), str(plugin.get("version", "")))
+            for plugin in (plugins if isinstance(plugins, list) else [])
+            if isinstance(plugin, dict)
+        )
+
     def select(self, *, description: str | None = None, state: str | None = None) -> tuple[Interaction, ...]:
         """Choose interactions, as the Pact verifiers' filters do.
 

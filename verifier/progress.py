@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, TextIO
 
-from verifier.report.console import MARKS, Paint, one_line
+from verifier.report.console import MARKS, Paint
 from verifier.report.interface import seconds
+from verifier.report.text import one_line
 from verifier.verification import Outcome
 
 if TYPE_CHECKING:

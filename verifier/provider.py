@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shlex
 import signal
 import socket
 import subprocess
 import threading
 import time
+import warnings
 from collections import deque
 from typing import TYPE_CHECKING, Self
 
 from urllib3 import PoolManager, Retry, Timeout
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import HTTPError, InsecureRequestWarning
 
-from verifier.engine import without_secrets
+from broker.reason import innermost
+from verifier.environment import without_secrets
 from verifier.errors import CannotVerify, UsageError
 
 if TYPE_CHECKING:
@@ -31,6 +34,7 @@ STOP_SECONDS = 5.0
 """How long a provider has to stop after SIGTERM before it is killed."""
 ANSWER_SECONDS = 2.0
 """How long one question whether it is ready may take."""
+_ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
 SHELL_WORDS = frozenset({"&&", "||", "|", ";", "&", ">", ">>", "<", "2>", "2>&1"})
 
 
@@ -84,6 +88,11 @@ class StartedProvider:
         self.stop()
 
     @property
+    def group(self) -> int:
+        """Its process group."""
+        return self._process.pid
+
+    @property
     def candidates(self) -> tuple[str, ...]:
         """The addresses that it may answer at: a server on `localhost` may listen on IPv6 alone."""
         return (f"http://127.0.0.1:{self.port}", f"http://[::1]:{self.port}")
@@ -114,14 +123,16 @@ class StartedProvider:
     def stop(self) -> None:
         """Stop it and everything in its process group: SIGTERM first, SIGKILL for what is left."""
         end = time.monotonic() + STOP_SECONDS
-        self._signal(signal.SIGTERM)
-        while self._group_lives() and time.monotonic() < end:
-            time.sleep(0.01)
-        self._signal(signal.SIGKILL)
-        self._process.wait()
-        self._reader.join(timeout=1)
-        if self._process.stdout is not None and not self._reader.is_alive():
-            self._process.stdout.close()
+        try:
+            self._signal(signal.SIGTERM)
+            while self._group_lives() and time.monotonic() < end:
+                time.sleep(0.01)
+        finally:  # also when Ctrl-C comes in between
+            self._signal(signal.SIGKILL)
+            self._process.wait()
+            self._reader.join(timeout=1)
+            if self._process.stdout is not None and not self._reader.is_alive():
+                self._process.stdout.close()
 
     def _group_lives(self) -> bool:
         self._process.poll()  # a leader that ended and wasn't waited for would keep the group alive
@@ -160,6 +171,10 @@ def split_command(command: str, port: int) -> list[str]:
         raise UsageError(f"--provider-command can't be split into words: {error}: {command}") from error
     if not words:
         raise UsageError("--provider-command is empty")
+    if _ASSIGNMENT.match(words[0]):
+        raise UsageError(
+            f"--provider-command runs without a shell: write 'env {words[0]} ...' for a variable: {command}"
+        )
     if SHELL_WORDS.intersection(words):
         raise UsageError(
             "--provider-command runs without a shell, and this needs one: write it as sh -c '...', with exec before "
@@ -197,7 +212,16 @@ def wait_until_ready(
     pause = 0.01
     said = "no answer"
     timeout = Timeout(min(ANSWER_SECONDS, wait))
-    with PoolManager(retries=Retry(total=0, redirect=False), timeout=timeout) as pool:
+    with (
+        warnings.catch_warnings(),
+        PoolManager(
+            # whether its certificate is trusted is for the verification to find out
+            cert_reqs="CERT_NONE",
+            retries=Retry(total=0, redirect=False),
+            timeout=timeout,
+        ) as pool,
+    ):
+        warnings.simplefilter("ignore", InsecureRequestWarning)
         while True:
             for base_url in candidates:
                 url = base_url.rstrip("/") + "/" + health_path.lstrip("/")
@@ -205,7 +229,7 @@ def wait_until_ready(
                     response = pool.request("GET", url, redirect=False, preload_content=False)
                 except HTTPError as error:
                     if base_url == candidates[0]:
-                        said = _reason(error)
+                        said = innermost(error)
                     continue
                 status = response.status
                 response.close()
@@ -223,11 +247,6 @@ def wait_until_ready(
                 )
             time.sleep(pause)
             pause = min(pause * 1.5, 0.25)
-
-
-def _reason(error: HTTPError) -> str:
-    cause = getattr(error, "reason", None) or error
-    return str(cause).split(">: ", 1)[-1].split("): ", 1)[-1]
 
 
 def _free_port() -> int:

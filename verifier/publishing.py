@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from broker.client import BrokerClient, BrokerError, BrokerRefused, BrokerUnreachable
+from broker.client import BrokerClient, BrokerError, BrokerRefused, BrokerUnreachable, UnexpectedAnswer
 from verifier.errors import PublishFailed
 from verifier.verification import Outcome, PublishedResult
 
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 IMPLEMENTATION = "pact-dispatch"
 LONGEST_DESCRIPTION = 4000
 NOTHING_RECORDED = "Nothing was recorded in the broker"
+NO_RESULT_RECORDED = "The result was not recorded in the broker"
+NOT_KNOWN = (
+    "Whether the result was recorded is not known: look at the pact in the broker before you publish again"
+)
 
 
 def publish(
@@ -64,11 +68,12 @@ def publish(
         return publication.publish(resumed=resumed)
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Publication:
     client: BrokerClient
     verification: Verification
     provider_version: str
+    version_recorded: bool = False
 
     def publish(self, *, resumed: bool) -> PublishedResult:
         url = self._publish_link()
@@ -79,18 +84,38 @@ class _Publication:
         while True:
             try:
                 answer = self.client.post_once(url, result_document(self.verification))
-                break
             except BrokerUnreachable as error:
+                # It may have got through, and only the answer been lost: ask before saying it again.
                 try:
                     waits.wait_after(error)
                 except BrokerUnreachable as last:
-                    raise self._gave_up(last) from last
-                # It may have got through, and only the answer been lost: ask before saying it again.
+                    return self._found_or_failed(last)
                 if found := self._find():
                     return found
+            except UnexpectedAnswer as error:
+                return self._found_or_failed(error)
             except BrokerError as error:
-                raise _refused("the broker did not take the result", error) from error
-        return self._confirm(answer.location, answer.document)
+                raise self._failed("the broker did not take the result", error) from error
+            else:
+                return self._confirm(answer.location, answer.document)
+
+    def _found_or_failed(self, error: BrokerError) -> PublishedResult:
+        """Tell, after a try that may have got through, whether it did.
+
+        Raises:
+            PublishFailed: it did not, or that can't be told.
+        """
+        if found := self._find():
+            return found
+        raise self._failed("the broker did not take the result", error) from error
+
+    def _failed(self, what: str, error: BrokerError) -> PublishFailed:
+        return PublishFailed(f"{what}: {error}. {self._recorded()}", retryable=error.transient)
+
+    def _recorded(self) -> str:
+        if self.version_recorded:
+            return f"{NO_RESULT_RECORDED} (the provider version, its branch and tags were)"
+        return NOTHING_RECORDED
 
     def _publish_link(self) -> str:
         link = self.verification.links.get("publish")
@@ -120,17 +145,20 @@ class _Publication:
             for tag in verification.provider_tags:
                 self._put(document, "pb:version-tag", "tag", tag=tag)
         except BrokerError as error:
-            raise _refused("the broker did not take the provider version's branch or tags", error) from error
+            raise self._failed(
+                "the broker did not take the provider version's branch or tags", error
+            ) from error
 
     def _put(self, document: Any, rel: str, what: str, **parameters: str) -> None:
         link = self.client.link(document, rel, version=self.provider_version, **parameters)
         if link is None:
             raise PublishFailed(
                 f"the broker has no link to record the provider version's {what} ({rel}): it may be too old for it. "
-                f"{NOTHING_RECORDED}",
+                f"{self._recorded()}",
                 retryable=False,
             )
         self.client.put(link, {})
+        self.version_recorded = True
 
     def _confirm(self, location: str | None, document: Any) -> PublishedResult:
         """Read the recorded result back, and make sure that it says the same."""
@@ -165,8 +193,9 @@ class _Publication:
                         found.url, found.success, found.provider_version, already_there=True
                     )
         except BrokerError as error:
-            raise _refused(
-                "the broker could not be asked whether it has the result already", error
+            raise PublishFailed(
+                f"the broker could not be asked whether it has the result: {error}. {NOT_KNOWN}",
+                retryable=error.transient,
             ) from error
         return None
 
@@ -206,22 +235,11 @@ class _Publication:
             return None
         return PublishedResult(url, success, self.provider_version)
 
-    def _gave_up(self, error: BrokerUnreachable) -> PublishFailed:
-        return PublishFailed(
-            f"the broker did not take the result: {error}, to the end. As far as is known, nothing was recorded; "
-            "publish again when the broker is back",
-            retryable=True,
-        )
-
 
 def _has_id(test_results: Any, verification_id: str) -> bool:
     return isinstance(test_results, list) and any(
         isinstance(item, dict) and item.get("verificationId") == verification_id for item in test_results
     )
-
-
-def _refused(what: str, error: BrokerError) -> PublishFailed:
-    return PublishFailed(f"{what}: {error}. {NOTHING_RECORDED}", retryable=error.transient)
 
 
 def result_document(verification: Verification) -> dict[str, Any]:
@@ -230,7 +248,12 @@ def result_document(verification: Verification) -> dict[str, Any]:
         "success": verification.outcome == Outcome.PASSED,
         "providerApplicationVersion": verification.provider_version,
         "verifiedBy": {"implementation": IMPLEMENTATION, "version": version("pact-dispatch")},
-        "testResults": [_test_result(result, verification.id) for result in verification.interactions],
+        # what could not be verified says nothing of the provider, so nothing is said of it
+        "testResults": [
+            _test_result(result, verification.id)
+            for result in verification.interactions
+            if result.outcome != Outcome.ERROR
+        ],
     }
     if verification.build_url:
         document["buildUrl"] = verification.build_url

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
-from broker.client import BrokerAccess, Origin
+from broker.client import BrokerAccess
+from broker.origin import Origin
 from verifier.errors import UsageError
 
 if TYPE_CHECKING:
@@ -118,6 +119,7 @@ class VerificationRequest:
         filter_description: a regular expression; only interactions whose description has it.
         filter_state: one for the names of provider states; "" for interactions without any.
         timeout: seconds for the whole run.
+        notes: what the reader of the reports should know of the request.
     """
 
     pact_url: str
@@ -132,6 +134,7 @@ class VerificationRequest:
     filter_description: str | None = None
     filter_state: str | None = None
     timeout: float = 1800.0
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Check the values together.
@@ -293,8 +296,11 @@ def parse_access(
     """Put the broker's address and credentials together.
 
     Raises:
-        UsageError: there are two kinds of credentials, half of one, or credentials without an address.
+        UsageError: there are two kinds of credentials, half of one, or credentials without an address; or one
+            can't be sent. None is shown.
     """
+    # a secret often comes with the line end of the file that it was read from
+    token, username, password = (value and value.strip() for value in (token, username, password))
     if token and (username or password):
         raise UsageError(
             "there are two kinds of credentials: a token (--broker-token, PACT_BROKER_TOKEN), and a user name and "
@@ -318,4 +324,7 @@ def parse_access(
         Origin.of(base_url)
     except ValueError as error:
         raise UsageError(f"--pact-broker-base-url is not usable: {error}") from error
-    return BrokerAccess(base_url, username or None, password or None, token or None)
+    try:
+        return BrokerAccess(base_url, username or None, password or None, token or None)
+    except ValueError as error:
+        raise UsageError(f"the broker credentials can't be used: {error}") from error

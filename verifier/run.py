@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 import uuid
 from contextlib import ExitStack
@@ -9,18 +10,13 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
-from broker.client import (
-    BrokerClient,
-    BrokerError,
-    BrokerRefused,
-    OffOrigin,
-    UnexpectedAnswer,
-    parse_json,
-)
+from broker.client import MAX_BYTES, BrokerClient, BrokerError, BrokerRefused, OffOrigin, UnexpectedAnswer
+from broker.strict_json import NotJson, parse_json
 from verifier.core_results import interaction_result
 from verifier.engine import Engine, Job
 from verifier.errors import CannotVerify, UsageError
-from verifier.pact import NotAPact, Pact, parse_pact
+from verifier.pact import HTTP, NotAPact, Pact, parse_pact
+from verifier.plugins import missing_plugins
 from verifier.provider import StartedProvider, wait_until_ready
 from verifier.redaction import Redaction
 from verifier.request import PORT
@@ -33,7 +29,8 @@ if TYPE_CHECKING:
     from verifier.request import VerificationRequest
     from verifier.verification import InteractionResult
 
-MAX_FILE_BYTES = 50 * 1024 * 1024
+FETCH_SECONDS = 60.0
+"""How long a broker that is away is tried again."""
 LINKS = {
     "publish": "pb:publish-verification-results",
     "latest": "pb:latest-verification-results",
@@ -111,7 +108,7 @@ class _Run:
         self._deadline = self._started + request.timeout
         self._redaction = Redaction.of(request)
         self._results: dict[int, InteractionResult] = {}
-        self._notes: list[str] = []
+        self._notes: list[str] = list(request.notes)
         self._verification = Verification(
             id=str(uuid.uuid4()),
             pact_url=request.pact_url,
@@ -147,6 +144,7 @@ class _Run:
             provider = self._start_provider(stack)
             pact = self._fetch()
             chosen = self._choose(pact)
+            self._check_means(pact, chosen)
             base_url = self._wait_for_provider(provider)
             self._progress.total(len(chosen))
             try:
@@ -163,13 +161,16 @@ class _Run:
         if command is None:
             return None
         self._progress.step("Starting the provider")
-        return stack.enter_context(
+        provider = stack.enter_context(
             StartedProvider(
                 command,
                 self._request.provider.folder,
                 on_output=lambda line: self._progress.provider_output(self._redaction.text(line)),
             )
         )
+        self._engine.guard(provider.group)
+        stack.callback(self._engine.guard, None)
+        return provider
 
     def _fetch(self) -> Pact:
         self._progress.step("Fetching the pact")
@@ -201,7 +202,7 @@ class _Run:
     def _fetch_url(self) -> Any:
         with BrokerClient(
             self._request.broker_access,
-            retry_time=self._request.timeout / 2,
+            retry_time=FETCH_SECONDS,
             deadline=self._deadline,
             on_retry=lambda text: self._progress.notice(self._redaction.text(text)),
         ) as client:
@@ -228,6 +229,35 @@ class _Run:
                 "such a result is not published"
             )
         return chosen
+
+    def _check_means(self, pact: Pact, chosen: tuple[Interaction, ...]) -> None:
+        """Make sure that the interactions can be verified with what was given.
+
+        Raises:
+            UsageError: messages have no transport.
+            CannotVerify: a plugin is not installed.
+        """
+        options = self._request.provider
+        messages = [interaction for interaction in chosen if interaction.kind != HTTP]
+        if messages and not options.transports:
+            raise UsageError(
+                f"the pact has {len(messages)} message interactions, and no transport says where the provider takes "
+                "them: give --transport message:PORT/path"
+            )
+        missing = missing_plugins(pact.plugins, os.environ)
+        if missing:
+            raise CannotVerify(
+                f"the pact needs the plugin {', '.join(missing)}, which is not installed here. Nothing is installed "
+                "for a pact's sake: install exactly that version (pact plugin install), where PACT_PLUGIN_DIR or "
+                "~/.pact/plugins has it",
+                kind="engine-failed",
+            )
+        stateful = sum(bool(interaction.states) for interaction in chosen)
+        if stateful and not options.states_url and not options.states_file:
+            self._notes.append(
+                f"{stateful} interactions have provider states, and nothing was given to set them up "
+                "(--provider-states-setup-url, --provider-states)"
+            )
 
     def _wait_for_provider(self, provider: StartedProvider | None) -> str | None:
         options = self._request.provider
@@ -302,17 +332,19 @@ def _with_port(transport: dict[str, Any], provider: StartedProvider | None) -> d
 
 def _read_file(file: Path) -> Any:
     try:
-        if file.stat().st_size > MAX_FILE_BYTES:
-            raise CannotVerify(f"{file} is larger than 50 MB", kind="not-a-pact")
-        content = file.read_bytes()
+        with file.open("rb") as stream:
+            content = stream.read(MAX_BYTES + 1)
     except OSError as error:
+        hint = ". If it is a URL, it lacks http:// or https://" if "/pacts/" in str(file) else ""
         raise CannotVerify(
-            f"the pact file can't be read: {error.strerror}: {file}", kind="pact-unavailable"
+            f"the pact file can't be read: {error.strerror}: {file}{hint}", kind="pact-unavailable"
         ) from error
+    if len(content) > MAX_BYTES:
+        raise CannotVerify(f"{file} is larger than {MAX_BYTES // 2**20} MB", kind="not-a-pact")
     try:
-        return parse_json(content, str(file))
-    except UnexpectedAnswer as error:
-        raise CannotVerify(str(error), kind="not-a-pact") from error
+        return parse_json(content)
+    except NotJson as error:
+        raise CannotVerify(f"{file} {error}", kind="not-a-pact") from error
 
 
 def _unavailable(error: BrokerError) -> CannotVerify:

@@ -6,12 +6,14 @@ The one place that knows. `verify -v` prints what it decided.
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from verifier.environment import without_secrets
 from verifier.errors import UsageError
 from verifier.request import (
     ProviderUnderTest,
@@ -46,6 +48,8 @@ ENVIRONMENT = {
 SECRETS = frozenset({"broker_password", "broker_token", "broker_username", "custom_provider_header"})
 
 MAX_EVENT_BYTES = 1024 * 1024
+EVENT_PACT_URL = "client_payload.pact_url of the GitHub event"
+EVENT_SHA = "client_payload.sha of the GitHub event"
 _COMMIT = re.compile(r"[0-9a-fA-F]{7,64}")
 _TRUE, _FALSE = frozenset({"true", "1", "yes", "on"}), frozenset({"false", "0", "no", "off"})
 
@@ -57,7 +61,7 @@ class Setting:
     Attributes:
         name: the option's name, as on the command line without dashes.
         value: as it was given.
-        source: for people: a flag, an environment variable, a part of the GitHub event, or "default".
+        source: for people: a flag, an environment variable, or a part of the GitHub event.
     """
 
     name: str
@@ -159,17 +163,31 @@ def collect(flags: Mapping[str, Any], environment: Mapping[str, str]) -> list[Se
         offer(name, value, flag(name))
     for name, variable in ENVIRONMENT.items():
         offer(name, environment.get(variable), variable)
-    offer("pact_url", event.pact_url, "client_payload.pact_url of the GitHub event")
+    offer("pact_url", event.pact_url, EVENT_PACT_URL)
+    # A branch belongs to a version: both come from one place, or a version would be put on another's branch.
     offer("provider_app_version", event.sha, EVENT_SHA)
-    offer("provider_version_branch", event.branch, "client_payload.branch of the GitHub event")
+    version = found.get("provider_app_version")
+    if version is not None and version.value == event.sha:
+        offer("provider_version_branch", event.branch, "client_payload.branch of the GitHub event")
     if on_github:
         offer("provider_app_version", environment.get("GITHUB_SHA"), "GITHUB_SHA")
-        offer("provider_version_branch", environment.get("GITHUB_REF_NAME"), "GITHUB_REF_NAME")
+        version = found.get("provider_app_version")
+        if (
+            version is not None
+            and version.value == environment.get("GITHUB_SHA")
+            and version.source != EVENT_SHA
+        ):
+            offer("provider_version_branch", *_github_branch(environment))
         offer("build_url", _github_build_url(environment), "the GitHub run")
     return list(found.values())
 
 
-EVENT_SHA = "client_payload.sha of the GitHub event"
+def _github_branch(environment: Mapping[str, str]) -> tuple[str | None, str]:
+    """Find the branch that a workflow runs on: of a pull request the one it comes from, of a tag none."""
+    if environment.get("GITHUB_HEAD_REF"):
+        return environment["GITHUB_HEAD_REF"], "GITHUB_HEAD_REF"
+    on_branch = environment.get("GITHUB_REF_TYPE", "branch") == "branch"
+    return environment.get("GITHUB_REF_NAME") if on_branch else None, "GITHUB_REF_NAME"
 
 
 def _github_build_url(environment: Mapping[str, str]) -> str | None:
@@ -203,16 +221,22 @@ def build_request(settings: list[Setting]) -> VerificationRequest:
         jobs=value("jobs", 1),
         request_timeout=value("request_timeout", 5.0),
     )
+    access = parse_access(
+        value("pact_broker_base_url"),
+        value("broker_username"),
+        value("broker_password"),
+        value("broker_token"),
+    )
+    if access is None and "pact_url" in given and given["pact_url"].source == EVENT_PACT_URL:
+        raise UsageError(
+            "the pact's URL comes from the GitHub event, and no broker is configured that it could be held against: "
+            "give --pact-broker-base-url (PACT_BROKER_BASE_URL)"
+        )
     request = VerificationRequest(
         pact_url=value("pact_url", ""),
         provider=provider,
         provider_name=value("provider"),
-        broker=parse_access(
-            value("pact_broker_base_url"),
-            value("broker_username"),
-            value("broker_password"),
-            value("broker_token"),
-        ),
+        broker=access,
         provider_version=value("provider_app_version"),
         provider_branch=value("provider_version_branch"),
         provider_tags=tuple(value("provider_version_tag", ())),
@@ -224,7 +248,7 @@ def build_request(settings: list[Setting]) -> VerificationRequest:
     )
     version = given.get("provider_app_version")
     if request.publish and version is not None and version.source == EVENT_SHA:
-        _check_checkout(version.value, provider.folder)
+        return replace(request, notes=_check_checkout(version.value, provider.folder))
     return request
 
 
@@ -237,21 +261,35 @@ def _boolean(setting: Setting | None) -> bool:
     return text in _TRUE
 
 
-def _check_checkout(sha: str, folder: Path) -> None:
+def _check_checkout(sha: str, folder: Path) -> tuple[str, ...]:
     """Make sure that the commit to verify is the one that is checked out, where that can be told.
 
     A `repository_dispatch` runs on the default branch's head: without an explicit checkout another commit than
     the dispatched one would answer, and be recorded as the dispatched one.
+
+    Returns:
+        A note, if it can't be told.
+
+    Raises:
+        UsageError: another commit is checked out.
     """
-    command = ["git", "-C", str(folder), "rev-parse", "HEAD"]
+    # in a container the checkout often belongs to another user, which git refuses to read unless told so
+    command = ["git", "-c", "safe.directory=*", "-C", str(folder), "rev-parse", "HEAD"]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=10, check=False, env=without_secrets(os.environ)
+        )
+        head = done.stdout.strip() if done.returncode == 0 else ""
     except (OSError, subprocess.TimeoutExpired):
-        return
-    head = done.stdout.strip()
-    if done.returncode == 0 and head and not head.startswith(sha.lower()):
+        head = ""
+    if not head:
+        return (
+            f"{folder} is no git checkout that can be read: that commit {sha} answered is taken on trust",
+        )
+    if not head.startswith(sha.lower()):
         raise UsageError(
             f"the dispatch asks for commit {sha}, but {folder} has {head} checked out, so the result would be "
             "recorded for a version that did not answer. In the workflow, check the commit out: actions/checkout "
             "with ref: ${{ github.event.client_payload.sha }}; or say which version answers: --provider-app-version"
         )
+    return ()

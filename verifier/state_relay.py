@@ -11,11 +11,15 @@ from __future__ import annotations
 
 import inspect
 import json
+import os
 import threading
-from collections import defaultdict, deque
+from collections import deque
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from socketserver import TCPServer
 from typing import TYPE_CHECKING, Any, Protocol
+
+from broker.reason import innermost
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -26,8 +30,8 @@ POLL_SECONDS = 0.02
 REFUSED = 400
 """What the core is answered when a state change failed."""
 
-GATEWAY_STATUSES = frozenset({502, 503, 504})
-"""What a gateway answers when the handler behind it can't be reached."""
+NOT_THE_HANDLER = frozenset({401, 403, 405, 501, 502, 503, 504})
+"""What is answered in a handler's place: by a gateway, a sign-in, or by something else at a wrong URL."""
 
 
 @dataclass(frozen=True)
@@ -80,10 +84,13 @@ class UrlHandler:
         self._url = url
         self._shown = url.partition("?")[0]  # a query may hold a token
         self._errors = urllib3.exceptions
+        bundle = os.environ.get("REQUESTS_CA_BUNDLE")
+        authorities: dict[str, Any] = {"ca_certs": bundle} if bundle else {}
         self._pool = urllib3.PoolManager(
             # a little less than the core's own patience, so that the reason is known when it gives up
             timeout=urllib3.Timeout(total=timeout * 0.95),
-            retries=urllib3.Retry(total=5, connect=0, read=0, other=0, redirect=5, status=0),
+            retries=urllib3.Retry(total=5, connect=0, read=False, other=0, redirect=5, status=0),
+            **authorities,
         )
 
     def __call__(self, change: dict[str, Any], body: bytes) -> bytes:
@@ -91,24 +98,21 @@ class UrlHandler:
         what = (
             f"{change.get('action', 'setup')} of state {json.dumps(change.get('state', ''))} at {self._shown}"
         )
-        headers = {
-            "Content-Type": "application/json",
-            "Accept": "*/*",
-            "User-Agent": "pact-dispatch",
-            # as the core does: a connection that the provider closes while it is idle must not look like an outage
-            "Connection": "close",
-        }
+        headers = {"Content-Type": "application/json", "Accept": "*/*", "User-Agent": "pact-dispatch"}
         try:
-            response = self._pool.request("POST", self._url, body=body, headers=headers)
+            try:
+                response = self._pool.request("POST", self._url, body=body, headers=headers)
+            except self._errors.ProtocolError:
+                # perhaps the handler closed a connection while it was idle; setting a state up twice does no harm
+                response = self._pool.request("POST", self._url, body=body, headers=headers)
         except self._errors.HTTPError as error:
-            cause = getattr(error, "reason", None) or error
-            reason = str(cause).split(">: ", 1)[-1]
-            raise StateChangeFailed(StateFailure(answered=False, reason=f"{what}: {reason}")) from error
+            reason = f"{what}: {innermost(error)}"
+            raise StateChangeFailed(StateFailure(answered=False, reason=reason)) from error
         if 200 <= response.status < 300:
             return response.data
         said = response.data.decode(errors="replace").strip()[:MAX_REASON]
         reason = f"{what} was answered with {response.status}" + (f": {said}" if said else "")
-        raise StateChangeFailed(StateFailure(answered=response.status not in GATEWAY_STATUSES, reason=reason))
+        raise StateChangeFailed(StateFailure(answered=response.status not in NOT_THE_HANDLER, reason=reason))
 
 
 class PythonHandler:
@@ -143,6 +147,9 @@ class PythonHandler:
         try:
             values = _call(handler, arguments)
             return json.dumps(values).encode() if isinstance(values, dict) else b""
+        except OSError as error:  # what the handler needs (a database) can't be reached
+            reason = f"{action} of state {json.dumps(state)} raised {type(error).__name__}: {error}"
+            raise StateChangeFailed(StateFailure(answered=False, reason=reason[:MAX_REASON])) from error
         except (Exception, SystemExit) as error:  # the user's code may raise anything; it is reported
             reason = f"{action} of state {json.dumps(state)} raised {type(error).__name__}: {error}"
             raise StateChangeFailed(StateFailure(answered=True, reason=reason[:MAX_REASON])) from error
@@ -162,37 +169,52 @@ def _call(function: Callable[..., Any], arguments: dict[str, Any]) -> Any:
     return function(**named, **dict(zip(places, left.values(), strict=False)))
 
 
+@dataclass(frozen=True)
+class StateChange:
+    """A state change that the core asked for, and how it went."""
+
+    action: str
+    state: str
+    failure: StateFailure | None
+
+
+class _Server(HTTPServer):
+    def server_bind(self) -> None:
+        # HTTPServer's own asks the resolver for this machine's name, which can take seconds
+        TCPServer.server_bind(self)
+        self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
+
+
 class StateRelay:
     """A server on loopback that the core sends the state changes of one verifier to.
 
-    A verifier asks for one change after another, and so the relay serves: a failure that it remembers belongs to
-    the interaction that its verifier was on.
+    A verifier asks for one change after another, in the order of its interactions, and the relay keeps that
+    order: so each failure is known to belong to the interaction that it stopped.
     """
 
     def __init__(self, handler: StateHandler) -> None:
-        self._failures: dict[str, deque[StateFailure]] = defaultdict(deque)
+        self._changes: list[StateChange] = []
         relay = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 change = json.loads(body)
+                failure = None
+                status, answer = 200, b""
                 try:
-                    status, answer = 200, handler(change, body)
+                    answer = handler(change, body)
                 except StateChangeFailed as error:
-                    status, answer = REFUSED, b""
-                    if change.get("action") != "teardown":
-                        relay.remember(str(change.get("state", "")), error.failure)
-                self.send_response(status)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(answer)))
-                self.end_headers()
-                self.wfile.write(answer)
+                    status, failure = REFUSED, error.failure
+                relay.remember(StateChange(change.get("action", "setup"), change.get("state", ""), failure))
+                # one write, and no headers that the core doesn't read: this is asked for with every interaction
+                head = f"HTTP/1.0 {status} .\r\nContent-Type: application/json\r\nContent-Length: {len(answer)}\r\n\r\n"
+                self.wfile.write(head.encode() + answer)
 
             def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's name
                 pass
 
-        self._server = HTTPServer(("127.0.0.1", 0), Handler)
+        self._server = _Server(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}/"
         threading.Thread(
             target=self._server.serve_forever, args=(POLL_SECONDS,), daemon=True, name="state-relay"
@@ -203,13 +225,38 @@ class StateRelay:
         self._server.shutdown()
         self._server.server_close()
 
-    def remember(self, state: str, failure: StateFailure) -> None:
-        """Keep a failure until it is asked for."""
-        self._failures[state].append(failure)
+    def remember(self, change: StateChange) -> None:
+        """Keep a change until it is asked for."""
+        self._changes.append(change)
 
-    def failure(self, states: tuple[str, ...]) -> StateFailure | None:
-        """Take the failure that stopped an interaction with these states; the oldest, if there are more."""
-        for state in states or ("",):
-            if self._failures[state]:
-                return self._failures[state].popleft()
-        return None
+    def take(self) -> list[StateChange]:
+        """Take all changes since the last time, in their order."""
+        changes, self._changes = self._changes, []
+        return changes
+
+
+def failures(changes: list[StateChange], interactions: list[tuple[str, ...]]) -> list[StateFailure | None]:
+    """Find the failure of each interaction of a shard, if it had one.
+
+    For each interaction the core asks for the setup of each of its states (of the state "" where it has none),
+    whether one failed or not, and then perhaps for teardowns.
+
+    Args:
+        changes: what the core asked for, in its order.
+        interactions: the names of the states of each interaction, in the order of the shard.
+
+    Returns:
+        For each interaction the first failure in which the handler wasn't reached, else the first at all; None for
+        those without one, and for all from where the changes no longer fit the interactions.
+    """
+    found: list[StateFailure | None] = []
+    left = deque(changes)
+    for states in interactions:
+        own = [left.popleft() for _ in states or ("",) if left and left[0].action == "setup"]
+        if [change.state for change in own] != list(states or ("",)):
+            break
+        while left and left[0].action == "teardown":
+            own.append(left.popleft())
+        failed = [change.failure for change in own if change.failure is not None]
+        found.append(min(failed, key=lambda failure: failure.answered, default=None))
+    return found + [None] * (len(interactions) - len(found))

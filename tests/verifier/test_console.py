@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from tests.verifier.examples import ERROR, FAILED, PASSED, PENDING_FAILED, PRICE, verification
-from verifier.report.console import ConsoleReport, lines_of, one_line
+from verifier.report.console import ConsoleReport
 from verifier.report.interface import Findings, publication, result_word, seconds, summary
+from verifier.report.text import lines_of, one_line
 from verifier.verification import InteractionResult, Outcome, PublishedResult, Verification, VerificationError
 
 COMMAND = "::error::pwned"

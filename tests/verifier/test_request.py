@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from broker.client import BrokerAccess, Origin
+from broker.client import BrokerAccess
+from broker.origin import Origin
 from verifier.errors import UsageError
 from verifier.request import (
     ProviderUnderTest,

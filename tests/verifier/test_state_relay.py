@@ -12,11 +12,13 @@ from tests.verifier.loopback import Loopback, Received, Reply, closed_port
 from verifier.state_relay import (
     MAX_REASON,
     PythonHandler,
+    StateChange,
     StateChangeFailed,
     StateFailure,
     StateHandler,
     StateRelay,
     UrlHandler,
+    failures,
 )
 
 if TYPE_CHECKING:
@@ -59,7 +61,7 @@ def test_any_2xx_is_a_state_that_was_set_up(status: int, body: bytes) -> None:
         assert ask(UrlHandler(provider.url, timeout=5)) == body
 
 
-@pytest.mark.parametrize("status", [400, 404, 422, 500, 501])
+@pytest.mark.parametrize("status", [400, 404, 422, 500])
 def test_url_that_refuses_has_answered(status: int) -> None:
     with Loopback(Reply(status, {"error": "no such product"})) as provider:
         failure = url_refusal(provider.url)
@@ -69,8 +71,8 @@ def test_url_that_refuses_has_answered(status: int) -> None:
     assert '"a product exists"' in failure.reason
 
 
-@pytest.mark.parametrize("status", [502, 503, 504])
-def test_gateway_in_front_of_nothing_has_not_answered(status: int) -> None:
+@pytest.mark.parametrize("status", [401, 403, 405, 501, 502, 503, 504])
+def test_what_answers_in_a_handlers_place_is_not_its_word(status: int) -> None:
     with Loopback(Reply(status, "bad gateway")) as provider:
         failure = url_refusal(provider.url)
         assert len(provider.received) == 1
@@ -296,7 +298,7 @@ def test_relay_passes_the_change_on_and_the_values_back() -> None:
             relay.close()
     assert (response.status_code, response.json()) == (200, {"id": 42})
     assert provider.received[0].json == {"state": "one", "action": "setup", "params": {}}
-    assert relay.failure(("one",)) is None
+    assert relay.take() == [StateChange("setup", "one", None)]
 
 
 @pytest.mark.parametrize("status", [400, 404, 500, 503])
@@ -307,43 +309,44 @@ def test_relay_answers_any_failure_with_400_which_the_core_does_not_repeat(statu
             assert post(relay, "one").status_code == 400
         finally:
             relay.close()
-    failure = relay.failure(("one",))
-    assert failure is not None
-    assert failure.answered is (status != 503)
-    assert relay.failure(("one",)) is None, "a failure is taken once"
+    [change] = relay.take()
+    assert change.failure is not None
+    assert change.failure.answered is (status != 503)
+    assert relay.take() == [], "a change is taken once"
 
 
-def test_failures_of_a_state_are_taken_in_the_order_they_came() -> None:
-    relay = StateRelay(PythonHandler(lambda: None))
-    relay.close()
-    first, second, other = (StateFailure(answered=True, reason=reason) for reason in ("1", "2", "3"))
-    relay.remember("one", first)
-    relay.remember("two", other)
-    relay.remember("one", second)
-    assert relay.failure(("none", "one")) == first
-    assert relay.failure(("one", "two")) == second
-    assert relay.failure(("one", "two")) == other
-    assert relay.failure(("one", "two")) is None
+NO, AWAY = StateFailure(answered=True, reason="no"), StateFailure(answered=False, reason="away")
 
 
-def test_failure_of_an_interaction_without_states_is_found() -> None:
-    with Loopback(failing(500)) as provider:
-        relay = StateRelay(UrlHandler(provider.url, timeout=5))
-        try:
-            post(relay, "")
-        finally:
-            relay.close()
-    assert relay.failure(()) is not None
+def setup(state: str, failure: StateFailure | None = None) -> StateChange:
+    return StateChange("setup", state, failure)
 
 
-def test_failed_teardown_is_not_taken_for_a_failed_set_up() -> None:
-    with Loopback(failing(500)) as provider:
-        relay = StateRelay(UrlHandler(provider.url, timeout=5))
-        try:
-            assert post(relay, "one", "teardown").status_code == 400
-        finally:
-            relay.close()
-    assert relay.failure(("one",)) is None
+def teardown(state: str, failure: StateFailure | None = None) -> StateChange:
+    return StateChange("teardown", state, failure)
+
+
+@pytest.mark.parametrize(
+    ("changes", "interactions", "expected"),
+    [
+        ([setup("a", NO), setup("a")], [("a",), ("a",)], [NO, None]),
+        ([setup("a"), setup("a", NO)], [("a",), ("a",)], [None, NO]),
+        # the core goes on to the second state although the first failed; neither failure is the next one's
+        ([setup("a", NO), setup("b", NO), setup("b", AWAY)], [("a", "b"), ("b",)], [NO, AWAY]),
+        # an outage beside a refusal is an outage
+        ([setup("a", NO), setup("b", AWAY)], [("a", "b")], [AWAY]),
+        ([setup("", NO), setup("a")], [(), ("a",)], [NO, None]),
+        ([setup("a"), teardown("a", NO), setup("b")], [("a",), ("b",)], [NO, None]),
+        ([setup("a", NO)], [("a",), ("b",)], [NO, None]),
+        # what doesn't fit is not guessed at
+        ([setup("b", NO), setup("a", NO)], [("a",), ("b",)], [None, None]),
+        ([], [("a",), ()], [None, None]),
+    ],
+)
+def test_failures_belong_to_the_interaction_that_they_stopped(
+    changes: list[StateChange], interactions: list[tuple[str, ...]], expected: list[StateFailure | None]
+) -> None:
+    assert failures(changes, interactions) == expected
 
 
 def test_relay_listens_on_loopback_alone_and_stops() -> None:

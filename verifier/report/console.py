@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import re
 from typing import TYPE_CHECKING, TextIO
 
 from verifier.report.difference import difference
 from verifier.report.interface import parties, publication, seconds, summary
+from verifier.report.text import lines_of, one_line
 from verifier.verification import Outcome
 
 if TYPE_CHECKING:
@@ -21,8 +21,6 @@ GUTTER = "    | "
 """Before each line that came from elsewhere: none of them can pass for a line of ours, or for a CI's command."""
 MARKS = {Outcome.PASSED: ("✓", "green"), Outcome.FAILED: ("✗", "red"), Outcome.ERROR: ("!", "yellow")}
 SIGNS = {"-": ("- expected", "red"), "+": ("+ actual  ", "green"), " ": ("          ", "dim")}
-_SGR = re.compile(r"\x1b\[[0-9;]*m")
-"""The colours in a program's output."""
 
 
 class Paint:
@@ -112,16 +110,3 @@ class ConsoleReport:
         yield from (f"Note: {one_line(note)}" for note in verification.notes)
         style = "bold red" if findings.publish_error else "default"
         yield paint(one_line(publication(findings)), style)
-
-
-def one_line(text: str) -> str:
-    """Make a text safe to stand in a line: nothing in it moves the cursor or starts another line."""
-    text = _SGR.sub("", text)
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else c.encode("unicode_escape", "replace").decode() for c in text)
-
-
-def lines_of(text: str) -> list[str]:
-    """Split a text that may be hostile into lines that are safe to print."""
-    return [one_line(line.replace("\t", "    ")) for line in text.splitlines()] or [""]

@@ -9,6 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 
 from verifier.report.difference import difference
 from verifier.report.interface import count, parties, publication, result_word, seconds, summary
+from verifier.report.text import inert_markup
 from verifier.verification import Outcome
 
 if TYPE_CHECKING:
@@ -52,4 +53,4 @@ class HtmlReport:
             counts=counts,
             total=count(len(verification.interactions), "interaction"),
         )
-        stream.write(page + "\n")
+        stream.write(inert_markup(page) + "\n")

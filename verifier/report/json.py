@@ -9,6 +9,8 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, TextIO
 
+from verifier.report.text import inert_json
+
 if TYPE_CHECKING:
     from verifier.report.interface import Findings
 
@@ -18,8 +20,7 @@ class JsonReport:
 
     def write(self, findings: Findings, stream: TextIO) -> None:
         """Write the object, indented, with a line end."""
-        json.dump(to_document(findings), stream, indent=2)
-        stream.write("\n")
+        stream.write(inert_json(json.dumps(to_document(findings), indent=2)) + "\n")
 
 
 def to_document(findings: Findings) -> dict[str, Any]:

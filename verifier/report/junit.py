@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, TextIO
 from xml.etree import ElementTree as ET
 
 from verifier.report.interface import publication
+from verifier.report.text import inert_markup
 from verifier.verification import Outcome
 
 if TYPE_CHECKING:
     from verifier.report.interface import Findings
     from verifier.verification import InteractionResult
-
-_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""What XML 1.0 has no place for, not even escaped."""
 
 
 class JunitReport:
@@ -26,7 +23,7 @@ class JunitReport:
         name = f"Pact between {verification.consumer or 'a consumer'} and {verification.provider or 'a provider'}"
         failed = sum(r.outcome == Outcome.FAILED and not r.pending for r in verification.interactions)
         errors = verification.count(Outcome.ERROR)
-        suite = ET.Element("testsuite", name=_clean(name), timestamp=verification.started_at.isoformat())
+        suite = ET.Element("testsuite", name=name, timestamp=verification.started_at.isoformat())
         properties = ET.SubElement(suite, "properties")
         for key, value in (
             ("pact.url", verification.pact_url),
@@ -36,16 +33,16 @@ class JunitReport:
             ("verification.result", publication(findings)),
         ):
             if value:
-                ET.SubElement(properties, "property", name=key, value=_clean(value))
+                ET.SubElement(properties, "property", name=key, value=value)
         for result in verification.interactions:
             self._case(suite, name, result)
         cases = len(verification.interactions)
         if verification.error is not None and not errors:
-            case = ET.SubElement(suite, "testcase", name="verification", classname=_clean(name))
+            case = ET.SubElement(suite, "testcase", name="verification", classname=name)
             problem = ET.SubElement(
-                case, "error", type=verification.error.kind, message=_clean(verification.error.message)
+                case, "error", type=verification.error.kind, message=verification.error.message
             )
-            problem.text = _clean(verification.error.output)
+            problem.text = verification.error.output
             cases, errors = cases + 1, errors + 1
         suite.attrib |= {
             "tests": str(cases),
@@ -56,13 +53,13 @@ class JunitReport:
         }
         ET.indent(suite)
         stream.write('<?xml version="1.0" encoding="UTF-8"?>\n')
-        stream.write(ET.tostring(suite, encoding="unicode"))
+        stream.write(inert_markup(ET.tostring(suite, encoding="unicode")))
         stream.write("\n")
 
     def _case(self, suite: ET.Element, name: str, result: InteractionResult) -> None:
         title = " ".join([result.description, *(f"given {state}" for state in result.states)])
         case = ET.SubElement(
-            suite, "testcase", name=_clean(title), classname=_clean(name), time=f"{result.duration or 0:.3f}"
+            suite, "testcase", name=title, classname=name, time=f"{result.duration or 0:.3f}"
         )
         if result.outcome == Outcome.PASSED:
             return
@@ -73,16 +70,12 @@ class JunitReport:
         )
         first = result.reason or (result.mismatches[0].description if result.mismatches else "")
         tag = "skipped" if _is_skipped(result) else "failure" if result.outcome == Outcome.FAILED else "error"
-        problem = ET.SubElement(case, tag, message=_clean(first))
+        problem = ET.SubElement(case, tag, message=first)
         if tag != "skipped":
             problem.set("type", "mismatch" if result.mismatches else "reason")
-        problem.text = _clean(details or result.reason or "")
+        problem.text = details or result.reason or ""
 
 
 def _is_skipped(result: InteractionResult) -> bool:
     """JUnit has no pending: a failure that breaks nothing is nearest to a test that was skipped."""
     return result.pending and result.outcome == Outcome.FAILED
-
-
-def _clean(text: str) -> str:
-    return _NOT_XML.sub("\N{REPLACEMENT CHARACTER}", text)
