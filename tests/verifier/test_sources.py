@@ -427,3 +427,59 @@ def test_commit_is_not_checked_without_git(
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert publish_dispatched(checkout, payload(tmp_path, sha=SHA)).provider_version == SHA
+
+
+@pytest.mark.parametrize(
+    ("values", "version", "branch"),
+    [
+        ({"sha": SHA, "branch": "release"}, SHA, "release"),
+        ({"sha": SHA}, SHA, None),  # a deployed version is not the default branch's
+        ({"sha": SHA, "branch": ""}, SHA, None),
+        ({}, "0" * 40, "default-branch"),
+        ({"branch": "release"}, "0" * 40, "default-branch"),
+    ],
+)
+def test_branch_is_that_of_the_version(
+    values: dict[str, str], version: str, branch: str | None, tmp_path: Path
+) -> None:
+    settings = found({}, {**ON_GITHUB, **payload(tmp_path, **values)})
+    assert settings["provider_app_version"][0] == version
+    assert settings.get("provider_version_branch", (None, ""))[0] == branch
+
+
+@pytest.mark.parametrize(
+    ("variables", "branch"),
+    [
+        ({"GITHUB_REF_TYPE": "branch"}, "default-branch"),
+        ({"GITHUB_REF_TYPE": "tag", "GITHUB_REF_NAME": "v1.0"}, None),
+        ({"GITHUB_REF_NAME": "12/merge", "GITHUB_HEAD_REF": "feat/x"}, "feat/x"),
+    ],
+)
+def test_branch_of_a_workflow_is_a_branch(variables: dict[str, str], branch: str | None) -> None:
+    settings = found({}, {**ON_GITHUB, **variables})
+    assert settings.get("provider_version_branch", (None, ""))[0] == branch
+
+
+def test_version_that_was_given_is_not_put_on_the_workflows_branch() -> None:
+    assert "provider_version_branch" not in found({"provider_app_version": "1.2.3"}, ON_GITHUB)
+    same = found({"provider_app_version": ON_GITHUB["GITHUB_SHA"]}, ON_GITHUB)
+    assert same["provider_version_branch"] == ("default-branch", "GITHUB_REF_NAME")
+
+
+def test_pact_url_of_the_event_needs_a_configured_broker(tmp_path: Path) -> None:
+    flags = {"provider_base_url": "http://127.0.0.1:8080"}
+    with pytest.raises(UsageError, match="--pact-broker-base-url"):
+        build_request(collect(flags, payload(tmp_path, pact_url=PACT)))
+
+
+def test_checkout_of_another_user_is_read(
+    tmp_path: Path, checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a container job, where the checkout belongs to somebody else."""
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    environment = {
+        "PACT_BROKER_BASE_URL": "http://broker.example",
+        **payload(tmp_path, pact_url=PACT, sha=SHA),
+    }
+    with pytest.raises(UsageError, match="checked out"):
+        publish_dispatched(checkout, environment)
