@@ -23,12 +23,13 @@ from urllib.parse import urlsplit
 
 from verifier.core_results import REQUEST_NOT_SENT, STATE_CHANGE_FAILED, seconds
 from verifier.pact import Interaction, Pact, parse_pact
-from verifier.state_relay import MAX_REASON, PythonHandler, StateRelay, UrlHandler, failures
+from verifier.state_handlers import MAX_REASON, PythonHandler, UrlHandler
+from verifier.state_relay import StateRelay, failures
 
 if TYPE_CHECKING:
     from pact import Verifier
 
-    from verifier.state_relay import StateFailure, StateHandler
+    from verifier.state_handlers import StateFailure, StateHandler
 
 LARGEST_SHARD = 25
 """The core's cost is quadratic in the interactions of one document; at 25 it is all but linear."""

@@ -9,17 +9,15 @@ import pytest
 import requests
 
 from tests.verifier.loopback import Loopback, Received, Reply, closed_port
-from verifier.state_relay import (
+from verifier.state_handlers import (
     MAX_REASON,
     PythonHandler,
-    StateChange,
     StateChangeFailed,
     StateFailure,
     StateHandler,
-    StateRelay,
     UrlHandler,
-    failures,
 )
+from verifier.state_relay import StateChange, StateRelay, failures
 
 if TYPE_CHECKING:
     from collections.abc import Callable
