@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote, urljoin
 
@@ -17,9 +17,12 @@ from urllib3 import Retry
 from urllib3.exceptions import HTTPError, LocationParseError
 from urllib3.util import parse_url
 
+from broker.access import BrokerAccess, Credentials
+from broker.errors import BrokerError, BrokerRefused, BrokerUnreachable, OffOrigin, UnexpectedAnswer
 from broker.origin import Origin
 from broker.reason import innermost
 from broker.strict_json import NotJson, parse_json
+from broker.waits import Waits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -33,102 +36,6 @@ READ_TIMEOUT = 30.0
 MAX_REDIRECTS = 5
 PERMANENT_SERVER_ERRORS = frozenset({501, 505})
 """The 5xx that trying again does not heal."""
-
-
-class BrokerError(Exception):
-    """Something that was asked of a broker did not work; the message says what, and what to do."""
-
-    transient = False
-    """Whether the same request may work later."""
-
-
-class BrokerUnreachable(BrokerError):
-    """No answer, or one that promises to be another one later (429, 5xx).
-
-    Attributes:
-        retry_after: how many seconds the broker asks to wait, if it does.
-    """
-
-    transient = True
-
-    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
-        super().__init__(message)
-        self.retry_after = retry_after
-
-
-class BrokerRefused(BrokerError):
-    """The broker answered, and said no.
-
-    Attributes:
-        status: the HTTP status of the answer.
-    """
-
-    def __init__(self, message: str, *, status: int) -> None:
-        super().__init__(message)
-        self.status = status
-
-
-class UnexpectedAnswer(BrokerError):
-    """The answer is not what a Pact Broker sends: a page, a redirect elsewhere, too large, no JSON."""
-
-
-class OffOrigin(BrokerError):
-    """A URL that is not on the broker's own origin; nothing was sent to it."""
-
-
-@dataclass(frozen=True)
-class BrokerAccess:
-    """Where a broker is, and what it takes to be let in.
-
-    Attributes:
-        base_url: the broker's base URL, with its path if it has one.
-        username: of basic auth; together with `password`.
-        password: of basic auth.
-        token: a bearer token, instead of the two.
-    """
-
-    base_url: str
-    username: str | None = None
-    password: str | None = field(default=None, repr=False)
-    token: str | None = field(default=None, repr=False)
-
-    def __post_init__(self) -> None:
-        """Check the credentials.
-
-        Raises:
-            ValueError: one has a character that can't be sent; it is named, and not shown.
-        """
-        for name, value in (("user name", self.username), ("password", self.password), ("token", self.token)):
-            if value is not None and not value.isprintable():
-                raise ValueError(f"the {name} has a line end or another character that can't be sent")
-        if self.token is not None and not self.token.isascii():
-            raise ValueError("the token has a character that can't be sent: a bearer token is ASCII")
-
-    @property
-    def has_credentials(self) -> bool:
-        """Whether any credentials are configured."""
-        return self.token is not None or self.username is not None
-
-
-class _Credentials(requests.auth.AuthBase):
-    """Credentials for one origin; also keeps requests from looking into ~/.netrc."""
-
-    def __init__(self, access: BrokerAccess, origin: Origin) -> None:
-        self._access = access
-        self._origin = origin
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        if not self._origin.contains(request.url or ""):
-            return request
-        if self._access.token is not None:
-            request.headers["Authorization"] = f"Bearer {self._access.token}"
-            return request
-        if self._access.username is not None:
-            # requests encodes str as latin-1, which not every password fits
-            requests.auth.HTTPBasicAuth(
-                self._access.username.encode(), (self._access.password or "").encode()
-            )(request)
-        return request
 
 
 @dataclass(frozen=True)
@@ -167,7 +74,7 @@ class BrokerClient:
         self._deadline = deadline
         self._on_retry = on_retry or (lambda _: None)
         self._session = requests.Session()
-        self._session.auth = _Credentials(access, self.origin)
+        self._session.auth = Credentials(access, self.origin)
         self._session.headers.update({"Accept": ACCEPT, "User-Agent": user_agent})
 
     def __enter__(self) -> Self:
@@ -369,33 +276,6 @@ class BrokerClient:
                 else ". The broker lets nobody without credentials do this"
             )
         return what
-
-
-class Waits:
-    """The waits between the tries of one request: exponential back-off with jitter, `Retry-After` honoured.
-
-    The arithmetic is urllib3's `Retry`; what is added is a limit in time instead of in tries.
-    """
-
-    def __init__(self, retry_time: float, deadline: float | None, on_retry: Callable[[str], None]) -> None:
-        end = time.monotonic() + retry_time
-        self._end = end if deadline is None else min(end, deadline)
-        self._on_retry = on_retry
-        self._retry = Retry(total=None, backoff_factor=0.5, backoff_max=20, backoff_jitter=0.25)
-
-    def wait_after(self, error: BrokerUnreachable) -> None:
-        """Wait until it is time for the next try.
-
-        Raises:
-            BrokerUnreachable: the one given, when no time is left for another try.
-        """
-        self._retry = self._retry.increment(method="GET", url="")
-        # urllib3 tries the first time again at once; a broker that just failed is given a moment
-        delay = max(error.retry_after or 0.0, self._retry.get_backoff_time(), 0.25)
-        if time.monotonic() + delay >= self._end:
-            raise error
-        self._on_retry(f"{error}; trying again in {delay:.1f} s")
-        time.sleep(delay)
 
 
 def _retry_after(response: requests.Response) -> float | None:

@@ -17,8 +17,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from broker.client import BrokerAccess
-    from verifier.errors import CannotVerify, PublishFailed, UsageError
+    from broker.access import BrokerAccess
+    from verifier.errors import PublishFailed, UsageError
     from verifier.publishing import publish
     from verifier.request import ProviderUnderTest, VerificationRequest
     from verifier.run import verify
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BrokerAccess",
-    "CannotVerify",
     "InteractionResult",
     "Mismatch",
     "Outcome",
@@ -41,8 +40,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "BrokerAccess": "broker.client",
-    "CannotVerify": "verifier.errors",
+    "BrokerAccess": "broker.access",
     "InteractionResult": "verifier.verification",
     "Mismatch": "verifier.verification",
     "Outcome": "verifier.verification",

@@ -9,19 +9,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from verifier.errors import PublishFailed, UsageError
+from verifier.progress import Silence
 from verifier.redaction import Redaction
 from verifier.report.console import ConsoleReport
 from verifier.report.interface import Findings
 from verifier.report.text import one_line
-from verifier.run import Silence, verify
+from verifier.run import verify
 from verifier.sources import build_request, collect
 from verifier.verification import Outcome
 
 if TYPE_CHECKING:
     import argparse
 
+    from verifier.console_progress import BarProgress, PlainProgress
     from verifier.engine import Engine
-    from verifier.progress import BarProgress, PlainProgress
+    from verifier.progress import Progress
     from verifier.report.interface import Report
     from verifier.request import VerificationRequest
     from verifier.verification import Verification
@@ -80,7 +82,7 @@ class VerifyCommand:
         request: VerificationRequest,
         verification: Verification,
         deadline: float,
-        progress: BarProgress | PlainProgress | Silence,
+        progress: Progress,
     ) -> Findings:
         if not request.publish or verification.outcome == Outcome.ERROR:
             return Findings(verification, publishing=request.publish)
@@ -100,10 +102,10 @@ class VerifyCommand:
             return Findings(verification, publishing=True, publish_error=redaction.text(str(error)))
         return Findings(verification, publishing=True, published=published)
 
-    def _progress(self) -> BarProgress | PlainProgress | _Quiet:
+    def _progress(self) -> BarProgress | PlainProgress | Silence:
         if self._quiet:
-            return _Quiet()
-        from verifier.progress import BarProgress, PlainProgress  # noqa: PLC0415 - quiet runs do without
+            return Silence()
+        from verifier.console_progress import BarProgress, PlainProgress  # noqa: PLC0415 - quiet runs do without
 
         if self._verbose or not sys.stderr.isatty():
             return PlainProgress(sys.stderr, verbose=self._verbose > 0)
@@ -146,14 +148,6 @@ class VerifyCommand:
         except OSError as error:
             # the exit code is about the contract, and that is known
             print(f"verify: {path} could not be written: {error.strerror}", file=sys.stderr)
-
-
-class _Quiet(Silence):
-    def __enter__(self) -> Silence:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
 
 
 def _report(name: str) -> Report:

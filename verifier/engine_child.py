@@ -9,7 +9,6 @@ Python does. When standard input ends, its parent is gone or done, and so is thi
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import json
 import os
 import shutil
@@ -22,9 +21,11 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from verifier.core_results import REQUEST_NOT_SENT, STATE_CHANGE_FAILED, seconds
+from verifier.handlers_file import HandlersUnusable, load_handlers
 from verifier.pact import Interaction, Pact, parse_pact
 from verifier.state_handlers import MAX_REASON, PythonHandler, UrlHandler
 from verifier.state_relay import StateRelay, failures
+from verifier.trust_store import SmallTrustStore
 
 if TYPE_CHECKING:
     from pact import Verifier
@@ -42,42 +43,6 @@ QUICK_SECONDS = 1.0
 REDIRECTS_TO_TLS = (
     "the provider redirects to https, so the system's certificate authorities were used (slower)"
 )
-
-
-class JobFailed(Exception):
-    """The job can't be run at all: the provider state handlers can't be loaded, or the core can't start."""
-
-
-class SmallTrustStore:
-    """The core's trust store, cut down to one certificate where it needs none.
-
-    The core loads the system's whole CA bundle for each interaction, for plain HTTP too (6 ms). It honours
-    `SSL_CERT_FILE` and `SSL_CERT_DIR`, read each time.
-    """
-
-    NAMES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
-
-    def __init__(self, folder: Path) -> None:
-        import certifi  # noqa: PLC0415 - only where it is needed: this process starts with each run
-
-        first = Path(certifi.where()).read_text(encoding="utf-8").split("-----END CERTIFICATE-----", 1)[0]
-        self._file = folder / "one-certificate.pem"
-        self._file.write_text(first + "-----END CERTIFICATE-----\n", encoding="utf-8")
-        self._empty = folder / "no-certificates"
-        self._empty.mkdir(exist_ok=True)
-        self._before = {name: os.environ.get(name) for name in self.NAMES}
-
-    def use(self) -> None:
-        """Make the core use the small store from its next request on."""
-        os.environ.update(zip(self.NAMES, (str(self._file), str(self._empty)), strict=True))
-
-    def leave(self) -> None:
-        """Give the core the store back that it had."""
-        for name, value in self._before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
 
 
 class JobRun:
@@ -202,7 +167,7 @@ class JobRun:
         if self._job["states_url"]:
             return UrlHandler(self._job["states_url"], timeout=self._job["request_timeout"])
         if self._job["states_file"]:
-            return PythonHandler(_load(*self._job["states_file"]))
+            return PythonHandler(load_handlers(*self._job["states_file"]))
         return None
 
 
@@ -240,28 +205,6 @@ def _perhaps_tls(results: list[dict[str, Any]]) -> int | None:
         if quick and isinstance(found, dict) and REQUEST_NOT_SENT in str(found.get("message")):
             return int(result["index"])
     return None
-
-
-def _load(file: str, name: str) -> Any:
-    """Load the user's provider state handlers: the object NAME of FILE."""
-    path = Path(file)
-    for folder in (str(Path.cwd()), str(path.resolve().parent)):
-        if folder not in sys.path:
-            sys.path.insert(0, folder)
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    if spec is None or spec.loader is None:
-        raise JobFailed(f"--provider-states: {file} can't be loaded as Python")
-    module = importlib.util.module_from_spec(spec)
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:  # the user's code may raise anything; it is reported
-        raise JobFailed(f"--provider-states: {file} raised {type(error).__name__}: {error}") from error
-    handlers = getattr(module, name, None)
-    if not (callable(handlers) or (isinstance(handlers, dict) and all(map(callable, handlers.values())))):
-        raise JobFailed(
-            f"--provider-states: {name} in {file} is neither a function nor a dict of functions by state name"
-        )
-    return handlers
 
 
 class Events:
@@ -326,7 +269,7 @@ def main() -> None:
             line = jobs.pop(0)
         try:
             JobRun(json.loads(line), events).run()
-        except JobFailed as error:
+        except HandlersUnusable as error:
             events.send({"event": "failed", "message": str(error)})
         else:
             events.send({"event": "done"})

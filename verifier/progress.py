@@ -1,41 +1,37 @@
-"""How a run comes along, for people: a bar on a terminal, plain lines elsewhere. All of it on standard error."""
+"""Who hears how a verification comes along."""
 
 from __future__ import annotations
 
-import time
-from typing import TYPE_CHECKING, TextIO
-
-from verifier.report.console import MARKS, Paint
-from verifier.report.interface import seconds
-from verifier.report.text import one_line
-from verifier.verification import Outcome
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from rich.progress import Progress as RichProgress
-
     from verifier.verification import InteractionResult
 
-PLAIN_SECONDS = 5.0
-"""How often a build's log hears of the progress."""
+
+class Progress(Protocol):
+    """What hears how a verification comes along."""
+
+    def step(self, text: str) -> None:
+        """Something begins, in a few words."""
+
+    def notice(self, text: str) -> None:
+        """Something that a person should know now: a retry, a provider's output."""
+
+    def total(self, interactions: int) -> None:
+        """So many interactions will be verified."""
+
+    def verified(self, result: InteractionResult) -> None:
+        """An interaction is done."""
+
+    def provider_output(self, line: str) -> None:
+        """The provider that was started printed a line."""
 
 
-class PlainProgress:
-    """Lines, few of them: every few seconds, and each interaction when asked for.
-
-    Args:
-        stream: where to.
-        verbose: a line for each step and each interaction, and the provider's output.
-    """
-
-    def __init__(self, stream: TextIO, *, verbose: bool) -> None:
-        self._stream = stream
-        self._verbose = verbose
-        self._paint = Paint(stream)
-        self._total = self._done = self._bad = 0
-        self._next_line = 0.0
+class Silence:
+    """A `Progress` that nobody listens to."""
 
     def __enter__(self) -> Self:
         return self
@@ -46,83 +42,16 @@ class PlainProgress:
         pass
 
     def step(self, text: str) -> None:
-        """Something begins."""
-        if self._verbose:
-            self._say(f"{text} ...")
+        """Say nothing."""
 
     def notice(self, text: str) -> None:
-        """Something that a person should know now."""
-        self._say(one_line(text))
+        """Say nothing."""
 
     def total(self, interactions: int) -> None:
-        """So many interactions will be verified."""
-        self._total = interactions
-        self._next_line = time.monotonic() + PLAIN_SECONDS
+        """Say nothing."""
 
     def verified(self, result: InteractionResult) -> None:
-        """An interaction is done."""
-        self._done += 1
-        self._bad += result.outcome != Outcome.PASSED
-        if self._verbose:
-            mark, style = MARKS[result.outcome]
-            self._say(
-                f"{self._paint(mark, style)} {one_line(result.description)}  {seconds(result.duration)}"
-            )
-        elif time.monotonic() >= self._next_line:
-            self._next_line = time.monotonic() + PLAIN_SECONDS
-            bad = f", {self._bad} not passed" if self._bad else ""
-            self._say(f"Verified {self._done} of {self._total} interactions{bad} ...")
+        """Say nothing."""
 
     def provider_output(self, line: str) -> None:
-        """The provider printed a line."""
-        if self._verbose:
-            self._say(f"provider | {one_line(line)}")
-
-    def _say(self, line: str) -> None:
-        print(line, file=self._stream, flush=True)
-
-
-class BarProgress:
-    """A progress bar, gone when the run is over."""
-
-    def __init__(self, stream: TextIO) -> None:
-        from rich.console import Console  # noqa: PLC0415 - only where there is a terminal
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn  # noqa: PLC0415
-
-        self._progress: RichProgress = Progress(
-            SpinnerColumn(),
-            TextColumn("{task.description}", markup=False),
-            BarColumn(),
-            MofNCompleteColumn(),
-            console=Console(file=stream),
-            transient=True,
-        )
-        self._task = self._progress.add_task("Starting", total=None)
-
-    def __enter__(self) -> Self:
-        self._progress.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._progress.stop()
-
-    def step(self, text: str) -> None:
-        """Something begins."""
-        self._progress.update(self._task, description=text)
-
-    def notice(self, text: str) -> None:
-        """Something that a person should know now."""
-        self._progress.console.print(one_line(text), markup=False, highlight=False)
-
-    def total(self, interactions: int) -> None:
-        """So many interactions will be verified."""
-        self._progress.update(self._task, total=interactions)
-
-    def verified(self, result: InteractionResult) -> None:  # noqa: ARG002 - the interface's
-        """An interaction is done."""
-        self._progress.advance(self._task)
-
-    def provider_output(self, line: str) -> None:
-        """The provider's output is shown when something fails."""
+        """Say nothing."""

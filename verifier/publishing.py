@@ -12,14 +12,15 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from broker.client import BrokerClient, BrokerError, BrokerRefused, BrokerUnreachable, UnexpectedAnswer
+from broker.client import BrokerClient
+from broker.errors import BrokerError, BrokerRefused, BrokerUnreachable, UnexpectedAnswer
 from verifier.errors import PublishFailed
 from verifier.verification import Outcome, PublishedResult
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from broker.client import BrokerAccess
+    from broker.access import BrokerAccess
     from verifier.verification import InteractionResult, Verification
 
 IMPLEMENTATION = "pact-dispatch"

@@ -8,74 +8,25 @@ import uuid
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-from broker.client import MAX_BYTES, BrokerClient, BrokerError, BrokerRefused, OffOrigin, UnexpectedAnswer
-from broker.strict_json import NotJson, parse_json
 from verifier.core_results import interaction_result
 from verifier.engine import Engine, Job
 from verifier.errors import CannotVerify, UsageError
+from verifier.fetch import fetch
 from verifier.pact import HTTP, NotAPact, Pact, parse_pact
 from verifier.plugins import missing_plugins
+from verifier.progress import Silence
 from verifier.provider import StartedProvider, wait_until_ready
 from verifier.redaction import Redaction
 from verifier.request import PORT
 from verifier.verification import Outcome, Verification, VerificationError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from verifier.pact import Interaction
+    from verifier.progress import Progress
     from verifier.request import VerificationRequest
     from verifier.verification import InteractionResult
-
-FETCH_SECONDS = 60.0
-"""How long a broker that is away is tried again."""
-LINKS = {
-    "publish": "pb:publish-verification-results",
-    "latest": "pb:latest-verification-results",
-    "matrix": "pb:matrix-for-consumer-version",
-    "provider": "pb:provider",
-}
-"""What is kept of a pact's links, by the names that they have in a `Verification`."""
-
-
-class Progress(Protocol):
-    """What hears how a verification comes along."""
-
-    def step(self, text: str) -> None:
-        """Something begins, in a few words."""
-
-    def notice(self, text: str) -> None:
-        """Something that a person should know now: a retry, a provider's output."""
-
-    def total(self, interactions: int) -> None:
-        """So many interactions will be verified."""
-
-    def verified(self, result: InteractionResult) -> None:
-        """An interaction is done."""
-
-    def provider_output(self, line: str) -> None:
-        """The provider that was started printed a line."""
-
-
-class Silence:
-    """A `Progress` that nobody listens to."""
-
-    def step(self, text: str) -> None:
-        """Say nothing."""
-
-    def notice(self, text: str) -> None:
-        """Say nothing."""
-
-    def total(self, interactions: int) -> None:
-        """Say nothing."""
-
-    def verified(self, result: InteractionResult) -> None:
-        """Say nothing."""
-
-    def provider_output(self, line: str) -> None:
-        """Say nothing."""
 
 
 def verify(
@@ -174,8 +125,11 @@ class _Run:
 
     def _fetch(self) -> Pact:
         self._progress.step("Fetching the pact")
-        file = self._request.pact_file
-        document = self._fetch_url() if file is None else _read_file(file)
+        document, links = fetch(
+            self._request,
+            deadline=self._deadline,
+            on_retry=lambda text: self._progress.notice(self._redaction.text(text)),
+        )
         try:
             pact = parse_pact(document)
         except NotAPact as error:
@@ -196,25 +150,9 @@ class _Run:
             consumer_version=pact.consumer_version,
             specification=pact.specification,
             interactions_in_pact=len(pact.interactions),
+            links=links,
         )
         return pact
-
-    def _fetch_url(self) -> Any:
-        with BrokerClient(
-            self._request.broker_access,
-            retry_time=FETCH_SECONDS,
-            deadline=self._deadline,
-            on_retry=lambda text: self._progress.notice(self._redaction.text(text)),
-        ) as client:
-            try:
-                document = client.get(self._request.pact_url).document
-                links = {name: client.link(document, rel) for name, rel in LINKS.items()}
-            except BrokerError as error:
-                raise _unavailable(error) from error
-        self._verification = replace(
-            self._verification, links={name: url for name, url in links.items() if url is not None}
-        )
-        return document
 
     def _choose(self, pact: Pact) -> tuple[Interaction, ...]:
         request = self._request
@@ -328,31 +266,6 @@ def _with_port(transport: dict[str, Any], provider: StartedProvider | None) -> d
     if provider is None or transport["port"] != PORT:
         return transport
     return {**transport, "port": provider.port}
-
-
-def _read_file(file: Path) -> Any:
-    try:
-        with file.open("rb") as stream:
-            content = stream.read(MAX_BYTES + 1)
-    except OSError as error:
-        hint = ". If it is a URL, it lacks http:// or https://" if "/pacts/" in str(file) else ""
-        raise CannotVerify(
-            f"the pact file can't be read: {error.strerror}: {file}{hint}", kind="pact-unavailable"
-        ) from error
-    if len(content) > MAX_BYTES:
-        raise CannotVerify(f"{file} is larger than {MAX_BYTES // 2**20} MB", kind="not-a-pact")
-    try:
-        return parse_json(content)
-    except NotJson as error:
-        raise CannotVerify(f"{file} {error}", kind="not-a-pact") from error
-
-
-def _unavailable(error: BrokerError) -> CannotVerify:
-    message = f"the pact could not be fetched: {error}"
-    if isinstance(error, BrokerRefused) and error.status == 404:
-        message += ". There is no such pact (any more): check the URL, and that it is this broker's"
-    kind = "not-a-pact" if isinstance(error, UnexpectedAnswer | OffOrigin) else "pact-unavailable"
-    return CannotVerify(message, kind=kind, retryable=error.transient)
 
 
 def _why(verification: Verification) -> VerificationError:

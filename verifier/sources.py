@@ -15,14 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from verifier.environment import without_secrets
 from verifier.errors import UsageError
-from verifier.request import (
-    ProviderUnderTest,
-    VerificationRequest,
-    parse_access,
-    parse_headers,
-    parse_states_file,
-    parse_transports,
-)
+from verifier.option_values import parse_access, parse_headers, parse_states_file, parse_transports
+from verifier.request import ProviderUnderTest, VerificationRequest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

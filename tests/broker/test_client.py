@@ -13,16 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from broker.client import (
-    ACCEPT,
-    BrokerAccess,
-    BrokerClient,
-    BrokerError,
-    BrokerRefused,
-    BrokerUnreachable,
-    OffOrigin,
-    UnexpectedAnswer,
-)
+from broker.access import BrokerAccess
+from broker.client import ACCEPT, BrokerClient
+from broker.errors import BrokerError, BrokerRefused, BrokerUnreachable, OffOrigin, UnexpectedAnswer
 from broker.origin import Origin
 from broker.strict_json import parse_json
 from tests.verifier.loopback import Loopback, Received, Reply, closed_port

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from broker.client import BrokerAccess
+from broker.access import BrokerAccess
 from tests.verifier.examples import ERROR, FAILED, PASSED, PENDING_FAILED, PRICE, verification
 from tests.verifier.loopback import Loopback, Received, Reply
 from verifier.errors import PublishFailed

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from broker.client import BrokerAccess
+from broker.access import BrokerAccess
 from tests.verifier.examples import ERROR, FAILED, PASSED, verification
 from verifier.redaction import Redaction
 from verifier.request import ProviderUnderTest, VerificationRequest

@@ -8,18 +8,11 @@ from typing import Any
 
 import pytest
 
-from broker.client import BrokerAccess
+from broker.access import BrokerAccess
 from broker.origin import Origin
 from verifier.errors import UsageError
-from verifier.request import (
-    ProviderUnderTest,
-    VerificationRequest,
-    check_url,
-    parse_access,
-    parse_headers,
-    parse_states_file,
-    parse_transports,
-)
+from verifier.option_values import parse_access, parse_headers, parse_states_file, parse_transports
+from verifier.request import ProviderUnderTest, VerificationRequest, check_url
 
 BASE_URL = "http://127.0.0.1:8080"
 BROKER = BrokerAccess("https://broker.example/broker", token="t0ken")

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.verifier.examples import ERROR, FAILED, PASSED
-from verifier.progress import BarProgress, PlainProgress
+from verifier.console_progress import BarProgress, PlainProgress
 
 if TYPE_CHECKING:
-    from verifier.run import Progress
+    from verifier.progress import Progress
 
 HOSTILE = "\x1b[2J\r\n::error::pwned\x07[bold]x[/bold]"
 
@@ -44,7 +44,7 @@ def test_quick_run_says_only_what_matters() -> None:
 
 
 def test_long_run_says_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("verifier.progress.PLAIN_SECONDS", 0.0)
+    monkeypatch.setattr("verifier.console_progress.PLAIN_SECONDS", 0.0)
     lines = plain(verbose=False).splitlines()
     assert lines[1] == "Verified 1 of 3 interactions ..."
     assert lines[-1] == "Verified 3 of 3 interactions, 2 not passed ..."

@@ -1,0 +1,78 @@
+"""The pact, fetched: one request for exactly that document, or a file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from broker.client import MAX_BYTES, BrokerClient
+from broker.errors import BrokerError, BrokerRefused, OffOrigin, UnexpectedAnswer
+from broker.strict_json import NotJson, parse_json
+from verifier.errors import CannotVerify
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from verifier.request import VerificationRequest
+
+FETCH_SECONDS = 60.0
+"""How long a broker that is away is tried again."""
+LINKS = {
+    "publish": "pb:publish-verification-results",
+    "latest": "pb:latest-verification-results",
+    "matrix": "pb:matrix-for-consumer-version",
+    "provider": "pb:provider",
+}
+"""What is kept of a pact's links, by the names that they have in a `Verification`."""
+
+
+def fetch(
+    request: VerificationRequest, *, deadline: float, on_retry: Callable[[str], None]
+) -> tuple[Any, dict[str, str]]:
+    """Fetch the pact's document, and the broker's links for publishing it.
+
+    Args:
+        request: which pact, on which broker.
+        deadline: the `time.monotonic()` past which nothing is tried.
+        on_retry: called with a sentence before each wait for a broker that is away.
+
+    Raises:
+        CannotVerify: there is no such document, or it is no JSON.
+    """
+    file = request.pact_file
+    if file is not None:
+        return _read_file(file), {}
+    with BrokerClient(
+        request.broker_access, retry_time=FETCH_SECONDS, deadline=deadline, on_retry=on_retry
+    ) as client:
+        try:
+            document = client.get(request.pact_url).document
+            links = {name: client.link(document, rel) for name, rel in LINKS.items()}
+        except BrokerError as error:
+            raise _unavailable(error) from error
+    return document, {name: url for name, url in links.items() if url is not None}
+
+
+def _read_file(file: Path) -> Any:
+    try:
+        with file.open("rb") as stream:
+            content = stream.read(MAX_BYTES + 1)
+    except OSError as error:
+        hint = ". If it is a URL, it lacks http:// or https://" if "/pacts/" in str(file) else ""
+        raise CannotVerify(
+            f"the pact file can't be read: {error.strerror}: {file}{hint}", kind="pact-unavailable"
+        ) from error
+    if len(content) > MAX_BYTES:
+        raise CannotVerify(f"{file} is larger than {MAX_BYTES // 2**20} MB", kind="not-a-pact")
+    try:
+        return parse_json(content)
+    except NotJson as error:
+        raise CannotVerify(f"{file} {error}", kind="not-a-pact") from error
+
+
+def _unavailable(error: BrokerError) -> CannotVerify:
+    message = f"the pact could not be fetched: {error}"
+    if isinstance(error, BrokerRefused) and error.status == 404:
+        message += ". There is no such pact (any more): check the URL, and that it is this broker's"
+    kind = "not-a-pact" if isinstance(error, UnexpectedAnswer | OffOrigin) else "pact-unavailable"
+    return CannotVerify(message, kind=kind, retryable=error.transient)

@@ -1,0 +1,38 @@
+"""The user's provider state handlers, from a Python file."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from typing import Any
+
+
+class HandlersUnusable(Exception):
+    """The file or the object in it can't be used; the message says why."""
+
+
+def load_handlers(file: str, name: str) -> Any:
+    """Load the user's provider state handlers: the object NAME of FILE.
+
+    Raises:
+        HandlersUnusable: there is no such object, or the file can't be run.
+    """
+    path = Path(file)
+    for folder in (str(Path.cwd()), str(path.resolve().parent)):
+        if folder not in sys.path:
+            sys.path.insert(0, folder)
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None:
+        raise HandlersUnusable(f"--provider-states: {file} can't be loaded as Python")
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:  # the user's code may raise anything; it is reported
+        raise HandlersUnusable(f"--provider-states: {file} raised {type(error).__name__}: {error}") from error
+    handlers = getattr(module, name, None)
+    if not (callable(handlers) or (isinstance(handlers, dict) and all(map(callable, handlers.values())))):
+        raise HandlersUnusable(
+            f"--provider-states: {name} in {file} is neither a function nor a dict of functions by state name"
+        )
+    return handlers
