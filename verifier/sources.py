@@ -201,6 +201,11 @@ def build_request(settings: list[Setting]) -> VerificationRequest:
     def value(name: str, default: Any = None) -> Any:
         return given[name].value if name in given else default
 
+    if "pact_url" not in given:
+        raise UsageError(
+            "which pact? Give --pact-url URL (PACT_URL), or a pact file for a dry run; see verify --help"
+        )
+
     provider = ProviderUnderTest(
         base_url=value("provider_base_url"),
         command=value("provider_command"),

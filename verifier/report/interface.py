@@ -95,8 +95,8 @@ def publication(findings: Findings) -> str:
         recorded = "passed" if published.success else "failed"
         already = " (it was there already)" if published.already_there else ""
         return f"Published, and confirmed by the broker as {recorded}: {published.url}{already}"
-    if findings.publishing:
-        return "Not published: only what was really verified is published"
+    if findings.verification.outcome == Outcome.ERROR:
+        return "Nothing was published: only what was really verified is"
     return "Not published: --publish-verification-results was not given"
 
 
