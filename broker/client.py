@@ -261,10 +261,14 @@ class BrokerClient:
         said = _said(content)
         what = f"{method} {_shown(url)} was answered with {_status(response)}"
         if said:
-            what += f": {said}"
+            what += f": {said if said.endswith('...') else said.removesuffix('.')}"
         if response.status_code == 401:
             return what + (
-                ". The credentials are wrong, or may not do this (a read-only user can't publish)"
+                (
+                    ". The credentials are wrong or expired"
+                    if method == "GET"
+                    else ". The credentials are wrong, or may not do this (a read-only user can't publish)"
+                )
                 if self._access.has_credentials
                 else ". The broker wants credentials: --broker-token, or --broker-username and --broker-password "
                 "(PACT_BROKER_TOKEN, PACT_BROKER_USERNAME, PACT_BROKER_PASSWORD)"

@@ -8,6 +8,7 @@ import signal
 import sys
 import traceback
 from contextlib import ExitStack, contextmanager
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, NoReturn
 
 from verifier.engine import Engine
@@ -41,7 +42,8 @@ examples:
            --publish-verification-results
 
   in a GitHub workflow on: repository_dispatch, the pact, the commit and the branch come from the event:
-    verify --provider Products --provider-command 'npm start' --publish-verification-results
+    verify --provider Products --provider-command 'npm start' \\
+           --provider-states-setup-url 'http://127.0.0.1:{port}/_states' --publish-verification-results
 
 exit codes:
   0  every interaction passed (and the result is in the broker, if publishing was asked for)
@@ -114,7 +116,7 @@ def _interruptible() -> Iterator[None]:
 
 def build_parser() -> argparse.ArgumentParser:
     """Make the parser of the command line."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="verify",
         description=DESCRIPTION,
         epilog=EPILOG,
@@ -128,6 +130,18 @@ def build_parser() -> argparse.ArgumentParser:
     _result_options(parser)
     _run_options(parser)
     return parser
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        options = [option for action in self._actions for option in action.option_strings]
+        near = [
+            match
+            for word in message.partition("unrecognized arguments: ")[2].split()
+            for match in get_close_matches(word.partition("=")[0], options, n=1)
+        ]
+        did_you_mean = f"; did you mean {', '.join(near)}?" if near else ""
+        self.exit(2, f"{self.prog}: {message}{did_you_mean} See {self.prog} --help\n")
 
 
 class _Version(argparse.Action):

@@ -120,11 +120,17 @@ class VerifyCommand:
         if list(self._reports.values()).count("-") > 1:
             raise UsageError("only one of --json, --junit and --html can go to standard output (-)")
         for name, path in self._reports.items():
+            if path == "-":
+                continue
             folder = Path(path).absolute().parent
-            if path != "-" and Path(path).is_dir():
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise UsageError(f"--{name}: the folder {folder} can't be made: {error.strerror}") from error
+            if Path(path).is_dir():
                 raise UsageError(f"--{name}: {path} is a folder, and a file is wanted")
-            if path != "-" and not os.access(folder, os.W_OK):
-                raise UsageError(f"--{name}: {folder} is no folder that can be written to")
+            if not os.access(folder, os.W_OK):
+                raise UsageError(f"--{name}: the folder {folder} can't be written to")
 
     def _print(self, report: Report, findings: Findings, stream: TextIO | None) -> None:
         """Write a report to a standard stream, which may be closed, full, or a pipe that nobody reads."""

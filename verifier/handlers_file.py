@@ -30,7 +30,10 @@ def load_handlers(file: str, name: str) -> Any:
         spec.loader.exec_module(module)
     except Exception as error:  # the user's code may raise anything; it is reported
         raise HandlersUnusable(f"--provider-states: {file} raised {type(error).__name__}: {error}") from error
-    handlers = getattr(module, name, None)
+    if not hasattr(module, name):
+        there = ", ".join(key for key in vars(module) if not key.startswith("_")) or "nothing"
+        raise HandlersUnusable(f"--provider-states: there is no {name} in {file}; there is: {there}")
+    handlers = getattr(module, name)
     if not (callable(handlers) or (isinstance(handlers, dict) and all(map(callable, handlers.values())))):
         raise HandlersUnusable(
             f"--provider-states: {name} in {file} is neither a function nor a dict of functions by state name"

@@ -36,7 +36,12 @@ def parse_headers(values: Iterable[str]) -> tuple[tuple[str, str], ...]:
     return tuple(headers)
 
 
-def parse_transports(values: Iterable[str]) -> tuple[dict[str, Any], ...]:
+def with_port_placeholder(text: str | None) -> str | None:
+    """Take `$PORT` for `{port}`: in the provider's command both work."""
+    return text and text.replace("${PORT}", PORT).replace("$PORT", PORT)
+
+
+def parse_transports(values: Iterable[str | None]) -> tuple[dict[str, Any], ...]:
     """Read `--transport` values.
 
     Raises:
@@ -44,7 +49,7 @@ def parse_transports(values: Iterable[str]) -> tuple[dict[str, Any], ...]:
     """
     transports = []
     for value in values:
-        match = _TRANSPORT.fullmatch(value)
+        match = _TRANSPORT.fullmatch(value or "")
         if match is None or (match[2] != PORT and not 0 < int(match[2]) < 65536):
             raise UsageError(
                 f"--transport {value!r} is not NAME:PORT or NAME:PORT/path, as in message:8081/_messages"

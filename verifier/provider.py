@@ -108,9 +108,9 @@ class StartedProvider:
             return
         self._reader.join(timeout=1)
         how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+        stay = " (--provider-command must stay in the foreground)" if code == 0 else ""
         raise CannotVerify(
-            f"the provider {how} before it was verified; --provider-command must stay in the foreground: "
-            f"{self._command}",
+            f"the provider {how} before it was verified{stay}: {self._command}",
             kind="provider-died",
             retryable=False,
             output=self.output(),
@@ -192,6 +192,7 @@ def wait_until_ready(
     wait: float,
     deadline: float,
     check_alive: Callable[[], None],
+    hint: str = "",
 ) -> str:
     """Wait until the provider answers, with any status under 500.
 
@@ -201,6 +202,7 @@ def wait_until_ready(
         wait: seconds to wait at most.
         deadline: the `time.monotonic()` of the whole run's end.
         check_alive: raises when waiting is pointless.
+        hint: what the message says to look at, if it doesn't answer.
 
     Returns:
         The base URL that answered.
@@ -240,8 +242,7 @@ def wait_until_ready(
             if time.monotonic() + pause >= end:
                 url = candidates[0].rstrip("/") + "/" + health_path.lstrip("/")
                 raise CannotVerify(
-                    f"the provider did not become ready in {wait:g} s: {url}: {said}. Is it running there? "
-                    "(--provider-base-url, --provider-health-path, --wait)",
+                    f"the provider did not become ready in {wait:g} s: {url}: {said}. {hint}".rstrip(),
                     kind="provider-not-ready",
                     retryable=True,
                 )

@@ -189,8 +189,8 @@ class VerificationRequest:
             raise UsageError(f"--pact-broker-base-url is not usable: {error}") from error
         if not origin.contains(self.pact_url):
             raise UsageError(
-                f"--pact-url is not on the configured broker {origin}, so it is refused: credentials and results "
-                "go to that broker alone. Check --pact-broker-base-url (PACT_BROKER_BASE_URL)"
+                f"--pact-url {self.pact_url[:300]} is not on the configured broker {origin}, so it is refused: "
+                "credentials and results go to that broker alone. Check --pact-broker-base-url (PACT_BROKER_BASE_URL)"
             )
 
     def _check_publishing(self) -> None:

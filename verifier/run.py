@@ -19,6 +19,7 @@ from verifier.plugins import missing_plugins
 from verifier.progress import Silence
 from verifier.provider import StartedProvider, wait_until_ready
 from verifier.redaction import Redaction
+from verifier.report.interface import count
 from verifier.request import PORT
 from verifier.verification import Outcome, Verification, VerificationError
 
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from verifier.progress import Progress
     from verifier.request import VerificationRequest
     from verifier.verification import InteractionResult
+
+MESSAGE_TRANSPORT = "message"
+A_PACT_URL = ". A pact's URL looks like BROKER/pacts/provider/PROVIDER/consumer/CONSUMER/latest"
 
 
 def verify(
@@ -97,6 +101,7 @@ class _Run:
             chosen = self._choose(pact)
             self._check_means(pact, chosen)
             base_url = self._wait_for_provider(provider)
+            self._note_states(chosen, provider)
             self._progress.total(len(chosen))
             try:
                 self._replay(pact, chosen, base_url, provider)
@@ -133,8 +138,10 @@ class _Run:
         try:
             pact = parse_pact(document)
         except NotAPact as error:
+            hint = "" if "/pacts/" in self._request.pact_url or self._request.pact_file else A_PACT_URL
             raise CannotVerify(
-                f"{self._request.pact_url} is not a pact that can be verified: {error}", kind="not-a-pact"
+                f"{self._request.pact_url} is not a pact that can be verified: {error}{hint}",
+                kind="not-a-pact",
             ) from error
         wanted = self._request.provider_name
         if wanted is not None and wanted != pact.provider:
@@ -176,11 +183,19 @@ class _Run:
             CannotVerify: a plugin is not installed.
         """
         options = self._request.provider
-        messages = [interaction for interaction in chosen if interaction.kind != HTTP]
-        if messages and not options.transports:
+        messages = sum(interaction.kind != HTTP for interaction in chosen)
+        given = {transport["protocol"] for transport in options.transports}
+        known = {MESSAGE_TRANSPORT} | {str(interaction.document.get("transport")) for interaction in chosen}
+        unknown = given - known
+        if unknown and not pact.plugins:
             raise UsageError(
-                f"the pact has {len(messages)} message interactions, and no transport says where the provider takes "
-                "them: give --transport message:PORT/path"
+                f"--transport {min(unknown)}: the pact uses no such transport; message interactions are asked for "
+                "over message:PORT/path"
+            )
+        if messages and not given:
+            raise UsageError(
+                f"the pact has {count(messages, 'message interaction')}, and no transport says where the provider "
+                "takes them: give --transport message:PORT/path"
             )
         missing = missing_plugins(pact.plugins, os.environ)
         if missing:
@@ -190,11 +205,28 @@ class _Run:
                 "~/.pact/plugins has it",
                 kind="engine-failed",
             )
+
+    def _note_states(self, chosen: tuple[Interaction, ...], provider: StartedProvider | None) -> None:
+        """Note what may make states, and with them interactions, fail."""
+        options = self._request.provider
         stateful = sum(bool(interaction.states) for interaction in chosen)
-        if stateful and not options.states_url and not options.states_file:
+        if not stateful:
+            return
+        with_states = f"{count(stateful, 'interaction')} with provider states"
+        if not options.states_url and not options.states_file:
             self._notes.append(
-                f"{stateful} interactions have provider states, and nothing was given to set them up "
-                "(--provider-states-setup-url, --provider-states)"
+                f"there are {with_states}, and nothing was given to set them up (--provider-states-setup-url, "
+                "--provider-states): failures may come from that"
+            )
+        elif options.jobs > 1:
+            self._notes.append(
+                f"there are {with_states}, and {options.jobs} were verified at once (--jobs), on one provider: "
+                "failures may come from that"
+            )
+        if provider is not None and options.states_url and PORT not in options.states_url:
+            self._notes.append(
+                f"states were set up at {options.states_url.partition('?')[0]}, and the provider was started on port "
+                f"{provider.port}: if it is the one that sets them up, write {PORT} for its port"
             )
 
     def _wait_for_provider(self, provider: StartedProvider | None) -> str | None:
@@ -210,9 +242,12 @@ class _Run:
                 wait=options.wait,
                 deadline=self._deadline,
                 check_alive=provider.check_alive if provider else lambda: None,
+                hint=f"The command was told to listen on port {provider.port} ({{port}}, $PORT): does it?"
+                if provider
+                else "Is it running there? (--provider-base-url, --provider-health-path, --wait)",
             )
         except CannotVerify as error:
-            if provider is not None:
+            if provider is not None and not error.output:
                 error.output = provider.output()
             raise
 
@@ -274,7 +309,7 @@ def _why(verification: Verification) -> VerificationError:
     first = unknown[0].reason if unknown else "the pact has no interactions"
     return VerificationError(
         "interactions-not-verified",
-        f"{len(unknown)} of {len(verification.interactions)} interactions could not be verified, so nothing is known "
-        f"about the contract. The first: {first}",
+        f"{len(unknown)} of {len(verification.interactions)} interactions could not be verified, so there is "
+        f"no result for the contract. The first: {first}",
         retryable=True,
     )

@@ -15,7 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 from verifier.environment import without_secrets
 from verifier.errors import UsageError
-from verifier.option_values import parse_access, parse_headers, parse_states_file, parse_transports
+from verifier.option_values import (
+    parse_access,
+    parse_headers,
+    parse_states_file,
+    parse_transports,
+    with_port_placeholder,
+)
 from verifier.request import ProviderUnderTest, VerificationRequest
 
 if TYPE_CHECKING:
@@ -212,11 +218,11 @@ def build_request(settings: list[Setting]) -> VerificationRequest:
         folder=Path(value("provider_dir", ".")).resolve(),
         health_path=value("provider_health_path", "/"),
         wait=value("wait", 30.0),
-        states_url=value("provider_states_setup_url"),
+        states_url=with_port_placeholder(value("provider_states_setup_url")),
         states_teardown=value("provider_states_teardown", default=False),
         states_file=parse_states_file(value("provider_states")) if value("provider_states") else None,
         headers=parse_headers(value("custom_provider_header", ())),
-        transports=parse_transports(value("transport", ())),
+        transports=parse_transports(map(with_port_placeholder, value("transport", ()))),
         jobs=value("jobs", 1),
         request_timeout=value("request_timeout", 5.0),
     )

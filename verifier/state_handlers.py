@@ -76,6 +76,7 @@ class UrlHandler:
         self._shown = url.partition("?")[0]  # a query may hold a token
         # a little less than the core's own patience, so that the reason is known when it gives up
         self._timeout = timeout * 0.95
+        self._accepts = False
         self._connections: dict[tuple[str, str], http.client.HTTPConnection] = {}
 
     def __call__(self, change: dict[str, Any], body: bytes) -> bytes:
@@ -89,10 +90,17 @@ class UrlHandler:
             reason = f"{what}: {error or type(error).__name__}"
             raise StateChangeFailed(StateFailure(answered=False, reason=reason)) from error
         if 200 <= status < 300:
+            self._accepts = True
             return answer
         said = answer.decode(errors="replace").strip()[:MAX_REASON]
+        if said.startswith("<"):
+            said = "(a web page)"
         reason = f"{what} was answered with {status}" + (f": {said}" if said else "")
         answered = status >= 400 and status not in NOT_THE_HANDLER
+        if status == 404 and not self._accepts:
+            # nothing there has ever taken a state: it is the URL that isn't found, and not the state
+            answered = False
+            reason += ". Is --provider-states-setup-url right?"
         raise StateChangeFailed(StateFailure(answered=answered, reason=reason))
 
     def _post(self, body: bytes) -> tuple[int, bytes]:

@@ -451,7 +451,7 @@ def test_error_with_a_broken_body_is_still_that_error() -> None:
 @pytest.mark.parametrize(
     ("reply", "said"),
     [
-        (Reply(401), "The credentials are wrong, or may not do this"),
+        (Reply(401), "The credentials are wrong or expired"),
         (Reply(403, {"error": "read only"}), "403 Forbidden: read only. These credentials may not do this"),
         (Reply(404, {"error": "No pact found"}), "404 Not Found: No pact found"),
         (Reply(400, {"errors": {"success": ["can't be blank"]}}), '{"success": ["can\'t be blank"]}'),

@@ -435,7 +435,7 @@ def test_a_pact_url_off_the_broker_is_refused(tmp_path: Path, broker: EmbeddedBr
         )
         assert elsewhere.seen == []
     assert done.code == 2, done
-    assert "--pact-url is not on the configured broker" in done.err
+    assert "is not on the configured broker" in done.err
 
 
 # Everything that was started is stopped.

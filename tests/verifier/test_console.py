@@ -291,7 +291,7 @@ def test_summary(results: tuple[InteractionResult, ...], words: str) -> None:
     ("findings", "words"),
     [
         (Findings(verification(PASSED)), "was not given"),
-        (Findings(verification(ERROR), publishing=True), "only what was really verified is"),
+        (Findings(verification(ERROR), publishing=True), "there is no result to publish"),
         (
             Findings(verification(PASSED), publishing=True, published=PUBLISHED),
             "confirmed by the broker as passed: http://broker.example/results/1",

@@ -65,11 +65,11 @@ def test_error_that_its_interactions_tell_is_not_counted_twice() -> None:
 def test_case_leads_to_the_cause() -> None:
     suite = written(verification(PASSED, FAILED))
     [case] = [case for case in suite.findall("testcase") if case.find("failure") is not None]
-    assert case.attrib["name"] == "the price given a product exists (id: 7)"
+    assert case.attrib["name"] == "the price (given a product exists (id: 7))"
     assert case.attrib["classname"] == "Pact between Storefront and Products"
     failure = case.find("failure")
     assert failure is not None
-    assert failure.attrib["message"] == PRICE.description
+    assert failure.attrib["message"] == f"body $.price: {PRICE.description}"
     for part in ("body", "$.price", "34.9", '"34.90"'):
         assert part in str(failure.text)
 
@@ -112,4 +112,4 @@ def test_any_text_is_written_as_xml(text: str) -> None:
     suite = written(made)
     assert counts(suite)[0] == 2
     if text.isprintable():
-        assert suite.findall("testcase")[0].attrib["name"] == f"{text} given {text}"
+        assert suite.findall("testcase")[0].attrib["name"] == f"{text} (given {text})"

@@ -113,10 +113,13 @@ def test_url_that_is_none_is_refused(url: str) -> None:
     ("values", "said"),
     [
         ({"pact_url": ""}, r"which pact\? Give --pact-url"),
-        ({"pact_url": "ftp://broker.example/pact"}, "--pact-url is not usable: .*http:// or https://"),
-        ({"pact_url": "http://"}, "--pact-url is not usable"),
-        ({"pact_url": "http://ada:pw@broker.example/p"}, "--pact-url is not usable: .*user name or password"),
-        ({"pact_url": "http://broker.example/a b"}, "--pact-url is not usable: .*space"),
+        ({"pact_url": "ftp://broker.example/pact"}, "--pact-url .*is not usable: .*http:// or https://"),
+        ({"pact_url": "http://"}, "--pact-url .*is not usable"),
+        (
+            {"pact_url": "http://ada:pw@broker.example/p"},
+            "--pact-url .*is not usable: .*user name or password",
+        ),
+        ({"pact_url": "http://broker.example/a b"}, "--pact-url .*is not usable: .*space"),
         ({"publish": True}, "--publish-verification-results needs .*--provider-app-version"),
         ({"publish": True, "provider_version": ""}, "--provider-app-version"),
         (
@@ -196,7 +199,7 @@ OFF = [
 
 @pytest.mark.parametrize("url", OFF)
 def test_pact_off_the_configured_broker_is_refused(url: str) -> None:
-    with pytest.raises(UsageError, match="--pact-url is not") as error:
+    with pytest.raises(UsageError, match=r"--pact-url .*is not") as error:
         request(pact_url=url, broker=BROKER)
     assert "t0ken" not in str(error.value)
 

@@ -59,7 +59,7 @@ def test_any_2xx_is_a_state_that_was_set_up(status: int, body: bytes) -> None:
         assert ask(UrlHandler(provider.url, timeout=5)) == body
 
 
-@pytest.mark.parametrize("status", [400, 404, 422, 500])
+@pytest.mark.parametrize("status", [400, 422, 500])
 def test_url_that_refuses_has_answered(status: int) -> None:
     with Loopback(Reply(status, {"error": "no such product"})) as provider:
         failure = url_refusal(provider.url)
@@ -67,6 +67,23 @@ def test_url_that_refuses_has_answered(status: int) -> None:
     assert f"answered with {status}" in failure.reason
     assert "no such product" in failure.reason
     assert '"a product exists"' in failure.reason
+
+
+def test_404_is_a_handlers_word_only_where_a_handler_was_found() -> None:
+    """A wrong URL answers 404 to every state: that says nothing of the contract."""
+
+    def answer(request: Received) -> Reply:
+        return Reply(200 if request.json["state"] == "known" else 404, "<html>not found</html>")
+
+    with Loopback(answer) as provider:
+        handler = UrlHandler(provider.url, timeout=5)
+        wrong = refusal(handler, {**CHANGE, "state": "unknown"})
+        ask(handler, {**CHANGE, "state": "known"})
+        unknown = refusal(handler, {**CHANGE, "state": "unknown"})
+    assert not wrong.answered
+    assert "Is --provider-states-setup-url right?" in wrong.reason
+    assert "<html>" not in wrong.reason
+    assert unknown.answered
 
 
 @pytest.mark.parametrize("status", [401, 403, 405, 501, 502, 503, 504])
@@ -299,7 +316,7 @@ def test_relay_passes_the_change_on_and_the_values_back() -> None:
     assert relay.take() == [StateChange("setup", "one", None)]
 
 
-@pytest.mark.parametrize("status", [400, 404, 500, 503])
+@pytest.mark.parametrize("status", [400, 500, 503])
 def test_relay_answers_any_failure_with_400_which_the_core_does_not_repeat(status: int) -> None:
     with Loopback(failing(status)) as provider:
         relay = StateRelay(UrlHandler(provider.url, timeout=5))

@@ -107,6 +107,6 @@ class ConsoleReport:
             if verification.error.output:
                 yield "  Its last output:"
                 yield from (f"{GUTTER}{line}" for line in lines_of(verification.error.output))
-        yield from (f"Note: {one_line(note)}" for note in verification.notes)
+        yield from (f"{paint('Note:', 'bold yellow')} {one_line(note)}" for note in verification.notes)
         style = "bold red" if findings.publish_error else "default"
         yield paint(one_line(publication(findings)), style)

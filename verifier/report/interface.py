@@ -96,7 +96,7 @@ def publication(findings: Findings) -> str:
         already = " (it was there already)" if published.already_there else ""
         return f"Published, and confirmed by the broker as {recorded}: {published.url}{already}"
     if findings.verification.outcome == Outcome.ERROR:
-        return "Nothing was published: only what was really verified is"
+        return "Nothing was published: there is no result to publish"
     return "Not published: --publish-verification-results was not given"
 
 

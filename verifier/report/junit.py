@@ -57,7 +57,8 @@ class JunitReport:
         stream.write("\n")
 
     def _case(self, suite: ET.Element, name: str, result: InteractionResult) -> None:
-        title = " ".join([result.description, *(f"given {state}" for state in result.states)])
+        given = f" (given {'; '.join(result.states)})" if result.states else ""
+        title = f"{result.description}{given}"
         case = ET.SubElement(
             suite, "testcase", name=title, classname=name, time=f"{result.duration or 0:.3f}"
         )
@@ -68,7 +69,11 @@ class JunitReport:
             f"  expected: {mismatch.expected}\n  actual:   {mismatch.actual}"
             for mismatch in result.mismatches
         )
-        first = result.reason or (result.mismatches[0].description if result.mismatches else "")
+        first = result.reason or ""
+        if result.mismatches:
+            shown, more = result.mismatches[0], len(result.mismatches) - 1
+            first = f"{shown.attribute} {shown.identifier}: {shown.description}"
+            first += f" (and {more} more)" if more else ""
         tag = "skipped" if _is_skipped(result) else "failure" if result.outcome == Outcome.FAILED else "error"
         problem = ET.SubElement(case, tag, message=first)
         if tag != "skipped":
