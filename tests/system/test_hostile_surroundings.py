@@ -273,3 +273,60 @@ def test_an_interruption_while_stopping_leaves_nothing_behind(tmp_path: Path) ->
         process.wait()
     assert process.returncode == 130
     wait_until(lambda: not any(map(_alive, started)))
+
+
+# Mistakes that must not end in the broker as a broken contract.
+
+
+def test_a_states_url_that_is_not_there_is_not_a_broken_contract(
+    tmp_path: Path, broker: EmbeddedBroker, published: Publish
+) -> None:
+    path = published(pact(interaction("with a state", "/things/1", state="fine"), *things(2)))
+    with Loopback(
+        lambda request: Reply(200 if request.method == "GET" else 404, "<html>no</html>")
+    ) as provider:
+        states = ("--provider-states-setup-url", f"{provider.url}/mistyped")
+        arguments = (broker.url + path, "--provider-base-url", provider.url, *READY, *states)
+        done = verify(tmp_path, *arguments, *publishing(broker.url))
+    assert done.code == 3, done
+    assert "Is --provider-states-setup-url right?" in done.out
+    assert nothing_published(broker, path)
+
+
+def test_a_transport_that_the_pact_does_not_use_is_a_mistake(tmp_path: Path) -> None:
+    file = pact_file(tmp_path, messages=[{"description": "thing added", "contents": {"id": 1}}])
+    transport = ("--transport", "messages:{port}/_messages")
+    done = verify(tmp_path, file, "--provider-command", PROVIDER, *READY, *transport)
+    assert done.code == 2, done
+    assert "message:PORT/path" in done.err
+
+
+def test_states_at_another_port_than_the_provider_was_given_are_noted(tmp_path: Path) -> None:
+    file = pact_file(tmp_path, interaction("with a state", "/things/1", state="fine"))
+    with Loopback(Reply(200, {})) as elsewhere:
+        states = ("--provider-states-setup-url", f"{elsewhere.url}/_states")
+        done = verify(tmp_path, file, "--provider-command", PROVIDER, *READY, *states)
+    assert done.code == 0, done
+    assert "write {port} for its port" in done.out
+
+
+def test_the_port_may_be_written_as_the_variable(tmp_path: Path) -> None:
+    file = pact_file(tmp_path, interaction("with a state", "/things/1", state="fine"))
+    states = ("--provider-states-setup-url", "http://127.0.0.1:$PORT/_states")
+    done = verify(tmp_path, file, "--provider-command", PROVIDER, *READY, *states)
+    assert done.code == 0, done
+    assert "Note" not in done.out
+
+
+def test_a_mistyped_option_is_guessed(tmp_path: Path) -> None:
+    done = verify(tmp_path, "pact.json", "--provider-base-ulr", "http://127.0.0.1:1")
+    assert done.code == 2
+    assert "did you mean --provider-base-url?" in done.err
+
+
+def test_the_folder_of_a_report_is_made(tmp_path: Path) -> None:
+    report = tmp_path / "not" / "there" / "report.html"
+    file = pact_file(tmp_path, *things(1))
+    done = verify(tmp_path, file, "--provider-command", PROVIDER, *READY, "--html", report)
+    assert done.code == 0, done
+    assert report.exists()
