@@ -38,8 +38,9 @@ format: install ## Format the code
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-bench: install ## Time `verify` beside its peers (ARGS=--quick for a short look)
+bench: install ## Time `verify` beside its peers, and the broker (ARGS=--quick for a short look)
 	@$(BIN)/python -m benchmarks.verify $(ARGS)
+	@$(BIN)/python -m benchmarks.broker $(filter --quick,$(ARGS))
 
 clean: ## Remove what was made
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -1,7 +1,7 @@
 """A Pact Broker in one SQLite file, for development, demos and tests.
 
-It answers as the real one does (pact_broker 2.120.0 was the model) wherever it answers at all. It has no access
-control and is no place for contracts that must not be lost.
+It answers as the real one does (pact_broker 2.120.0 was the model) wherever it answers at all. It is no place for
+contracts that must not be lost.
 """
 
 from __future__ import annotations
@@ -13,35 +13,51 @@ from flask import Flask, g, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from broker.embedded import (
+    access,
     branches,
+    deployments,
+    environments,
     errors,
     for_verification,
     index,
+    integrations,
+    labels,
     matrix,
     pact_lists,
     pacticipants,
     pacts,
+    pages,
     publishing,
+    releases,
     tags,
+    triggered_webhooks,
+    user_secrets,
     verification_results,
     versions,
+    webhook_executions,
+    webhooks,
 )
 from broker.embedded.hal import is_host
 from broker.embedded.paths import NameConverter, with_raw_path
+from broker.embedded.webhook_settings import WebhookSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from wsgiref.types import StartResponse, WSGIEnvironment
 
     from flask import Response
     from flask.typing import ResponseReturnValue
 
     from broker.embedded.database import Database
+    from broker.embedded.encryption import Vault
 
 MAX_BODY_BYTES = 20_000_000
 
 # Endpoints that only read, although they are sent by POST.
 READING_POSTS = frozenset({"for_verification.selected"})
+
+# These write nothing either, but they act: a transaction that writes must not wait for a target's answer.
+ACTING_POSTS = frozenset({"webhook_executions.saved", "webhook_executions.unsaved"})
 
 
 class Broker(Flask):
@@ -50,6 +66,8 @@ class Broker(Flask):
     def __init__(self, database: Database) -> None:
         super().__init__(__name__, static_folder=None)
         self.database = database
+        self.on_triggered: Callable[[], None] = lambda: None
+        """Called when there are webhooks to deliver, after what triggered them was committed."""
 
     def wsgi_app(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Serve a request by its path as it was sent."""
@@ -66,21 +84,38 @@ class Broker(Flask):
         # Of a body without a Content-Length, Werkzeug reads as much as is allowed and says nothing of the rest.
         if request.content_length is None and len(body) >= MAX_BODY_BYTES:
             raise RequestEntityTooLarge
-        reads = request.method in {"GET", "HEAD", "OPTIONS"} or request.endpoint in READING_POSTS
+        reads = (
+            request.method in {"GET", "HEAD", "OPTIONS"} or request.endpoint in READING_POSTS | ACTING_POSTS
+        )
         with self.database.session(write=not reads) as session:
             g.session = session
-            return super().dispatch_request()
+            answer = super().dispatch_request()
+        if g.get("webhooks_triggered"):
+            self.on_triggered()
+        return answer
 
 
-def create_app(database: Database, *, base_url: str | None = None) -> Broker:
+def create_app(
+    database: Database,
+    *,
+    vault: Vault,
+    base_url: str | None = None,
+    webhooks_as: WebhookSettings = WebhookSettings(),  # noqa: B008 - it can't change
+    accounts: access.Access = access.Access(),  # noqa: B008 - nor can this
+) -> Broker:
     """Return the broker as a WSGI application.
 
     Args:
         database: where it keeps everything; prepared already.
+        vault: what keeps passwords and secrets.
         base_url: what links start with; the request's own host if not given.
+        webhooks_as: where webhooks may be sent; they are only stored until something delivers them.
+        accounts: who may read and write; everyone may do everything where there are none.
     """
     app = Broker(database)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
+    app.config["VAULT"] = vault
+    app.config["WEBHOOKS"] = webhooks_as
     app.config["BASE_URL"] = base_url.rstrip("/") if base_url else None
     app.url_map.converters["name"] = NameConverter
     app.url_map.strict_slashes = False
@@ -97,9 +132,20 @@ def create_app(database: Database, *, base_url: str | None = None) -> Broker:
         verification_results,
         for_verification,
         matrix,
+        environments,
+        deployments,
+        releases,
+        labels,
+        integrations,
+        webhooks,
+        webhook_executions,
+        triggered_webhooks,
+        user_secrets,
     ):
         app.register_blueprint(module.blueprint)
+    pages.register(app)
     errors.register(app)
+    access.protect(app, accounts, reading_posts=READING_POSTS)
     server = f"pact-dispatch/{version('pact-dispatch')}"
 
     @app.after_request

@@ -10,6 +10,7 @@ from sqlalchemy.engine import URL, Connection
 from sqlalchemy.exc import DatabaseError
 from sqlalchemy.orm import Session
 
+from broker.embedded import deployment_tables, webhook_tables  # noqa: F401 - their tables are made here too
 from broker.embedded.tables import Base
 
 if TYPE_CHECKING:
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy.pool import ConnectionPoolEntry
 
-SCHEMA_VERSION = 1
+# 1 had pacts and results; 2 added tables for everything else, and changed none.
+SCHEMA_VERSION = 2
 
 # How long a writer waits for the one before it. A write takes milliseconds.
 BUSY_TIMEOUT_MS = 30_000
@@ -45,7 +47,7 @@ class Database:
         event.listen(self._engine, "begin", _begin)
 
     def prepare(self) -> None:
-        """Create the tables where there are none, and close the file again.
+        """Create the tables that aren't there, also in a file of an earlier version, and close it again.
 
         Raises:
             DatabaseUnusableError: with a message for the person who started the broker.
@@ -58,7 +60,7 @@ class Database:
                         f"{self.path} was written by a later pact-dispatch (its schema is {version}, "
                         f"this one knows up to {SCHEMA_VERSION}). Upgrade pact-dispatch or use another file."
                     )
-                if version == 0:
+                if version < SCHEMA_VERSION:
                     Base.metadata.create_all(connection)
                     connection.exec_driver_sql(f"PRAGMA user_version = {SCHEMA_VERSION}")
         except DatabaseError as error:

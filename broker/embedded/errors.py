@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.exc import OperationalError
 
+from broker.embedded.encryption import KeyUnusableError
 from broker.embedded.hal import json_response
 
 if TYPE_CHECKING:
@@ -69,6 +70,10 @@ def register(app: Flask) -> None:
     @app.errorhandler(OperationalError)
     def no_database(error: OperationalError) -> Response:
         return json_response({"error": f"The database can't be used: {error.orig}"}, status=503)
+
+    @app.errorhandler(KeyUnusableError)
+    def no_key(error: KeyUnusableError) -> Response:
+        return json_response({"error": str(error)}, status=503)
 
     @app.errorhandler(400)
     def unreadable(error: HTTPException) -> Response:

@@ -1,4 +1,4 @@
-"""What happened when a pact was published, by the names that webhooks use (no I/O)."""
+"""What happened when a pact or a verification result was published, by the names that webhooks use (no I/O)."""
 
 from __future__ import annotations
 
@@ -11,6 +11,20 @@ if TYPE_CHECKING:
 CONTRACT_PUBLISHED = "contract_published"
 CONTRACT_REQUIRING_VERIFICATION_PUBLISHED = "contract_requiring_verification_published"
 CONTRACT_CONTENT_CHANGED = "contract_content_changed"
+VERIFICATION_PUBLISHED = "provider_verification_published"
+VERIFICATION_SUCCEEDED = "provider_verification_succeeded"
+VERIFICATION_FAILED = "provider_verification_failed"
+
+# In the order in which a real broker names them.
+WEBHOOK_EVENTS = (
+    CONTRACT_PUBLISHED,
+    CONTRACT_CONTENT_CHANGED,
+    VERIFICATION_PUBLISHED,
+    VERIFICATION_SUCCEEDED,
+    VERIFICATION_FAILED,
+    CONTRACT_REQUIRING_VERIFICATION_PUBLISHED,
+)
+VERIFICATION_EVENTS = frozenset({VERIFICATION_PUBLISHED, VERIFICATION_SUCCEEDED, VERIFICATION_FAILED})
 
 
 @dataclass(frozen=True)
@@ -44,7 +58,7 @@ def detect(
         sha: of the published content.
         previous: one for each tag of the consumer version, or a single one without a tag where it has none.
         first_for_version: false when the same content was published for the same consumer version before.
-        requires_verification: whether the provider's latest main version lacks a result for the content.
+        requires_verification: whether a version of the provider that matters lacks a result for the content.
     """
     reasons = [_reason(one) for one in previous if one.sha != sha] if first_for_version else []
     events = [CONTRACT_PUBLISHED]
@@ -58,6 +72,11 @@ def detect(
     tags = ", ".join(one.tag for one in previous if one.tag is not None)
     unchanged = f"pact content is the same as previous versions with tags {tags} and no new tags were applied"
     return Detected(tuple(events), unchanged)
+
+
+def of_result(*, success: bool) -> tuple[str, str]:
+    """Return the events of the publication of a verification result."""
+    return VERIFICATION_PUBLISHED, VERIFICATION_SUCCEEDED if success else VERIFICATION_FAILED
 
 
 def _reason(previous: Previous) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
@@ -29,12 +30,18 @@ def base_url() -> str:
 
 def encode(name: str) -> str:
     """Return a name as one segment of a URL's path."""
+    # A long list names the same few things again and again; what is long isn't worth keeping.
+    return _encode_short(name) if len(name) <= 100 else quote(name, safe="")
+
+
+@lru_cache(maxsize=4096)
+def _encode_short(name: str) -> str:
     return quote(name, safe="")
 
 
 def url(*segments: str) -> str:
     """Return the URL of a resource from the unencoded segments of its path."""
-    return "/".join((base_url(), *(encode(segment) for segment in segments)))
+    return "/".join((base_url(), *map(encode, segments)))
 
 
 def template(path: str) -> str:

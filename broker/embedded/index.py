@@ -54,6 +54,15 @@ _RELATIONS = {
         f"{_CAN_I_DEPLOY}&to={{tag}}",
         "Determine if an application version can be safely deployed to an environment identified by the given tag",
     ),
+    "pb:can-i-deploy-pacticipant-version-to-environment": (
+        f"{_CAN_I_DEPLOY}&environment={{environment}}",
+        "Determine if an application version can be safely deployed to an environment",
+    ),
+    "pb:environments": ("environments", "Environments"),
+    "pb:environment": ("environments/{uuid}", "Environment"),
+    "pb:integrations": ("integrations", "Integrations"),
+    "pb:webhooks": ("webhooks", "Webhooks"),
+    "pb:webhook": ("webhooks/{uuid}", "Webhook"),
     "pb:provider-pacts-for-verification": (
         _FOR_VERIFICATION,
         "Pact versions to be verified for the specified provider",

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 from flask import Blueprint, request
 
 from broker.embedded import matrix_query, metadata
+from broker.embedded.deployment_records import environments_of, find_environment
+from broker.embedded.environments import environment_url
 from broker.embedded.errors import invalid
 from broker.embedded.hal import json_response, link, url
-from broker.embedded.matrix_query import LatestBy, MatrixQuery, MatrixQueryError, Scope
+from broker.embedded.matrix_query import Ignored, LatestBy, MatrixQuery, MatrixQueryError, Scope
 from broker.embedded.matrix_rows import rows, select_versions
 from broker.embedded.pacts import pact_url, pact_version_url
 from broker.embedded.records import find_pacticipant, pacticipant_named
@@ -18,6 +20,7 @@ from broker.embedded.versions import represent_branches, represent_tags
 if TYPE_CHECKING:
     from flask import Response
 
+    from broker.embedded.deployment_tables import Environment
     from broker.embedded.matrix_rows import Row, Selected
     from broker.embedded.tables import Pacticipant, Version
 
@@ -46,12 +49,14 @@ def show_pair(provider: str, consumer: str) -> Response:
 
 @blueprint.get("/can-i-deploy")
 def can_i_deploy() -> Response:
-    """Answer whether a version goes together with the latest versions that have a tag."""
+    """Answer whether a version goes together with those in an environment, or the latest that have a tag."""
     errors = {name: ["is missing"] for name in ("pacticipant", "version") if not request.args.get(name)}
     tag, environment = request.args.get("to"), request.args.get("environment")
     if not tag and not environment:
         errors[""] = ["Must specify either an environment or a 'to' tag."]
-    elif environment:
+    elif tag and environment:
+        errors[""] = ["Cannot specify both an environment and a 'to' tag."]
+    elif environment and find_environment(environment) is None:
         errors["environment"] = [f"environment with name '{environment}' does not exist"]
     name = request.args.get("pacticipant", "")
     if name and find_pacticipant(name) is None:
@@ -59,15 +64,21 @@ def can_i_deploy() -> Response:
     if errors:
         raise invalid(errors)
     selector = (name, Scope(version=request.args["version"]))
-    return _answer(MatrixQuery((selector,), Scope(latest=True, tag=tag), LatestBy.CONSUMER_VERSION_PROVIDER))
+    others = Scope(environment=environment) if environment else Scope(latest=True, tag=tag)
+    ignored = tuple(Ignored(one, None) for one in request.args.getlist("ignore") if one)
+    return _answer(MatrixQuery((selector,), others, LatestBy.CONSUMER_VERSION_PROVIDER, ignored))
 
 
 def _answer(query: MatrixQuery) -> Response:
     selected = select_versions(query)
     found = rows(selected, query.latest_by)
-    results = [row.result.success if row.result else None for row in found]
-    problems = _problems(selected, found)
-    reasons = problems or [SUCCESS if found else NOTHING_TO_VERIFY]
+    counted = [row for row in found if not _is_ignored(row, query)]
+    results = [row.result.success if row.result else None for row in counted]
+    problems = _problems(selected, counted)
+    notices = [("error", text) for text in problems]
+    notices = notices or [("success", SUCCESS if counted else NOTHING_TO_VERIFY)]
+    passed_over = [row for row in found if _is_ignored(row, query)]
+    notices += [("warning", f"[IGNORED] {text}") for text in _problems([], passed_over)]
     deployable: bool | None = not problems
     if None in results and all(one.found for one in selected if one.specified):
         deployable = None  # not known yet: clients may wait for the result
@@ -75,15 +86,25 @@ def _answer(query: MatrixQuery) -> Response:
         {
             "summary": {
                 "deployable": deployable,
-                "reason": "\n".join(reasons),
+                "reason": "\n".join(text for _, text in notices),
                 "success": results.count(True),
                 "failed": results.count(False),
                 "unknown": results.count(None),
+                **({"ignored": len(passed_over)} if passed_over else {}),
             },
-            "notices": [{"type": "error" if problems else "success", "text": text} for text in reasons],
-            "matrix": _Representations().rows(found),
+            "notices": [{"type": kind, "text": text} for kind, text in notices],
+            "matrix": _Representations().rows(found, ignored=passed_over),
         }
     )
+
+
+def _is_ignored(row: Row, query: MatrixQuery) -> bool:
+    provider_version = row.result.provider_version if row.result else row.provider.version
+    parties = (
+        (row.consumer.pacticipant.name, row.publication.consumer_version.number),
+        (row.provider.pacticipant.name, provider_version.number if provider_version else None),
+    )
+    return any(one.covers(*party) for one in query.ignored for party in parties)
 
 
 def _problems(selected: list[Selected], found: list[Row]) -> list[str]:
@@ -111,9 +132,9 @@ class _Representations:
     def __init__(self) -> None:
         self._versions: dict[int, dict[str, Any]] = {}
 
-    def rows(self, found: list[Row]) -> list[dict[str, Any]]:
-        """Return all rows."""
-        return [self._row(row) for row in found]
+    def rows(self, found: list[Row], *, ignored: list[Row]) -> list[dict[str, Any]]:
+        """Return all rows; those that don't count say so."""
+        return [{**self._row(row), **({"ignored": True} if row in ignored else {})} for row in found]
 
     def _row(self, row: Row) -> dict[str, Any]:
         publication, result = row.publication, row.result
@@ -159,8 +180,19 @@ class _Representations:
                 "branch": branches[-1]["name"] if branches else None,
                 "branches": branches,
                 "branchVersions": branches,
-                "environments": [],
+                "environments": [_represent_environment(one) for one in environments_of(version)],
                 "_links": {"self": link(href)},
                 "tags": represent_tags(version),
             }
         return self._versions[version.id]
+
+
+def _represent_environment(environment: Environment) -> dict[str, Any]:
+    return {
+        "uuid": environment.uuid,
+        "name": environment.name,
+        "displayName": environment.shown_name,
+        "production": environment.production,
+        "createdAt": environment.created_at,
+        "_links": {"self": link(environment_url(environment), title="Environment", name=environment.name)},
+    }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import defaultdict
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
@@ -10,6 +12,7 @@ from urllib.parse import parse_qsl
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_KEY = re.compile(r"(q|ignore)\[\]\[(\w+)\]")
 _SELECTOR_KEYS = ("pacticipant", "version", "latest", "tag", "branch", "mainBranch", "environment")
 
 
@@ -39,12 +42,25 @@ class Scope:
 
 
 @dataclass(frozen=True)
+class Ignored:
+    """A pacticipant, or one version of it, whose results don't count."""
+
+    pacticipant: str
+    version: str | None
+
+    def covers(self, pacticipant: str, version: str | None) -> bool:
+        """Return whether a version of a pacticipant is meant; a version of None is one not known yet."""
+        return self.pacticipant == pacticipant and self.version in {None, version}
+
+
+@dataclass(frozen=True)
 class MatrixQuery:
     """What is asked of the matrix."""
 
     selectors: tuple[tuple[str, Scope], ...]
     others: Scope
     latest_by: LatestBy
+    ignored: tuple[Ignored, ...] = ()
 
 
 class MatrixQueryError(ValueError):
@@ -59,19 +75,21 @@ def parse(query: str) -> MatrixQuery:
     Raises:
         MatrixQueryError: there is no selector, or one without a pacticipant.
     """
-    selectors: list[dict[str, str]] = []
+    lists: dict[str, list[dict[str, str]]] = defaultdict(list)
     options: dict[str, str] = {}
     for name, value in parse_qsl(query, keep_blank_values=True):
-        key = name.removeprefix("q[][").removesuffix("]") if name.startswith("q[][") else None
-        if key is None:
+        match = _KEY.fullmatch(name)
+        if match is None:
             options[name] = value
-        elif key in _SELECTOR_KEYS:
-            if not selectors or key in selectors[-1]:
-                selectors.append({})
-            selectors[-1][key] = value
+        elif match[2] in _SELECTOR_KEYS:
+            found = lists[match[1]]
+            if not found or match[2] in found[-1]:
+                found.append({})
+            found[-1][match[2]] = value
+    selectors, ignored = lists["q"], lists["ignore"]
     if not selectors:
         raise MatrixQueryError("Please provide 1 or more version selectors.")
-    if any(not selector.get("pacticipant") for selector in selectors):
+    if any(not selector.get("pacticipant") for selector in (*selectors, *ignored)):
         raise MatrixQueryError("Please specify the pacticipant name")
     known = {member.value for member in LatestBy}
     latest_by = options.get("latestby")
@@ -79,6 +97,7 @@ def parse(query: str) -> MatrixQuery:
         selectors=tuple((selector["pacticipant"], _scope(selector)) for selector in selectors),
         others=_scope({key: value for key, value in options.items() if key != "version"}),
         latest_by=LatestBy(latest_by if latest_by in known else None),
+        ignored=tuple(Ignored(one["pacticipant"], one.get("version") or None) for one in ignored),
     )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import func, or_, select
 
+from broker.embedded.deployment_records import find_environment, versions_in
 from broker.embedded.matrix_query import LatestBy, MatrixQueryError, Scope
 from broker.embedded.records import find_pacticipant, find_version, latest_version, publications, session
 from broker.embedded.tables import Pacticipant, PactVersion, Publication, VerificationResult, Version
@@ -57,22 +58,23 @@ def select_versions(query: MatrixQuery) -> list[Selected]:
     They are added where the query names just one, or says which versions of the others are meant.
 
     Raises:
-        MatrixQueryError: one isn't known, or an environment is asked for, which this broker hasn't got.
+        MatrixQueryError: a pacticipant or an environment isn't known.
     """
     specified = []
     for name, scope in query.selectors:
         pacticipant = find_pacticipant(name)
         if pacticipant is None:
             raise MatrixQueryError(f"Pacticipant {name} not found")
-        specified.append(_select(pacticipant, scope, specified=True))
-    if len(specified) > 1 and not query.others.given:
+        specified += _select(pacticipant, scope, specified=True)
+    if len(query.selectors) > 1 and not query.others.given:
         return specified
     names = {one.pacticipant.id for one in specified}
     others = {pacticipant.id: pacticipant for one in specified for pacticipant in _integrated(one)}
     inferred = [
-        _select(pacticipant, query.others, specified=False)
+        selected
         for pacticipant in others.values()
         if pacticipant.id not in names
+        for selected in _select(pacticipant, query.others, specified=False)
     ]
     return specified + inferred
 
@@ -90,9 +92,28 @@ def rows(selected: list[Selected], latest_by: LatestBy) -> list[Row]:
     return found
 
 
-def _select(pacticipant: Pacticipant, scope: Scope, *, specified: bool) -> Selected:
-    if scope.environment is not None:
-        raise MatrixQueryError(f"Environment with name '{scope.environment}' does not exist")
+def _select(pacticipant: Pacticipant, scope: Scope, *, specified: bool) -> list[Selected]:
+    if scope.environment is not None and scope.version is None:
+        return _select_in(pacticipant, scope.environment, specified=specified)
+    return [_select_one(pacticipant, scope, specified=specified)]
+
+
+def _select_in(pacticipant: Pacticipant, environment: str, *, specified: bool) -> list[Selected]:
+    """Return every version that is deployed or released in an environment: each of them counts."""
+    found = find_environment(environment)
+    if found is None:
+        raise MatrixQueryError(f"Environment with name '{environment}' does not exist")
+    versions = versions_in(pacticipant, found)
+    what = "one of the versions" if len(versions) > 1 else "the version"
+    text = f"{what} of {pacticipant.name} currently in {environment}"
+    if not versions:
+        return [Selected(pacticipant, f"{text} (no such version exists)", None, False, specified)]
+    return [
+        Selected(pacticipant, f"{text} ({version.number})", version, False, specified) for version in versions
+    ]
+
+
+def _select_one(pacticipant: Pacticipant, scope: Scope, *, specified: bool) -> Selected:
     name = pacticipant.name
     if scope.version is not None:
         version = find_version(name, scope.version)

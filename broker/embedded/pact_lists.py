@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint
 from sqlalchemy import func
+from sqlalchemy.orm import aliased
 
 from broker.embedded.errors import not_found
-from broker.embedded.hal import json_response, link, url
+from broker.embedded.hal import encode, json_response, link, url
 from broker.embedded.pacts import PACT, pact_name, pact_url, with_tag
-from broker.embedded.records import between, pacticipant_named, publications, session
-from broker.embedded.tables import PactVersion, Publication
+from broker.embedded.records import between, pacticipant_named, publications, session, with_names
+from broker.embedded.tables import Pacticipant, PactVersion, Publication, Version
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,12 +27,23 @@ blueprint = Blueprint("pact_lists", __name__)
 @blueprint.get("/pacts/latest")
 def latest() -> Response:
     """Answer the latest pact of each consumer with each provider."""
-    pacts = session().scalars(latest_of_each(publications())).all()
-    titled = [(_pair_url(one, "latest"), f"Latest pact between {_pair_name(one)}") for one in pacts]
+    consumer, provider = aliased(Pacticipant), aliased(Pacticipant)
+    # The list may be long: names and times are all that it needs.
+    query = (
+        latest_of_each(publications())
+        .join(consumer, consumer.id == PactVersion.consumer_id)
+        .join(provider, provider.id == PactVersion.provider_id)
+        .with_only_columns(consumer.name, provider.name, Version.number, Publication.created_at)
+    )
+    pacts = [
+        (row[0], row[1], row[2], row[3], url("pacts", "provider", row[1], "consumer", row[0]))
+        for row in session().execute(query)
+    ]
+    titled = [(f"{one[4]}/latest", f"Latest pact between {one[0]} and {one[1]}") for one in pacts]
     deprecated = "DEPRECATED - please use the pb:pacts relation"
     return json_response(
         {
-            "pacts": [_represent_latest(one) for one in pacts],
+            "pacts": [_represent_latest(*one) for one in pacts],
             "_links": {
                 "self": link(url("pacts", "latest")),
                 "pb:pacts": [link(href, title=title) for href, title in titled],
@@ -46,7 +58,7 @@ def of_provider(provider: str) -> Response:
     """Answer all pacts of a provider."""
     query = _of_provider(publications(), provider)
     title = f"All pact versions for the provider {provider}"
-    return _answer_provider(provider, session().scalars(query).all(), (), title)
+    return _answer_provider(provider, session().scalars(with_names(query)).all(), (), title)
 
 
 @blueprint.get("/pacts/provider/<name:provider>/latest")
@@ -54,7 +66,7 @@ def latest_of_provider(provider: str) -> Response:
     """Answer a provider's latest pact with each consumer."""
     query = latest_of_each(_of_provider(publications(), provider))
     title = f"Latest pact versions for the provider {provider}"
-    return _answer_provider(provider, session().scalars(query).all(), ("latest",), title)
+    return _answer_provider(provider, session().scalars(with_names(query)).all(), ("latest",), title)
 
 
 @blueprint.get("/pacts/provider/<name:provider>/latest/<name:tag>")
@@ -62,13 +74,14 @@ def latest_tagged_of_provider(provider: str, tag: str) -> Response:
     """Answer a provider's latest pact with each consumer, among the versions with the tag."""
     query = latest_of_each(with_tag(_of_provider(publications(), provider), tag))
     title = f"Latest pact versions for the provider {provider} with consumer version tag '{tag}'"
-    return _answer_provider(provider, session().scalars(query).all(), ("latest", tag), title)
+    return _answer_provider(provider, session().scalars(with_names(query)).all(), ("latest", tag), title)
 
 
 @blueprint.get(f"{PACT}/versions")
 def versions(provider: str, consumer: str) -> Response:
     """Answer all pacts of a consumer with a provider, the latest first."""
-    pacts = session().scalars(between(publications(), provider=provider, consumer=consumer)).all()
+    query = with_names(between(publications(), provider=provider, consumer=consumer))
+    pacts = session().scalars(query).all()
     if not pacts:
         raise not_found()
     return json_response(
@@ -141,20 +154,22 @@ def _answer_provider(
     )
 
 
-def _represent_latest(publication: Publication) -> dict[str, Any]:
-    pact = publication.pact_version
-    consumer, provider = url("pacticipants", pact.consumer.name), url("pacticipants", pact.provider.name)
+def _represent_latest(
+    consumer: str, provider: str, number: str, created_at: str, pair: str
+) -> dict[str, Any]:
+    consumer_url = url("pacticipants", consumer)
+    version = link(f"{consumer_url}/versions/{encode(number)}", title="Version", name=number)
     return {
-        "createdAt": publication.created_at,
+        "createdAt": created_at,
         "_embedded": {
             "consumer": {
-                "name": pact.consumer.name,
-                "_embedded": {"version": _represent_consumer_version(publication)},
-                "_links": {"self": link(consumer)},
+                "name": consumer,
+                "_embedded": {"version": {"number": number, "_links": {"self": version}}},
+                "_links": {"self": link(consumer_url)},
             },
-            "provider": {"name": pact.provider.name, "_links": {"self": link(provider)}},
+            "provider": {"name": provider, "_links": {"self": link(url("pacticipants", provider))}},
         },
-        "_links": {"self": [link(_pair_url(publication, "latest")), link(pact_url(publication))]},
+        "_links": {"self": [link(f"{pair}/latest"), link(f"{pair}/version/{encode(number)}")]},
     }
 
 
@@ -175,10 +190,6 @@ def _represent_consumer_version(publication: Publication) -> dict[str, Any]:
 def _pair_url(publication: Publication, *more: str) -> str:
     pact = publication.pact_version
     return url("pacts", "provider", pact.provider.name, "consumer", pact.consumer.name, *more)
-
-
-def _pair_name(publication: Publication) -> str:
-    return f"{publication.pact_version.consumer.name} and {publication.pact_version.provider.name}"
 
 
 def _day(time: str) -> str:

@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Any
 from flask import Blueprint
 from sqlalchemy import delete, func, select
 
+from broker.embedded import environment_links
 from broker.embedded.bodies import json_object
+from broker.embedded.deployment_tables import Label
 from broker.embedded.errors import RefusalError, invalid
 from broker.embedded.hal import created, encode, json_response, link, no_content, template, url
+from broker.embedded.labels import represent_labels
 from broker.embedded.records import (
     ensure_pacticipant,
     find_pacticipant,
@@ -21,6 +24,7 @@ from broker.embedded.tables import Pacticipant, now
 
 if TYPE_CHECKING:
     from flask import Response
+    from sqlalchemy import Select
 
     from broker.embedded.tables import Version
 
@@ -33,14 +37,30 @@ _FIELDS = {"displayName": "display_name", "repositoryUrl": "repository_url", "ma
 @blueprint.get("/pacticipants")
 def show_all() -> Response:
     """Answer all pacticipants by name."""
-    found = session().scalars(select(Pacticipant).order_by(func.lower(Pacticipant.name))).all()
+    return _answer_list(select(Pacticipant), url("pacticipants"))
+
+
+@blueprint.get("/pacticipants/label/<name:label>")
+def show_labelled(label: str) -> Response:
+    """Answer the pacticipants with a label."""
+    labelled = select(Label.pacticipant_id).where(Label.name == label)
+    return _answer_list(
+        select(Pacticipant).where(Pacticipant.id.in_(labelled)), url("pacticipants", "label", label)
+    )
+
+
+def _answer_list(query: Select[Pacticipant], href: str) -> Response:
+    found = session().scalars(query.order_by(func.lower(Pacticipant.name))).all()
     documents = [_represent(pacticipant) for pacticipant in found]
     deprecated = "DEPRECATED - Please use the embedded pacticipants collection"
     return json_response(
         {
             "_embedded": {"pacticipants": documents},
             "_links": {
-                "self": link(url("pacticipants")),
+                "self": link(href),
+                "pb:pacticipants-with-label": link(
+                    template("pacticipants/label/{label}"), title="Find pacticipants by label"
+                ),
                 "pb:pacticipants": [
                     link(url("pacticipants", one.name), title="Pacticipant", name=one.name) for one in found
                 ],
@@ -111,7 +131,7 @@ def _update(pacticipant: Pacticipant, fields: dict[str, Any]) -> None:
 
 def _represent_one(pacticipant: Pacticipant) -> dict[str, Any]:
     document = _represent(pacticipant)
-    document["_links"]["pb:deployed-environments"] = []
+    document["_links"].update(environment_links.for_pacticipant(pacticipant))
     return document
 
 
@@ -119,7 +139,7 @@ def _represent(pacticipant: Pacticipant) -> dict[str, Any]:
     name = pacticipant.name
     path = f"pacticipants/{encode(name)}"
     version = latest_version(pacticipant)
-    embedded: dict[str, Any] = {"labels": []}
+    embedded: dict[str, Any] = {"labels": represent_labels(pacticipant)}
     if version is not None:
         deprecated = "DEPRECATED - please use latestVersion"
         embedded["latestVersion"] = _represent_version(name, version)
@@ -153,6 +173,9 @@ def _represent(pacticipant: Pacticipant) -> dict[str, Any]:
             "pb:branch-version": link(
                 template(f"{path}/branches/{{branch}}/versions/{{version}}"),
                 title=f"Get or add/create a version for a branch of {name}",
+            ),
+            "pb:label": link(
+                template(f"{path}/labels/{{label}}"), title=f"Get, create or delete a label for {name}"
             ),
             "versions": link(template(f"{path}/versions"), title="Deprecated - use pb:versions"),
         },

@@ -29,20 +29,20 @@ PACT = "/pacts/provider/<name:provider>/consumer/<name:consumer>"
 @blueprint.get(f"{PACT}/version/<name:version>")
 def by_consumer_version(provider: str, consumer: str, version: str) -> Response:
     """Answer the pact of a consumer version."""
-    return _answer(_of_version(provider, consumer, version))
+    return _answer(publication_of(provider, consumer, version))
 
 
 @blueprint.delete(f"{PACT}/version/<name:version>")
 def remove(provider: str, consumer: str, version: str) -> Response:
     """Delete the pact of a consumer version; the version stays."""
-    session().delete(_of_version(provider, consumer, version))
+    session().delete(publication_of(provider, consumer, version))
     return no_content()
 
 
 @blueprint.get(f"{PACT}/version/<name:version>/previous-distinct")
 def previous_distinct(provider: str, consumer: str, version: str) -> Response:
     """Answer the latest pact before a consumer version's that has another content."""
-    current = _of_version(provider, consumer, version)
+    current = publication_of(provider, consumer, version)
     return _answer(
         _first(
             between(publications(), provider=provider, consumer=consumer).where(
@@ -87,7 +87,7 @@ def by_content(provider: str, consumer: str, sha: str) -> Response:
 def by_content_for_versions(provider: str, consumer: str, sha: str, segment: str) -> Response:
     """Answer the content with that hash, as the pact of the consumer version in the URL's metadata."""
     publication = latest_of_content(provider, consumer, sha)
-    versions = _versions_in(metadata.decode(segment), publication.pact_version)
+    versions = versions_in(metadata.decode(segment), publication.pact_version)
     if versions:
         query = publications().where(
             Publication.pact_version == publication.pact_version, Publication.consumer_version == versions[0]
@@ -185,6 +185,14 @@ def represent(
         "pb:previous-distinct": link(
             f"{pact_url(publication)}/previous-distinct", title="Previous distinct version of this pact"
         ),
+        "pb:pact-webhooks": link(
+            url("webhooks", "provider", provider, "consumer", consumer),
+            title=f"Webhooks for the pact between {consumer} and {provider}",
+        ),
+        # A real broker has the provider's name here, in both.
+        "pb:consumer-webhooks": link(
+            url("webhooks", "consumer", provider), title=f"Webhooks for all pacts with provider {provider}"
+        ),
         "pb:tag-prod-version": link(
             template(f"{version}/tags/prod"),
             title="PUT to this resource to tag this consumer version as 'production'",
@@ -198,6 +206,10 @@ def represent(
             pact_version_url(pact, *results), title="Publish verification results"
         ),
         "pb:latest-verification-results": link(pact_version_url(pact, "verification-results", "latest")),
+        "pb:triggered-webhooks": link(
+            f"{pact_url(publication)}/triggered-webhooks",
+            title="Webhooks triggered by the publication of this pact",
+        ),
         "pb:matrix-for-consumer-version": link(
             template(
                 f"matrix?{quote('q[][pacticipant]')}={encode(consumer)}"
@@ -211,7 +223,12 @@ def represent(
     return {**json.loads(pact.content), "createdAt": publication.created_at, "_links": links}
 
 
-def _of_version(provider: str, consumer: str, number: str) -> Publication:
+def publication_of(provider: str, consumer: str, number: str) -> Publication:
+    """Return the pact of a consumer version.
+
+    Raises:
+        RefusalError: 404.
+    """
     query = between(publications(), provider=provider, consumer=consumer)
     return _first(query.where(Version.number == number))
 
@@ -223,7 +240,8 @@ def _first(query: Select[Publication]) -> Publication:
     return publication
 
 
-def _versions_in(wanted: Metadata, pact: PactVersion) -> list[Version]:
+def versions_in(wanted: Metadata, pact: PactVersion) -> list[Version]:
+    """Return the versions of a pact's consumer that the metadata of a URL names, the latest first."""
     query = select(Version).where(
         Version.pacticipant_id == pact.consumer_id,
         Version.id.in_(wanted.ids) | Version.number.in_(wanted.numbers),

@@ -13,19 +13,19 @@ from broker.embedded import publication_request
 from broker.embedded.bodies import json_object
 from broker.embedded.content import Document, describe_change, pact_sha, with_ids
 from broker.embedded.errors import RefusalError, invalid
-from broker.embedded.events import Previous, detect
+from broker.embedded.events import CONTRACT_REQUIRING_VERIFICATION_PUBLISHED, Detected, Previous, detect
 from broker.embedded.hal import json_response, link, url
 from broker.embedded.pacts import PACT, pact_name, pact_url, represent, with_tag, without_tags
 from broker.embedded.records import (
     between,
     ensure_pacticipant,
     ensure_version,
-    latest_version,
     publications,
     put_on_branch,
     put_tag,
     session,
 )
+from broker.embedded.required_verifications import versions_requiring_verification
 from broker.embedded.tables import (
     Pacticipant,
     PactVersion,
@@ -35,11 +35,15 @@ from broker.embedded.tables import (
     Version,
     now,
 )
+from broker.embedded.triggered_webhook_records import trigger
+from broker.embedded.webhook_records import applying_to, shown_description
+from broker.embedded.webhook_variables import Occasion
 
 if TYPE_CHECKING:
     from flask import Response
 
     from broker.embedded.publication_request import PublicationRequest
+    from broker.embedded.webhook_tables import TriggeredWebhook
 
 blueprint = Blueprint("publishing", __name__)
 
@@ -85,6 +89,7 @@ def put_pact(provider: str, consumer: str, version: str) -> Response:
         publication, new = _publish(consumer_version, ensure_pacticipant(provider), document)
     except _ContentChangedError as error:
         raise RefusalError(409, {"error": str(error)}) from error
+    _happened(publication, new=new)
     return json_response(represent(publication), status=201 if new else 200)
 
 
@@ -162,25 +167,50 @@ def _publish(version: Version, provider: Pacticipant, document: Document) -> tup
 def _notices(publication: Publication, *, new: bool) -> list[_Notice]:
     pact = publication.pact_version
     provider = pact.provider
+    detected, triggered = _happened(publication, new=new)
+    webhooks = applying_to(pact.consumer, provider)
     what = f"{pact.consumer.name} version {publication.consumer_version.number} and provider {provider.name}"
-    detected = detect(
-        sha=pact.sha,
-        previous=_previous(publication),
-        first_for_version=new,
-        requires_verification=_requires_verification(pact),
-    )
     notices = [
         _Notice("success", f"Pact successfully published for {what}.")
         if new
         else _Notice("success", f"Pact successfully republished for {what} with no content changes."),
         _Notice("debug", f"  View the published pact at {pact_url(publication)}"),
         _Notice("debug", f"  Events detected: {detected}"),
-        _Notice("prompt", "  Next steps:"),
+        *(_Notice("debug", _triggered_text(one)) for one in triggered),
     ]
+    if webhooks and not triggered:
+        notices.append(_Notice("debug", "  No enabled webhooks found for the detected events"))
+    steps = []
     if not _ever_verified(pact):
-        notices.append(_Notice("prompt", ADD_VERIFICATION.format(provider=provider.name)))
-    notices.append(_Notice("prompt", CONFIGURE_WEBHOOK.format(provider=provider.name)))
-    return notices
+        steps.append(ADD_VERIFICATION)
+    if not webhooks:
+        steps.append(CONFIGURE_WEBHOOK)
+    texts = ["  Next steps:", *(step.format(provider=provider.name) for step in steps)] if steps else []
+    return notices + [_Notice("prompt", text) for text in texts]
+
+
+def _happened(publication: Publication, *, new: bool) -> tuple[Detected, list[TriggeredWebhook]]:
+    """Trigger the webhooks for the publication of a pact."""
+    required = versions_requiring_verification(publication.pact_version)
+    detected = detect(
+        sha=publication.pact_version.sha,
+        previous=_previous(publication),
+        first_for_version=new,
+        requires_verification=bool(required),
+    )
+    occasions: list[Occasion] = []
+    for event in detected.events:
+        if event == CONTRACT_REQUIRING_VERIFICATION_PUBLISHED:
+            occasions += [Occasion(event, publication, required=one) for one in required]
+        else:
+            occasions.append(Occasion(event, publication))
+    return detected, trigger(occasions)
+
+
+def _triggered_text(triggered: TriggeredWebhook) -> str:
+    description = shown_description(triggered.webhook) if triggered.webhook else ""
+    logs = url("triggered-webhooks", triggered.uuid, "logs")
+    return f'  Webhook "{description}" triggered for event {triggered.event_name}.\n    View logs at {logs}'
 
 
 def _previous(publication: Publication) -> list[Previous]:
@@ -196,18 +226,6 @@ def _previous(publication: Publication) -> list[Previous]:
         untagged = session().scalar(without_tags(earlier))
         return [Previous(None, untagged.pact_version.sha if untagged else None)]
     return [Previous(tag, before.pact_version.sha if before else None) for tag, before in found.items()]
-
-
-def _requires_verification(pact: PactVersion) -> bool:
-    """Return whether the latest version on the provider's main branch lacks a result for the content."""
-    main_branch = pact.provider.main_branch
-    version = latest_version(pact.provider, branch=main_branch) if main_branch else None
-    if version is None:
-        return False
-    verified = exists().where(
-        VerificationResult.pact_version_id == pact.id, VerificationResult.provider_version_id == version.id
-    )
-    return not session().scalar(select(verified))
 
 
 def _ever_verified(pact: PactVersion) -> bool:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from flask import g
 from sqlalchemy import Select, select
+from sqlalchemy.orm import contains_eager, joinedload
 
 from broker.embedded.errors import no_such_pacticipant, not_found
 from broker.embedded.tables import (
@@ -169,6 +170,16 @@ def publications() -> Select[Publication]:
         .join(Publication.consumer_version)
         .join(Publication.pact_version)
         .order_by(Version.id.desc())
+    )
+
+
+def with_names(query: Select[Publication]) -> Select[Publication]:
+    """Return the query so that what a list shows of each publication comes with it, not one by one."""
+    return query.options(
+        contains_eager(Publication.consumer_version),
+        contains_eager(Publication.pact_version).options(
+            joinedload(PactVersion.consumer), joinedload(PactVersion.provider)
+        ),
     )
 
 

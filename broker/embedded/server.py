@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import sys
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from gunicorn.app.base import BaseApplication
 
 from broker.embedded import create_app
+from broker.embedded.access import Access
 from broker.embedded.database import Database, DatabaseUnusableError
+from broker.embedded.deliveries import THREADS as DELIVERY_THREADS
+from broker.embedded.deliveries import Deliveries
+from broker.embedded.encryption import KEY_VARIABLE, KeyUnusableError, Vault
+from broker.embedded.webhook_records import check_key
+from broker.embedded.webhook_settings import WebhookSettings
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 THREADS = 8
+
+# How long a delivery under way may hold up the stop; one that is cut off is made again at the next start.
+STOP_SECONDS = 0.5
 
 
 class CannotStartError(Exception):
@@ -32,6 +42,8 @@ class Settings:
     database: Path
     base_url: str | None
     log_level: str
+    webhooks: WebhookSettings = field(default_factory=WebhookSettings)
+    accounts: Access = field(default_factory=Access, repr=False)
 
 
 def serve(settings: Settings) -> None:
@@ -40,12 +52,14 @@ def serve(settings: Settings) -> None:
     Raises:
         CannotStartError: nothing was started.
     """
-    database = Database(settings.database, connections=THREADS)
+    database = Database(settings.database, connections=THREADS + DELIVERY_THREADS)
+    vault = Vault(os.environ.get(KEY_VARIABLE), settings.database.with_name(f"{settings.database.name}.key"))
     try:
         database.prepare()
-    except DatabaseUnusableError as error:
+        check_key(database, vault)
+    except (DatabaseUnusableError, KeyUnusableError) as error:
         raise CannotStartError(str(error)) from error
-    _Server(settings, database, _bind(settings.host, settings.port)).run()
+    _Server(settings, database, vault, _bind(settings.host, settings.port)).run()
 
 
 def _bind(host: str, port: int) -> socket.socket:
@@ -65,9 +79,11 @@ def _bind(host: str, port: int) -> socket.socket:
 
 
 class _Server(BaseApplication):
-    def __init__(self, settings: Settings, database: Database, listener: socket.socket) -> None:
+    def __init__(self, settings: Settings, database: Database, vault: Vault, listener: socket.socket) -> None:
         self._settings = settings
         self._database = database
+        self._vault = vault
+        self._deliveries: Deliveries | None = None
         self._listener = listener
         super().__init__()
 
@@ -98,7 +114,19 @@ class _Server(BaseApplication):
                 self.cfg.set(name, value)
 
     def load(self) -> Any:  # gunicorn's stubs know no Flask
-        return create_app(self._database, base_url=self._settings.base_url)
+        settings = self._settings
+        app = create_app(
+            self._database,
+            vault=self._vault,
+            base_url=settings.base_url,
+            webhooks_as=settings.webhooks,
+            accounts=settings.accounts,
+        )
+        # This runs in the worker, which alone may open the database and have threads.
+        self._deliveries = Deliveries(self._database, self._vault, settings.webhooks)
+        app.on_triggered = self._deliveries.wake
+        self._deliveries.start()
+        return app
 
     def _announce(self, arbiter: Any) -> None:
         host, port = arbiter.LISTENERS[0].getsockname()[:2]
@@ -110,4 +138,6 @@ class _Server(BaseApplication):
         sys.stdout.flush()
 
     def _close(self, _arbiter: Any, _worker: Any) -> None:
+        if self._deliveries is not None:
+            self._deliveries.stop(STOP_SECONDS)
         self._database.close()

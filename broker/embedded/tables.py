@@ -116,7 +116,7 @@ class PactVersion(Base):
     consumer_id: Mapped[int] = _owned_by("pacticipants.id")
     provider_id: Mapped[int] = _owned_by("pacticipants.id")
     sha: Mapped[str]
-    content: Mapped[str]
+    content: Mapped[str] = mapped_column(deferred=True)  # long, and of no use in a list
     created_at: Mapped[str] = mapped_column(default=now)
 
     consumer: Mapped[Pacticipant] = relationship(foreign_keys=[consumer_id])

@@ -11,10 +11,13 @@ from sqlalchemy import select
 from broker.embedded import metadata
 from broker.embedded.bodies import json_object
 from broker.embedded.errors import invalid, not_found
+from broker.embedded.events import of_result
 from broker.embedded.hal import created, json_response, link, url
-from broker.embedded.pacts import PACT, latest_of_content, pact_name, pact_version_url
+from broker.embedded.pacts import PACT, latest_of_content, pact_name, pact_version_url, versions_in
 from broker.embedded.records import ensure_version, publications, session, version_numbered
 from broker.embedded.tables import PactVersion, Publication, VerificationResult
+from broker.embedded.triggered_webhook_records import trigger
+from broker.embedded.webhook_variables import Occasion
 
 if TYPE_CHECKING:
     from flask import Response
@@ -27,8 +30,7 @@ CONTENT = f"{PACT}/pact-version/<name:sha>"
 @blueprint.post(f"{CONTENT}/verification-results")
 @blueprint.post(f"{CONTENT}/metadata/<name:segment>/verification-results")
 def publish(provider: str, consumer: str, sha: str, segment: str = "") -> Response:
-    """Take in a result. The metadata tells what the pact was chosen for, which doesn't change the result."""
-    del segment
+    """Take in a result. The metadata tells which consumer versions the pact was chosen for."""
     publication = latest_of_content(provider, consumer, sha)
     fields = json_object()
     _check(fields)
@@ -44,6 +46,11 @@ def publish(provider: str, consumer: str, sha: str, segment: str = "") -> Respon
     )
     session().add(result)
     session().flush()
+    trigger(
+        Occasion(event, verified, result)
+        for event in of_result(success=result.success)
+        for verified in _verified(publication, segment)
+    )
     return created(_represent(result, publication), _result_url(result))
 
 
@@ -53,11 +60,7 @@ def show(provider: str, consumer: str, sha: str, number: int, segment: str = "")
     """Answer a result."""
     del segment
     publication = latest_of_content(provider, consumer, sha)
-    query = select(VerificationResult).where(
-        VerificationResult.pact_version == publication.pact_version,
-        VerificationResult.id == min(number, 2**63 - 1),
-    )
-    return _answer(session().scalar(query), publication)
+    return _answer(_numbered(publication, number), publication)
 
 
 @blueprint.get(f"{CONTENT}/verification-results/latest")
@@ -93,6 +96,36 @@ def show_latest_of_consumer_version(consumer: str, number: str) -> Response:
             },
         }
     )
+
+
+def result_numbered(provider: str, consumer: str, sha: str, number: int) -> VerificationResult:
+    """Return a result of the content with that hash.
+
+    Raises:
+        RefusalError: 404.
+    """
+    result = _numbered(latest_of_content(provider, consumer, sha), number)
+    if result is None:
+        raise not_found()
+    return result
+
+
+def _numbered(publication: Publication, number: int) -> VerificationResult | None:
+    query = select(VerificationResult).where(
+        VerificationResult.pact_version == publication.pact_version,
+        VerificationResult.id == min(number, 2**63 - 1),
+    )
+    return session().scalar(query)
+
+
+def _verified(publication: Publication, segment: str) -> list[Publication]:
+    """Return the pacts that a result is for: those of the versions in the metadata, else the latest."""
+    versions = versions_in(metadata.decode(segment), publication.pact_version)
+    query = publications().where(
+        Publication.pact_version == publication.pact_version,
+        Publication.consumer_version_id.in_([version.id for version in versions]),
+    )
+    return list(session().scalars(query)) or [publication]
 
 
 def _check(fields: dict[str, Any]) -> None:
@@ -153,6 +186,10 @@ def _represent(result: VerificationResult, publication: Publication) -> dict[str
         ),
         "pb:pact-version": link(
             pact_version_url(result.pact_version, "metadata", for_version), title="Pact", name=name
+        ),
+        "pb:triggered-webhooks": link(
+            f"{_result_url(result)}/triggered-webhooks",
+            title="Webhooks triggered by the publication of this verification result",
         ),
     }
     return document

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
+from sqlalchemy.orm import joinedload, selectinload
 
+from broker.embedded import environment_links
 from broker.embedded.bodies import json_object
 from broker.embedded.errors import invalid, not_found
 from broker.embedded.hal import created, json_response, link, no_content, url
@@ -21,10 +24,13 @@ from broker.embedded.records import (
     publications,
     session,
     version_numbered,
+    with_names,
 )
-from broker.embedded.tables import Publication, Version, now
+from broker.embedded.tables import BranchVersion, Publication, Version, now
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from flask import Response
     from sqlalchemy import Select
 
@@ -94,6 +100,11 @@ def answer_latest(version: Version | None) -> Response:
 
 def answer_list(query: Select[Version], href: str, title: str) -> Response:
     """Answer a list of versions, the latest first."""
+    query = query.options(
+        joinedload(Version.pacticipant),
+        selectinload(Version.tags),
+        selectinload(Version.branch_versions).joinedload(BranchVersion.branch),
+    )
     found = session().scalars(query.order_by(Version.id.desc())).all()
     links = [
         link(
@@ -105,7 +116,7 @@ def answer_list(query: Select[Version], href: str, title: str) -> Response:
     ]
     return json_response(
         {
-            "_embedded": {"versions": [represent(version) for version in found]},
+            "_embedded": {"versions": _represent_all(found)},
             "_links": {"self": link(href, title=title), "pb:versions": links, "versions": links},
         }
     )
@@ -113,9 +124,40 @@ def answer_list(query: Select[Version], href: str, title: str) -> Response:
 
 def represent(version: Version) -> dict[str, Any]:
     """Return a version as clients see it."""
+    (document,) = _represent_all([version])
+    return document
+
+
+def _represent_all(found: Sequence[Version]) -> list[dict[str, Any]]:
+    """Return versions as clients see them, with the same few queries for one as for many."""
+    links = environment_links.for_versions(found)
+    of_them = Publication.consumer_version_id.in_([version.id for version in found])
+    pacts: dict[int, list[Publication]] = defaultdict(list)
+    for publication in session().scalars(with_names(publications().where(of_them))):
+        pacts[publication.consumer_version_id].append(publication)
+    branches = {one.branch_id for version in found for one in version.branch_versions}
+    newest = select(BranchVersion.branch_id, func.max(BranchVersion.version_id)).group_by(
+        BranchVersion.branch_id
+    )
+    latest = {
+        (row[0], row[1]) for row in session().execute(newest.where(BranchVersion.branch_id.in_(branches)))
+    }
+    return [
+        _represent(
+            version,
+            pacts[version.id],
+            {one.id for one in version.branch_versions if (one.branch_id, one.version_id) in latest},
+            links[version.id],
+        )
+        for version in found
+    ]
+
+
+def _represent(
+    version: Version, pacts: Sequence[Publication], latest: set[int], links: environment_links.Links
+) -> dict[str, Any]:
     pacticipant = version.pacticipant.name
     href = url("pacticipants", pacticipant, "versions", version.number)
-    pacts = session().scalars(publications().where(Publication.consumer_version == version)).all()
     fields = {
         "number": version.number,
         "buildUrl": version.build_url,
@@ -124,7 +166,10 @@ def represent(version: Version) -> dict[str, Any]:
     }
     return {
         **{key: value for key, value in fields.items() if value is not None},
-        "_embedded": {"branchVersions": represent_branches(version), "tags": _represent_tags(version)},
+        "_embedded": {
+            "branchVersions": _represent_branches(version, latest),
+            "tags": _represent_tags(version),
+        },
         "_links": {
             "self": link(href, title="Version", name=version.number),
             "pb:pacticipant": link(url("pacticipants", pacticipant), title="Pacticipant", name=pacticipant),
@@ -136,17 +181,17 @@ def represent(version: Version) -> dict[str, Any]:
                 title="Latest verification results for consumer version",
             ),
             "pb:pact-versions": [link(pact_url(one), title="Pact", name=pact_name(one)) for one in pacts],
-            "pb:deployed-environments": [],
-            "pb:released-environments": [],
-            "pb:record-deployment": [],
-            "pb:record-release": [],
+            **links,
         },
     }
 
 
 def represent_branches(version: Version) -> list[dict[str, Any]]:
     """Return the branches that a version is on, and whether it is their latest."""
-    latest = latest_branch_version_ids(version)
+    return _represent_branches(version, latest_branch_version_ids(version))
+
+
+def _represent_branches(version: Version, latest: set[int]) -> list[dict[str, Any]]:
     pacticipant = version.pacticipant.name
     return [
         {

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, urlencode
 
 RECORDED_BASE = "http://127.0.0.1:9292"
 
-# What a real broker has and this one hasn't (yet): webhooks, deployments, labels, diffs, badges, documentation
+# What a real broker has and this one hasn't (yet): deployments, labels, diffs, badges, documentation
 # pages, and listings by branch.
 LATER_LINKS = {
     "curies",
@@ -17,7 +17,6 @@ LATER_LINKS = {
     "pb:can-i-deploy-badge",
     "pb:can-i-deploy-branch-to-environment-badge",
     "pb:can-i-deploy-pacticipant-version-to-environment",
-    "pb:consumer-webhooks",
     "pb:deployed-environments",
     "pb:diff",
     "pb:diff-previous-distinct",
@@ -31,7 +30,6 @@ LATER_LINKS = {
     "pb:latest-provider-pacts-with-main-branch",
     "pb:main-branch-pact-versions",
     "pb:metrics",
-    "pb:pact-webhooks",
     "pb:pacticipants-with-label",
     "pb:provider-pacts-with-branch",
     "pb:provider-pacts-with-main-branch",
@@ -39,12 +37,10 @@ LATER_LINKS = {
     "pb:record-deployment",
     "pb:record-release",
     "pb:tagged-pact-versions",
-    "pb:triggered-webhooks",
-    "pb:webhook",
-    "pb:webhooks",
 }
-# Notices about webhooks, and the headline that stands over the one asking for a webhook.
-LATER_NOTICES = re.compile(r"  Webhook \"|  No enabled webhooks|    \* Configure separate|  Next steps:")
+# Notices about webhooks, and the headline that stands over the one asking for a webhook: compared only where the
+# recorded webhooks are there too.
+WEBHOOK_NOTICES = re.compile(r"  Webhook \"|  No enabled webhooks|    \* Configure separate|  Next steps:")
 
 # What stands for the same thing on both sides, under different names.
 _TOKEN = re.compile(
@@ -61,8 +57,9 @@ _PARSER_ERROR = re.compile(r"(JSON::ParserError - ).*", re.DOTALL)
 class Dictionary:
     """What is called how: a hash or a number of the recording, and what it is here. It must be one-to-one."""
 
-    def __init__(self, base: str) -> None:
+    def __init__(self, base: str, *, with_webhooks: bool = False) -> None:
         self.base = base
+        self._with_webhooks = with_webhooks
         self._ours: dict[tuple[str, str], str] = {}
         self._recorded: dict[tuple[str, str], str] = {}
 
@@ -72,7 +69,7 @@ class Dictionary:
 
     def differences(self, recorded: Any, ours: Any, path: str = "") -> list[str]:
         """Return where our answer differs from the recorded one, learning names on the way."""
-        recorded, ours = _without_later(recorded), _without_later(ours)
+        recorded, ours = self._without_later(recorded), self._without_later(ours)
         if isinstance(recorded, dict) and isinstance(ours, dict):
             found = []
             if recorded.keys() != ours.keys():
@@ -95,6 +92,13 @@ class Dictionary:
         return (
             [] if recorded == ours and type(recorded) is type(ours) else [f"{path}: {recorded!r} != {ours!r}"]
         )
+
+    def _without_later(self, value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: item for key, item in value.items() if key not in LATER_LINKS}
+        if isinstance(value, list) and not self._with_webhooks:
+            return [item for item in value if not _is_about_webhooks(item)]
+        return value
 
     def _text_differences(self, recorded: str, ours: str, path: str) -> list[str]:
         shape, names = _read(recorded, RECORDED_BASE)
@@ -145,16 +149,6 @@ def _decoded(segment: str) -> list[tuple[str, str]]:
     return parse_qsl(base64.urlsafe_b64decode(segment + "=" * (-len(segment) % 4)).decode())
 
 
-def _without_later(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: item for key, item in value.items() if key not in LATER_LINKS}
-    if isinstance(value, list):
-        return [
-            item
-            for item in value
-            if not (
-                isinstance(item, dict)
-                and LATER_NOTICES.match(str(item.get("text") or item.get("message") or ""))
-            )
-        ]
-    return value
+def _is_about_webhooks(item: Any) -> bool:
+    text = str(item.get("text") or item.get("message") or "") if isinstance(item, dict) else ""
+    return WEBHOOK_NOTICES.match(text) is not None

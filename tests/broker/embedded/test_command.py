@@ -138,7 +138,7 @@ def test_version_and_help() -> None:
     assert run("nonsense").returncode == 2
 
 
-@pytest.mark.parametrize("library", ["flask", "gunicorn", "sqlalchemy"])
+@pytest.mark.parametrize("library", ["cryptography", "flask", "gunicorn", "sqlalchemy"])
 def test_a_missing_extra_is_said(library: str) -> None:
     code = (
         f"import sys; sys.modules[{library!r}] = None; from app.cli import main; sys.exit(main(['broker']))"

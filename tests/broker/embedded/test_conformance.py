@@ -1,8 +1,9 @@
 """The exchanges recorded from a real Pact Broker 2.120.0, replayed in their order against this one.
 
 Between some of them the recording has changes that aren't part of it; they are made here, as named steps.
-Known differences, all in `comparison.py` or `DIFFERENCES`: what belongs to webhooks, deployments, labels, diffs and
-documentation pages is left out; hashes, ids and times are ours.
+Known differences, all in `comparison.py` or `DIFFERENCES`: what belongs to deployments, labels, diffs and
+documentation pages is left out, and the notices of webhooks are (they have `test_webhook_conformance.py`); hashes,
+ids and times are ours.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from broker.embedded import access
 from tests.processes import BIN
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def test_examples_are_true(broker: EmbeddedBroker, pact: dict[str, Any], tmp_pat
     (tmp_path / "pacts" / "foo-bar.json").write_text(json.dumps(pact))
     script = "".join(blocks).replace("http://127.0.0.1:9292", broker.url)
     promised = re.findall(r"# exits with (\d)", script)
-    assert promised == ["1", "0"]
+    assert promised == ["1", "0", "0", "1", "0"]
     script = re.sub(r"# exits with \d.*", '; echo "exits with $?"', script)
 
     done = subprocess.run(
@@ -42,3 +43,12 @@ def test_examples_are_true(broker: EmbeddedBroker, pact: dict[str, Any], tmp_pat
     assert "not found" not in done.stdout + done.stderr
     for shown in ('"providerSummary":{"successful":["Bar"]', '"deployable":true'):
         assert shown in done.stdout
+
+
+def test_the_accounts_are_accounts(tmp_path: Path) -> None:
+    (example,) = re.findall(r"```toml\n(.*?)```", DOCUMENT.read_text(), re.DOTALL)
+    file = tmp_path / "access.toml"
+    file.write_text(example)
+    file.chmod(0o600)
+    accounts = access.from_file(file)
+    assert [one.may_write for one in (*accounts.users, *accounts.tokens)] == [True, False, True]

@@ -1,0 +1,127 @@
+"""The interactions of a pact, and how each fared in a verification, for a page (no I/O)."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+# A body beyond this is cut: a page is for reading.
+MAX_SHOWN = 20_000
+
+
+@dataclass(frozen=True)
+class Interaction:
+    """An interaction, or a message.
+
+    Attributes:
+        id: the hash that results name it by.
+        summary: ``GET /thing -> 200``, or nothing for a message.
+        parts: what there is to unfold: a heading and JSON.
+    """
+
+    id: str | None
+    description: str
+    states: tuple[str, ...]
+    summary: str
+    parts: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How an interaction fared."""
+
+    description: str
+    success: bool | None
+    problems: tuple[str, ...]
+
+
+def interactions_in(content: Any) -> list[Interaction]:
+    """Return the interactions and messages of a pact's content, whatever shape it has."""
+    if not isinstance(content, dict):
+        return []
+    lists = (content.get("interactions"), content.get("messages"))
+    return [_interaction(one) for items in lists if isinstance(items, list) for one in items]
+
+
+def outcomes(test_results: Any, known: list[Interaction]) -> list[Outcome]:
+    """Return how each interaction fared, as far as the verifier told.
+
+    Verifiers send a list of results, or an object with ``tests`` or ``examples`` in it; each names its interaction
+    by id or by description.
+    """
+    if isinstance(test_results, dict):
+        test_results = next(
+            (test_results[key] for key in ("tests", "examples") if isinstance(test_results.get(key), list)),
+            [],
+        )
+    if not isinstance(test_results, list):
+        return []
+    names = {one.id: one.description for one in known if one.id}
+    return [_outcome(one, names) for one in test_results if isinstance(one, dict)]
+
+
+def shown(value: Any) -> str:
+    """Return a value as indented JSON, cut where it gets too long."""
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}\n…"
+
+
+def _interaction(item: Any) -> Interaction:
+    if not isinstance(item, dict):
+        return Interaction(None, str(item), (), "", ())
+    request, response = item.get("request"), item.get("response")
+    summary = ""
+    if isinstance(request, dict) and "method" in request:
+        summary = f"{str(request['method']).upper()} {request.get('path', '/')}"
+        if isinstance(response, dict) and "status" in response:
+            summary += f" → {response['status']}"
+    keys = ("request", "response", "contents", "metadata", "matchingRules", "comments")
+    parts = tuple((key, shown(item[key])) for key in keys if item.get(key))
+    identifier = item.get("_id")
+    return Interaction(
+        identifier if isinstance(identifier, str) else None,
+        str(item.get("description", "(no description)")),
+        _states(item),
+        summary,
+        parts,
+    )
+
+
+def _states(item: dict[str, Any]) -> tuple[str, ...]:
+    states = item.get("providerStates", item.get("providerState", item.get("provider_state")))
+    if isinstance(states, str):
+        return (states,)
+    if not isinstance(states, list):
+        return ()
+    return tuple(str(one.get("name", "")) if isinstance(one, dict) else str(one) for one in states)
+
+
+def _outcome(test: dict[str, Any], names: dict[str, str]) -> Outcome:
+    identifier = test.get("interactionId")
+    named = names.get(identifier) if isinstance(identifier, str) else None
+    description = named or test.get("interactionDescription") or test.get("description") or identifier
+    success = test.get("success")
+    if not isinstance(success, bool):
+        success = {"passed": True, "failed": False}.get(str(test.get("status")))
+    problems = [
+        _problem(one)
+        for key in ("mismatches", "exceptions")
+        if isinstance(test.get(key), list)
+        for one in test[key]
+    ]
+    if isinstance(test.get("exception"), dict):
+        problems.append(_problem(test["exception"]))
+    return Outcome(str(description or "(unnamed)"), success, tuple(problems))
+
+
+def _problem(problem: Any) -> str:
+    if not isinstance(problem, dict):
+        return str(problem)
+    text = next((str(problem[key]) for key in ("description", "mismatch", "message") if problem.get(key)), "")
+    where = next((str(problem[key]) for key in ("identifier", "path") if problem.get(key)), "")
+    kind = next((str(problem[key]) for key in ("attribute", "type") if problem.get(key)), "")
+    start = " ".join(part for part in (kind, where) if part)
+    if not text:
+        return start or shown(problem)
+    return f"{start}: {text}" if start else text

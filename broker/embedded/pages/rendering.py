@@ -1,0 +1,66 @@
+"""Rendering a template into an answer, with the headers that a page needs."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Any
+from urllib.parse import urlsplit
+
+from flask import Response
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from broker.embedded.hal import url
+
+
+def _day_and_time(time: str | None) -> str:
+    """Return a time of the tables for a reader."""
+    if not time:
+        return ""
+    return datetime.fromisoformat(time).astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def _is_web_url(text: object) -> bool:
+    """Return whether a text that somebody sent may become a link: ``javascript:`` may not."""
+    try:
+        return isinstance(text, str) and urlsplit(text).scheme in {"http", "https"}
+    except ValueError:
+        return False
+
+
+_templates = Environment(
+    loader=PackageLoader("broker.embedded.pages"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_templates.filters["time"] = _day_and_time
+_templates.tests["web_url"] = _is_web_url
+_templates.globals.update(url=url, version=version("pact-dispatch"))
+
+STYLE = _templates.get_template("style.css").render()
+_templates.globals["style"] = STYLE
+
+_STYLE_HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
+POLICY = (
+    f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'"
+)
+
+
+def render(template: str, *, status: int = 200, **values: Any) -> Response:
+    """Return a page.
+
+    Args:
+        template: the file's name.
+        status: of the answer.
+        values: what the template shows; it escapes them.
+    """
+    html = _templates.get_template(template).render(status=status, **values)
+    response = Response(html, status=status, content_type="text/html;charset=utf-8")
+    response.headers["Content-Security-Policy"] = POLICY
+    response.headers["Referrer-Policy"] = "same-origin"
+    return response
