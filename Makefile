@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint format bench clean
+.PHONY: help install demo browser test lint format bench clean
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,7 +25,14 @@ $(STAMP): pyproject.toml
 demo: install ## See a changed pact verified, and its result in a broker
 	@$(BIN)/python examples/demo.py
 
-test: install ## Run the tests, in parallel
+browser: ## Install the browser that a few tests look at pages with, where that can be done
+	@for name in chromium chromium-browser google-chrome; do command -v $$name >/dev/null && exit 0; done; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  echo "Installing Chromium ..."; \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null; \
+	else echo "No Chromium: the tests that need one are skipped" >&2; fi
+
+test: install browser ## Run the tests, in parallel
 	@$(BIN)/python -m pytest -n auto $(ARGS)
 
 lint: install ## Check format, rules, types and the direction of imports

@@ -9,7 +9,7 @@ from flask import Blueprint, request
 from sqlalchemy import select
 
 from broker.embedded.bodies import json_object
-from broker.embedded.deployment_records import currently_deployed, currently_supported, environment_with
+from broker.embedded.deployment_records import currently_deployed, environment_with
 from broker.embedded.deployment_tables import Deployment
 from broker.embedded.environments import environment_url
 from broker.embedded.environments import represent as represent_environment
@@ -32,29 +32,6 @@ OF_VERSION = (
 )
 IN_ENVIRONMENT = "/environments/<name:uuid>/deployed-versions/currently-deployed"
 DEPLOYMENT = "/deployed-versions/<name:uuid>"
-
-
-def deployed_or_released_versions(pacticipant: Pacticipant) -> list[tuple[Version, str]]:
-    """Return the versions of a pacticipant that are in use, and where.
-
-    These are, beside the latest on the main branch, the provider versions for which
-    ``contract_requiring_verification_published`` asks whether they have verified a content.
-
-    Returns:
-        One entry for each version and environment, the newest record first, with a description in a real
-        broker's words: ``deployed in production``, ``released in production``. A version that is deployed to
-        several application instances of one environment is listed once for it.
-    """
-    of_it = Version.pacticipant_id == pacticipant.id
-    found = [
-        (one.version, f"deployed in {one.environment.name}")
-        for one in session().scalars(currently_deployed().where(of_it))
-    ]
-    found += [
-        (one.version, f"released in {one.environment.name}")
-        for one in session().scalars(currently_supported().where(of_it))
-    ]
-    return list(dict.fromkeys(found))
 
 
 @blueprint.post(OF_VERSION)

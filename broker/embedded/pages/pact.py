@@ -15,10 +15,10 @@ from broker.embedded.pages.rendering import render
 from broker.embedded.pages.results import last_results, results_of
 from broker.embedded.records import between, publications, session
 from broker.embedded.tables import BranchVersion, PactVersion, Publication, Tag, Version
+from broker.embedded.triggered_webhook_records import by_publication
+from broker.embedded.webhook_tables import WebhookExecution
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from flask import Response
 
 # More of either is for clients.
@@ -43,10 +43,29 @@ def show_content(provider: str, consumer: str, sha: str, segment: str = "") -> R
     return _show(latest_of_content(provider, consumer, sha))
 
 
-def webhooks_of_pact(publication: Publication) -> Sequence[Any]:
-    """Return the webhooks of a pact with their deliveries, for the ``webhooks`` block of the page."""
-    del publication
-    return ()
+def webhooks_of_pact(publication: Publication) -> list[dict[str, Any]]:
+    """Return what the publication of a pact has triggered, with each try to deliver it, the latest first.
+
+    The logs were redacted when they were written.
+    """
+    query = by_publication(publication).limit(MOST_LISTED)
+    triggered = session().scalars(query).all()
+    tries: dict[int, list[WebhookExecution]] = {}
+    found = select(WebhookExecution).where(
+        WebhookExecution.triggered_webhook_id.in_([one.id for one in triggered])
+    )
+    for execution in session().scalars(found.order_by(WebhookExecution.id)):
+        tries.setdefault(execution.triggered_webhook_id, []).append(execution)
+    return [
+        {
+            "name": (one.webhook.description if one.webhook else None) or "a webhook",
+            "event": one.event_name,
+            "status": one.status.replace("_", " "),
+            "triggered_at": one.created_at,
+            "tries": tries.get(one.id, ()),
+        }
+        for one in triggered
+    ]
 
 
 def _show(publication: Publication | None) -> Response:

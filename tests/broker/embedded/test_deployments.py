@@ -7,11 +7,7 @@ import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from flask import Flask, g
 
-from broker.embedded.database import Database
-from broker.embedded.deployments import deployed_or_released_versions
-from broker.embedded.records import pacticipant_named
 from tests.broker.embedded.test_environments import create
 from tests.processes import BIN, EmbeddedBroker
 
@@ -229,24 +225,6 @@ def test_an_environment_and_a_tag_are_one_too_many(
     query = {"pacticipant": "Foo", "version": "1", "environment": "production", "to": "prod"}
     answer = shared_broker.get("/can-i-deploy", params=query)
     assert answer.json() == {"errors": {"": ["Cannot specify both an environment and a 'to' tag."]}}
-
-
-def test_versions_in_use_are_told_with_where(broker: EmbeddedBroker) -> None:
-    production, test = create(broker), create(broker, "test")
-    deploy(broker, "1", production)
-    deploy(broker, "1", production, applicationInstance="blue")
-    deploy(broker, "1", test)
-    release(broker, "2", production)
-    deploy(broker, "3", test)
-
-    with Flask(__name__).app_context(), Database(broker.database).session(write=False) as session:
-        g.session = session
-        found = deployed_or_released_versions(pacticipant_named("Bar"))
-        assert [(version.number, where) for version, where in found] == [
-            ("3", "deployed in test"),
-            ("1", "deployed in production"),
-            ("2", "released in production"),
-        ]
 
 
 def client(broker: EmbeddedBroker, *arguments: str) -> str:
