@@ -52,14 +52,17 @@ def serve(settings: Settings) -> None:
     Raises:
         CannotStartError: nothing was started.
     """
+    # first, so that a port that is taken leaves no file behind
+    listener = _bind(settings.host, settings.port)
     database = Database(settings.database, connections=THREADS + DELIVERY_THREADS)
     vault = Vault(os.environ.get(KEY_VARIABLE), settings.database.with_name(f"{settings.database.name}.key"))
     try:
         database.prepare()
         check_key(database, vault)
     except (DatabaseUnusableError, KeyUnusableError) as error:
+        listener.close()
         raise CannotStartError(str(error)) from error
-    _Server(settings, database, vault, _bind(settings.host, settings.port)).run()
+    _Server(settings, database, vault, listener).run()
 
 
 def _bind(host: str, port: int) -> socket.socket:
@@ -74,7 +77,10 @@ def _bind(host: str, port: int) -> socket.socket:
             listener.listen(2048)
             on_error.pop_all()
     except OSError as error:
-        raise CannotStartError(f"Cannot listen on {host}:{port}: {error.strerror or error}.") from error
+        raise CannotStartError(
+            f"Cannot listen on {host}:{port}: {error.strerror or error}. "
+            "Choose another address with --bind HOST:PORT; port 0 takes a free one."
+        ) from error
     return listener
 
 

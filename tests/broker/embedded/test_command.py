@@ -58,7 +58,9 @@ def test_a_taken_port_is_said(tmp_path: Path) -> None:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         done = run("broker", "--bind", address, "--database", str(tmp_path / "x.sqlite3"))
     assert (done.returncode, done.stdout) == (3, "")
-    assert done.stderr == f"pact-dispatch broker: Cannot listen on {address}: Address already in use.\n"
+    assert f"pact-dispatch broker: Cannot listen on {address}: Address already in use. " in done.stderr
+    assert "--bind" in done.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(
