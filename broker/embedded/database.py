@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy.pool import ConnectionPoolEntry
 
-# 1 had pacts and results; 2 added tables for everything else, and changed none.
-SCHEMA_VERSION = 2
+# 1 had pacts and results; each later one added tables, and changed none: 2 those of everything else, 3 events.
+SCHEMA_VERSION = 3
 
 # How long a writer waits for the one before it. A write takes milliseconds.
 BUSY_TIMEOUT_MS = 30_000

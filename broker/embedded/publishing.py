@@ -37,6 +37,7 @@ from broker.embedded.tables import (
 )
 from broker.embedded.triggered_webhook_records import trigger
 from broker.embedded.webhook_records import applying_to, shown_description
+from broker.embedded.webhook_tables import PublicationEvents
 from broker.embedded.webhook_variables import Occasion
 
 if TYPE_CHECKING:
@@ -198,6 +199,8 @@ def _happened(publication: Publication, *, new: bool) -> tuple[Detected, list[Tr
         first_for_version=new,
         requires_verification=bool(required),
     )
+    names = json.dumps(detected.events)
+    session().add(PublicationEvents(publication_id=publication.id, events=names, comment=detected.comment))
     occasions: list[Occasion] = []
     for event in detected.events:
         if event == CONTRACT_REQUIRING_VERIFICATION_PUBLISHED:

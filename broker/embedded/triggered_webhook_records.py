@@ -67,6 +67,11 @@ def by_result(result_id: int) -> Select[TriggeredWebhook]:
     return _shown().where(TriggeredWebhook.verification_result_id == result_id)
 
 
+def by_webhook(webhook: Webhook) -> Select[TriggeredWebhook]:
+    """Return the query for what a webhook was triggered for, the latest first."""
+    return _shown().where(TriggeredWebhook.webhook == webhook)
+
+
 def latest_of_pair(provider: str, consumer: str) -> Select[TriggeredWebhook]:
     """Return the query for the latest delivery of each webhook and event for a consumer with a provider."""
     pacts = between(publications(), provider=provider, consumer=consumer).with_only_columns(Publication.id)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from sqlalchemy import ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
@@ -40,6 +42,24 @@ class Webhook(Base):
 
     consumer: Mapped[Pacticipant | None] = relationship(foreign_keys=[consumer_id])
     provider: Mapped[Pacticipant | None] = relationship(foreign_keys=[provider_id])
+
+
+class PublicationEvents(Base):
+    """What happened, for webhooks, when a pact was published; publishing it again happens again."""
+
+    __tablename__ = "publication_events"
+    __table_args__ = (_AUTOINCREMENT,)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    publication_id: Mapped[int] = mapped_column(ForeignKey("publications.id", ondelete="CASCADE"), index=True)
+    events: Mapped[str]  # a JSON array of names
+    comment: Mapped[str | None]  # why the content counts as changed, or as unchanged
+    created_at: Mapped[str] = mapped_column(default=now)
+
+    def names(self) -> list[str]:
+        """Return the names of the events."""
+        names: list[str] = json.loads(self.events)
+        return names
 
 
 class TriggeredWebhook(Base):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from flask import request
 
 from broker.embedded.errors import RefusalError
-from broker.embedded.pages import pact, pacticipant, pacts, result
+from broker.embedded.pages import pact, pacticipant, pacts, result, webhooks
 from broker.embedded.pages.rendering import render
 
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ PAGES: dict[str, Callable[..., Response]] = {
     "pacts.by_content_for_versions": pact.show_content,
     "verification_results.show": result.show,
     "pacticipants.show": pacticipant.show,
+    "webhooks.show_all": webhooks.show_all,
+    "webhooks.show": webhooks.show,
 }
 
 

@@ -9,20 +9,18 @@ from sqlalchemy import select
 
 from broker.embedded.errors import not_found
 from broker.embedded.pacts import latest_of_content
+from broker.embedded.pages.deliveries import MOST_LISTED, deliveries
 from broker.embedded.pages.interactions import interactions_in
 from broker.embedded.pages.pacts import branches_of, by_version
 from broker.embedded.pages.rendering import render
 from broker.embedded.pages.results import last_results, results_of
+from broker.embedded.pages.webhooks import publications_events, webhooks_of
 from broker.embedded.records import between, publications, session
 from broker.embedded.tables import BranchVersion, PactVersion, Publication, Tag, Version
 from broker.embedded.triggered_webhook_records import by_publication
-from broker.embedded.webhook_tables import WebhookExecution
 
 if TYPE_CHECKING:
     from flask import Response
-
-# More of either is for clients.
-MOST_LISTED = 50
 
 
 def show_version(provider: str, consumer: str, version: str) -> Response:
@@ -43,35 +41,11 @@ def show_content(provider: str, consumer: str, sha: str, segment: str = "") -> R
     return _show(latest_of_content(provider, consumer, sha))
 
 
-def webhooks_of_pact(publication: Publication) -> list[dict[str, Any]]:
-    """Return what the publication of a pact has triggered, with each try to deliver it, the latest first.
-
-    The logs were redacted when they were written.
-    """
-    query = by_publication(publication).limit(MOST_LISTED)
-    triggered = session().scalars(query).all()
-    tries: dict[int, list[WebhookExecution]] = {}
-    found = select(WebhookExecution).where(
-        WebhookExecution.triggered_webhook_id.in_([one.id for one in triggered])
-    )
-    for execution in session().scalars(found.order_by(WebhookExecution.id)):
-        tries.setdefault(execution.triggered_webhook_id, []).append(execution)
-    return [
-        {
-            "name": (one.webhook.description if one.webhook else None) or "a webhook",
-            "event": one.event_name,
-            "status": one.status.replace("_", " "),
-            "triggered_at": one.created_at,
-            "tries": tries.get(one.id, ()),
-        }
-        for one in triggered
-    ]
-
-
 def _show(publication: Publication | None) -> Response:
     if publication is None:
         raise not_found()
     pact = publication.pact_version
+    happened = publications_events(publication)
     return render(
         "pact.html",
         consumer=pact.consumer.name,
@@ -87,7 +61,9 @@ def _show(publication: Publication | None) -> Response:
         interactions=interactions_in(json.loads(pact.content)),
         results=results_of(pact.id, limit=MOST_LISTED),
         versions=_versions(pact),
-        webhooks=webhooks_of_pact(publication),
+        happened=happened,
+        webhooks=webhooks_of(publication, happened),
+        deliveries=deliveries(by_publication(publication)),
         most=MOST_LISTED,
     )
 

@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING
 from sqlalchemy import select
 
 from broker.embedded.errors import not_found
+from broker.embedded.events import of_result
 from broker.embedded.pacts import latest_of_content
+from broker.embedded.pages.deliveries import MOST_LISTED, deliveries
 from broker.embedded.pages.interactions import interactions_in, outcomes
 from broker.embedded.pages.rendering import render
 from broker.embedded.records import session
 from broker.embedded.tables import VerificationResult
+from broker.embedded.triggered_webhook_records import by_result
 
 if TYPE_CHECKING:
     from flask import Response
@@ -46,4 +49,7 @@ def show(provider: str, consumer: str, sha: str, number: int, segment: str = "")
             str(verified_by[key]) for key in ("implementation", "version") if key in verified_by
         ),
         outcomes=outcomes(told, interactions_in(json.loads(pact.content))),
+        events=of_result(success=result.success),
+        deliveries=deliveries(by_result(result.id)),
+        most=MOST_LISTED,
     )

@@ -247,20 +247,3 @@ def due_now(broker: EmbeddedBroker) -> None:
     with connection:
         connection.execute("UPDATE triggered_webhooks SET due_at = 0")
     connection.close()
-
-
-def test_page_of_a_pact_shows_why_a_webhook_did_not_get_through(
-    tmp_path: Path, pact: dict[str, Any], target: Target
-) -> None:
-    target.status = 503
-    with EmbeddedBroker(tmp_path, *FAST) as broker:
-        secret = "Bearer secret-of-the-webhook"
-        create(broker, webhook(f"{target.url}/hook", headers={"Authorization": secret}))
-        broker.publish(pact, "1")
-        wait_for(broker, all_are("failure"))
-        page = broker.get("/pacts/provider/Bar/consumer/Foo/version/1", headers={"Accept": "text/html"})
-    assert page.status_code == 200
-    assert "a webhook, for contract_published" in page.text
-    assert "<strong>failure</strong>" in page.text
-    assert "HTTP/1.1 503" in page.text
-    assert "secret-of-the-webhook" not in page.text

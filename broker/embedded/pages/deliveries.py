@@ -1,0 +1,59 @@
+"""The deliveries of webhooks as pages show them: what was triggered, and each try to deliver it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import select
+
+from broker.embedded.records import session
+from broker.embedded.triggered_webhook_records import FAILURE, NOT_RUN, RETRYING, SUCCESS
+from broker.embedded.webhook_records import shown_description
+from broker.embedded.webhook_tables import TriggeredWebhook, WebhookExecution
+
+if TYPE_CHECKING:
+    from sqlalchemy import Select
+
+# More are for clients.
+MOST_LISTED = 50
+
+_WORDS = {NOT_RUN: "waiting", RETRYING: "retrying", SUCCESS: "delivered", FAILURE: "failed"}
+_MARKS = {NOT_RUN: "unknown", RETRYING: "unknown", SUCCESS: "passed", FAILURE: "failed"}
+
+
+def state_of(triggered: TriggeredWebhook | None) -> dict[str, Any] | None:
+    """Return how far a delivery has come: a word, the kind of its mark, and since when it is due."""
+    if triggered is None:
+        return None
+    return {
+        "word": _WORDS[triggered.status],
+        "mark": _MARKS[triggered.status],
+        "triggered_at": triggered.created_at,
+    }
+
+
+def deliveries(query: Select[TriggeredWebhook]) -> list[dict[str, Any]]:
+    """Return what a query finds, at most MOST_LISTED, each with every try to deliver it.
+
+    The logs were redacted when they were written.
+    """
+    triggered = session().scalars(query.limit(MOST_LISTED)).all()
+    tries: dict[int, list[WebhookExecution]] = {}
+    found = select(WebhookExecution).where(
+        WebhookExecution.triggered_webhook_id.in_([one.id for one in triggered])
+    )
+    for execution in session().scalars(found.order_by(WebhookExecution.id)):
+        tries.setdefault(execution.triggered_webhook_id, []).append(execution)
+    return [
+        {
+            "webhook": one.webhook,
+            "name": shown_description(one.webhook) if one.webhook else "a deleted webhook",
+            "event": one.event_name,
+            "state": state_of(one),
+            "consumer": one.publication.pact_version.consumer.name,
+            "provider": one.publication.pact_version.provider.name,
+            "number": one.publication.consumer_version.number,
+            "tries": tries.get(one.id, ()),
+        }
+        for one in triggered
+    ]
