@@ -2,22 +2,26 @@
 
     make demo
 
-Everything is real: a Pact Broker (the embedded one), the `pact` client that consumers publish with, a provider,
-`verify`. It exits 0 when all went as it should, and stops everything that it started.
+Everything is real: a Pact Broker (the embedded one) with a webhook, the `pact` client that consumers publish with, a
+provider, `verify`. Only GitHub's part is played, by a listener that takes what the webhook sends. It exits 0 when all
+went as it should, and stops everything that it started.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import queue
 import selectors
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import requests
 from rich.console import Console
@@ -30,6 +34,7 @@ BIN = Path(sys.executable).parent
 PACT_FILE = HERE / "storefront-products.json"
 PROVIDER_VERSION = "3f2c9d1"
 START_SECONDS = 20.0
+DELIVERY_SECONDS = 20.0
 
 console = Console(highlight=False, soft_wrap=True)
 
@@ -41,8 +46,12 @@ class DemoFailed(Exception):
 def main() -> int:
     started = time.monotonic()
     try:
-        with tempfile.TemporaryDirectory(prefix="pact-dispatch-demo-") as folder, broker(Path(folder)) as url:
-            demonstrate(url, Path(folder))
+        with (
+            tempfile.TemporaryDirectory(prefix="pact-dispatch-demo-") as folder,
+            broker(Path(folder)) as url,
+            Listener() as listener,
+        ):
+            demonstrate(url, listener, Path(folder))
     except DemoFailed as error:
         console.print(f"\n[bold red]The demo did not go as it should:[/] {error}")
         return 1
@@ -53,26 +62,31 @@ def main() -> int:
     return 0
 
 
-def demonstrate(broker_url: str, folder: Path) -> None:
-    heading(1, "The consumer Storefront publishes its pact with the provider Products")
+def demonstrate(broker_url: str, listener: Listener, folder: Path) -> None:
+    heading(1, "The provider Products wants to be told when a pact with it changes")
+    create_webhook(broker_url, listener)
+
+    heading(2, "The consumer Storefront publishes its pact with Products, and the webhook tells")
     publish(PACT_FILE, "1.0.0", broker_url)
+    pact_url = listener.told_pact_url()
 
     heading(
-        2, "The pact is verified against the provider, which is started for it, and the result is published"
+        3, "That pact is verified against the provider, which is started for it, and the result is published"
     )
-    result = verify(broker_url, folder, expected=0)
+    result = verify(pact_url, broker_url, folder, expected=0)
     show_result(result, success=True)
     can_i_deploy("1.0.0", broker_url, expected=0)
 
-    heading(3, "The consumer changes its mind: it now expects a rating with each product")
+    heading(4, "The consumer changes its mind: it now expects a rating with each product")
     changed = folder / "changed.json"
     changed.write_text(
         json.dumps(with_rating(json.loads(PACT_FILE.read_text(encoding="utf-8")))), encoding="utf-8"
     )
     publish(changed, "1.1.0", broker_url)
+    pact_url = listener.told_pact_url()
 
-    heading(4, "Verified at once: the provider sends no rating, and the report leads to the cause")
-    result = verify(broker_url, folder, expected=1)
+    heading(5, "Verified at once: the provider sends no rating, and the report leads to the cause")
+    result = verify(pact_url, broker_url, folder, expected=1)
     show_result(result, success=False)
     can_i_deploy("1.1.0", broker_url, expected=1)
 
@@ -102,15 +116,36 @@ def run(command: list[str], *, expected: int, environment: dict[str, str] | None
         raise DemoFailed(f"{shown[0]} ended with exit code {done.returncode}, not {expected}")
 
 
+def create_webhook(broker_url: str, listener: Listener) -> None:
+    """Create the webhook as guides show it: a `repository_dispatch` with the changed pact's URL."""
+    webhook = {
+        "description": "verify Products",
+        "provider": {"name": "Products"},
+        "events": [{"name": "contract_content_changed"}],
+        "request": {
+            "method": "POST",
+            "url": f"{listener.url}/repos/acme/products/dispatches",
+            "headers": {"Content-Type": "application/json", "Accept": "application/vnd.github+json"},
+            "body": {"event_type": "pact_changed", "client_payload": {"pact_url": "${pactbroker.pactUrl}"}},
+        },
+    }
+    requests.post(f"{broker_url}/pacticipants", json={"name": "Products"}, timeout=10).raise_for_status()
+    console.print(f"[dim]POST[/] {broker_url}/webhooks")
+    console.print_json(json.dumps(webhook))
+    answer = requests.post(f"{broker_url}/webhooks", json=webhook, timeout=10)
+    if answer.status_code != 201:
+        raise DemoFailed(f"the broker answered {answer.status_code}: {answer.text}")
+    console.print(f"The webhook is {answer.headers['Location']}")
+
+
 def publish(pact: Path, version: str, broker_url: str) -> None:
     command = [str(BIN / "pact"), "broker", "publish", str(pact), "--consumer-app-version", version]
     command += ["--branch", "main", "--broker-base-url", broker_url]
     run(command, expected=0)
 
 
-def verify(broker_url: str, folder: Path, *, expected: int) -> dict[str, Any]:
+def verify(pact_url: str, broker_url: str, folder: Path, *, expected: int) -> dict[str, Any]:
     report = folder / "report.json"
-    pact_url = f"{broker_url}/pacts/provider/Products/consumer/Storefront/latest"
     command = [str(BIN / "verify"), "--pact-url", pact_url, "--pact-broker-base-url", broker_url]
     command += ["--provider-command", f"{sys.executable} {HERE / 'products.py'}"]
     command += ["--provider-health-path", "/health"]
@@ -141,12 +176,48 @@ def can_i_deploy(version: str, broker_url: str, *, expected: int) -> None:
     run(command, expected=expected)
 
 
+class Listener:
+    """Takes the webhook's requests on loopback, in GitHub's place."""
+
+    def __init__(self) -> None:
+        self._dispatches: queue.Queue[dict[str, Any]] = queue.Queue()
+        kept = self._dispatches
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                kept.put(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+                self.send_response_only(204)
+                self.end_headers()
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    def told_pact_url(self) -> str:
+        """Wait for the next dispatch, and return the URL of the pact that changed."""
+        try:
+            dispatch = self._dispatches.get(timeout=DELIVERY_SECONDS)
+        except queue.Empty:
+            raise DemoFailed("the webhook did not arrive") from None
+        console.print("\nThe webhook has sent this:")
+        console.print_json(json.dumps(dispatch))
+        return str(dispatch["client_payload"]["pact_url"])
+
+
 @contextmanager
 def broker(folder: Path) -> Iterator[str]:
     """Run the embedded broker on a free port; gives its URL."""
     console.print("Starting a Pact Broker (the embedded one, for development) ...")
     command = [str(BIN / "pact-dispatch"), "broker", "--bind", "127.0.0.1:0"]
     command += ["--database", str(folder / "broker.sqlite")]
+    command += ["--webhook-hosts", "127.0.0.1", "--webhook-schemes", "http,https"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             yield listening_url(process)
