@@ -48,6 +48,7 @@ format: install ## Format the code
 bench: install ## Time `verify` beside its peers, and the broker (ARGS=--quick for a short look)
 	@$(BIN)/python -m benchmarks.verify $(ARGS)
 	@$(BIN)/python -m benchmarks.broker $(filter --quick,$(ARGS))
+	@$(BIN)/python -m benchmarks.webhooks $(filter --quick,$(ARGS))
 
 clean: ## Remove what was made
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

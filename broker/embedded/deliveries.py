@@ -10,6 +10,7 @@ import json
 import logging
 import threading
 import time
+from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -31,8 +32,9 @@ if TYPE_CHECKING:
     from broker.embedded.encryption import Vault
     from broker.embedded.webhook_settings import WebhookSettings
 
-# So many targets may be slow at a time before others have to wait.
-THREADS = 4
+# A webhook whose target is slow takes so many of the threads and leaves the others to the other webhooks.
+THREADS = 8
+MOST_OF_ONE_WEBHOOK = 2
 
 # What has become due without anybody saying so (the clock was set) is found after this.
 LONGEST_WAIT_SECONDS = 30.0
@@ -49,7 +51,7 @@ class Deliveries:
         self._vault = vault
         self._settings = settings
         self._changed = threading.Condition()
-        self._in_flight: set[int] = set()
+        self._in_flight: dict[int, int] = {}  # the webhook of each delivery
         self._stopping = False
         # A target that doesn't answer must not hold up the broker's stop: what it was sent is still due then.
         self._threads = [
@@ -93,7 +95,7 @@ class Deliveries:
             self._deliver(number)
         finally:
             with self._changed:
-                self._in_flight.discard(number)
+                del self._in_flight[number]
                 self._changed.notify()
 
     def _claim(self) -> int | None:
@@ -101,10 +103,15 @@ class Deliveries:
         with self._changed:
             if self._stopping:
                 return None
+            many = Counter(self._in_flight.values())
+            busy = [webhook for webhook, count in many.items() if count >= MOST_OF_ONE_WEBHOOK]
             with self._database.session(write=False) as session:
-                query = select(TriggeredWebhook.id, TriggeredWebhook.due_at).where(
+                query = select(
+                    TriggeredWebhook.id, TriggeredWebhook.webhook_id, TriggeredWebhook.due_at
+                ).where(
                     TriggeredWebhook.status.in_(PENDING),
                     TriggeredWebhook.webhook_id.is_not(None),
+                    TriggeredWebhook.webhook_id.not_in(busy),
                     TriggeredWebhook.id.not_in(self._in_flight),
                 )
                 first = session.execute(
@@ -118,7 +125,7 @@ class Deliveries:
             if first is None or wait > 0:
                 self._changed.wait(wait)
                 return None
-            self._in_flight.add(first.id)
+            self._in_flight[first.id] = first.webhook_id
             self._changed.notify()  # there may be more that is due
             return int(first.id)
 

@@ -247,3 +247,17 @@ def due_now(broker: EmbeddedBroker) -> None:
     with connection:
         connection.execute("UPDATE triggered_webhooks SET due_at = 0")
     connection.close()
+
+
+def test_a_target_that_never_answers_does_not_hold_up_other_webhooks(
+    tmp_path: Path, pact: dict[str, Any], target: Target
+) -> None:
+    with EmbeddedBroker(tmp_path, *LATER) as broker:
+        create(broker, webhook(f"{target.url}/slow"))
+        for number in range(20):
+            broker.publish(pact, str(number))
+        create(broker, webhook(f"{target.url}/quick"))
+        broker.publish(pact, "20")
+        received = target.wait_for(3)
+        target.answer_the_slow()
+    assert sorted(one.path for one in received) == ["/quick", "/slow", "/slow"]
