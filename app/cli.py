@@ -6,12 +6,12 @@ import argparse
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from app.commands import broker
+from app.commands import broker, serve, web, worker
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-COMMANDS = (broker,)
+COMMANDS = (serve, web, worker, broker)
 """In the order of `--help`."""
 
 

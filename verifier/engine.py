@@ -122,6 +122,15 @@ class Engine:
         """The child's process id, which is also that of its process group."""
         return self._process.pid
 
+    def wait_until_up(self) -> None:
+        """Wait until the child has imported what it needs; a job needn't wait for that.
+
+        Raises:
+            CannotVerify: it ended instead.
+        """
+        if self._events.get() is None:
+            raise self._crashed()
+
     def run(
         self,
         job: Job,

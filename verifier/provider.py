@@ -23,7 +23,7 @@ from verifier.environment import without_secrets
 from verifier.errors import CannotVerify, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
     from types import TracebackType
 
@@ -48,23 +48,31 @@ class StartedProvider:
             `${PORT}` in it become a free port, which is also in the environment as `PORT`.
         folder: where it runs.
         on_output: called with each line that it prints.
+        environment: variables for it, besides those of this process.
 
     Raises:
         UsageError: the command is no command line.
         CannotVerify: there is no such program, or it may not be run.
     """
 
-    def __init__(self, command: str, folder: Path, *, on_output: Callable[[str], None] | None = None) -> None:
+    def __init__(
+        self,
+        command: str,
+        folder: Path,
+        *,
+        on_output: Callable[[str], None] | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self.port = _free_port()
         self._command = command
         self._on_output = on_output or (lambda _: None)
         self._lines: deque[str] = deque(maxlen=OUTPUT_LINES)
-        environment = without_secrets(os.environ) | {"PORT": str(self.port)}
+        variables = without_secrets(os.environ) | dict(environment or {}) | {"PORT": str(self.port)}
         try:
             self._process = subprocess.Popen(
                 split_command(command, self.port),
                 cwd=folder,
-                env=environment,
+                env=variables,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,

@@ -37,7 +37,7 @@ class Redaction:
 
     @classmethod
     def of(cls, request: VerificationRequest) -> Redaction:
-        """Hide the broker's password and token, and the values of headers that carry credentials."""
+        """Hide the broker's password and token, and the values of headers and variables that carry credentials."""
         broker = request.broker
         credentials = ("auth", "token", "key", "secret", "cookie", "password")
         headers = [
@@ -45,14 +45,19 @@ class Redaction:
             for name, value in request.provider.headers
             if any(word in name.lower() for word in credentials)
         ]
+        variables = [
+            value
+            for name, value in request.provider.environment.items()
+            if any(word in name.lower() for word in credentials)
+        ]
         if broker is None:
-            return cls(headers)
+            return cls([*headers, *variables])
         basic = (
             base64.b64encode(f"{broker.username}:{broker.password}".encode()).decode()
             if broker.username
             else None
         )
-        return cls([broker.password, broker.token, basic, *headers])
+        return cls([broker.password, broker.token, basic, *headers, *variables])
 
     def text(self, text: str) -> str:
         """Hide the secrets in a text."""

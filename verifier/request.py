@@ -9,12 +9,15 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from broker.access import BrokerAccess
 from broker.origin import Origin
 from verifier.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 MAX_JOBS = 64
 PORT = "{port}"
@@ -29,6 +32,7 @@ class ProviderUnderTest:
         base_url: the address of one that is running.
         command: the command that starts one, instead.
         folder: where the command runs.
+        environment: variables for the command, besides those of this process; the values may be secrets.
         health_path: what is asked for to see whether it is ready.
         wait: seconds that it has to become ready.
         states_url: where its provider states are set up, if by URL.
@@ -43,6 +47,7 @@ class ProviderUnderTest:
     base_url: str | None = None
     command: str | None = None
     folder: Path = field(default_factory=Path.cwd)
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     health_path: str = "/"
     wait: float = 30.0
     states_url: str | None = None

@@ -122,6 +122,7 @@ class _Run:
                 command,
                 self._request.provider.folder,
                 on_output=lambda line: self._progress.provider_output(self._redaction.text(line)),
+                environment=self._request.provider.environment,
             )
         )
         self._engine.guard(provider.group)

@@ -53,7 +53,7 @@ def serve(settings: Settings) -> None:
         CannotStartError: nothing was started.
     """
     # first, so that a port that is taken leaves no file behind
-    listener = _bind(settings.host, settings.port)
+    listener = bind(settings.host, settings.port)
     database = Database(settings.database, connections=THREADS + DELIVERY_THREADS)
     vault = Vault(os.environ.get(KEY_VARIABLE), settings.database.with_name(f"{settings.database.name}.key"))
     try:
@@ -65,7 +65,12 @@ def serve(settings: Settings) -> None:
     _Server(settings, database, vault, listener).run()
 
 
-def _bind(host: str, port: int) -> socket.socket:
+def bind(host: str, port: int) -> socket.socket:
+    """Listen on an address.
+
+    Raises:
+        CannotStartError: it is taken, or not ours; the message says what to do.
+    """
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE

@@ -1,0 +1,65 @@
+"""`pact-dispatch web`: the endpoint alone, for machines of its own."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import socket
+import sys
+from typing import TYPE_CHECKING
+
+from app.commands import receiver_options
+from app.commands.options import address
+
+if TYPE_CHECKING:
+    from app.commands import Commands
+
+DEFAULT_BIND = "127.0.0.1:8000"
+
+DESCRIPTION = """\
+Answer POST /repos/OWNER/REPO/dispatches and POST /github/events, and put what is accepted into the queue.
+Any number may share one database (DATABASE_URL) with any number of workers.
+"""
+
+
+def add_to(commands: Commands) -> None:
+    """Add the command and its options."""
+    parser = commands.add_parser(
+        "web",
+        help="take dispatches and put them into the queue",
+        description=DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    receiver_options.add_to(parser)
+    add_bind_to(parser)
+    parser.add_argument("--fd", type=int, help=argparse.SUPPRESS)  # a socket that is bound already
+    parser.set_defaults(run=receiver_options.guarded("web", _run))
+
+
+def add_bind_to(parser: argparse.ArgumentParser) -> None:
+    """Add the option `--bind`."""
+    parser.add_argument(
+        "--bind",
+        type=address,
+        default=DEFAULT_BIND,
+        metavar="HOST:PORT",
+        help="where to listen; port 0 takes a free one (default: %(default)s)",
+    )
+
+
+def _run(options: argparse.Namespace) -> int:
+    from app.database import database, migrate  # noqa: PLC0415 - see app.commands
+    from app.supervision import follow_supervisor  # noqa: PLC0415
+    from app.web import Web, check_secrets  # noqa: PLC0415
+    from broker.embedded.server import bind  # noqa: PLC0415
+
+    place = receiver_options.find(options)
+    if options.fd is None:
+        for warning in check_secrets(os.environ):
+            print(f"pact-dispatch web: {warning}", file=sys.stderr)
+    listener = bind(*options.bind) if options.fd is None else socket.socket(fileno=options.fd)
+    with database(place.database_url, place.data_dir) as conninfo:
+        migrate(conninfo)
+        follow_supervisor()
+        Web(place.settings, conninfo=conninfo, listener=listener, environment=dict(os.environ)).run()
+    return 0

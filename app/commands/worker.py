@@ -1,0 +1,66 @@
+"""`pact-dispatch worker`: a worker alone, for several of them, or for machines of their own."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from app.commands import receiver_options
+
+if TYPE_CHECKING:
+    from app.commands import Commands
+
+LOST = 1
+"""The exit code of a worker that lost its database: whoever supervises it starts it again."""
+
+DESCRIPTION = """\
+Take dispatches from the queue, verify them, and publish the results.
+Any number of workers may share one database (DATABASE_URL). SIGTERM: no new run is begun, and running ones are
+finished or handed back. Exit code 1 when the database is lost: start it again.
+"""
+
+
+def add_to(commands: Commands) -> None:
+    """Add the command and its options."""
+    parser = commands.add_parser(
+        "worker",
+        help="verify what is in the queue",
+        description=DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    receiver_options.add_to(parser)
+    parser.set_defaults(run=receiver_options.guarded("worker", _run))
+
+
+def _run(options: argparse.Namespace) -> int:
+    from app.config import broker_access  # noqa: PLC0415 - see app.commands
+    from app.database import database, migrate  # noqa: PLC0415
+    from app.logs import configure  # noqa: PLC0415
+    from app.supervision import follow_supervisor  # noqa: PLC0415
+    from app.worker import Worker, WorkerFailed  # noqa: PLC0415
+
+    place = receiver_options.find(options)
+    configure()
+    follow_supervisor()
+    with database(place.database_url, place.data_dir) as conninfo:
+        migrate(conninfo)
+
+        async def work() -> None:
+            worker = Worker(
+                place.settings,
+                broker_access(place.settings, os.environ),
+                conninfo=conninfo,
+                data_dir=place.data_dir,
+                environment=dict(os.environ),
+            )
+            await worker.run()
+
+        try:
+            asyncio.run(work())
+        except WorkerFailed as error:
+            print(f"pact-dispatch worker: {error}", file=sys.stderr)
+            return LOST
+    return 0

@@ -1,0 +1,189 @@
+"""A `repository_dispatch` payload, in either form, becomes a `Dispatch`. No I/O.
+
+GitHub's API takes `{"event_type", "client_payload"}`; what GitHub delivers to an App or a webhook is `{"action",
+"client_payload", "repository", ...}`. Whoever may dispatch wrote it: nothing in it is trusted.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+MAX_PROPERTIES = 10
+"""GitHub's limit of top-level properties of a client payload."""
+MAX_EVENT_TYPE = 100
+MAX_URL = 8000
+MAX_TEXT = 1000
+
+_COMMIT = re.compile(r"[0-9a-fA-F]{7,64}")
+_REPOSITORY = re.compile(r"[A-Za-z0-9_.-]{1,100}/[A-Za-z0-9_.-]{1,100}")
+_CONSUMER = re.compile(r"/pacts/provider/(?P<provider>[^/]+)/consumer/(?P<consumer>[^/]+)(/|$)")
+
+
+@dataclass(frozen=True)
+class FieldError:
+    """What is wrong with one field, in the form of GitHub's `errors`.
+
+    Attributes:
+        field: its name.
+        code: GitHub's: `missing_field`, `invalid`.
+        message: for people.
+    """
+
+    field: str
+    code: str
+    message: str
+
+
+class InvalidDispatch(Exception):
+    """The payload is no dispatch that can be carried out.
+
+    Attributes:
+        errors: what is wrong, field by field.
+    """
+
+    def __init__(self, *errors: FieldError) -> None:
+        super().__init__("; ".join(f"{error.field}: {error.message}" for error in errors))
+        self.errors = errors
+
+
+@dataclass(frozen=True)
+class Dispatch:
+    """What was asked for.
+
+    Attributes:
+        repository: OWNER/REPO.
+        event_type: `pact_changed`, for instance.
+        pact_url: which pact.
+        sha: the provider's commit to verify, in lower case; None for the one there is.
+        branch: its branch.
+        message: the sender's words.
+    """
+
+    repository: str
+    event_type: str
+    pact_url: str
+    sha: str | None = None
+    branch: str | None = None
+    message: str | None = None
+
+    @property
+    def consumer(self) -> str | None:
+        """The consumer that the pact's URL names, as far as it tells."""
+        return _name_in(self.pact_url, "consumer")
+
+    @property
+    def provider(self) -> str | None:
+        """The provider that the pact's URL names, as far as it tells."""
+        return _name_in(self.pact_url, "provider")
+
+
+def from_api(repository: str, document: Any) -> Dispatch:
+    """Read the body of `POST /repos/OWNER/REPO/dispatches`.
+
+    Raises:
+        InvalidDispatch: it isn't one.
+    """
+    if not isinstance(document, dict):
+        raise InvalidDispatch(FieldError("body", "invalid", "must be a JSON object"))
+    return _read(repository, "event_type", document)
+
+
+def from_delivery(document: Any) -> Dispatch:
+    """Read what GitHub delivers for the event `repository_dispatch`.
+
+    Raises:
+        InvalidDispatch: it isn't one.
+    """
+    if not isinstance(document, dict):
+        raise InvalidDispatch(FieldError("body", "invalid", "must be a JSON object"))
+    repository = document.get("repository")
+    name = repository.get("full_name") if isinstance(repository, dict) else None
+    if not isinstance(name, str) or _REPOSITORY.fullmatch(name) is None:
+        raise InvalidDispatch(FieldError("repository.full_name", "invalid", "must be OWNER/REPO"))
+    return _read(name, "action", document)
+
+
+def _read(repository: str, type_field: str, document: dict[str, Any]) -> Dispatch:
+    errors: list[FieldError] = []
+    event_type = document.get(type_field)
+    if type_field not in document:
+        errors.append(FieldError(type_field, "missing_field", "is missing"))
+    elif not isinstance(event_type, str) or not 1 <= len(event_type) <= MAX_EVENT_TYPE:
+        errors.append(
+            FieldError(type_field, "invalid", f"must be a string of 1 to {MAX_EVENT_TYPE} characters")
+        )
+    elif not event_type.isprintable():
+        errors.append(FieldError(type_field, "invalid", "must be printable"))
+    payload = document.get("client_payload", {})
+    if not isinstance(payload, dict):
+        errors.append(FieldError("client_payload", "invalid", "must be an object"))
+        payload = {}
+    elif len(payload) > MAX_PROPERTIES:
+        errors.append(
+            FieldError("client_payload", "invalid", f"must have no more than {MAX_PROPERTIES} properties")
+        )
+    pact_url = _text(payload, "pact_url", MAX_URL, errors)
+    if pact_url is None and not any(error.field.startswith("client_payload") for error in errors):
+        errors.append(
+            FieldError(
+                "client_payload.pact_url", "missing_field", "is missing: which pact is to be verified?"
+            )
+        )
+    if pact_url is not None and not _is_url(pact_url):
+        errors.append(FieldError("client_payload.pact_url", "invalid", "must be an http:// or https:// URL"))
+    sha = _text(payload, "sha", MAX_TEXT, errors)
+    if sha is not None and _COMMIT.fullmatch(sha) is None:
+        errors.append(
+            FieldError("client_payload.sha", "invalid", "must be a commit id (7 to 64 hexadecimal digits)")
+        )
+    branch = _text(payload, "branch", 255, errors)
+    message = _text(payload, "message", MAX_TEXT, errors, free=True)
+    if errors:
+        raise InvalidDispatch(*errors)
+    return Dispatch(repository, str(event_type), str(pact_url), sha.lower() if sha else None, branch, message)
+
+
+def _text(
+    payload: dict[str, Any], field: str, longest: int, errors: list[FieldError], *, free: bool = False
+) -> str | None:
+    """Read a text of the payload; an empty one is none, as where a broker has no value for a variable."""
+    value = payload.get(field)
+    if value is None or value == "":
+        return None
+    name = f"client_payload.{field}"
+    if free:
+        return str(value)[:longest] if isinstance(value, str) else None
+    if not isinstance(value, str):
+        errors.append(FieldError(name, "invalid", "must be a string"))
+    elif len(value) > longest:
+        errors.append(FieldError(name, "invalid", f"must have no more than {longest} characters"))
+    elif "${" in value:
+        errors.append(
+            FieldError(
+                name,
+                "invalid",
+                f"is {value[:100]}: the broker did not fill the variable in. Check the webhook's body, and that its "
+                "event knows this variable",
+            )
+        )
+    elif not value.isprintable():
+        errors.append(FieldError(name, "invalid", "must be one line of printable text"))
+    else:
+        return value
+    return None
+
+
+def _is_url(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return parts.scheme.lower() in {"http", "https"} and bool(parts.hostname)
+    except ValueError:
+        return False
+
+
+def _name_in(pact_url: str, side: str) -> str | None:
+    match = _CONSUMER.search(urlsplit(pact_url).path)
+    return unquote(match[side])[:255] if match else None

@@ -1,0 +1,245 @@
+"""The routes that accept a dispatch; they answer as GitHub's own do.
+
+A 204 is sent after the delivery, its run and the run's job are stored, in one transaction. What can't be stored is
+answered with 503, so that the broker's own retry brings it back.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs
+
+import psycopg
+import structlog
+from flask import Blueprint, Response, current_app, request
+from psycopg_pool import PoolClosed, PoolTimeout
+
+from app import deliveries, jobs
+from app.auth import BadCredentials, NoCredentials, signature_is_right
+from app.deliveries import Arrival
+from app.dispatch import InvalidDispatch, from_api, from_delivery
+from app.payloads import readable
+from app.refusal import Refusal
+from broker.origin import Origin
+from broker.strict_json import NotJson, parse_json
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from app.config import ProviderSettings
+    from app.dispatch import Dispatch
+    from app.receiver import Receiver
+
+MAX_BYTES = 64 * 1024
+"""GitHub's limit of a dispatch."""
+RETRY_AFTER_SECONDS = 5
+JSON_TYPES = frozenset({"application/json", "text/json"})
+FORM_TYPE = "application/x-www-form-urlencoded"
+DATABASE_AWAY = (psycopg.Error, PoolTimeout, PoolClosed)
+
+log = structlog.get_logger("web")
+blueprint = Blueprint("dispatches", __name__)
+
+
+@blueprint.post("/repos/<owner>/<repository>/dispatches")
+def create_dispatch(owner: str, repository: str) -> Response:
+    """Take a dispatch as GitHub's API does."""
+    name = f"{owner}/{repository}"
+    reception = _Reception("api", repository=name)
+
+    def take() -> None:
+        reception.note(sender=_sender(reception.receiver))
+        provider = reception.provider(name)
+        document = _json(_body(), form=False)
+        reception.note(event_type=_event_type(document, "event_type"), payload=readable(document))
+        reception.accept(provider, _read(from_api, name, document))
+
+    return reception.answer(take)
+
+
+@blueprint.post("/github/events")
+def take_event() -> Response:
+    """Take a `repository_dispatch` as GitHub delivers it to an App or a webhook."""
+    reception = _Reception("github", github_id=request.headers.get("X-GitHub-Delivery"))
+
+    def take() -> None:
+        body = _body()
+        _check_signature(reception.receiver.webhook_secret, body)
+        reception.note(sender="github")
+        document = _json(body, form=True)
+        reception.note(event_type=_event_type(document, "action"), payload=readable(document))
+        event = request.headers.get("X-GitHub-Event", "")
+        if event == "ping":
+            return
+        if event != "repository_dispatch":
+            raise Refusal.invalid(
+                "other-event", "X-GitHub-Event", f"is {event[:100]!r}, not repository_dispatch"
+            )
+        dispatch = _read(from_delivery, document)
+        reception.note(repository=dispatch.repository)
+        reception.accept(reception.provider(dispatch.repository), dispatch)
+
+    return reception.answer(take)
+
+
+class _Reception:
+    """One request, from its arrival to its answer; what is known of it grows on the way."""
+
+    def __init__(self, source: str, **known: Any) -> None:
+        self.receiver: Receiver = current_app.extensions["receiver"]
+        self._arrival = Arrival(source, Arrival.new_id(), address=request.remote_addr, **known)
+
+    def note(self, **known: Any) -> None:
+        """Add to what is known of the request."""
+        self._arrival = replace(self._arrival, **known)
+
+    def provider(self, repository: str) -> ProviderSettings:
+        """Find whose repository it is."""
+        provider = self.receiver.settings.provider_of(repository)
+        if provider is None:
+            raise Refusal.not_found("unknown-repository", f"no provider has the repository {repository}")
+        return provider
+
+    def accept(self, provider: ProviderSettings, dispatch: Dispatch) -> None:
+        """Store and queue a dispatch."""
+        _check(self.receiver, provider, dispatch)
+        lock = jobs.lock_of(provider.name, parallel=provider.parallel)
+        try:
+            with self.receiver.pool.connection() as connection:
+                run_id, coalesced = deliveries.accept(
+                    connection, self._arrival, dispatch, provider=provider.name, lock=lock
+                )
+        except DATABASE_AWAY as error:
+            detail = f"it could not be stored: {type(error).__name__}"
+            raise Refusal(503, "not-stored", "Service Unavailable", detail) from error
+        log.info(
+            "accepted",
+            delivery=str(self._arrival.id),
+            run=str(run_id),
+            coalesced=coalesced,
+            repository=dispatch.repository,
+            event_type=dispatch.event_type,
+            sender=self._arrival.sender,
+        )
+
+    def answer(self, take: Callable[[], None]) -> Response:
+        """Take the request, and answer it."""
+        try:
+            take()
+        except Refusal as refusal:
+            self._keep(refusal)
+            response = Response(
+                json.dumps(refusal.document()), refusal.status, content_type="application/json; charset=utf-8"
+            )
+            if refusal.status == 503:
+                response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+        else:
+            response = Response(status=204)
+            del response.headers["Content-Type"]
+        response.headers["X-GitHub-Request-Id"] = str(self._arrival.id)
+        return response
+
+    def _keep(self, refusal: Refusal) -> None:
+        arrival = self._arrival
+        log.warning(
+            "refused",
+            delivery=str(arrival.id),
+            status=refusal.status,
+            reason=refusal.reason,
+            detail=refusal.detail,
+            repository=arrival.repository,
+            sender=arrival.sender,
+            address=arrival.address,
+        )
+        if refusal.status == 503:
+            return
+        # one that can't be kept is refused all the same; the log has it
+        with contextlib.suppress(*DATABASE_AWAY), self.receiver.pool.connection() as connection:
+            deliveries.refuse(
+                connection, arrival, status=refusal.status, refusal=refusal.reason, detail=refusal.detail
+            )
+
+
+def _sender(receiver: Receiver) -> str:
+    given = request.headers.get("Authorization")
+    try:
+        return receiver.tokens.who(given)
+    except NoCredentials:
+        detail = (
+            "the Authorization header still has the variable of a secret in it: the broker has no secret of that name"
+            if "${" in (given or "")
+            else "there is no token in the Authorization header"
+        )
+        raise Refusal.not_found("no-token", detail) from None
+    except BadCredentials:
+        raise Refusal.bad_credentials("bad-token", "the token is none of PACT_DISPATCH_TOKENS") from None
+
+
+def _check_signature(secret: str | None, body: bytes) -> None:
+    if secret is None:
+        raise Refusal.not_found("no-secret", "PACT_DISPATCH_WEBHOOK_SECRET is not set")
+    if not signature_is_right(secret, body, request.headers.get("X-Hub-Signature-256")):
+        raise Refusal.bad_credentials(
+            "bad-signature", "X-Hub-Signature-256 is missing, or not that of the body"
+        )
+
+
+def _body() -> bytes:
+    """Read the body, up to GitHub's limit."""
+    length = request.content_length
+    body = b"" if length is not None and length > MAX_BYTES else request.stream.read(MAX_BYTES + 1)
+    if (length or 0) > MAX_BYTES or len(body) > MAX_BYTES:
+        raise Refusal(413, "too-large", "Payload Too Large", f"the body has more than {MAX_BYTES // 1024} KB")
+    return body
+
+
+def _json(body: bytes, *, form: bool) -> Any:
+    media_type = request.mimetype
+    if form and media_type == FORM_TYPE:
+        try:
+            values = parse_qs(body.decode(), strict_parsing=True, max_num_fields=10).get("payload", [])
+        except ValueError:
+            values = []
+        if len(values) != 1:
+            raise Refusal.invalid("invalid", "payload", "must be in the form, once")
+        body = values[0].encode()
+    elif media_type not in JSON_TYPES and not media_type.endswith("+json"):
+        detail = f"Content-Type is {media_type[:100]!r}, and must be application/json"
+        raise Refusal(415, "media-type", "Unsupported Media Type", detail)
+    try:
+        return parse_json(body)
+    except NotJson as error:
+        raise Refusal(400, "not-json", "Problems parsing JSON", f"the body {error}") from error
+
+
+def _event_type(document: Any, field: str) -> str | None:
+    value = document.get(field) if isinstance(document, dict) else None
+    return readable(value[:100]) if isinstance(value, str) else None
+
+
+def _read(read: Callable[..., Dispatch], *arguments: Any) -> Dispatch:
+    try:
+        return read(*arguments)
+    except InvalidDispatch as error:
+        raise Refusal(422, "invalid", "Validation Failed", str(error), error.errors) from error
+
+
+def _check(receiver: Receiver, provider: ProviderSettings, dispatch: Dispatch) -> None:
+    """Make sure that what is asked for is configured: nothing in a payload becomes a host or a provider."""
+    settings = receiver.settings
+    if dispatch.event_type not in settings.event_types:
+        accepted = ", ".join(sorted(settings.event_types))
+        raise Refusal.invalid("event-type", "event_type", f"is none that is configured: {accepted}")
+    if not Origin.of(settings.broker.url).contains(dispatch.pact_url):
+        raise Refusal.invalid(
+            "other-broker", "client_payload.pact_url", "is not on the configured Pact Broker"
+        )
+    if dispatch.provider is not None and dispatch.provider != provider.name:
+        raise Refusal.invalid(
+            "other-provider",
+            "client_payload.pact_url",
+            f"is a pact of the provider {dispatch.provider!r}; {dispatch.repository} is {provider.name!r}",
+        )

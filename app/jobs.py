@@ -1,0 +1,122 @@
+"""The queue: Procrastinate on PostgreSQL, its queues, its tasks' names and its locks.
+
+A job is deferred in the transaction that stores what it is for. The tasks themselves are the worker's
+(`app/worker.py`); here is what everyone who defers one must know.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, LiteralString
+
+import procrastinate
+from procrastinate import SyncPsycopgConnector
+from psycopg.rows import dict_row
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from psycopg import Connection
+
+RUNS = "runs"
+"""The queue of verifications: long, one at a time for each provider."""
+CHORES = "chores"
+"""The queue of everything short: publishing again, statuses, relaying."""
+
+VERIFY = "verify"
+PUBLISH = "publish"
+
+RETRY_PRIORITY = -1
+"""A run that waits for its next attempt lets other runs of its provider go first: a job that is scheduled for later
+blocks those of the same lock and priority."""
+
+# Only its SQL is used, on connections that are given to it; it is never opened.
+_app = procrastinate.App(connector=SyncPsycopgConnector())
+
+
+def defer(
+    connection: Connection[Any],
+    task: str,
+    *,
+    queue: str,
+    lock: str | None = None,
+    wait: float = 0.0,
+    priority: int = 0,
+    **arguments: Any,
+) -> int:
+    """Put a job into the queue, in the connection's transaction.
+
+    Args:
+        connection: commits it, or doesn't.
+        task: its name.
+        queue: `RUNS` or `CHORES`.
+        lock: no two jobs with the same one run at once.
+        wait: seconds before it may start.
+        priority: higher ones go first.
+        arguments: of the task, in JSON.
+
+    Returns:
+        The job's id.
+    """
+    deferrer = _app.configure_task(
+        task,
+        queue=queue,
+        lock=lock,
+        priority=priority,
+        schedule_at=datetime.now(UTC) + timedelta(seconds=wait) if wait > 0 else None,
+        connection=connection,
+    )
+    return deferrer.defer(**arguments)
+
+
+def defer_run(
+    connection: Connection[Any], run_id: UUID, lock: str | None, *, wait: float = 0.0, priority: int = 0
+) -> int:
+    """Put the job of a run into the queue; see `defer`."""
+    return defer(connection, VERIFY, queue=RUNS, lock=lock, wait=wait, priority=priority, run_id=str(run_id))
+
+
+def defer_publish(connection: Connection[Any], run_id: UUID, attempt: int, *, wait: float = 0.0) -> int:
+    """Put the publishing of a run's result into the queue, apart from its provider's lock; see `defer`."""
+    return defer(connection, PUBLISH, queue=CHORES, wait=wait, run_id=str(run_id), attempt=attempt)
+
+
+def cancel(connection: Connection[Any], job_id: int) -> bool:
+    """Cancel a job: one that waits isn't started, one that runs is told to stop.
+
+    Returns:
+        Whether there was anything to cancel.
+    """
+    return _app.job_manager.cancel_job_by_id(job_id, abort=True, connection=connection)
+
+
+def hasten(connection: Connection[Any], job_id: int) -> None:
+    """Have a job that is scheduled for later start now."""
+    _execute(
+        connection,
+        "UPDATE procrastinate_jobs SET scheduled_at = NULL, priority = 0 WHERE id = %(job)s AND status = 'todo' "
+        "AND scheduled_at IS NOT NULL",
+        job=job_id,
+    )
+    wake(connection, RUNS, job_id)
+
+
+def wake(connection: Connection[Any], queue: str, job_id: int = 0) -> None:
+    """Have the workers look into a queue, as Procrastinate's own trigger does for a new job."""
+    _execute(
+        connection,
+        "SELECT pg_notify('procrastinate_queue_v1#' || %(queue)s, json_build_object('type', 'job_inserted', "
+        "'job_id', %(job)s::bigint)::text)",
+        queue=queue,
+        job=job_id,
+    )
+
+
+def lock_of(provider: str, *, parallel: bool) -> str | None:
+    """Give the lock of a provider's runs: they share its provider states, so there is one at a time."""
+    return None if parallel else f"provider {provider}"
+
+
+def _execute(connection: Connection[Any], query: LiteralString, **values: Any) -> None:
+    with connection.cursor(row_factory=dict_row) as cursor:
+        cursor.execute(query, values)

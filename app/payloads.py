@@ -1,0 +1,30 @@
+"""What of a payload may be kept: without secrets, of a size, and fit for PostgreSQL."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+STARS = "**********"
+LONGEST = 8000
+
+_SECRET_NAME = re.compile(r"token|secret|password|authorization|credential|api_?key", re.IGNORECASE)
+_SECRET_VALUE = re.compile(
+    r"gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}|(?<=://)[^/@\s]+(?=@)|(?<=Bearer )\S+"
+)
+"""GitHub's tokens, the user part of URLs, bearer tokens."""
+
+
+def readable(document: Any) -> Any:
+    """Copy a JSON document without what may be a secret, and without what PostgreSQL's jsonb can't hold."""
+    if isinstance(document, str):
+        text = document.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()
+        return _SECRET_VALUE.sub(STARS, text[:LONGEST])
+    if isinstance(document, dict):
+        return {
+            readable(name): STARS if _SECRET_NAME.search(name) and member else readable(member)
+            for name, member in document.items()
+        }
+    if isinstance(document, list):
+        return [readable(member) for member in document]
+    return document

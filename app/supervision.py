@@ -1,0 +1,122 @@
+"""The processes of `serve`: started, started again when they end, stopped together.
+
+A supervised process also follows its supervisor: it holds the reading end of a pipe, and when that ends, because the
+supervisor was killed, it stops as it would at SIGTERM.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass, field
+
+import structlog
+
+SUPERVISOR_VARIABLE = "PACT_DISPATCH_SUPERVISOR_FD"
+STOP_SECONDS = 60.0
+"""How long the processes have to stop; the worker's own limit is `worker.stop_seconds`."""
+FIRST_PAUSE, LONGEST_PAUSE = 0.2, 10.0
+STEADY_SECONDS = 30.0
+"""A process that ran for so long is started again without a pause."""
+
+log = structlog.get_logger("serve")
+
+
+@dataclass
+class _Supervised:
+    name: str
+    arguments: list[str]
+    pass_fds: tuple[int, ...]
+    process: subprocess.Popen[bytes] | None = None
+    started: float = 0.0
+    pause: float = FIRST_PAUSE
+    due: float = field(default=0.0)
+
+
+class Supervisor:
+    """Keeps processes running until SIGTERM or SIGINT."""
+
+    def __init__(self) -> None:
+        self._processes: list[_Supervised] = []
+        self._stop = threading.Event()
+        self._reader, self._writer = os.pipe()
+
+    def add(self, name: str, arguments: list[str], *, pass_fds: tuple[int, ...] = ()) -> None:
+        """Add a process.
+
+        Args:
+            name: for the log.
+            arguments: of `pact-dispatch`.
+            pass_fds: descriptors that it gets.
+        """
+        self._processes.append(_Supervised(name, arguments, pass_fds))
+
+    def run(self) -> None:
+        """Start them, and keep them running until a signal says to stop; then stop them."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: self._stop.set())
+        changed = threading.Event()
+        signal.signal(signal.SIGCHLD, lambda *_: changed.set())
+        try:
+            while not self._stop.is_set():
+                now = time.monotonic()
+                for supervised in self._processes:
+                    self._look_after(supervised, now)
+                changed.wait(0.2)
+                changed.clear()
+        finally:
+            self._stop_all()
+
+    def _look_after(self, supervised: _Supervised, now: float) -> None:
+        process = supervised.process
+        if process is not None and process.poll() is None:
+            return
+        if process is not None and supervised.due == 0.0:
+            steady = now - supervised.started > STEADY_SECONDS
+            supervised.pause = FIRST_PAUSE if steady else min(supervised.pause * 2, LONGEST_PAUSE)
+            supervised.due = now + supervised.pause
+            log.error(
+                "a process ended", process=supervised.name, code=process.returncode, again_in=supervised.pause
+            )
+        if now >= supervised.due:
+            self._start(supervised, now)
+
+    def _start(self, supervised: _Supervised, now: float) -> None:
+        supervised.process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "app", *supervised.arguments],
+            pass_fds=(*supervised.pass_fds, self._reader),
+            env={**os.environ, SUPERVISOR_VARIABLE: str(self._reader)},
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,  # Ctrl-C is for the supervisor, which stops them in order
+        )
+        supervised.started, supervised.due = now, 0.0
+
+    def _stop_all(self) -> None:
+        running = [s.process for s in self._processes if s.process is not None and s.process.poll() is None]
+        for process in running:
+            process.send_signal(signal.SIGTERM)
+        end = time.monotonic() + STOP_SECONDS
+        for process in running:
+            try:
+                process.wait(max(0.1, end - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def follow_supervisor() -> None:
+    """Stop this process when its supervisor is gone; nothing where there is none."""
+    descriptor = os.environ.pop(SUPERVISOR_VARIABLE, None)
+    if descriptor is None:
+        return
+
+    def follow(reader: int) -> None:
+        while os.read(reader, 1):
+            pass
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=follow, args=(int(descriptor),), daemon=True, name="supervisor").start()

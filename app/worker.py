@@ -1,0 +1,410 @@
+"""The worker: takes jobs from the queue, verifies in child processes, publishes.
+
+A run's job ends in one of these ways: published or finished; handed back for another attempt; cancelled; or, if this
+process dies, taken up again by `recovery`. Each attempt has a number, and only the latest one writes and publishes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+from functools import partial
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+from uuid import UUID
+
+import procrastinate
+import structlog
+from procrastinate import JobContext, PsycopgConnector
+
+from app import jobs, recovery, runs
+from app.children import ChildFailed, Children
+from app.config import values_of
+from app.database import open_pool
+from app.order import LOG, TOTAL, VERIFICATION, Order
+from app.run_log import RunLog
+from app.runs import Failure
+from verifier.errors import PublishFailed
+from verifier.publishing import publish
+from verifier.verification import Verification
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from psycopg import Connection
+    from psycopg_pool import ConnectionPool
+
+    from app.config import ProviderSettings, Settings
+    from app.runs import Run
+    from broker.access import BrokerAccess
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+log = structlog.get_logger("worker")
+
+POLL_SECONDS = 0.5
+"""How long the next run of a provider waits after the last one: finishing a job wakes nobody."""
+FLUSH_SECONDS = 1.0
+PUBLISH_SECONDS = 10.0
+"""How long a run's own job tries to publish, before that becomes a job of its own."""
+CHORES_AT_ONCE = 4
+GRACE_SECONDS = 30.0
+"""How much longer than its time limit a run may take before its child is killed."""
+MOST_ATTEMPTS = 25
+"""A run that takes its worker down with it, again and again, must end."""
+HIDDEN_VARIABLES = ("DATABASE_URL", "PACT_BROKER_TOKEN", "PACT_BROKER_USERNAME", "PACT_BROKER_PASSWORD")
+
+
+class WorkerFailed(Exception):
+    """The worker can't go on: the database is away, for instance. Whoever supervises it starts it again."""
+
+
+class Worker:
+    """One worker process.
+
+    Args:
+        settings: the configuration.
+        access: the broker.
+        conninfo: the database.
+        data_dir: where checkouts are.
+        environment: of this process, where secrets of providers are.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        access: BrokerAccess,
+        *,
+        conninfo: str,
+        data_dir: Path,
+        environment: Mapping[str, str],
+    ) -> None:
+        self._settings = settings
+        self._access = access
+        self._conninfo = conninfo
+        self._data_dir = data_dir
+        self._environment = environment
+        self._name = f"{socket.gethostname()}:{os.getpid()}"
+        self._children = Children(
+            child_environment(settings, environment), settings.worker.warm, keep=settings.worker.concurrency
+        )
+        self._stop = asyncio.Event()
+        self._app = procrastinate.App(
+            connector=PsycopgConnector(conninfo=conninfo, min_size=1, max_size=8, timeout=5)
+        )
+        self._app.task(name=jobs.VERIFY, queue=jobs.RUNS, pass_context=True)(self._verify_job)
+        self._app.task(name=jobs.PUBLISH, queue=jobs.CHORES)(self._publish_job)
+
+    async def run(self) -> None:
+        """Work until SIGTERM or SIGINT.
+
+        Raises:
+            WorkerFailed: it can't go on.
+        """
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop.set)
+        with open_pool(self._conninfo, size=self._settings.worker.concurrency + CHORES_AT_ONCE) as pool:
+            self._pool: ConnectionPool[Any] = pool
+            async with self._app.open_async():
+                await self._children.fill()
+                log.info("worker started", worker=self._name, concurrency=self._settings.worker.concurrency)
+                try:
+                    await self._work()
+                finally:
+                    await self._children.close()
+        log.info("worker stopped", worker=self._name)
+
+    async def _work(self) -> None:
+        options = self._settings.worker
+        common: dict[str, Any] = {
+            "name": self._name,
+            "install_signal_handlers": False,
+            "listen_notify": True,
+            "delete_jobs": "always",
+            "fetch_job_polling_interval": POLL_SECONDS,
+            "abort_job_polling_interval": 1.0,
+            "shutdown_graceful_timeout": options.stop_seconds,
+            "update_heartbeat_interval": max(0.2, options.stalled_seconds / 5),
+            "stalled_worker_timeout": options.stalled_seconds,
+        }
+        workers = [
+            asyncio.create_task(
+                self._app.run_worker_async(queues=[jobs.RUNS], concurrency=options.concurrency, **common)
+            ),
+            asyncio.create_task(
+                self._app.run_worker_async(queues=[jobs.CHORES], concurrency=CHORES_AT_ONCE, **common)
+            ),
+        ]
+        recovering = asyncio.create_task(self._recover_forever())
+        stopping = asyncio.create_task(self._stop.wait())
+        try:
+            await asyncio.wait([*workers, recovering, stopping], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            recovering.cancel()
+            stopping.cancel()
+            for worker in workers:
+                worker.cancel()  # no new job; running ones have their time
+            ends = await asyncio.gather(*workers, return_exceptions=True)
+        if not self._stop.is_set():
+            why: BaseException | None = next((end for end in ends if isinstance(end, Exception)), None)
+            if recovering.done() and not recovering.cancelled():
+                why = recovering.exception() or why
+            raise WorkerFailed(f"the worker lost its database or its queue: {why or 'no reason was given'}")
+
+    async def _recover_forever(self) -> None:
+        seconds = self._settings.worker.stalled_seconds
+        while True:
+            jobs_back, adopted = await self._db(
+                recovery.recover, stalled_seconds=seconds, lock_of=self._lock_of
+            )
+            if jobs_back or adopted:
+                log.warning("runs taken up again", jobs=jobs_back, without_job=adopted)
+            await asyncio.sleep(seconds / 4)
+
+    def _lock_of(self, provider: str) -> str | None:
+        found = self._settings.provider_named(provider)
+        return jobs.lock_of(provider, parallel=found is not None and found.parallel)
+
+    async def _db(
+        self,
+        function: Callable[Concatenate[Connection[Any], P], R],
+        *arguments: P.args,
+        **options: P.kwargs,
+    ) -> R:
+        """Call a function of the stores with a connection, in a thread; what it did is committed."""
+
+        def call() -> R:
+            with self._pool.connection() as connection:
+                return function(connection, *arguments, **options)
+
+        return await asyncio.to_thread(call)
+
+    async def _verify_job(self, context: JobContext, run_id: str) -> None:
+        """Carry out one attempt of a run."""
+        job_id = context.job.id
+        assert job_id is not None  # noqa: S101 - it came from the queue
+        run = await self._db(runs.begin, UUID(run_id), job_id, self._name)
+        if run is None:
+            await self._db(runs.cancelled, UUID(run_id))
+            return
+        with structlog.contextvars.bound_contextvars(run=run_id, provider=run.provider, attempt=run.attempt):
+            try:
+                await self._attempt(run)
+            except asyncio.CancelledError:
+                await asyncio.shield(self._stopped(run))
+                raise
+
+    async def _attempt(self, run: Run) -> None:
+        provider = self._settings.provider_named(run.provider)
+        run_log = RunLog(self._settings.retention.log_kilobytes * 1024)
+        if run.attempt > 1:
+            run_log.add(f"Attempt {run.attempt}")
+        if provider is None:
+            await self._fail(
+                run,
+                run_log,
+                Failure("unknown-provider", f"there is no provider {run.provider!r} in the configuration"),
+            )
+            return
+        if run.attempt > MOST_ATTEMPTS:
+            message = f"given up after {run.attempt - 1} attempts, each of which ended with its worker"
+            await self._fail(run, run_log, Failure("given-up", message))
+            return
+        if run.publishing != "pending":
+            to_publish = await self._verify(run, provider, run_log)
+            if to_publish is None:
+                return
+            run = to_publish
+        publishing = asyncio.create_task(self._publish(run, run_log, resumed=run.attempt > 1))
+        try:
+            await asyncio.shield(publishing)
+        except asyncio.CancelledError:
+            await publishing  # what has begun is brought to its end: the result may be in the broker already
+            raise
+
+    async def _verify(self, run: Run, provider: ProviderSettings, run_log: RunLog) -> Run | None:
+        """Verify; gives the run whose result is to be published, None if there is nothing to publish."""
+        log.info("run started", pact_url=run.pact_url, consumer=run.consumer, sha=run.sha)
+        keeping = asyncio.create_task(self._keep_log(run, run_log))
+        child = await self._children.take()
+        usable = False
+        try:
+            async with asyncio.timeout(provider.timeout + GRACE_SECONDS):
+                event = await child.carry_out(self._order(run, provider), partial(_note, run_log))
+            usable = event["event"] == VERIFICATION and event["verification"]["outcome"] != "error"
+        except ChildFailed as error:
+            event = {"event": "failed", **vars(error.failure)}
+        except TimeoutError:
+            event = {
+                "event": "failed",
+                "kind": "timed-out",
+                "message": f"time ran out: the run took longer than {provider.timeout:g} s (timeout)",
+                "retryable": False,
+            }
+        finally:
+            keeping.cancel()
+            self._children.give_back(child, usable=usable)
+        return await self._verified(run, run_log, event)
+
+    async def _verified(self, run: Run, run_log: RunLog, event: dict[str, Any]) -> Run | None:
+        if event["event"] != VERIFICATION:
+            failure = Failure(
+                event["kind"], event["message"], event.get("retryable", False), event.get("output", "")
+            )
+            await self._failed(run, run_log, failure)
+            return None
+        verification = event["verification"]
+        error = verification["error"]
+        if error is not None and error["retryable"] and self._wait_for_next(run) is not None:
+            failure = Failure(error["kind"], error["message"], retryable=True, output=error["output"])
+            await self._failed(run, run_log, failure)
+            return None
+        publishable = verification["outcome"] != "error" and bool(verification["provider_version"])
+        run_log.add(f"Outcome: {verification['outcome']}" + (f": {error['message']}" if error else ""))
+        kept = await self._db(runs.verified, run, _storable(verification), publish=publishable)
+        log.info("verified", outcome=verification["outcome"], seconds=round(verification["duration"], 3))
+        if kept is None:
+            log.warning("another worker has taken this run up: its outcome is not kept")
+            return None
+        if not publishable:
+            await self._db(_finish_and_keep_log, run, run_log.text())
+            return None
+        return kept
+
+    async def _publish(self, run: Run, run_log: RunLog, *, resumed: bool) -> None:
+        assert run.verification is not None  # noqa: S101 - what is to be published was verified
+        try:
+            result = await asyncio.to_thread(
+                publish,
+                Verification.from_dict(run.verification),
+                self._access,
+                resumed=resumed,
+                retry_time=PUBLISH_SECONDS,
+            )
+        except PublishFailed as error:
+            wait = self._publish_wait(run) if error.retryable else None
+            run_log.add(f"Not published: {error}")
+            await self._db(runs.not_published, run, str(error), wait=wait)
+            log.warning("not published", error=str(error), retry_in=wait)
+        else:
+            run_log.add(f"Published, confirmed: {result.url}")
+            await self._db(runs.published, run, result.url)
+            log.info("published", result=result.url, outcome=run.outcome)
+        await self._db(runs.keep_log, run.id, run_log.text())
+
+    async def _publish_job(self, run_id: str, attempt: int) -> None:
+        """Try again to publish the result of a run."""
+        run = await self._db(runs.to_publish, UUID(run_id), attempt)
+        if run is None:
+            return
+        run_log = RunLog(self._settings.retention.log_kilobytes * 1024)
+        for line in (await self._db(runs.log_of, run.id)).splitlines():
+            run_log.repeat(line)
+        with structlog.contextvars.bound_contextvars(run=run_id, provider=run.provider):
+            await self._publish(run, run_log, resumed=True)
+
+    def _publish_wait(self, run: Run) -> float | None:
+        """Give the seconds until publishing is tried again; None when it has been tried long enough."""
+        waits = self._settings.worker.publish_retry_seconds
+        hours = self._settings.worker.publish_hours
+        tried = sum(waits[min(number, len(waits) - 1)] for number in range(run.publish_attempts))
+        return None if tried > hours * 3600 else waits[min(run.publish_attempts, len(waits) - 1)]
+
+    def _wait_for_next(self, run: Run) -> float | None:
+        waits = self._settings.worker.retry_seconds
+        return waits[run.attempt - 1] if run.attempt <= len(waits) else None
+
+    async def _failed(self, run: Run, run_log: RunLog, failure: Failure) -> None:
+        """Have a run that came to nothing tried again, if that may help."""
+        wait = self._wait_for_next(run) if failure.retryable else None
+        if wait is None:
+            await self._fail(run, run_log, failure)
+            return
+        run_log.add(f"Could not verify: {failure.message}")
+        run_log.add(f"Tried again in {wait:g} s")
+        await self._db(runs.keep_log, run.id, run_log.text())
+        await self._db(runs.try_again, run, failure, wait=wait, lock=self._lock_of(run.provider))
+        log.warning("could not verify", error=failure.message, kind=failure.kind, retry_in=wait)
+
+    async def _fail(self, run: Run, run_log: RunLog, failure: Failure) -> None:
+        run_log.add(f"Could not verify: {failure.message}")
+        await self._db(runs.keep_log, run.id, run_log.text())
+        await self._db(runs.fail, run, failure)
+        log.error("could not verify", error=failure.message, kind=failure.kind)
+
+    async def _stopped(self, run: Run) -> None:
+        """Hand a run back whose worker stops, unless it was stopped because it was cancelled."""
+        if await self._db(runs.cancelled, run.id):
+            log.info("run cancelled")
+            return
+        handed_back = await self._db(runs.try_again, run, None, wait=0.0, lock=self._lock_of(run.provider))
+        if handed_back:
+            log.info("run handed back")
+
+    async def _keep_log(self, run: Run, run_log: RunLog) -> None:
+        while True:
+            await asyncio.sleep(FLUSH_SECONDS)
+            if run_log.changed:
+                await self._db(runs.keep_log, run.id, run_log.text())
+
+    def _order(self, run: Run, provider: ProviderSettings) -> Order:
+        public_url = self._settings.server.public_url
+        access = self._access
+        return Order(
+            pact_url=run.pact_url,
+            provider=provider.model_dump(mode="json"),
+            broker={
+                "base_url": access.base_url,
+                "username": access.username,
+                "password": access.password,
+                "token": access.token,
+            },
+            data_dir=str(self._data_dir),
+            sha=run.sha,
+            branch=run.branch,
+            build_url=f"{public_url.rstrip('/')}/runs/{run.id}" if public_url else None,
+            headers=values_of(provider.headers, self._environment),
+            environment=values_of(provider.environment, self._environment),
+        )
+
+
+def child_environment(settings: Settings, environment: Mapping[str, str]) -> dict[str, str]:
+    """Copy the environment for children, without the receiver's own secrets and those of all providers."""
+    secret = set(HIDDEN_VARIABLES)
+    for provider in settings.providers:
+        for value in (*provider.headers.values(), *provider.environment.values()):
+            if not isinstance(value, str) and value.env is not None:
+                secret.add(value.env)
+    return {
+        name: value
+        for name, value in environment.items()
+        if name not in secret and not name.startswith("PACT_DISPATCH_")
+    }
+
+
+def _note(run_log: RunLog, event: dict[str, Any]) -> None:
+    """Keep an event of a child in the run's log."""
+    if event["event"] == LOG:
+        run_log.add(event["text"])
+    elif event["event"] == TOTAL:
+        run_log.add(f"{event['interactions']} interactions to verify")
+
+
+def _finish_and_keep_log(connection: Connection[Any], run: Run, text: str) -> None:
+    runs.keep_log(connection, run.id, text)
+    runs.finish(connection, run)
+
+
+def _storable(value: Any) -> Any:
+    """Make JSON fit for PostgreSQL, whose jsonb takes neither NUL nor half a surrogate pair."""
+    if isinstance(value, str):
+        return value.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()
+    if isinstance(value, dict):
+        return {_storable(name): _storable(member) for name, member in value.items()}
+    if isinstance(value, list | tuple):
+        return [_storable(member) for member in value]
+    return value
