@@ -6,12 +6,12 @@ import argparse
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from app.commands import broker, serve, web, worker
+from app.commands import broker, reconcile, serve, web, worker
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-COMMANDS = (serve, web, worker, broker)
+COMMANDS = (serve, web, worker, reconcile, broker)
 """In the order of `--help`."""
 
 

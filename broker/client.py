@@ -101,6 +101,14 @@ class BrokerClient:
         """
         return self._with_retries("PUT", url, body)
 
+    def query(self, url: str, body: Mapping[str, Any]) -> Answer:
+        """Post a question that changes nothing; safe to repeat, so it is tried again as `get` is.
+
+        Raises:
+            BrokerError: no answer was had.
+        """
+        return self._with_retries("POST", url, body)
+
     def post_once(self, url: str, body: Mapping[str, Any]) -> Answer:
         """Post a JSON document, once: whether it may be repeated is the caller's to know.
 
