@@ -17,7 +17,17 @@ if TYPE_CHECKING:
     from app.config import Settings
 
 SERVER_LIBRARIES = frozenset(
-    {"cryptography", "flask", "gunicorn", "procrastinate", "psycopg", "pydantic", "sqlalchemy", "structlog"}
+    {
+        "cryptography",
+        "flask",
+        "gunicorn",
+        "procrastinate",
+        "psycopg",
+        "psycopg_pool",
+        "pydantic",
+        "sqlalchemy",
+        "structlog",
+    }
 )
 WRONG_CONFIGURATION = 2
 
