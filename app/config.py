@@ -35,6 +35,11 @@ CONFIG_VARIABLE = "PACT_DISPATCH_CONFIG"
 EVENT_TYPES = ("pact_changed", "contract_requiring_verification_published")
 """The event types that are always accepted."""
 
+WAYS = ("base_url", "command", "checkout", "relay")
+"""What becomes of a provider's dispatches: one of these."""
+RELAYED = frozenset({"name", "repository", "relay"})
+"""The keys of a provider whose dispatches are passed on."""
+
 _BASE = "base"
 _REPOSITORY = re.compile(r"[A-Za-z0-9_.-]{1,100}/[A-Za-z0-9_.-]{1,100}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -146,6 +151,25 @@ class CheckoutSettings(_Section):
         return paths
 
 
+class RelaySettings(_Section):
+    """Dispatches that are passed on to GitHub.
+
+    Attributes:
+        repository: OWNER/REPO there; the provider's own unless given.
+        event_type: that they get; the one they came with unless given.
+    """
+
+    repository: str | None = None
+    event_type: str | None = Field(default=None, min_length=1, max_length=100)
+
+    @field_validator("repository")
+    @classmethod
+    def _is_a_repository(cls, repository: str | None) -> str | None:
+        if repository is not None and _REPOSITORY.fullmatch(repository) is None:
+            raise ValueError("must be OWNER/REPO")
+        return repository
+
+
 class ProviderSettings(_Section):
     """One provider: where its dispatches come in, and how it is verified.
 
@@ -156,6 +180,8 @@ class ProviderSettings(_Section):
         command: or the command that starts it, with `{port}` or `$PORT`.
         folder: where the command runs.
         checkout: or its source.
+        relay: or nothing is verified here, and its dispatches are passed on to GitHub (`relay = true`, or a table).
+        statuses: whether its commits get statuses; as in `github.statuses` unless given.
         version: the version of the provider that runs.
         version_url: or where it tells its version.
         version_pointer: the JSON pointer to it in the answer; the whole answer as text unless given.
@@ -180,6 +206,8 @@ class ProviderSettings(_Section):
     command: str | None = None
     folder: Path | None = None
     checkout: CheckoutSettings | None = None
+    relay: RelaySettings | None = None
+    statuses: bool | None = None
     version: str | None = Field(default=None, min_length=1, max_length=255)
     version_url: str | None = None
     version_pointer: str | None = None
@@ -203,6 +231,13 @@ class ProviderSettings(_Section):
         if _REPOSITORY.fullmatch(repository) is None:
             raise ValueError("must be OWNER/REPO")
         return repository
+
+    @field_validator("relay", mode="before")
+    @classmethod
+    def _is_on_or_off(cls, relay: Any) -> Any:
+        if not isinstance(relay, bool | dict | RelaySettings | None):
+            raise ValueError("must be true, or a table with repository, event_type or both")  # noqa: TRY004 - pydantic's
+        return {} if relay is True else None if relay is False else relay
 
     @field_validator("folder")
     @classmethod
@@ -246,11 +281,21 @@ class ProviderSettings(_Section):
         return headers
 
     @model_validator(mode="after")
-    def _fits_together(self) -> Self:
-        ways = [way for way in ("base_url", "command", "checkout") if getattr(self, way) is not None]
+    def _is_verified_in_one_way(self) -> Self:
+        ways = [way for way in WAYS if getattr(self, way) is not None]
         if len(ways) != 1:
             found = " and ".join(ways) or "none of them"
-            raise ValueError(f"needs one of base_url, command and checkout; there is {found}")
+            raise ValueError(f"needs one of base_url, command, checkout and relay; there is {found}")
+        if self.relay is not None:
+            idle = sorted(self.model_fields_set - RELAYED)
+            if idle:
+                raise ValueError(f"{idle[0]} is for verifying, and a relayed provider is verified elsewhere")
+        return self
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if self.relay is not None:
+            return self
         if self.command is not None:
             _usable(split_command, self.command, 1)
         if self.checkout is not None:
@@ -330,6 +375,40 @@ class WorkerSettings(_Section):
     publish_hours: float = Field(default=12.0, gt=0, le=24 * 30)
 
 
+class GitHubSettings(_Section):
+    """GitHub's API: commit statuses, and dispatches that are passed on.
+
+    The token or the App's private key comes from the environment: see `app.github`.
+
+    Attributes:
+        api_url: `https://HOST/api/v3` for a GitHub Enterprise Server.
+        app_id: the id of a GitHub App, in the place of a token.
+        installation_id: of the App; found by repository unless given.
+        statuses: whether the commits that are verified get statuses.
+        retry_seconds: the waits between attempts while GitHub is away; the last one is repeated until `retry_hours`.
+        retry_hours: how long it is tried.
+    """
+
+    api_url: str = "https://api.github.com"
+    app_id: Annotated[str, Field(min_length=1, coerce_numbers_to_str=True)] | None = None
+    installation_id: int | None = Field(default=None, ge=1)
+    statuses: bool = False
+    retry_seconds: tuple[Annotated[float, Field(gt=0)], ...] = Field(
+        default=(5, 15, 30, 60, 120, 300, 600), min_length=1
+    )
+    retry_hours: float = Field(default=12.0, gt=0, le=24 * 30)
+
+    @field_validator("api_url")
+    @classmethod
+    def _is_a_base_url(cls, url: str) -> str:
+        Origin.of(url)
+        return url.rstrip("/")
+
+    def wait(self, attempt: int) -> float:
+        """Give the seconds after an attempt, of which the first one is 1."""
+        return self.retry_seconds[min(attempt, len(self.retry_seconds)) - 1]
+
+
 class RetentionSettings(_Section):
     """How long things are kept.
 
@@ -360,6 +439,7 @@ class Settings(_Section):
     dispatches: DispatchSettings = DispatchSettings()
     server: ServerSettings = ServerSettings()
     worker: WorkerSettings = WorkerSettings()
+    github: GitHubSettings = GitHubSettings()
     retention: RetentionSettings = RetentionSettings()
     reconcile: ReconcileSettings = ReconcileSettings()
 
@@ -371,6 +451,42 @@ class Settings(_Section):
             if twice:
                 raise ValueError(f"two providers have the {key} {twice[0]!r}")
         return self
+
+    @model_validator(mode="after")
+    def _does_not_relay_to_itself(self) -> Self:
+        relayed = [provider.name for provider in self.providers if provider.relay is not None]
+        public_url = self.server.public_url
+        if relayed and public_url is not None and _same_server(public_url, self.github.api_url):
+            raise ValueError(
+                f"{relayed[0]}: relay would pass dispatches on to this receiver itself: github.api_url and "
+                "server.public_url are the same server"
+            )
+        return self
+
+    @property
+    def relay_targets(self) -> frozenset[str]:
+        """The repositories that dispatches are passed on to, in lower case."""
+        return frozenset(
+            (provider.relay.repository or provider.repository).lower()
+            for provider in self.providers
+            if provider.relay is not None
+        )
+
+    @property
+    def needs_github(self) -> str | None:
+        """What in the configuration needs credentials for GitHub."""
+        for number, provider in enumerate(self.providers, start=1):
+            where = f"providers[{number}] ({provider.name})"
+            if provider.relay is not None:
+                return f"{where}.relay"
+            if provider.statuses:
+                return f"{where}.statuses"
+        return "github.statuses" if self.github.statuses else None
+
+    def sets_statuses(self, provider: ProviderSettings) -> bool:
+        """Tell whether the commits of a provider get statuses."""
+        wanted = self.github.statuses if provider.statuses is None else provider.statuses
+        return wanted and provider.relay is None
 
     @property
     def event_types(self) -> frozenset[str]:
@@ -483,6 +599,11 @@ def _resolved(path: Path | None, info: ValidationInfo) -> Path | None:
     """Take a path of the configuration file as relative to that file's folder."""
     base = (info.context or {}).get(_BASE)
     return path if path is None or base is None else base / path
+
+
+def _same_server(first: str, second: str) -> bool:
+    one, other = Origin.of(first), Origin.of(second)
+    return (one.host, one.port) == (other.host, other.port)
 
 
 def _usable(check: Any, *arguments: Any) -> None:

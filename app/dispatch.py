@@ -60,6 +60,7 @@ class Dispatch:
         sha: the provider's commit to verify, in lower case; None for the one there is.
         branch: its branch.
         message: the sender's words.
+        client_payload: all of it as it came, where it is passed on; None where what is above is all that counts.
     """
 
     repository: str
@@ -68,6 +69,7 @@ class Dispatch:
     sha: str | None = None
     branch: str | None = None
     message: str | None = None
+    client_payload: dict[str, Any] | None = None
 
     @property
     def consumer(self) -> str | None:

@@ -23,6 +23,7 @@ from app.deliveries import Arrival
 from app.dispatch import InvalidDispatch, from_api, from_delivery
 from app.payloads import readable
 from app.refusal import Refusal
+from app.relay import USER_AGENT as RELAY_USER_AGENT
 from broker.origin import Origin
 from broker.strict_json import NotJson, parse_json
 
@@ -55,7 +56,7 @@ def create_dispatch(owner: str, repository: str) -> Response:
         provider = reception.provider(name)
         document = _json(_body(), form=False)
         reception.note(event_type=_event_type(document, "event_type"), payload=readable(document))
-        reception.accept(provider, _read(from_api, name, document))
+        reception.accept(provider, _read(from_api, name, document), document)
 
     return reception.answer(take)
 
@@ -80,7 +81,7 @@ def take_event() -> Response:
             )
         dispatch = _read(from_delivery, document)
         reception.note(repository=dispatch.repository)
-        reception.accept(reception.provider(dispatch.repository), dispatch)
+        reception.accept(reception.provider(dispatch.repository), dispatch, document)
 
     return reception.answer(take)
 
@@ -103,9 +104,12 @@ class _Reception:
             raise Refusal.not_found("unknown-repository", f"no provider has the repository {repository}")
         return provider
 
-    def accept(self, provider: ProviderSettings, dispatch: Dispatch) -> None:
+    def accept(self, provider: ProviderSettings, dispatch: Dispatch, document: dict[str, Any]) -> None:
         """Store and queue a dispatch."""
         _check(self.receiver, provider, dispatch)
+        if provider.relay is not None:
+            self._check_loop(dispatch)
+            dispatch = replace(dispatch, client_payload=document["client_payload"])
         lock = jobs.lock_of(provider.name, parallel=provider.parallel)
         try:
             with self.receiver.pool.connection() as connection:
@@ -124,6 +128,18 @@ class _Reception:
             event_type=dispatch.event_type,
             sender=self._arrival.sender,
         )
+
+    def _check_loop(self, dispatch: Dispatch) -> None:
+        """Refuse to pass on what was passed on already, by this receiver or by another one."""
+        ours = dispatch.repository.lower() in self.receiver.settings.relay_targets
+        if self._arrival.source == "github" and ours:
+            detail = (
+                "is a repository that dispatches are passed on to: GitHub's event would come back without end"
+            )
+            raise Refusal.invalid("loop", "repository.full_name", detail)
+        if request.headers.get("User-Agent", "").startswith(RELAY_USER_AGENT):
+            detail = "says that a pact-dispatch passed this on already: it isn't passed on a second time"
+            raise Refusal.invalid("loop", "User-Agent", detail)
 
     def answer(self, take: Callable[[], None]) -> Response:
         """Take the request, and answer it."""

@@ -25,6 +25,7 @@ CHORES = "chores"
 
 VERIFY = "verify"
 PUBLISH = "publish"
+STATUS = "status"
 
 RETRY_PRIORITY = -1
 """A run that waits for its next attempt lets other runs of its provider go first: a job that is scheduled for later

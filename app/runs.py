@@ -83,8 +83,13 @@ class Failure:
 
 
 def key_of(provider: str, dispatch: Dispatch) -> str:
-    """Give what is the same for dispatches that ask for the same: provider, pact and commit."""
+    """Give what is the same for dispatches that ask for the same: provider, pact and commit.
+
+    One that is passed on counts as a whole: nothing of it may get lost.
+    """
     asked = json.dumps([provider, dispatch.pact_url, dispatch.sha])
+    if dispatch.client_payload is not None:
+        asked += json.dumps([dispatch.event_type, dispatch.client_payload])
     return hashlib.sha256(asked.encode()).hexdigest()
 
 
@@ -126,6 +131,11 @@ def request(
         if scheduled and job_id is not None:
             jobs.hasten(connection, job_id)
         return found, True
+    if dispatch.client_payload is not None:
+        connection.execute(
+            "INSERT INTO relays (run_id, client_payload) VALUES (%(id)s, %(payload)s)",
+            {"id": run_id, "payload": json.dumps(dispatch.client_payload)},
+        )
     _set_job(connection, run_id, jobs.defer_run(connection, run_id, lock))
     return run_id, False
 

@@ -18,13 +18,14 @@ import procrastinate
 import structlog
 from procrastinate import JobContext, PsycopgConnector
 
-from app import jobs, recovery, runs
+from app import jobs, recovery, relay, runs
 from app.children import ChildFailed, Children
 from app.config import values_of
 from app.database import open_pool
 from app.order import LOG, TOTAL, VERIFICATION, Order
 from app.run_log import RunLog
 from app.runs import Failure
+from app.statuses import Statuses
 from verifier.errors import PublishFailed
 from verifier.publishing import publish
 from verifier.verification import Verification
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from psycopg_pool import ConnectionPool
 
     from app.config import ProviderSettings, Settings
+    from app.github import GitHub
     from app.runs import Run
     from broker.access import BrokerAccess
 
@@ -71,6 +73,7 @@ class Worker:
         conninfo: the database.
         data_dir: where checkouts are.
         environment: of this process, where secrets of providers are.
+        github: sets commit statuses, and is relayed to; None where neither is configured.
     """
 
     def __init__(
@@ -81,12 +84,15 @@ class Worker:
         conninfo: str,
         data_dir: Path,
         environment: Mapping[str, str],
+        github: GitHub | None = None,
     ) -> None:
         self._settings = settings
         self._access = access
         self._conninfo = conninfo
         self._data_dir = data_dir
         self._environment = environment
+        self._github = github
+        self._statuses = Statuses(settings, github)
         self._name = f"{socket.gethostname()}:{os.getpid()}"
         self._children = Children(
             child_environment(settings, environment), settings.worker.warm, keep=settings.worker.concurrency
@@ -97,6 +103,7 @@ class Worker:
         )
         self._app.task(name=jobs.VERIFY, queue=jobs.RUNS, pass_context=True)(self._verify_job)
         self._app.task(name=jobs.PUBLISH, queue=jobs.CHORES)(self._publish_job)
+        self._app.task(name=jobs.STATUS, queue=jobs.CHORES)(self._status_job)
 
     async def run(self) -> None:
         """Work until SIGTERM or SIGINT.
@@ -163,6 +170,7 @@ class Worker:
             )
             if jobs_back or adopted:
                 log.warning("runs taken up again", jobs=jobs_back, without_job=adopted)
+            await self._db(self._statuses.catch_up)
             await asyncio.sleep(seconds / 4)
 
     def _lock_of(self, provider: str) -> str | None:
@@ -183,13 +191,29 @@ class Worker:
 
         return await asyncio.to_thread(call)
 
+    async def _change(
+        self,
+        run_id: UUID,
+        function: Callable[Concatenate[Connection[Any], P], R],
+        *arguments: P.args,
+        **options: P.kwargs,
+    ) -> R:
+        """Change a run; its commit's status follows in the same transaction."""
+
+        def change(connection: Connection[Any]) -> R:
+            result = function(connection, *arguments, **options)
+            self._statuses.follow(connection, run_id)
+            return result
+
+        return await self._db(change)
+
     async def _verify_job(self, context: JobContext, run_id: str) -> None:
         """Carry out one attempt of a run."""
         job_id = context.job.id
         assert job_id is not None  # noqa: S101 - it came from the queue
-        run = await self._db(runs.begin, UUID(run_id), job_id, self._name)
+        run = await self._change(UUID(run_id), runs.begin, UUID(run_id), job_id, self._name)
         if run is None:
-            await self._db(runs.cancelled, UUID(run_id))
+            await self._change(UUID(run_id), runs.cancelled, UUID(run_id))
             return
         with structlog.contextvars.bound_contextvars(run=run_id, provider=run.provider, attempt=run.attempt):
             try:
@@ -210,6 +234,9 @@ class Worker:
                 Failure("unknown-provider", f"there is no provider {run.provider!r} in the configuration"),
             )
             return
+        if provider.relay is not None and self._github is not None:
+            await self._relay(run, self._github, run_log)
+            return
         if run.attempt > MOST_ATTEMPTS:
             message = f"given up after {run.attempt - 1} attempts, each of which ended with its worker"
             await self._fail(run, run_log, Failure("given-up", message))
@@ -224,6 +251,17 @@ class Worker:
             await asyncio.shield(publishing)
         except asyncio.CancelledError:
             await publishing  # what has begun is brought to its end: the result may be in the broker already
+            raise
+
+    async def _relay(self, run: Run, github: GitHub, run_log: RunLog) -> None:
+        lock = self._lock_of(run.provider)
+        relaying = asyncio.create_task(
+            asyncio.to_thread(relay.carry_out, self._pool, github, self._settings, run, run_log, lock=lock)
+        )
+        try:
+            await asyncio.shield(relaying)
+        except asyncio.CancelledError:
+            await relaying  # what has begun is brought to its end: GitHub may have it already
             raise
 
     async def _verify(self, run: Run, provider: ProviderSettings, run_log: RunLog) -> Run | None:
@@ -265,13 +303,13 @@ class Worker:
             return None
         publishable = verification["outcome"] != "error" and bool(verification["provider_version"])
         run_log.add(f"Outcome: {verification['outcome']}" + (f": {error['message']}" if error else ""))
-        kept = await self._db(runs.verified, run, _storable(verification), publish=publishable)
+        kept = await self._change(run.id, runs.verified, run, _storable(verification), publish=publishable)
         log.info("verified", outcome=verification["outcome"], seconds=round(verification["duration"], 3))
         if kept is None:
             log.warning("another worker has taken this run up: its outcome is not kept")
             return None
         if not publishable:
-            await self._db(_finish_and_keep_log, run, run_log.text())
+            await self._change(run.id, _finish_and_keep_log, run, run_log.text())
             return None
         return kept
 
@@ -288,13 +326,17 @@ class Worker:
         except PublishFailed as error:
             wait = self._publish_wait(run) if error.retryable else None
             run_log.add(f"Not published: {error}")
-            await self._db(runs.not_published, run, str(error), wait=wait)
+            await self._change(run.id, runs.not_published, run, str(error), wait=wait)
             log.warning("not published", error=str(error), retry_in=wait)
         else:
             run_log.add(f"Published, confirmed: {result.url}")
-            await self._db(runs.published, run, result.url)
+            await self._change(run.id, runs.published, run, result.url)
             log.info("published", result=result.url, outcome=run.outcome)
         await self._db(runs.keep_log, run.id, run_log.text())
+
+    async def _status_job(self, status_id: int) -> None:
+        """Set a commit's status."""
+        await asyncio.to_thread(self._statuses.carry_out, self._pool, status_id)
 
     async def _publish_job(self, run_id: str, attempt: int) -> None:
         """Try again to publish the result of a run."""
@@ -327,18 +369,18 @@ class Worker:
         run_log.add(f"Could not verify: {failure.message}")
         run_log.add(f"Tried again in {wait:g} s")
         await self._db(runs.keep_log, run.id, run_log.text())
-        await self._db(runs.try_again, run, failure, wait=wait, lock=self._lock_of(run.provider))
+        await self._change(run.id, runs.try_again, run, failure, wait=wait, lock=self._lock_of(run.provider))
         log.warning("could not verify", error=failure.message, kind=failure.kind, retry_in=wait)
 
     async def _fail(self, run: Run, run_log: RunLog, failure: Failure) -> None:
         run_log.add(f"Could not verify: {failure.message}")
         await self._db(runs.keep_log, run.id, run_log.text())
-        await self._db(runs.fail, run, failure)
+        await self._change(run.id, runs.fail, run, failure)
         log.error("could not verify", error=failure.message, kind=failure.kind)
 
     async def _stopped(self, run: Run) -> None:
         """Hand a run back whose worker stops, unless it was stopped because it was cancelled."""
-        if await self._db(runs.cancelled, run.id):
+        if await self._change(run.id, runs.cancelled, run.id):
             log.info("run cancelled")
             return
         handed_back = await self._db(runs.try_again, run, None, wait=0.0, lock=self._lock_of(run.provider))

@@ -20,6 +20,7 @@ SERVER_LIBRARIES = frozenset(
     {
         "cryptography",
         "flask",
+        "github",
         "gunicorn",
         "procrastinate",
         "psycopg",

@@ -30,6 +30,7 @@ secrets, from the environment or from the file that NAME_FILE names:
   PACT_DISPATCH_API_TOKENS      the same, for /api
   PACT_DISPATCH_WEBHOOK_SECRET  signs what GitHub sends to /github/events
   PACT_BROKER_TOKEN             or PACT_BROKER_USERNAME and PACT_BROKER_PASSWORD
+  PACT_DISPATCH_GITHUB_TOKEN    or PACT_DISPATCH_GITHUB_PRIVATE_KEY of an App: for commit statuses and the relay
   DATABASE_URL                  postgresql://...
 """
 
@@ -58,12 +59,14 @@ def add_to(commands: Commands) -> None:
 
 def _run(options: argparse.Namespace) -> int:
     from app.database import database, migrate  # noqa: PLC0415 - see app.commands
+    from app.github import github_access  # noqa: PLC0415
     from app.logs import configure  # noqa: PLC0415
     from app.supervision import Supervisor  # noqa: PLC0415
     from app.web import check_secrets  # noqa: PLC0415
     from broker.embedded.server import bind  # noqa: PLC0415
 
     place = receiver_options.find(options)
+    github_access(place.settings, os.environ)  # a mistake in it is said here, and not by each worker
     for warning in check_secrets(os.environ):
         print(f"pact-dispatch serve: {warning}", file=sys.stderr)
     listener = bind(*options.bind)

@@ -38,11 +38,14 @@ def add_to(commands: Commands) -> None:
 def _run(options: argparse.Namespace) -> int:
     from app.config import broker_access  # noqa: PLC0415 - see app.commands
     from app.database import database, migrate  # noqa: PLC0415
+    from app.github import GitHub, github_access  # noqa: PLC0415
     from app.logs import configure  # noqa: PLC0415
+    from app.relay import USER_AGENT  # noqa: PLC0415
     from app.supervision import follow_supervisor  # noqa: PLC0415
     from app.worker import Worker, WorkerFailed  # noqa: PLC0415
 
     place = receiver_options.find(options)
+    github = github_access(place.settings, os.environ)
     configure()
     follow_supervisor()
     with database(place.database_url, place.data_dir) as conninfo:
@@ -55,6 +58,7 @@ def _run(options: argparse.Namespace) -> int:
                 conninfo=conninfo,
                 data_dir=place.data_dir,
                 environment=dict(os.environ),
+                github=None if github is None else GitHub(github, user_agent=USER_AGENT),
             )
             await worker.run()
 

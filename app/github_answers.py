@@ -1,0 +1,123 @@
+"""What an answer of GitHub's API means: whether it may heal by itself, and what to do if not. No I/O."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+LONGEST = 300
+LONGEST_WAIT_SECONDS = 3600.0
+"""GitHub's rate limits are counted by the hour."""
+_TRANSIENT = frozenset({408, 425, 429})
+_RATE_LIMITED = ("rate limit", "abuse detection", "please wait a few minutes")
+
+
+class GitHubFailed(Exception):
+    """GitHub did not do what was asked; the message says what to do.
+
+    Attributes:
+        status: of its answer; None where there was none.
+        retryable: whether it may heal by itself.
+        retry_after: seconds that GitHub wants us to wait.
+    """
+
+    retryable = False
+
+    def __init__(self, message: str, *, status: int | None = None, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.retry_after = retry_after
+
+    def reworded(self, message: str) -> Self:
+        """Give the same with another message."""
+        return type(self)(message, status=self.status, retry_after=self.retry_after)
+
+
+class GitHubAway(GitHubFailed):
+    """GitHub is away, or wants us to wait: it may work later."""
+
+    retryable = True
+
+
+class GitHubRefused(GitHubFailed):
+    """GitHub won't do it, until somebody does something."""
+
+
+def explain(
+    what: str, status: int, headers: Mapping[str, str], body: Any, *, right: str, now: float
+) -> GitHubFailed:
+    """Make the error of an answer that isn't the one hoped for.
+
+    Args:
+        what: was to be done, as in `set the status of commit 1234 in acme/products`.
+        status: of the answer.
+        headers: with their names in lower case.
+        body: the answer's, parsed or not.
+        right: what the token must be allowed to do; "" where it doesn't matter.
+        now: seconds since 1970.
+    """
+    said = _said(body)
+    answered = f"could not {what}: GitHub answered {status}" + (f" ({said})" if said else "")
+    wait = _wait(headers, now)
+    limited = status == 403 and (
+        "retry-after" in headers
+        or headers.get("x-ratelimit-remaining") == "0"
+        or any(words in said.lower() for words in _RATE_LIMITED)
+    )
+    if status >= 500 or status in _TRANSIENT or limited:
+        return GitHubAway(answered, status=status, retry_after=wait)
+    return GitHubRefused(f"{answered}. {_advice(status, right)}", status=status)
+
+
+def _advice(status: int, right: str) -> str:
+    needed = f" It needs {right}." if right else ""
+    advice = {
+        401: "The token or the App's key is wrong, was revoked or has expired: give the receiver a new one.",
+        403: f"The token or the App may not do this.{needed} With single sign-on, authorise it in the organisation.",
+        404: "There is no such repository, or the token or the App may not see it or write to it, which GitHub "
+        f"answers alike. Check the name, and the right.{needed}",
+        422: "GitHub finds what it was sent wrong: check that the repository has the commit, and the event type.",
+    }
+    if 300 <= status < 400:
+        return "The repository was renamed or moved: write its new name into the configuration."
+    return advice.get(status, "Check github.api_url.")
+
+
+def _wait(headers: Mapping[str, str], now: float) -> float | None:
+    """Give the seconds to wait, as `Retry-After` or the rate limit's reset have them."""
+    seconds = _number(headers.get("retry-after"))
+    if seconds is None and headers.get("x-ratelimit-remaining") == "0":
+        reset = _number(headers.get("x-ratelimit-reset"))
+        seconds = None if reset is None else reset - now + 1
+    return None if seconds is None else min(max(seconds, 0.0), LONGEST_WAIT_SECONDS)
+
+
+def _number(text: str | None) -> float | None:
+    return float(text) if text and text.strip().isdecimal() else None
+
+
+def _said(body: Any) -> str:
+    """Give GitHub's own words: the message, and what its `errors` say."""
+    if isinstance(body, str | bytes):
+        try:
+            body = json.loads(body)
+        except ValueError:
+            return ""  # a page of a gateway: nothing for a line of text
+    if not isinstance(body, dict):
+        return ""
+    errors = body.get("errors")
+    said = [body.get("message"), *(_said_of(error) for error in (errors if isinstance(errors, list) else []))]
+    text = "; ".join(part for part in said if isinstance(part, str) and part)
+    return "".join(c if c.isprintable() else " " for c in text)[:LONGEST]
+
+
+def _said_of(error: Any) -> str | None:
+    if isinstance(error, str):
+        return error
+    if not isinstance(error, dict):
+        return None
+    message = error.get("message")
+    return message if isinstance(message, str) else f"{error.get('field')}: {error.get('code')}"
