@@ -88,7 +88,7 @@ def test_a_wrong_revoked_or_expired_token_is_a_refusal_that_says_so(api: GitHubA
 
 
 @pytest.mark.parametrize(("classic", "status"), [(True, 404), (False, 403)])
-def test_a_token_without_the_right_is_told_which(api: GitHubApi, classic: bool, status: int) -> None:
+def test_a_token_without_the_right_is_told_which(api: GitHubApi, *, classic: bool, status: int) -> None:
     api.tokens[0].classic, api.tokens[0].rights = classic, {"contents": READ}
     error = refusal(with_token(api))
     assert error.status == status
