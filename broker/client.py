@@ -6,7 +6,6 @@ broker's own origin and nowhere else, and an answer is believed only after it wa
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
@@ -14,13 +13,13 @@ from urllib.parse import quote, urljoin
 
 import requests
 from urllib3 import Retry
-from urllib3.exceptions import HTTPError, LocationParseError
-from urllib3.util import parse_url
+from urllib3.exceptions import HTTPError
 
 from broker.access import BrokerAccess, Credentials
-from broker.errors import BrokerError, BrokerRefused, BrokerUnreachable, OffOrigin, UnexpectedAnswer
+from broker.errors import BrokerError, BrokerRefused, BrokerUnreachable, NotFound, OffOrigin, UnexpectedAnswer
 from broker.origin import Origin
 from broker.reason import innermost
+from broker.refusal import refusal, shown_url, status_line
 from broker.strict_json import NotJson, parse_json
 from broker.waits import Waits
 
@@ -40,12 +39,21 @@ PERMANENT_SERVER_ERRORS = frozenset({501, 505})
 
 @dataclass(frozen=True)
 class Answer:
-    """What a broker answered: the status, the `Location` made absolute, and the JSON document if there is one."""
+    """What a broker answered.
+
+    Attributes:
+        url: where the answer is from, after redirects.
+        status: the HTTP status.
+        location: the `Location`, made absolute.
+        document: the JSON document, if there is one.
+        broker_version: what the broker says that it is (`X-Pact-Broker-Version`), such as `2.120.0`.
+    """
 
     url: str
     status: int
     location: str | None
     document: Any
+    broker_version: str | None = None
 
 
 class BrokerClient:
@@ -109,8 +117,28 @@ class BrokerClient:
         """
         return self._with_retries("POST", url, body)
 
-    def post_once(self, url: str, body: Mapping[str, Any]) -> Answer:
-        """Post a JSON document, once: whether it may be repeated is the caller's to know.
+    def delete(self, url: str) -> Answer:
+        """Delete a resource; tried again as `get` is, and then one that is gone was deleted.
+
+        Raises:
+            NotFound: there was none.
+            BrokerError: it was not deleted.
+        """
+        waits = self.waits()
+        again = False
+        while True:
+            try:
+                return self._once("DELETE", url, None)
+            except NotFound:
+                if not again:
+                    raise
+                return Answer(url, 204, None, None)
+            except BrokerUnreachable as error:
+                waits.wait_after(error)
+                again = True
+
+    def post_once(self, url: str, body: Mapping[str, Any] | None = None) -> Answer:
+        """Post a JSON document, or nothing, once: whether it may be repeated is the caller's to know.
 
         Raises:
             BrokerUnreachable: no answer, or a transient one: it may or may not have been taken.
@@ -121,6 +149,24 @@ class BrokerClient:
     def waits(self) -> Waits:
         """Start counting the waits between the tries of one request."""
         return Waits(self._retry_time, self._deadline, self._on_retry)
+
+    def url(self, *segments: str) -> str:
+        """Give the URL of a path on the broker, each segment percent-encoded.
+
+        Raises:
+            OffOrigin: a segment is empty, `.` or `..`, which would lead to another place.
+        """
+        for segment in segments:
+            _check_segment(segment, "part of a path")
+        return "/".join([str(self.origin), *(quote(segment, safe="") for segment in segments)])
+
+    def links(self, document: Any, rel: str) -> list[str]:
+        """Find all links of a HAL document that have a relation, as absolute URLs; none where there are none."""
+        links = document.get("_links") if isinstance(document, dict) else None
+        found = links.get(rel) if isinstance(links, dict) else None
+        each = found if isinstance(found, list) else [found]
+        hrefs = [one["href"] for one in each if isinstance(one, dict) and isinstance(one.get("href"), str)]
+        return [urljoin(str(self.origin) + "/", href) for href in hrefs]
 
     def link(self, document: Any, rel: str, **parameters: str) -> str | None:
         """Find a link of a HAL document, its template filled in, each value percent-encoded.
@@ -141,8 +187,7 @@ class BrokerClient:
         if not isinstance(href, str):
             return None
         for name, value in parameters.items():
-            if value in {".", ".."}:
-                raise OffOrigin(f"{value!r} can't be a {name}: in a URL it means another place")
+            _check_segment(value, name)
             href = href.replace("{" + name + "}", quote(value, safe=""))
         return urljoin(str(self.origin) + "/", href)
 
@@ -166,7 +211,7 @@ class BrokerClient:
                 target = urljoin(url, target)
                 if not self.origin.contains(target):
                     raise UnexpectedAnswer(
-                        f"{url} redirects to {_shown(target)}, which is not on the broker's origin "
+                        f"{url} redirects to {shown_url(target)}, which is not on the broker's origin "
                         f"({self.origin}), so it was not followed. If the broker moved, set "
                         "--pact-broker-base-url to its new address; if that is a sign-in page, the broker "
                         "wants credentials that a program can give (--broker-token, or --broker-username "
@@ -174,16 +219,16 @@ class BrokerClient:
                     )
                 if method != "GET" and response.status_code not in {307, 308}:
                     raise UnexpectedAnswer(
-                        f"{method} {url} was answered with a redirect ({response.status_code}) to {_shown(target)}: "
+                        f"{method} {url} was answered with a redirect ({response.status_code}) to {shown_url(target)}: "
                         "set --pact-broker-base-url to the address that the broker really has"
                     )
                 url = target
-        raise UnexpectedAnswer(f"more than {MAX_REDIRECTS} redirects, the last one to {_shown(url)}")
+        raise UnexpectedAnswer(f"more than {MAX_REDIRECTS} redirects, the last one to {shown_url(url)}")
 
     def _check_origin(self, url: str) -> None:
         if not self.origin.contains(url):
             raise OffOrigin(
-                f"{_shown(url)} is not on the broker {self.origin}, so nothing was sent to it. If the broker gives "
+                f"{shown_url(url)} is not on the broker {self.origin}, so nothing was sent to it. If the broker gives "
                 "links like that, set --pact-broker-base-url to the address that it uses for itself, or have it use "
                 "this one (PACT_BROKER_BASE_URL in the broker's own configuration)"
             )
@@ -210,7 +255,7 @@ class BrokerClient:
         except requests.exceptions.ConnectionError as error:
             raise BrokerUnreachable(f"{self.origin} can't be reached: {innermost(error)}") from error
         except (requests.exceptions.RequestException, HTTPError) as error:
-            raise UnexpectedAnswer(f"{method} {_shown(url)} did not work: {innermost(error)}") from error
+            raise UnexpectedAnswer(f"{method} {shown_url(url)} did not work: {innermost(error)}") from error
         except OSError as error:  # requests: "Could not find a suitable TLS CA certificate bundle"
             raise BrokerError(f"{error} (REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE)") from error
 
@@ -227,27 +272,29 @@ class BrokerClient:
         content = self._content(url, response)
         if status in {408, 429} or (status >= 500 and status not in PERMANENT_SERVER_ERRORS):
             raise BrokerUnreachable(
-                f"{method} {_shown(url)} was answered with {_status(response)}",
+                f"{method} {shown_url(url)} was answered with {status_line(response)}",
                 retry_after=_retry_after(response),
             )
         if not response.ok:
-            raise BrokerRefused(self._refusal(method, url, response, content), status=status)
+            refused = NotFound if status == 404 else BrokerRefused
+            raise refused(refusal(method, url, response, content, self._access), status=status)
         location = response.headers.get("Location")
         if location is not None:
             location = urljoin(url, location)
+        version = response.headers.get("X-Pact-Broker-Version")
         if not content.strip():
-            return Answer(url, status, location, None)
+            return Answer(url, status, location, None, version)
         kind = response.headers.get("Content-Type", "")
         if "html" in kind or content.lstrip()[:1] == b"<":
             raise UnexpectedAnswer(
-                f"{_shown(url)} answered with a web page instead of JSON: that is often a sign-in page in front of "
+                f"{shown_url(url)} answered with a web page instead of JSON: that is often a sign-in page in front of "
                 "the broker. Check the URL, and the credentials (--broker-token, or --broker-username and "
                 "--broker-password)"
             )
         try:
-            return Answer(url, status, location, parse_json(content))
+            return Answer(url, status, location, parse_json(content), version)
         except NotJson as error:
-            raise UnexpectedAnswer(f"the answer of {_shown(url)} {error}") from error
+            raise UnexpectedAnswer(f"the answer of {shown_url(url)} {error}") from error
 
     def _content(self, url: str, response: requests.Response) -> bytes:
         content = bytearray()
@@ -256,38 +303,16 @@ class BrokerClient:
                 content += chunk
                 if len(content) > MAX_BYTES:
                     raise UnexpectedAnswer(
-                        f"{_shown(url)} answered with more than {MAX_BYTES // 2**20} MB: too large"
+                        f"{shown_url(url)} answered with more than {MAX_BYTES // 2**20} MB: too large"
                     )
                 self._cut(READ_TIMEOUT)
         except requests.exceptions.ContentDecodingError as error:
-            raise UnexpectedAnswer(f"{_shown(url)} answered with broken compression") from error
+            raise UnexpectedAnswer(f"{shown_url(url)} answered with broken compression") from error
         except (requests.exceptions.RequestException, HTTPError) as error:
-            raise BrokerUnreachable(f"the answer of {_shown(url)} broke off: {innermost(error)}") from error
+            raise BrokerUnreachable(
+                f"the answer of {shown_url(url)} broke off: {innermost(error)}"
+            ) from error
         return bytes(content)
-
-    def _refusal(self, method: str, url: str, response: requests.Response, content: bytes) -> str:
-        said = _said(content)
-        what = f"{method} {_shown(url)} was answered with {_status(response)}"
-        if said:
-            what += f": {said if said.endswith('...') else said.removesuffix('.')}"
-        if response.status_code == 401:
-            return what + (
-                (
-                    ". The credentials are wrong or expired"
-                    if method == "GET"
-                    else ". The credentials are wrong, or may not do this (a read-only user can't publish)"
-                )
-                if self._access.has_credentials
-                else ". The broker wants credentials: --broker-token, or --broker-username and --broker-password "
-                "(PACT_BROKER_TOKEN, PACT_BROKER_USERNAME, PACT_BROKER_PASSWORD)"
-            )
-        if response.status_code == 403:
-            return what + (
-                ". These credentials may not do this"
-                if self._access.has_credentials
-                else ". The broker lets nobody without credentials do this"
-            )
-        return what
 
 
 def _retry_after(response: requests.Response) -> float | None:
@@ -301,31 +326,6 @@ def _retry_after(response: requests.Response) -> float | None:
         return None
 
 
-def _status(response: requests.Response) -> str:
-    return f"{response.status_code} {response.reason or ''}".strip()
-
-
-def _shown(url: str) -> str:
-    """Shorten a URL for a message, leaving out anything that could be a credential in it."""
-    try:
-        parts = parse_url(url)
-    except LocationParseError:
-        return "(a URL that can't be read)"
-    shown = parts._replace(auth=None, query="..." if parts.query else None, fragment=None).url
-    return shown if len(shown) <= 300 else shown[:300] + "..."
-
-
-def _said(content: bytes) -> str:
-    """Find what a broker says of a refusal: `error`, `errors` or `message` of the JSON, or short text."""
-    try:
-        document = json.loads(content)
-    except (ValueError, RecursionError):
-        text = content.decode(errors="replace").strip()
-        return "" if text.startswith("<") or len(text) > 300 else text
-    if isinstance(document, dict):
-        for key in ("error", "errors", "message"):
-            if document.get(key):
-                value = document[key]
-                text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-                return text if len(text) <= 500 else text[:500] + "..."
-    return ""
+def _check_segment(value: str, name: str) -> None:
+    if value in {"", ".", ".."}:
+        raise OffOrigin(f"{value!r} can't be a {name}: in a URL it means another place")

@@ -36,6 +36,10 @@ class BrokerRefused(BrokerError):
         self.status = status
 
 
+class NotFound(BrokerRefused):
+    """The broker answered that it doesn't have it (404)."""
+
+
 class UnexpectedAnswer(BrokerError):
     """The answer is not what a Pact Broker sends: a page, a redirect elsewhere, too large, no JSON."""
 

@@ -15,7 +15,14 @@ import pytest
 
 from broker.access import BrokerAccess
 from broker.client import ACCEPT, BrokerClient
-from broker.errors import BrokerError, BrokerRefused, BrokerUnreachable, OffOrigin, UnexpectedAnswer
+from broker.errors import (
+    BrokerError,
+    BrokerRefused,
+    BrokerUnreachable,
+    NotFound,
+    OffOrigin,
+    UnexpectedAnswer,
+)
 from broker.origin import Origin
 from broker.strict_json import parse_json
 from tests.verifier.loopback import Loopback, Received, Reply, closed_port
@@ -615,3 +622,57 @@ def test_broker_may_stand_under_a_base_path(base: str) -> None:
     assert [request.path for request in server.received] == [
         f"{base.rstrip('/')}/{end}" for end in ("pact", "results")
     ]
+
+
+# --- what webhooks need of it
+
+
+def test_deleting_sends_the_credentials_and_no_body() -> None:
+    with Loopback(Reply(204)) as server, client(server) as broker:
+        assert broker.delete(server.url + "/webhooks/x").status == 204
+    [request] = server.received
+    assert (request.method, request.body) == ("DELETE", b"")
+    assert request.headers["authorization"] == f"Bearer {TOKEN}"
+
+
+def test_deleting_what_is_not_there_is_said_to_be_so() -> None:
+    with Loopback(Reply(404)) as server, client(server) as broker, pytest.raises(NotFound) as error:
+        broker.delete(server.url + "/webhooks/x")
+    assert error.value.status == 404
+
+
+def test_a_deletion_whose_answer_was_lost_is_done_when_it_is_gone() -> None:
+    with Loopback([Reply(drop=True), Reply(404)]) as server, client(server) as broker:
+        assert broker.delete(server.url + "/webhooks/x").status == 204
+    assert len(server.received) == 2
+
+
+def test_a_post_may_have_no_body() -> None:
+    with Loopback(OK) as server, client(server) as broker:
+        broker.post_once(server.url + "/execute")
+    [request] = server.received
+    assert (request.body, request.headers.get("content-type")) == (b"", None)
+
+
+def test_urls_keep_each_name_in_its_segment() -> None:
+    with client("http://broker.test", "/base") as broker:
+        assert broker.url("pacts", "A/B c") == "http://broker.test/base/pacts/A%2FB%20c"
+        for segment in ("..", ".", ""):
+            with pytest.raises(OffOrigin):
+                broker.url("pacts", segment)
+
+
+def test_all_links_of_a_relation_are_found() -> None:
+    with client("http://broker.test") as broker:
+        document = {"_links": {"pb:webhooks": [{"href": "/a"}, {"href": 1}, "x", {"href": "http://other/b"}]}}
+        assert broker.links(document, "pb:webhooks") == ["http://broker.test/a", "http://other/b"]
+        assert broker.links({"_links": {"one": {"href": "/c"}}}, "one") == ["http://broker.test/c"]
+        nothing: tuple[Any, ...] = (None, [], {}, {"_links": 1}, {"_links": {"pb:webhooks": None}})
+        for empty in nothing:
+            assert broker.links(empty, "pb:webhooks") == []
+
+
+def test_the_version_of_the_broker_is_told() -> None:
+    reply = Reply(body={}, headers={"X-Pact-Broker-Version": "2.120.0"})
+    with Loopback(reply) as server, client(server) as broker:
+        assert broker.get(server.url + "/").broker_version == "2.120.0"

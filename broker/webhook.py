@@ -1,0 +1,223 @@
+"""A webhook as a value: whose pacts it is for, what triggers it, and the request that it sends (no I/O)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+EVENTS = (
+    "contract_published",
+    "contract_content_changed",
+    "contract_requiring_verification_published",
+    "provider_verification_published",
+    "provider_verification_succeeded",
+    "provider_verification_failed",
+)
+"""What may trigger a webhook."""
+
+_OF_THE_BROKER = frozenset({"uuid", "createdAt", "updatedAt", "_links", "_embedded"})
+_KNOWN = frozenset({"description", "consumer", "provider", "enabled", "events", "request"})
+
+
+class NotAWebhook(ValueError):
+    """A document is not a webhook's; the message says which field is to blame."""
+
+
+@dataclass(frozen=True)
+class Pacticipant:
+    """A consumer or a provider, with its labels."""
+
+    name: str
+    labels: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Party:
+    """One side of the pacts that a webhook is for: the pacticipant of a name, or all that have a label."""
+
+    name: str | None = None
+    label: str | None = None
+
+    def includes(self, pacticipant: Pacticipant) -> bool:
+        """Tell whether the pacticipant is meant."""
+        return pacticipant.name == self.name if self.name is not None else self.label in pacticipant.labels
+
+    def document(self) -> dict[str, str]:
+        """Give it as a broker takes it."""
+        return {"name": self.name} if self.name is not None else {"label": self.label or ""}
+
+    @classmethod
+    def read(cls, document: Any, role: str) -> Party | None:
+        """Read it from a webhook's document.
+
+        Raises:
+            NotAWebhook: it is neither a name nor a label.
+        """
+        if document is None:
+            return None
+        found = document if isinstance(document, dict) else {}
+        for key in ("name", "label"):
+            if isinstance(found.get(key), str):
+                return cls(**{key: found[key]})
+        raise NotAWebhook(f"{role} has neither a name nor a label")
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Whose pacts a webhook is for; a side that is None is any."""
+
+    consumer: Party | None = None
+    provider: Party | None = None
+
+    def covers(self, consumer: Pacticipant | None, provider: Pacticipant | None) -> bool:
+        """Tell whether it is for pacts of these two; None asks for no one in particular."""
+        return all(
+            party is None or pacticipant is None or party.includes(pacticipant)
+            for party, pacticipant in ((self.consumer, consumer), (self.provider, provider))
+        )
+
+    def __str__(self) -> str:
+        sides = [
+            f"{role} {party.name}" if party.name is not None else f"{role}s labelled {party.label}"
+            for role, party in (("consumer", self.consumer), ("provider", self.provider))
+            if party is not None
+        ]
+        return ", ".join(sides) or "all pacts"
+
+
+@dataclass(frozen=True)
+class WebhookRequest:
+    """What a webhook sends.
+
+    Attributes:
+        method: of HTTP, in capitals.
+        url: where to; may have variables in its path and query.
+        headers: by name; a broker shows names in lower case, and `**********` for values that it keeps to itself.
+        body: JSON, or text that is sent as it is; None for none.
+        username: of basic auth.
+        password: of basic auth.
+    """
+
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: Any = None
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+
+    def document(self) -> dict[str, Any]:
+        """Give it as a broker takes it."""
+        document: dict[str, Any] = {"method": self.method, "url": self.url, "headers": dict(self.headers)}
+        optional = {"body": self.body, "username": self.username, "password": self.password}
+        return document | {name: value for name, value in optional.items() if value is not None}
+
+    @classmethod
+    def read(cls, document: Any) -> WebhookRequest:
+        """Read it from a webhook's document.
+
+        Raises:
+            NotAWebhook: a field is missing, or of another type.
+        """
+        if not isinstance(document, dict):
+            raise NotAWebhook("request is missing")
+        headers = document.get("headers") or {}
+        if not isinstance(headers, dict) or not all(isinstance(value, str) for value in headers.values()):
+            raise NotAWebhook("request.headers are not texts by name")
+        return cls(
+            method=_text(document, "method", "request.", default="POST").upper(),
+            url=_text(document, "url", "request."),
+            headers=headers,
+            body=document.get("body"),
+            username=_optional(document, "username", "request."),
+            password=_optional(document, "password", "request."),
+        )
+
+
+@dataclass(frozen=True)
+class Webhook:
+    """A webhook.
+
+    Attributes:
+        uuid: 16 or more of `A-Z a-z 0-9 _ -`.
+        scope: whose pacts it is for.
+        events: names of what triggers it.
+        request: what it sends.
+        description: for people.
+        enabled: whether it is triggered.
+        more: fields of the broker's own, such as PactFlow's `teamUuid`; they are sent back as they came.
+        created_at: as the broker gives it.
+        updated_at: likewise.
+    """
+
+    uuid: str
+    scope: Scope
+    events: tuple[str, ...]
+    request: WebhookRequest
+    description: str | None = None
+    enabled: bool = True
+    more: Mapping[str, Any] = field(default_factory=dict)
+    created_at: str | None = None
+    updated_at: str | None = None
+
+    def document(self) -> dict[str, Any]:
+        """Give it as a broker takes it."""
+        document: dict[str, Any] = dict(self.more)
+        if self.description is not None:
+            document["description"] = self.description
+        for role, party in (("consumer", self.scope.consumer), ("provider", self.scope.provider)):
+            if party is not None:
+                document[role] = party.document()
+        document["enabled"] = self.enabled
+        document["events"] = [{"name": name} for name in self.events]
+        document["request"] = self.request.document()
+        return document
+
+    @classmethod
+    def read(cls, document: Any, uuid: str | None = None) -> Webhook:
+        """Read a broker's document.
+
+        Args:
+            document: the JSON.
+            uuid: what it was asked for by, for a broker that doesn't repeat it.
+
+        Raises:
+            NotAWebhook: it is not a webhook's.
+        """
+        if not isinstance(document, dict):
+            raise NotAWebhook("it is not an object")
+        events = document.get("events")
+        if not isinstance(events, list) or not all(
+            isinstance(event, dict) and isinstance(event.get("name"), str) for event in events
+        ):
+            raise NotAWebhook("events are not a list of objects with a name")
+        return cls(
+            uuid=_text(document, "uuid", default=uuid),
+            scope=Scope(
+                Party.read(document.get("consumer"), "consumer"),
+                Party.read(document.get("provider"), "provider"),
+            ),
+            events=tuple(event["name"] for event in events),
+            request=WebhookRequest.read(document.get("request")),
+            description=_optional(document, "description"),
+            enabled=document.get("enabled") is not False,
+            more={name: value for name, value in document.items() if name not in _OF_THE_BROKER | _KNOWN},
+            created_at=_optional(document, "createdAt"),
+            updated_at=_optional(document, "updatedAt"),
+        )
+
+
+def _text(document: Mapping[str, Any], name: str, where: str = "", *, default: str | None = None) -> str:
+    value = document.get(name, default)
+    if not isinstance(value, str) or not value:
+        raise NotAWebhook(f"{where}{name} is {'missing' if value is None else 'not a text'}")
+    return value
+
+
+def _optional(document: Mapping[str, Any], name: str, where: str = "") -> str | None:
+    value = document.get(name)
+    if value is not None and not isinstance(value, str):
+        raise NotAWebhook(f"{where}{name} is not a text")
+    return value
