@@ -6,12 +6,12 @@ import argparse
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from app.commands import broker, reconcile, serve, web, worker
+from app.commands import broker, reconcile, serve, web, webhooks, worker
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-COMMANDS = (serve, web, worker, reconcile, broker)
+COMMANDS = (serve, web, worker, reconcile, broker, webhooks)
 """In the order of `--help`."""
 
 
@@ -19,7 +19,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command.
 
     Returns:
-        0 when done, or stopped by a signal; 3 when it could not start; wrong options leave by SystemExit(2).
+        0 when done, or stopped by a signal; 3 when it could not do it; wrong options leave by SystemExit(2). What
+        else there is, the command itself says.
     """
     parser = argparse.ArgumentParser(
         prog="pact-dispatch", description="Verify one changed pact the moment it changes."

@@ -6,7 +6,9 @@ is in other headers, in the URL or in the body is shown to everyone who may read
 
 from __future__ import annotations
 
+import json
 import re
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 STARS = "**********"
 """What a broker shows instead of a value that it keeps to itself."""
 
+_LOGGED = re.compile(r"^((?:\[[^\]]*\] )?INFO: )(.*)$")
+_HEADER_NAME = re.compile(r"[A-Za-z0-9_-]+")
 _STARS = re.compile(r"\*{3,}")
 _VARIABLE = re.compile(r"\$\{(?:user|pactbroker)\.[^}]*\}")
 _SECRET = re.compile(r"\$\{user\.([A-Za-z0-9_]+)\}")
@@ -127,6 +131,22 @@ def redacted_urls(text: str) -> str:
         ),
         text,
     )
+
+
+def redacted_log(logs: str) -> list[str]:
+    """Give a broker's log of a delivery line by line, with stars for credentials that the broker doesn't hide."""
+    return [_LOGGED.sub(_redacted_line, line) for line in logs.splitlines()]
+
+
+def _redacted_line(match: re.Match[str]) -> str:
+    said = match[2]
+    name, colon, value = said.partition(": ")
+    if colon and _HEADER_NAME.fullmatch(name):
+        said = f"{name}: {redacted_headers({name: value})[name]}"
+    elif said.startswith(("{", "[")):
+        with suppress(ValueError, RecursionError):
+            said = json.dumps(redacted_body(json.loads(said)), separators=(",", ":"), ensure_ascii=False)
+    return match[1] + redacted_urls(said)
 
 
 def _is_secret_header(name: str, secret_headers: Collection[str]) -> bool:

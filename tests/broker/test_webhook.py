@@ -14,6 +14,7 @@ from broker.webhook_secrets import (
     hidden_headers,
     in_the_clear,
     redacted,
+    redacted_log,
     redacted_urls,
     secret_names,
 )
@@ -170,6 +171,23 @@ def test_nothing_secret_is_left_to_show() -> None:
 def test_urls_in_logs_are_shown_without_credentials() -> None:
     log = "INFO: HTTP/1.1 POST https://t.test/?api_key=abc&b=1\nINFO: a: b"
     assert redacted_urls(log) == f"INFO: HTTP/1.1 POST https://t.test/?api_key={STARS}&b=1\nINFO: a: b"
+
+
+def test_logs_are_shown_without_credentials() -> None:
+    log = (
+        "[2026-11-21T22:37:52Z] INFO: HTTP/1.1 POST https://t.test/?token=s3cret\n"
+        "[2026-11-21T22:37:52Z] INFO: x-api-key: s3cret\n"
+        "[2026-11-21T22:37:52Z] INFO: authorization: **********\n"
+        '[2026-11-21T22:37:52Z] INFO: {"pact":"p","list":[{"secret":"s3cret"}]}\n'
+        "[2026-11-21T22:37:52Z] INFO: {broken\n"
+    )
+    shown = redacted_log(log)
+    assert "s3cret" not in "".join(shown)
+    assert shown[2:] == [
+        "[2026-11-21T22:37:52Z] INFO: authorization: **********",
+        f'[2026-11-21T22:37:52Z] INFO: {{"pact":"p","list":[{{"secret":"{STARS}"}}]}}',
+        "[2026-11-21T22:37:52Z] INFO: {broken",
+    ]
 
 
 def test_names_of_secrets_are_found_everywhere() -> None:

@@ -107,7 +107,14 @@ def test_the_workflow_of_the_readme_takes_nothing_from_the_payload_into_a_shell(
 
 
 def test_links_lead_somewhere() -> None:
-    for page in (*PAGES, "docs/how-it-verifies.md", "docs/broker.md", "CONTRIBUTING.md", "SECURITY.md"):
+    for page in (
+        *PAGES,
+        "docs/webhooks-command.md",
+        "docs/how-it-verifies.md",
+        "docs/broker.md",
+        "CONTRIBUTING.md",
+        "SECURITY.md",
+    ):
         text = (ROOT / page).read_text(encoding="utf-8")
         for target in re.findall(r"\]\((?!https?:)([^)#]+)", text):
             assert ((ROOT / page).parent / target).exists(), f"{page}: {target}"

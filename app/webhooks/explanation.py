@@ -1,0 +1,259 @@
+"""Why a webhook's target answered as it did, and what to do about it (no I/O).
+
+GitHub answers 404 both for a repository that isn't there and for a token that may not see it; which of the two, the
+headers of its answer tell in some cases. The receiver answers as GitHub does.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from broker.webhooks import Execution
+
+_DISPATCHES = re.compile(r"/repos/([^/]+/[^/]+)/dispatches$")
+_NEEDED = "contents: write for a fine-grained token or an App, the scope repo for a classic one"
+_NO_ANSWER = (
+    (
+        ("refused",),
+        (
+            "Nothing listens at {host}, seen from the broker. Is the target running, and is the port right? An "
+            "address such as 127.0.0.1 or localhost means the broker's own machine or container."
+        ),
+    ),
+    (
+        ("whitelist", "not sent"),
+        (
+            "The broker may not send there: its administrator must allow host, scheme and method (pact-dispatch "
+            "broker: --webhook-hosts, --webhook-schemes, --webhook-methods; the open-source broker: "
+            "PACT_BROKER_WEBHOOK_HOST_WHITELIST, ..._SCHEME_WHITELIST, ..._HTTP_METHOD_WHITELIST)."
+        ),
+    ),
+    (
+        ("getaddrinfo", "name or service", "not known", "resolution", "nodename"),
+        "The broker can't find the host {host}: is it spelled right, and does the broker's network know it?",
+    ),
+    (
+        ("certificate", "ssl", "tls"),
+        (
+            "The broker doesn't trust the TLS connection to {host}: its certificate is expired, for another host, or "
+            "signed by an authority that the broker doesn't know."
+        ),
+    ),
+    (("unreachable", "no route"), "There is no way from the broker's network to {host}."),
+    (
+        ("time", "no answer", "expired"),
+        "{host} didn't answer in time. A broker waits about 15 seconds: a firewall may be swallowing the request.",
+    ),
+)
+"""Words in a broker's reason for having no answer, and what they mean; the first that fits."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a webhook's request was sent to.
+
+    Attributes:
+        url: where to.
+        repository: `OWNER/REPO` of a dispatch.
+        is_github: it is known to be GitHub: by its host, or by what it answered.
+    """
+
+    url: str
+    repository: str | None
+    is_github: bool
+
+    @classmethod
+    def of(cls, execution: Execution) -> Target:
+        """Find it out."""
+        url = execution.line.partition(" ")[2]
+        parts = urlsplit(url)
+        match = _DISPATCHES.search(parts.path)
+        server = execution.answer_headers.get("server", "").lower()
+        github = (
+            parts.hostname == "api.github.com" or "github.com" in server or parts.path.startswith("/api/v3/")
+        )
+        return cls(url, match[1] if match else None, github and match is not None)
+
+
+def explain(execution: Execution) -> str:
+    """Say what the answer means, and what to do; nothing where it says all itself."""
+    target = Target.of(execution)
+    if execution.status is None:
+        return _no_answer(execution, target)
+    if execution.success:
+        return _taken(execution, target)
+    answer = {
+        400: _bad_request,
+        401: _bad_credentials,
+        403: _forbidden,
+        404: _not_found,
+        413: _too_large,
+        415: _media_type,
+        422: _unprocessable,
+        429: _busy,
+        503: _busy,
+    }.get(execution.status)
+    if answer is not None:
+        return answer(execution, target)
+    if 300 <= execution.status < 400:
+        where = execution.answer_headers.get("location", "another URL")
+        return (
+            f"The target redirects to {where}, and brokers don't follow redirects. A repository that was renamed or "
+            "moved answers like that: give the webhook the new URL (webhooks update UUID --url URL)."
+        )
+    if execution.status >= 500:
+        return "The target failed by itself. Look into its log; the broker tries again after real events."
+    return "A broker counts 200 to 206 as success, nothing else."
+
+
+def _taken(execution: Execution, target: Target) -> str:
+    kind = _object(execution.body).get("event_type")
+    if target.is_github:
+        return (
+            f"GitHub took the dispatch for {target.repository}. A run starts if a workflow on the default branch "
+            f"listens to repository_dispatch of the type {kind or '(none)'}."
+        )
+    if target.repository is not None and execution.status == 204:
+        return f"The dispatch for {target.repository} was stored and queued."
+    return ""
+
+
+def _no_answer(execution: Execution, target: Target) -> str:
+    said = (execution.error or "").lower()
+    host = urlsplit(target.url).netloc.rpartition("@")[2]
+    meaning = next((meaning for words, meaning in _NO_ANSWER if any(word in said for word in words)), None)
+    return (meaning or "The broker got no answer; its log says more.").format(host=host)
+
+
+def _bad_credentials(execution: Execution, target: Target) -> str:
+    if target.is_github:
+        return (
+            "GitHub doesn't know the token: it is wrong, revoked or expired. Make a new one for "
+            f"{target.repository} ({_NEEDED}), and give it to the secret that the webhook uses, or to the webhook."
+        )
+    if target.repository is not None:
+        return (
+            "The token is wrong: for the receiver it must be one of its PACT_DISPATCH_TOKENS; for GitHub it must be "
+            "valid and not expired."
+        )
+    challenge = execution.answer_headers.get("www-authenticate")
+    wants = f" (it asks for {challenge.partition(' ')[0]})" if challenge else ""
+    return f"The target wants other credentials{wants}: check the webhook's Authorization, or its user and password."
+
+
+def _forbidden(execution: Execution, target: Target) -> str:
+    headers = execution.answer_headers
+    if "x-github-sso" in headers:
+        return "The token isn't authorised for the organisation's single sign-on: authorise it in GitHub's settings."
+    if headers.get("x-ratelimit-remaining") == "0" or "rate limit" in _message(execution).lower():
+        return "The token's rate limit is used up: wait, or give the webhook a token of its own."
+    if target.repository is not None:
+        return f"The token is valid, but may not dispatch to {target.repository}: it needs {_NEEDED}."
+    return "The target knows who asks, and says no: give the webhook credentials that may do this."
+
+
+def _not_found(execution: Execution, target: Target) -> str:
+    if target.repository is None:
+        return "There is nothing at this URL: check its path."
+    if not target.is_github:
+        return (
+            f"The target doesn't know {target.repository}, or got no token that it can use. The receiver answers so "
+            "for a repository that isn't in its configuration (repository in [[providers]]), and for a request "
+            "without a token, or with a ${user.NAME} that the broker had no secret for."
+        )
+    return _not_found_by_github(execution.answer_headers, target.repository)
+
+
+def _not_found_by_github(headers: Mapping[str, str], repository: str) -> str:
+    """Tell a wrong repository from a token without the right, as far as GitHub's headers do."""
+    until = headers.get("github-authentication-token-expiration")
+    scopes = headers.get("x-oauth-scopes")
+    if scopes or (scopes is not None and "x-accepted-github-permissions" not in headers):
+        return _not_found_for_scopes(scopes, repository)
+    if "x-accepted-github-permissions" in headers or until:
+        return (
+            f"The token is valid{f' until {until}' if until else ''}: a fine-grained one or an App's. Either it wasn't "
+            f"given {repository} with {_NEEDED}, or that is misspelled: GitHub says the same for both."
+        )
+    return (
+        "GitHub says this both for a wrong repository and for a missing or too weak token, and here nothing tells "
+        f"which. Check that {repository} exists, that the webhook sends a token at all (with ${{user.NAME}}: that the "
+        f"broker has a secret of the name), and that the token may dispatch: {_NEEDED}."
+    )
+
+
+def _not_found_for_scopes(scopes: str, repository: str) -> str:
+    has = {scope.strip() for scope in scopes.split(",")} - {""}
+    if "repo" in has:
+        return (
+            f"The token is valid and has the scope repo, so {repository} is misspelled or gone, or the token's owner "
+            "has no access to it."
+        )
+    if "public_repo" in has:
+        return (
+            f"The token's scope public_repo is good for public repositories: {repository} is private (then the scope "
+            "repo is needed), or misspelled."
+        )
+    return (
+        f"The token is valid, but without the right: its scopes are {', '.join(sorted(has)) or 'none'}, and repo is "
+        f"needed. Whether {repository} exists can't be told from this."
+    )
+
+
+def _unprocessable(execution: Execution, _: Target) -> str:
+    errors = _object(execution.answer_body).get("errors")
+    fields = []
+    for error in errors if isinstance(errors, list) else []:
+        said = _object(error)
+        field = said.get("field") or said.get("resource")
+        reason = said.get("message") or said.get("code")
+        named = field and reason and str(field) not in str(reason)
+        fields.append(f"{field}: {reason}" if named else str(reason or error))
+    what = "; ".join(fields) or _message(execution) or "it doesn't say why"
+    return (
+        f"The target read the body and refused it: {what}. A dispatch has an event_type of 1 to 100 characters, "
+        "and a client_payload that is an object with at most 10 properties."
+    )
+
+
+def _bad_request(execution: Execution, _: Target) -> str:
+    message = _message(execution)
+    return f"The target can't read the request{f': {message}' if message else ''}. Check body and headers."
+
+
+def _media_type(execution: Execution, _: Target) -> str:
+    sent = execution.headers.get("content-type")
+    return (
+        f"The target doesn't take the media type {sent or '(none was sent)'}: give the webhook the header "
+        "'Content-Type: application/json'."
+    )
+
+
+def _too_large(_: Execution, __: Target) -> str:
+    return "The body is too large: a dispatch has at most 64 KB. Send the pact's URL, not the pact."
+
+
+def _busy(execution: Execution, target: Target) -> str:
+    after = execution.answer_headers.get("retry-after")
+    when = f" (it asks to wait {after} s)" if after else ""
+    stored = (
+        " The receiver says so when it can't store a dispatch: is its database up?"
+        if (target.repository is not None and not target.is_github and execution.status == 503)
+        else ""
+    )
+    return f"The target can't take it now{when}. After a real event the broker tries again by itself.{stored}"
+
+
+def _message(execution: Execution) -> str:
+    message = _object(execution.answer_body).get("message")
+    return message if isinstance(message, str) else ""
+
+
+def _object(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
