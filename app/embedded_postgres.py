@@ -158,6 +158,7 @@ class _Cluster:
             if not self.data.exists():
                 self._make(lock.descriptor)
             self._check_version()
+            self._forget_the_dead(socket_folder)
             self._start(socket_folder, lock.descriptor)
         self._wait(url, end)
         return url
@@ -188,14 +189,14 @@ class _Cluster:
             "--no-locale",
             "--no-instructions",
         )
-        made = self._run("initdb", "-D", str(new), *options, lock=lock)
+        made = self._run("initdb", *options, data=new, lock=lock)
         if made.returncode != 0:
             shutil.rmtree(new, ignore_errors=True)
             raise PostgresUnusable(_explained(self.folder, made.stdout))
         new.rename(self.data)
 
     def _check_version(self) -> None:
-        found = (self.data / "PG_VERSION").read_text(encoding="ascii", errors="replace").strip()
+        found = (self.data / "PG_VERSION").read_text(encoding="utf-8", errors="replace").strip()
         if found != str(MAJOR):
             raise PostgresUnusable(
                 f"{self.data} was made by PostgreSQL {found}, and PostgreSQL {MAJOR} can't read it. To keep what is "
@@ -203,15 +204,29 @@ class _Cluster:
                 f"{self.folder} away, and read the file with psql here. To begin anew: move it away"
             )
 
+    def _forget_the_dead(self, socket_folder: Path) -> None:
+        """Remove the pid files of a killed server whose pid is a zombie or another program's by now.
+
+        PostgreSQL would take that for a running server, and both are common in containers: pids start from 1 each time,
+        and nobody may be there to reap. A server that somebody started by hand is left alone.
+        """
+        for pid_file in (self.data / "postmaster.pid", socket_folder / ".s.PGSQL.5432.lock"):
+            try:
+                pid = int(pid_file.read_text(encoding="utf-8").partition("\n")[0])
+                process = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+            except (OSError, ValueError):  # PostgreSQL itself sees that it is gone
+                continue
+            name, _, state = process.partition("(")[2].rpartition(") ")
+            if not name.startswith("post") or state[0] in "ZX":
+                pid_file.unlink()
+
     def _start(self, socket_folder: Path, lock: int) -> None:
         log = self.folder / "start.log"
         log.unlink(missing_ok=True)
         settings = SETTINGS | {"unix_socket_directories": str(socket_folder)}
         options = " ".join(f"-c {name}={shlex.quote(value)}" for name, value in settings.items())
         # Its own file for what it prints: a pipe would never end, since the server inherits it.
-        starting = self._run(
-            "pg_ctl", "start", "-D", str(self.data), "-W", "-s", "-l", str(log), "-o", options, lock=lock
-        )
+        starting = self._run("pg_ctl", "start", "-W", "-s", "-l", log.name, "-o", options, lock=lock)
         if starting.returncode != 0:
             raise PostgresUnusable(_explained(self.folder, starting.stdout))
 
@@ -265,7 +280,7 @@ class _Cluster:
         return elsewhere
 
     def _run(
-        self, program: str, *arguments: str, lock: int | None = None
+        self, program: str, *arguments: str, data: Path | None = None, lock: int | None = None
     ) -> subprocess.CompletedProcess[str]:
         """Run a program of PostgreSQL's; gives what it printed."""
         with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as output:
@@ -277,7 +292,8 @@ class _Cluster:
                 check=False,
                 cwd=self.folder,
                 # Nothing of ours: variables of PostgreSQL's would change it, and secrets don't belong there.
-                env={"PATH": os.defpath, "LC_ALL": "C", "PGTZ": "UTC"},
+                # PGDATA instead of an option: pg_ctl gives options to a shell, and the path may hold anything.
+                env={"PATH": os.defpath, "LC_ALL": "C", "PGDATA": str(data or self.data)},
                 pass_fds=() if lock is None else (lock,),
                 start_new_session=True,  # Ctrl-C is not for the server
                 umask=0o077,

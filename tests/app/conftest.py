@@ -19,13 +19,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 TEMPLATE = "migrated"
+ROOM = 2_000_000_000
 numbers = count(1)
 
 
 @contextmanager
 def reachable_folder() -> Iterator[Path]:
-    # pytest's own are closed to everyone but root, where root runs the tests.
-    folder = Path(tempfile.mkdtemp(prefix="pact-dispatch-test-"))
+    # pytest's own are closed to everyone but root, where root runs the tests. In memory a server starts four times as fast.
+    memory = Path("/dev/shm")
+    in_memory = memory.is_dir() and shutil.disk_usage(memory).free > ROOM
+    folder = Path(tempfile.mkdtemp(prefix="pact-dispatch-test-", dir=memory if in_memory else None))
     folder.chmod(0o755)
     try:
         yield folder
