@@ -30,7 +30,7 @@ from broker.strict_json import NotJson, parse_json
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from app.config import ProviderSettings
+    from app.config import ProviderSettings, Settings
     from app.dispatch import Dispatch
     from app.receiver import Receiver
 
@@ -106,7 +106,7 @@ class _Reception:
 
     def accept(self, provider: ProviderSettings, dispatch: Dispatch, document: dict[str, Any]) -> None:
         """Store and queue a dispatch."""
-        _check(self.receiver, provider, dispatch)
+        check_configured(self.receiver.settings, provider, dispatch)
         if provider.relay is not None:
             self._check_loop(dispatch)
             dispatch = replace(dispatch, client_payload=document["client_payload"])
@@ -243,9 +243,12 @@ def _read(read: Callable[..., Dispatch], *arguments: Any) -> Dispatch:
         raise Refusal(422, "invalid", "Validation Failed", str(error), error.errors) from error
 
 
-def _check(receiver: Receiver, provider: ProviderSettings, dispatch: Dispatch) -> None:
-    """Make sure that what is asked for is configured: nothing in a payload becomes a host or a provider."""
-    settings = receiver.settings
+def check_configured(settings: Settings, provider: ProviderSettings, dispatch: Dispatch) -> None:
+    """Make sure that what is asked for is configured: nothing in a payload becomes a host or a provider.
+
+    Raises:
+        Refusal: it isn't.
+    """
     if dispatch.event_type not in settings.event_types:
         accepted = ", ".join(sorted(settings.event_types))
         raise Refusal.invalid("event-type", "event_type", f"is none that is configured: {accepted}")

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from flask import Flask, Response
 from werkzeug.exceptions import HTTPException
 
-from app import dispatches
+from app import api, dispatches, health, metrics
+from app.problem import Problem
 
 if TYPE_CHECKING:
     from psycopg_pool import ConnectionPool
@@ -43,6 +44,10 @@ def create_app(receiver: Receiver) -> Flask:
     app.extensions["receiver"] = receiver
     app.url_map.merge_slashes = False
     app.register_blueprint(dispatches.blueprint)
+    app.register_blueprint(api.blueprint)
+    app.register_blueprint(health.blueprint)
+    app.register_blueprint(metrics.blueprint)
+    app.register_error_handler(Problem, Problem.response)
     app.register_error_handler(HTTPException, _problem)
     return app
 

@@ -18,7 +18,11 @@ import procrastinate
 import structlog
 from procrastinate import JobContext, PsycopgConnector
 
+<<<<<<< HEAD
 from app import jobs, recovery, relay, runs
+=======
+from app import housekeeping, jobs, recovery, runs
+>>>>>>> f777cdd (Let deliveries and runs be looked up, delivered again and cancelled over HTTP)
 from app.children import ChildFailed, Children
 from app.config import values_of
 from app.database import open_pool
@@ -147,19 +151,23 @@ class Worker:
             ),
         ]
         recovering = asyncio.create_task(self._recover_forever())
+        chores = housekeeping.chores_of(self._settings, self._db)
+        house = asyncio.create_task(housekeeping.keep_house(chores, self._db))
         stopping = asyncio.create_task(self._stop.wait())
         try:
-            await asyncio.wait([*workers, recovering, stopping], return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait([*workers, recovering, house, stopping], return_when=asyncio.FIRST_COMPLETED)
         finally:
             recovering.cancel()
+            house.cancel()
             stopping.cancel()
             for worker in workers:
                 worker.cancel()  # no new job; running ones have their time
             ends = await asyncio.gather(*workers, return_exceptions=True)
         if not self._stop.is_set():
             why: BaseException | None = next((end for end in ends if isinstance(end, Exception)), None)
-            if recovering.done() and not recovering.cancelled():
-                why = recovering.exception() or why
+            for watch in (recovering, house):
+                if watch.done() and not watch.cancelled():
+                    why = watch.exception() or why
             raise WorkerFailed(f"the worker lost its database or its queue: {why or 'no reason was given'}")
 
     async def _recover_forever(self) -> None:

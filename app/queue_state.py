@@ -1,0 +1,57 @@
+"""How the queue stands, over all processes and machines, as the database tells."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+
+REGISTRATIONS_PER_WORKER = 2
+"""A worker process takes jobs from two queues, and is registered with Procrastinate once for each."""
+
+
+@dataclass(frozen=True)
+class QueueState:
+    """How it stands.
+
+    Attributes:
+        waiting: runs that wait, for a worker or for their next attempt.
+        running: runs that run.
+        to_publish: results that the broker has not taken yet, and that are tried again.
+        oldest_waiting_seconds: for how long the oldest run has waited that could start; 0 if there is none.
+        workers: worker processes that have shown a sign of life lately.
+    """
+
+    waiting: int
+    running: int
+    to_publish: int
+    oldest_waiting_seconds: float
+    workers: int
+
+    @classmethod
+    def read(cls, connection: Connection[Any], *, stalled_seconds: float) -> QueueState:
+        """Read it.
+
+        Args:
+            connection: reads it.
+            stalled_seconds: after so long without a sign of life a worker is dead.
+        """
+        row = connection.execute(
+            """
+            SELECT
+                (SELECT count(*) FROM runs WHERE status = 'waiting'),
+                (SELECT count(*) FROM runs WHERE status = 'running'),
+                (SELECT count(*) FROM runs WHERE publishing = 'pending' AND status = 'finished'),
+                (SELECT greatest(0, extract(epoch FROM now() - min(coalesce(retry_at, created_at))))
+                    FROM runs WHERE status = 'waiting' AND (retry_at IS NULL OR retry_at <= now())),
+                (SELECT count(*) FROM procrastinate_workers
+                    WHERE last_heartbeat > now() - %(seconds)s * interval '1 second')
+            """,
+            {"seconds": stalled_seconds},
+        ).fetchone()
+        assert row is not None  # noqa: S101 - the statement always returns one
+        waiting, running, to_publish, oldest, registrations = row
+        workers = -(-registrations // REGISTRATIONS_PER_WORKER)
+        return cls(waiting, running, to_publish, round(float(oldest or 0), 3), workers)
