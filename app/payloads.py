@@ -28,3 +28,12 @@ def readable(document: Any) -> Any:
     if isinstance(document, list):
         return [readable(member) for member in document]
     return document
+
+
+def is_whole(document: Any) -> bool:
+    """Tell whether nothing was taken out of, or cut off, what `readable` made."""
+    if isinstance(document, str):
+        return STARS not in document and len(document) < LONGEST
+    if isinstance(document, dict):
+        return all(is_whole(name) and is_whole(member) for name, member in document.items())
+    return not isinstance(document, list) or all(map(is_whole, document))

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from app import deliveries, jobs, runs
 from app.deliveries import Arrival
-from app.dispatch import Dispatch, FieldError, InvalidDispatch, from_api, from_delivery
+from app.dispatch import Dispatch, InvalidDispatch, from_api, from_delivery
 from app.dispatches import check_configured
-from app.payloads import STARS
+from app.payloads import is_whole, readable
 from app.problem import Fault, Problem
 from app.refusal import Refusal
+from app.relay import payload_of
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
     from app.config import Settings
     from app.deliveries import Delivery
+    from app.runs import Run
 
 SOURCE, REASON = "redelivery", "redelivered"
 
@@ -46,7 +49,10 @@ def redeliver(
     Raises:
         Problem: 409 if too little of it was kept, 422 if it would be refused.
     """
-    dispatch = _dispatch(connection, delivery)
+    if delivery.refusal == "loop":
+        raise Problem(409, "it can't be delivered again: it would be passed on without end (loop)")
+    run = None if delivery.run_id is None else runs.get(connection, delivery.run_id)
+    dispatch = _dispatch(delivery, run)
     provider = settings.provider_of(dispatch.repository)
     if provider is None:
         raise Problem.invalid(Fault("repository", f"is {dispatch.repository}, and no provider has that one"))
@@ -55,6 +61,13 @@ def redeliver(
     except Refusal as refusal:
         faults = tuple(Fault(error.field, error.message) for error in refusal.errors)
         raise Problem(422, f"it would be refused: {refusal.detail}", faults) from refusal
+    client_payload = _client_payload(delivery, dispatch)
+    if provider.relay is not None:
+        if run is None and not is_whole(client_payload):
+            why = "it held a secret or too long a text, which was not kept"
+            raise Problem(409, f"it can't be delivered again: {why}")
+        passed_on = client_payload if run is None else payload_of(connection, run)
+        dispatch = replace(dispatch, client_payload=passed_on)
     arrival = Arrival(
         SOURCE,
         Arrival.new_id(),
@@ -62,14 +75,14 @@ def redeliver(
         address=address,
         repository=dispatch.repository,
         event_type=dispatch.event_type,
-        payload={"event_type": dispatch.event_type, "client_payload": _client_payload(dispatch)},
+        payload={"event_type": dispatch.event_type, "client_payload": readable(client_payload)},
     )
     lock = jobs.lock_of(provider.name, parallel=provider.parallel)
     deliveries.accept(connection, arrival, dispatch, provider=provider.name, lock=lock, reason=REASON)
     return arrival.id
 
 
-def _dispatch(connection: Connection[Any], delivery: Delivery) -> Dispatch:
+def _dispatch(delivery: Delivery, run: Run | None) -> Dispatch:
     """Read what was asked for: from the payload, else from the run that it led to.
 
     Raises:
@@ -78,10 +91,13 @@ def _dispatch(connection: Connection[Any], delivery: Delivery) -> Dispatch:
     why = f"nothing of its body was kept: it was refused before that was read ({delivery.refusal})"
     if delivery.payload is not None:
         try:
-            return _read(delivery)
+            dispatch = _read(delivery)
         except InvalidDispatch as error:
             why = f"what was kept of it is no dispatch: {error}"
-    run = None if delivery.run_id is None else runs.get(connection, delivery.run_id)
+        else:
+            if is_whole([dispatch.pact_url, dispatch.branch]):
+                return dispatch
+            why = "it held a secret or too long a text, which was not kept"
     if run is None:
         raise Problem(409, f"it can't be delivered again: {why}")
     return Dispatch(run.repository, run.event_type, run.pact_url, run.sha, run.branch)
@@ -89,22 +105,12 @@ def _dispatch(connection: Connection[Any], delivery: Delivery) -> Dispatch:
 
 def _read(delivery: Delivery) -> Dispatch:
     if delivery.source == "github":
-        dispatch = from_delivery(delivery.payload)
-    else:
-        dispatch = from_api(delivery.repository or "", delivery.payload)
-    for field, value in (("pact_url", dispatch.pact_url), ("branch", dispatch.branch)):
-        if value is not None and STARS in value:
-            raise InvalidDispatch(
-                FieldError(f"client_payload.{field}", "invalid", "held a secret, which was not kept")
-            )
-    return dispatch
+        return from_delivery(delivery.payload)
+    return from_api(delivery.repository or "", delivery.payload)
 
 
-def _client_payload(dispatch: Dispatch) -> dict[str, str]:
-    known = {
-        "pact_url": dispatch.pact_url,
-        "sha": dispatch.sha,
-        "branch": dispatch.branch,
-        "message": dispatch.message,
-    }
+def _client_payload(delivery: Delivery, dispatch: Dispatch) -> dict[str, Any]:
+    if isinstance(delivery.payload, dict) and isinstance(delivery.payload.get("client_payload"), dict):
+        return dict(delivery.payload["client_payload"])
+    known = {"pact_url": dispatch.pact_url, "sha": dispatch.sha, "branch": dispatch.branch}
     return {name: value for name, value in known.items() if value is not None}

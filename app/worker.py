@@ -18,11 +18,7 @@ import procrastinate
 import structlog
 from procrastinate import JobContext, PsycopgConnector
 
-<<<<<<< HEAD
-from app import jobs, recovery, relay, runs
-=======
-from app import housekeeping, jobs, recovery, runs
->>>>>>> f777cdd (Let deliveries and runs be looked up, delivered again and cancelled over HTTP)
+from app import housekeeping, jobs, recovery, relay, runs
 from app.children import ChildFailed, Children
 from app.config import values_of
 from app.database import open_pool
