@@ -209,8 +209,12 @@ def _checked(url: str) -> str:
     authority = rest.split("/")[0].split("?")[0].split("#")[0]
     url = f"postgresql://{rest}"
     try:
-        conninfo_to_dict(url)
-        readable = authority.count("@") == rest.count("@") <= 1
+        ports = str(conninfo_to_dict(url).get("port") or "")
+        readable = (
+            authority.count("@") == rest.count("@") <= 1
+            and url.isprintable()
+            and all(port.isdecimal() for port in ports.split(",") if port)
+        )
     except psycopg.ProgrammingError:
         readable = False
     if not readable:

