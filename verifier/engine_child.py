@@ -217,8 +217,12 @@ class Events:
     def send(self, event: dict[str, Any]) -> None:
         """Send an event; safe from any thread."""
         with self._lock:
-            self._pipe.write(json.dumps(event) + "\n")
-            self._pipe.flush()
+            try:
+                self._pipe.write(json.dumps(event) + "\n")
+                self._pipe.flush()
+            except BrokenPipeError:
+                # the parent is gone; who reads the jobs stops what it had started, and only then this process
+                threading.Event().wait()
 
 
 def _leave_with_parent(jobs: list[str], arrived: threading.Condition) -> None:

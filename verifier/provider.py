@@ -173,23 +173,35 @@ def split_command(command: str, port: int) -> list[str]:
     Raises:
         UsageError: it is empty, has an open quote, or needs a shell.
     """
+    words = split_words(command, "--provider-command")
+    for placeholder in ("{port}", "${PORT}", "$PORT"):
+        words = [word.replace(placeholder, str(port)) for word in words]
+    return words
+
+
+def split_words(command: str, name: str) -> list[str]:
+    """Split a command line that runs without a shell into words.
+
+    Args:
+        command: the command line.
+        name: what the user knows it by.
+
+    Raises:
+        UsageError: it is empty, has an open quote, or needs a shell.
+    """
     try:
         words = shlex.split(command)
     except ValueError as error:
-        raise UsageError(f"--provider-command can't be split into words: {error}: {command}") from error
+        raise UsageError(f"{name} can't be split into words: {error}: {command}") from error
     if not words:
-        raise UsageError("--provider-command is empty")
+        raise UsageError(f"{name} is empty")
     if _ASSIGNMENT.match(words[0]):
-        raise UsageError(
-            f"--provider-command runs without a shell: write 'env {words[0]} ...' for a variable: {command}"
-        )
+        raise UsageError(f"{name} runs without a shell: write 'env {words[0]} ...' for a variable: {command}")
     if SHELL_WORDS.intersection(words):
         raise UsageError(
-            "--provider-command runs without a shell, and this needs one: write it as sh -c '...', with exec before "
+            f"{name} runs without a shell, and this needs one: write it as sh -c '...', with exec before "
             f"the last command, so that it can be stopped: {command}"
         )
-    for placeholder in ("{port}", "${PORT}", "$PORT"):
-        words = [word.replace(placeholder, str(port)) for word in words]
     return words
 
 

@@ -1,0 +1,31 @@
+"""Why there is no checkout."""
+
+from __future__ import annotations
+
+CHECKOUT_FAILED = "checkout-failed"
+REMOTE_UNAVAILABLE = "remote-unavailable"
+REMOTE_REFUSED = "remote-refused"
+BAD_COMMIT = "bad-commit"
+NO_SUCH_COMMIT = "no-such-commit"
+SETUP_FAILED = "setup-failed"
+CONFIGURATION = "configuration"
+TIMED_OUT = "timed-out"
+
+
+class CheckoutFailed(Exception):
+    """There is no checkout; the message says why and what to do.
+
+    Attributes:
+        kind: `remote-unavailable`, `remote-refused`, `bad-commit` (not an id, or an ambiguous one),
+            `no-such-commit`, `setup-failed`, `configuration`, `timed-out`, or `checkout-failed` for the rest.
+        retryable: whether it may work later.
+        output: the last lines that git or the setup printed.
+    """
+
+    def __init__(
+        self, message: str, *, kind: str = CHECKOUT_FAILED, retryable: bool = False, output: str = ""
+    ) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.retryable = retryable
+        self.output = output
