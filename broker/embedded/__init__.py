@@ -23,6 +23,7 @@ from broker.embedded import (
     integrations,
     labels,
     matrix,
+    openapi,
     pact_lists,
     pacticipants,
     pacts,
@@ -122,6 +123,7 @@ def create_app(
     app.url_map.merge_slashes = False
     for module in (
         index,
+        openapi,
         pacticipants,
         versions,
         branches,
