@@ -1,4 +1,4 @@
-"""`pact-dispatch.toml` and the environment, read into settings; every mistake is named at once.
+"""What `pact-dispatch.toml` and the environment may say; `config_file` reads it.
 
 Secrets come from the environment, or from files that it names, and never from the configuration file itself.
 """
@@ -6,7 +6,6 @@ Secrets come from the environment, or from files that it names, and never from t
 from __future__ import annotations
 
 import re
-import tomllib
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Self
@@ -14,8 +13,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 from pydantic import (
     BaseModel,
     ConfigDict,
+    Discriminator,
     Field,
-    ValidationError,
+    StringConstraints,
+    Tag,
     ValidationInfo,
     field_validator,
     model_validator,
@@ -24,14 +25,13 @@ from pydantic import (
 from broker.access import BrokerAccess
 from broker.origin import Origin
 from verifier.errors import UsageError
-from verifier.option_values import parse_headers
+from verifier.option_values import parse_headers, parse_transports, with_port_placeholder
 from verifier.provider import split_command
 from verifier.request import MAX_JOBS, PORT, check_url
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
-CONFIG_VARIABLE = "PACT_DISPATCH_CONFIG"
 EVENT_TYPES = ("pact_changed", "contract_requiring_verification_published")
 """The event types that are always accepted."""
 
@@ -40,11 +40,18 @@ WAYS = ("base_url", "command", "checkout", "relay")
 RELAYED = frozenset({"name", "repository", "relay"})
 """The keys of a provider whose dispatches are passed on."""
 
-_BASE = "base"
+BASE = "base"
+"""The folder of the configuration file, in the context of the validation: paths are relative to it."""
 _REPOSITORY = re.compile(r"[A-Za-z0-9_.-]{1,100}/[A-Za-z0-9_.-]{1,100}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
-Seconds = Annotated[float, Field(gt=0, lt=86400 * 7)]
+Count = Annotated[int, Field(strict=True)]
+Flag = Annotated[bool, Field(strict=True)]
+Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+Seconds = Annotated[Number, Field(gt=0, lt=86400 * 7)]
+Waits = tuple[Annotated[Number, Field(gt=0, lt=86400 * 7)], ...]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=255)]
+"""A text that the broker keeps; `_named` looks at its characters."""
 
 
 class ConfigurationError(Exception):
@@ -103,7 +110,17 @@ class SecretSource(_Section):
             raise ValueError(f"{self.file} can't be read: {error}") from error
 
 
-Value = str | SecretSource
+TEXT, SECRET = "text", "secret"
+Value = Annotated[
+    Annotated[str, Tag(TEXT)] | Annotated[SecretSource, Tag(SECRET)],
+    Discriminator(
+        lambda value: (
+            TEXT if isinstance(value, str) else SECRET if isinstance(value, dict | SecretSource) else None
+        ),
+        custom_error_type="neither_text_nor_secret",
+        custom_error_message='must be a text, or { env = "NAME" } or { file = "PATH" }',
+    ),
+]
 """A value as it stands, or where a secret one is."""
 
 
@@ -142,11 +159,28 @@ class CheckoutSettings(_Section):
     cache_paths: tuple[str, ...] = ()
     default_branch: str | None = None
 
+    @field_validator("url")
+    @classmethod
+    def _carries_no_secret(cls, url: str) -> str:
+        if url.startswith("-") or not url.isprintable():
+            raise ValueError("must be what `git clone` takes, as in https://git.example.org/products.git")
+        if re.match(r"https?://[^/]*@", url, re.IGNORECASE):
+            raise ValueError(
+                "must not carry a user name or password: give them to git by its configuration, or by the provider's "
+                "environment"
+            )
+        return url
+
+    @field_validator("setup", "command")
+    @classmethod
+    def _is_a_command(cls, command: str | None) -> str | None:
+        return _command(command)
+
     @field_validator("cache_key_files", "cache_paths")
     @classmethod
     def _stay_inside(cls, paths: tuple[str, ...]) -> tuple[str, ...]:
         for path in paths:
-            if Path(path).is_absolute() or ".." in Path(path).parts or not path:
+            if Path(path).is_absolute() or ".." in Path(path).parts or not path or not path.isprintable():
                 raise ValueError(f"{path!r} must be a path inside the checkout")
         return paths
 
@@ -165,9 +199,7 @@ class RelaySettings(_Section):
     @field_validator("repository")
     @classmethod
     def _is_a_repository(cls, repository: str | None) -> str | None:
-        if repository is not None and _REPOSITORY.fullmatch(repository) is None:
-            raise ValueError("must be OWNER/REPO")
-        return repository
+        return None if repository is None else _owner_and_name(repository)
 
 
 class ProviderSettings(_Section):
@@ -200,37 +232,35 @@ class ProviderSettings(_Section):
         parallel: whether it may be verified several times at once; provider states are shared, so no.
     """
 
-    name: str = Field(min_length=1, max_length=255)
+    name: Name
     repository: str
     base_url: str | None = None
     command: str | None = None
     folder: Path | None = None
     checkout: CheckoutSettings | None = None
     relay: RelaySettings | None = None
-    statuses: bool | None = None
-    version: str | None = Field(default=None, min_length=1, max_length=255)
+    statuses: Flag | None = None
+    version: Name | None = None
     version_url: str | None = None
     version_pointer: str | None = None
-    branch: str | None = Field(default=None, min_length=1, max_length=255)
-    tags: tuple[str, ...] = ()
+    branch: Name | None = None
+    tags: tuple[Name, ...] = ()
     states_setup_url: str | None = None
-    states_teardown: bool = False
+    states_teardown: Flag = False
     headers: dict[str, Value] = Field(default_factory=dict)
     transports: tuple[str, ...] = ()
     health_path: str = "/"
     wait: Seconds = 30.0
-    jobs: int = Field(default=1, ge=1, le=MAX_JOBS)
+    jobs: Count = Field(default=1, ge=1, le=MAX_JOBS)
     timeout: Seconds = 1800.0
     request_timeout: Seconds = 5.0
     environment: dict[str, Value] = Field(default_factory=dict)
-    parallel: bool = False
+    parallel: Flag = False
 
     @field_validator("repository")
     @classmethod
     def _is_a_repository(cls, repository: str) -> str:
-        if _REPOSITORY.fullmatch(repository) is None:
-            raise ValueError("must be OWNER/REPO")
-        return repository
+        return _owner_and_name(repository)
 
     @field_validator("relay", mode="before")
     @classmethod
@@ -238,6 +268,39 @@ class ProviderSettings(_Section):
         if not isinstance(relay, bool | dict | RelaySettings | None):
             raise ValueError("must be true, or a table with repository, event_type or both")  # noqa: TRY004 - pydantic's
         return {} if relay is True else None if relay is False else relay
+
+    @field_validator("name", "version", "branch", "tags")
+    @classmethod
+    def _are_names(cls, names: str | tuple[str, ...] | None) -> str | tuple[str, ...] | None:
+        for name in (names,) if isinstance(names, str) else names or ():
+            # a URL can't have one of dots alone: it would mean another place
+            if not name.isprintable() or not name.strip(" ."):
+                raise ValueError("must be printable, and more than dots")
+        return names
+
+    @field_validator("command")
+    @classmethod
+    def _is_a_command(cls, command: str | None) -> str | None:
+        return _command(command)
+
+    @field_validator("health_path")
+    @classmethod
+    def _is_a_path(cls, path: str) -> str:
+        if not path.startswith("/") or not path.isprintable() or " " in path:
+            raise ValueError("must be a path, as in /health")
+        return path
+
+    @field_validator("transports")
+    @classmethod
+    def _are_transports(cls, transports: tuple[str, ...]) -> tuple[str, ...]:
+        for transport in transports:
+            try:
+                parse_transports([with_port_placeholder(transport)])
+            except UsageError:
+                raise ValueError(
+                    f"{transport!r} is not NAME:PORT or NAME:PORT/path, as in message:8081/_messages"
+                ) from None
+        return transports
 
     @field_validator("folder")
     @classmethod
@@ -250,8 +313,17 @@ class ProviderSettings(_Section):
     @field_validator("base_url", "version_url", "states_setup_url")
     @classmethod
     def _is_a_url(cls, url: str | None, info: ValidationInfo) -> str | None:
-        if url is not None:
-            _usable(check_url, url.replace(PORT, "1"), str(info.field_name))
+        if url is None:
+            return None
+        filled = (with_port_placeholder(url) or "").replace(PORT, "1")
+        try:
+            check_url(filled, str(info.field_name))
+        except UsageError:
+            raise ValueError(
+                "must be an http:// or https:// URL without a user name or password: send those in headers"
+            ) from None
+        if filled != url and info.field_name != "states_setup_url":
+            raise ValueError(f"has {PORT}, the port of a provider that is started: this one runs")
         return url
 
     @field_validator("version_pointer")
@@ -264,9 +336,11 @@ class ProviderSettings(_Section):
     @field_validator("environment")
     @classmethod
     def _are_variables(cls, environment: dict[str, Value]) -> dict[str, Value]:
-        for name in environment:
+        for name, value in environment.items():
             if _VARIABLE.fullmatch(name) is None:
                 raise ValueError(f"{name!r} can't be the name of a variable")
+            if isinstance(value, str) and "\0" in value:
+                raise ValueError(f"the value of {name} has a NUL, which no variable can have")
         return environment
 
     @field_validator("headers")
@@ -281,43 +355,66 @@ class ProviderSettings(_Section):
         return headers
 
     @model_validator(mode="after")
-    def _is_verified_in_one_way(self) -> Self:
-        ways = [way for way in WAYS if getattr(self, way) is not None]
-        if len(ways) != 1:
-            found = " and ".join(ways) or "none of them"
-            raise ValueError(f"needs one of base_url, command, checkout and relay; there is {found}")
-        if self.relay is not None:
-            idle = sorted(self.model_fields_set - RELAYED)
-            if idle:
-                raise ValueError(f"{idle[0]} is for verifying, and a relayed provider is verified elsewhere")
+    def _fits_together(self) -> Self:
+        mistakes = misfits({name: getattr(self, name) for name in self.model_fields_set})
+        if mistakes:
+            raise ValueError(MISTAKE_SEPARATOR.join(mistakes))
         return self
 
-    @model_validator(mode="after")
-    def _fits_together(self) -> Self:
-        if self.relay is not None:
-            return self
-        if self.command is not None:
-            _usable(split_command, self.command, 1)
-        if self.checkout is not None:
-            _usable(split_command, self.checkout.command, 1)
-            if self.checkout.setup is not None:
-                _usable(split_command, self.checkout.setup, 1)
-            if self.version or self.version_url:
-                raise ValueError("version and version_url are not for a checkout: its version is the commit")
-        elif (self.version is None) == (self.version_url is None):
-            raise ValueError(
-                "which version answers? Give version, or version_url (and version_pointer) that tells it: "
-                "a result is published only for the version that was verified"
-            )
-        if self.version_pointer is not None and self.version_url is None:
-            raise ValueError("version_pointer points into the answer of version_url, which is missing")
-        if self.folder is not None and self.command is None:
-            raise ValueError("folder is where command runs, and there is none")
-        if self.base_url is not None and PORT in (self.states_setup_url or ""):
-            raise ValueError(
-                f"states_setup_url has {PORT}, the port of a provider that is started: this one runs"
-            )
-        return self
+
+MISTAKE_SEPARATOR = "\n"
+
+
+def misfits(provider: Mapping[str, Any]) -> list[str]:
+    """Find what does not go together in a provider's settings.
+
+    Args:
+        provider: its keys and values; they may be as they stand in the file, whether right or wrong.
+
+    Returns:
+        Each mistake, for people.
+    """
+    given = {name for name, value in provider.items() if value is not None}
+    if provider.get("relay") is False:
+        given.discard("relay")
+    ways = [way for way in WAYS if way in given]
+    mistakes = []
+    if len(ways) != 1:
+        found = " and ".join(ways) or "none of them"
+        mistakes.append(f"needs one of base_url, command, checkout and relay; there is {found}")
+    if ways == ["relay"]:
+        idle = sorted(name for name in ProviderSettings.model_fields if name in given - RELAYED)
+        mistakes += [
+            f"{name} is for verifying, and a relayed provider is verified elsewhere" for name in idle
+        ]
+        return mistakes
+    mistakes += _version_misfits(given)
+    if "folder" in given and "command" not in given:
+        mistakes.append("folder is where command runs, and there is none")
+    states_url = str(provider.get("states_setup_url", ""))
+    if "base_url" in given and PORT in (with_port_placeholder(states_url) or ""):
+        mistakes.append(f"states_setup_url has {PORT}, the port of a provider that is started: this one runs")
+    if provider.get("states_teardown") is True and "states_setup_url" not in given:
+        mistakes.append("states_teardown is asked of states_setup_url, which is missing")
+    return mistakes
+
+
+def _version_misfits(given: set[str]) -> list[str]:
+    mistakes = []
+    versions = given & {"version", "version_url"}
+    if "checkout" in given:
+        if versions:
+            mistakes.append("version and version_url are not for a checkout: its version is the commit")
+    elif len(versions) != 1:
+        mistakes.append(
+            "which version answers? Give version, or version_url (and version_pointer) that tells it: "
+            "a result is published only for the version that was verified"
+        )
+    elif "version_url" in given and "command" in given:
+        mistakes.append("version_url is asked of a provider that runs; with command, give version")
+    if "version_pointer" in given and "version_url" not in given:
+        mistakes.append("version_pointer points into the answer of version_url, which is missing")
+    return mistakes
 
 
 class DispatchSettings(_Section):
@@ -328,6 +425,14 @@ class DispatchSettings(_Section):
     """
 
     event_types: tuple[Annotated[str, Field(min_length=1, max_length=100)], ...] = ()
+
+    @field_validator("event_types")
+    @classmethod
+    def _can_be_sent(cls, types: tuple[str, ...]) -> tuple[str, ...]:
+        for one in types:
+            if not one.isprintable():
+                raise ValueError(f"{one!r} can't be an event type: it must be printable")
+        return types
 
 
 class ServerSettings(_Section):
@@ -340,8 +445,8 @@ class ServerSettings(_Section):
     """
 
     public_url: str | None = None
-    processes: int = Field(default=2, ge=1, le=64)
-    threads: int = Field(default=8, ge=1, le=256)
+    processes: Count = Field(default=2, ge=1, le=64)
+    threads: Count = Field(default=8, ge=1, le=256)
 
     @field_validator("public_url")
     @classmethod
@@ -364,15 +469,15 @@ class WorkerSettings(_Section):
         publish_hours: how long publishing is tried.
     """
 
-    concurrency: int = Field(default=4, ge=1, le=64)
-    warm: int = Field(default=1, ge=0, le=16)
+    concurrency: Count = Field(default=4, ge=1, le=64)
+    warm: Count = Field(default=1, ge=0, le=16)
     stop_seconds: Seconds = 20.0
-    stalled_seconds: float = Field(default=10.0, ge=1, le=3600)
-    retry_seconds: tuple[Annotated[float, Field(ge=0)], ...] = (10, 30, 60, 180, 600)
-    publish_retry_seconds: tuple[Annotated[float, Field(gt=0)], ...] = Field(
-        default=(5, 15, 30, 60, 120, 300, 600), min_length=1
+    stalled_seconds: Number = Field(default=10.0, ge=1, le=3600)
+    retry_seconds: tuple[Annotated[Number, Field(ge=0, lt=86400 * 7)], ...] = Field(
+        default=(10, 30, 60, 180, 600), max_length=20
     )
-    publish_hours: float = Field(default=12.0, gt=0, le=24 * 30)
+    publish_retry_seconds: Waits = Field(default=(5, 15, 30, 60, 120, 300, 600), min_length=1, max_length=20)
+    publish_hours: Number = Field(default=12.0, gt=0, le=24 * 30)
 
 
 class GitHubSettings(_Section):
@@ -391,12 +496,10 @@ class GitHubSettings(_Section):
 
     api_url: str = "https://api.github.com"
     app_id: Annotated[str, Field(min_length=1, coerce_numbers_to_str=True)] | None = None
-    installation_id: int | None = Field(default=None, ge=1)
-    statuses: bool = False
-    retry_seconds: tuple[Annotated[float, Field(gt=0)], ...] = Field(
-        default=(5, 15, 30, 60, 120, 300, 600), min_length=1
-    )
-    retry_hours: float = Field(default=12.0, gt=0, le=24 * 30)
+    installation_id: Count | None = Field(default=None, ge=1)
+    statuses: Flag = False
+    retry_seconds: Waits = Field(default=(5, 15, 30, 60, 120, 300, 600), min_length=1, max_length=20)
+    retry_hours: Number = Field(default=12.0, gt=0, le=24 * 30)
 
     @field_validator("api_url")
     @classmethod
@@ -417,8 +520,8 @@ class RetentionSettings(_Section):
         log_kilobytes: of each run's log.
     """
 
-    days: float = Field(default=30.0, gt=0)
-    log_kilobytes: int = Field(default=256, ge=1, le=16384)
+    days: Number = Field(default=30.0, gt=0, le=36500)
+    log_kilobytes: Count = Field(default=256, ge=1, le=16384)
 
 
 class ReconcileSettings(_Section):
@@ -428,14 +531,14 @@ class ReconcileSettings(_Section):
         minutes: the time between two looks of the worker; 0 for none.
     """
 
-    minutes: float = Field(default=15.0, ge=0)
+    minutes: Number = Field(default=15.0, ge=0, le=60 * 24 * 30)
 
 
 class Settings(_Section):
     """The whole configuration file."""
 
     broker: BrokerSettings
-    providers: tuple[ProviderSettings, ...] = Field(min_length=1)
+    providers: tuple[ProviderSettings, ...]
     dispatches: DispatchSettings = DispatchSettings()
     server: ServerSettings = ServerSettings()
     worker: WorkerSettings = WorkerSettings()
@@ -443,13 +546,19 @@ class Settings(_Section):
     retention: RetentionSettings = RetentionSettings()
     reconcile: ReconcileSettings = ReconcileSettings()
 
+    @field_validator("providers", mode="before")
+    @classmethod
+    def _at_least_one(cls, providers: Any) -> Any:
+        # looked at beforehand: those with a mistake don't count afterwards
+        if providers in ([], ()):
+            raise ValueError("there must be one at least")
+        return providers
+
     @model_validator(mode="after")
     def _no_provider_twice(self) -> Self:
-        for key in ("name", "repository"):
-            values = Counter(getattr(provider, key).lower() for provider in self.providers)
-            twice = [value for value, times in values.items() if times > 1]
-            if twice:
-                raise ValueError(f"two providers have the {key} {twice[0]!r}")
+        mistakes = twins([{"name": one.name, "repository": one.repository} for one in self.providers])
+        if mistakes:
+            raise ValueError(MISTAKE_SEPARATOR.join(mistakes))
         return self
 
     @model_validator(mode="after")
@@ -503,36 +612,16 @@ class Settings(_Section):
         return next((provider for provider in self.providers if provider.name == name), None)
 
 
-def load(file: Path, environment: Mapping[str, str]) -> Settings:
-    """Read the configuration file, and make sure that what it refers to is there.
-
-    Args:
-        file: in TOML.
-        environment: where the secrets are that it names.
-
-    Raises:
-        ConfigurationError: it can't be used.
-    """
-    try:
-        document = tomllib.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigurationError(
-            [f"{file}: {error.strerror}. Name the file with --config FILE ({CONFIG_VARIABLE})"]
-        ) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigurationError([f"{file}: is no TOML: {error}"]) from error
-    try:
-        settings = Settings.model_validate(document, context={_BASE: file.absolute().parent})
-    except ValidationError as error:
-        raise ConfigurationError([f"{file}: {_mistake(detail)}" for detail in error.errors()]) from None
-    mistakes = [
-        f"{file}: {mistake}"
-        for number, provider in enumerate(settings.providers, start=1)
-        for mistake in _absent(f"providers[{number}] ({provider.name})", provider, environment)
-    ]
-    if mistakes:
-        raise ConfigurationError(mistakes)
-    return settings
+def twins(providers: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Find names and repositories that two providers have; letter case makes no difference."""
+    mistakes = []
+    for key in ("name", "repository"):
+        values = [provider.get(key) for provider in providers]
+        counted = Counter(value.lower() for value in values if isinstance(value, str))
+        mistakes += [
+            f"two providers have the {key} {value!r}" for value, times in counted.items() if times > 1
+        ]
+    return mistakes
 
 
 def secret(name: str, environment: Mapping[str, str]) -> str | None:
@@ -584,20 +673,9 @@ def values_of(values: Mapping[str, Value], environment: Mapping[str, str]) -> di
     }
 
 
-def _absent(where: str, provider: ProviderSettings, environment: Mapping[str, str]) -> list[str]:
-    mistakes = []
-    for key in ("headers", "environment"):
-        for name, value in getattr(provider, key).items():
-            try:
-                values_of({name: value}, environment)
-            except ValueError as error:
-                mistakes.append(f"{where}.{key}.{name}: {error}")
-    return mistakes
-
-
 def _resolved(path: Path | None, info: ValidationInfo) -> Path | None:
     """Take a path of the configuration file as relative to that file's folder."""
-    base = (info.context or {}).get(_BASE)
+    base = (info.context or {}).get(BASE)
     return path if path is None or base is None else base / path
 
 
@@ -606,21 +684,19 @@ def _same_server(first: str, second: str) -> bool:
     return (one.host, one.port) == (other.host, other.port)
 
 
-def _usable(check: Any, *arguments: Any) -> None:
-    try:
-        check(*arguments)
-    except UsageError as error:
-        raise ValueError(str(error)) from None
+def _owner_and_name(repository: str) -> str:
+    if _REPOSITORY.fullmatch(repository) is None or {".", ".."}.intersection(repository.split("/")):
+        raise ValueError("must be OWNER/REPO")
+    return repository
 
 
-def _mistake(detail: Any) -> str:
-    """Put one of pydantic's errors into a line: the key as it stands in the file, and what is wrong."""
-    key = ""
-    for part in detail["loc"]:
-        if isinstance(part, int):
-            key += f"[{part + 1}]"
-        elif part not in {"str", "SecretSource"}:  # the members of a union, which the file doesn't know
-            key += f".{part}" if key else str(part)
-    kinds = {"missing": "is missing", "extra_forbidden": "is no key of the configuration"}
-    message = kinds.get(detail["type"]) or detail["msg"].removeprefix("Value error, ")
-    return f"{key}: {message}" if key else message
+def _command(command: str | None) -> str | None:
+    """Make sure that a command can be run without a shell."""
+    if command is not None:
+        try:
+            split_command(command, 1)
+        except UsageError as error:
+            raise ValueError(str(error).removeprefix("--provider-command ")) from None
+        if "\0" in command:
+            raise ValueError("has a character that a command can't have")
+    return command

@@ -136,6 +136,11 @@ def reconcile(
     report = Report()
     with BrokerClient(access, retry_time=RETRY_SECONDS) as client:
         for provider in settings.providers if providers is None else providers:
+            if provider.relay is not None:
+                report.notes.append(
+                    f"{provider.name}: is not looked at, its dispatches are passed on to GitHub"
+                )
+                continue
             try:
                 missing = list(_missing(client, provider, report))
             except (BrokerError, VersionUnknown) as error:

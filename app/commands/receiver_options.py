@@ -75,7 +75,8 @@ def find(options: argparse.Namespace) -> Place:
     Raises:
         ConfigurationError: something can't be used; every mistake is named.
     """
-    from app.config import ConfigurationError, broker_access, load, secret  # noqa: PLC0415 - see app.commands
+    from app.config import ConfigurationError, broker_access, secret  # noqa: PLC0415 - see app.commands
+    from app.config_file import load  # noqa: PLC0415
 
     settings = load(options.config, os.environ)
     mistakes = []

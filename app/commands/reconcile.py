@@ -71,7 +71,7 @@ def _run(options: argparse.Namespace) -> int:
         except psycopg.Error as error:
             raise DatabaseUnusable(f"the database failed: {error}") from error
     if options.json:
-        print(json.dumps(_document(report, dry_run=options.dry_run), indent=2))
+        print(json.dumps(document(report, dry_run=options.dry_run), indent=2))
     else:
         for finding in report.findings:
             print(_line(finding))
@@ -96,7 +96,8 @@ def _chosen(settings: Settings, name: str | None) -> list[ProviderSettings] | No
     return [provider]
 
 
-def _document(report: Report, *, dry_run: bool) -> dict[str, Any]:
+def document(report: Report, *, dry_run: bool) -> dict[str, Any]:
+    """Give the outcome in JSON values."""
     return {
         "dry_run": dry_run,
         "pacts": [

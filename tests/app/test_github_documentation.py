@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from app.commit_status import ERROR, FAILURE, PENDING, SUCCESS
-from app.config import Settings, load
+from app.config_file import load
 from app.github import PRIVATE_KEY, TOKEN
 from app.github_answers import GitHubFailed, explain
 from tests.system.running import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from app.config import Settings
 
 RELAY, STATUSES = "docs/relay.md", "docs/commit-statuses.md"
 BLOCK = re.compile(r"^```toml\n(.*?)^```$", re.MULTILINE | re.DOTALL)
