@@ -206,6 +206,31 @@ def test_older_tables_of_the_queue_are_brought_up_to_date(empty_url: str, databa
         assert connection.execute("SELECT count(*) FROM runs").fetchone() == (0,)
 
 
+def test_backup_as_documented_can_be_read_by_another_database(
+    database_url: str, empty_url: str, tmp_path: Path
+) -> None:
+    page = (ROOT / "docs" / "database.md").read_text(encoding="utf-8")
+    dump, restore = re.findall(r"```sh\n(.*?)```", page, re.DOTALL)
+    with psycopg.connect(database_url) as connection:
+        connection.execute("INSERT INTO totals VALUES ('kept', '{}', 1)")
+    embedded = "postgresql://postgres@/postgres?host=/var/lib/pact-dispatch/postgres"
+    assert embedded in dump
+    subprocess.run(
+        ["bash", "-euc", dump.replace(embedded, database_url) + restore * 2],
+        check=True,
+        cwd=tmp_path,
+        env={
+            "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
+            "DATABASE_URL": empty_url,
+        },
+        timeout=60,
+    )
+    migrate(empty_url)
+    assert tables(empty_url) == tables(database_url)
+    with psycopg.connect(empty_url) as connection:
+        assert connection.execute("SELECT name FROM totals").fetchone() == ("kept",)
+
+
 @pytest.mark.parametrize("newer", ["app/9999_later.sql", "procrastinate/99.00.00_01_later.sql"])
 def test_tables_of_a_newer_version_are_refused(database_url: str, newer: str) -> None:
     with psycopg.connect(database_url) as connection:
