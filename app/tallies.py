@@ -26,7 +26,7 @@ REFUSED = "refused"
 COALESCED = "coalesced"
 """Deliveries that a waiting run answers."""
 ENDED = "ended"
-"""Runs that ended, by `provider` and `outcome` (`cancelled` among them)."""
+"""Runs that ended, by `provider` and `outcome` (`cancelled` and `relayed` among them)."""
 PUBLISH_RETRIES = "publish_retries"
 """Attempts to publish beyond the first of a run."""
 DURATIONS = "durations"
@@ -94,7 +94,8 @@ def of_runs(connection: Connection[Any], ids: Sequence[UUID] | None = None) -> T
     """Count runs that ended.
 
     A run's duration is the time from the start of its first attempt until its outcome was known. When its result was
-    published is another matter, and may change after its end.
+    published is another matter, and may change after its end. A run that passed its dispatch on has no outcome, and no
+    duration that would say anything of verifications.
 
     Args:
         connection: reads them.
@@ -105,8 +106,8 @@ def of_runs(connection: Connection[Any], ids: Sequence[UUID] | None = None) -> T
         """
         WITH ended AS (
             SELECT provider, publish_attempts,
-                CASE status WHEN 'cancelled' THEN 'cancelled' ELSE coalesce(outcome, 'error') END AS outcome,
-                CASE status WHEN 'finished' THEN greatest(0,
+                CASE status WHEN 'cancelled' THEN 'cancelled' ELSE coalesce(outcome, 'relayed') END AS outcome,
+                CASE WHEN status = 'finished' AND outcome IS NOT NULL THEN greatest(0,
                     extract(epoch FROM coalesce(verified_at, finished_at) - started_at) * 1000)::bigint
                 END AS milliseconds
             FROM runs
