@@ -35,11 +35,13 @@ class Chore:
         name: its own; workers know it by that.
         seconds: the period.
         do: does it.
+        at_once: whether it is done at the very first start too, or a period after that.
     """
 
     name: str
     seconds: float
     do: Callable[[], Awaitable[None]]
+    at_once: bool = True
 
 
 def chores_of(settings: Settings, in_database: InDatabase) -> tuple[Chore, ...]:
@@ -64,20 +66,21 @@ async def keep_house(chores: tuple[Chore, ...], in_database: InDatabase) -> None
     while True:
         for chore in chores:
             try:
-                if await in_database(begin_if_due, chore.name, chore.seconds):
+                if await in_database(begin_if_due, chore.name, chore.seconds, at_once=chore.at_once):
                     await chore.do()
             except psycopg.Error as error:
                 log.warning("housekeeping failed", chore=chore.name, error=str(error))
         await asyncio.sleep(LOOK_SECONDS)
 
 
-def begin_if_due(connection: Connection[Any], name: str, seconds: float) -> bool:
+def begin_if_due(connection: Connection[Any], name: str, seconds: float, *, at_once: bool = True) -> bool:
     """Take a chore on, unless it was begun less than a period ago by any worker.
 
     Args:
         connection: commits it.
         name: the chore's.
         seconds: its period.
+        at_once: whether one that was never done is due.
 
     Returns:
         Whether it is the caller's to do.
@@ -87,8 +90,8 @@ def begin_if_due(connection: Connection[Any], name: str, seconds: float) -> bool
         INSERT INTO housekeeping AS kept (name, last_at) VALUES (%(name)s, now())
         ON CONFLICT (name) DO UPDATE SET last_at = now()
             WHERE kept.last_at <= now() - %(seconds)s * interval '1 second'
-        RETURNING name
+        RETURNING xmax = 0
         """,
         {"name": name, "seconds": seconds},
     ).fetchone()
-    return row is not None
+    return row is not None and (at_once or not row[0])  # a row that was inserted has no xmax

@@ -7,16 +7,19 @@ nor a result that a broker doesn't take is tried on and on, and both heal withou
 
 from __future__ import annotations
 
+import asyncio
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import quote, urlsplit
 
+import structlog
 from psycopg.rows import class_row
 
 from app import deliveries, jobs
 from app.deliveries import Arrival
 from app.dispatch import Dispatch
+from app.housekeeping import Chore
 from app.running_version import VersionUnknown, ask, is_same
 from broker.client import BrokerClient
 from broker.errors import BrokerError
@@ -47,6 +50,8 @@ QUEUED, WOULD_QUEUE, UNDER_WAY, TRIED = "queued", "would be queued", "under way"
 
 _ADVISORY_LOCK = 0x70616374_0003
 _COMMIT = re.compile(r"[0-9a-fA-F]{7,64}")
+
+log = structlog.get_logger("worker")
 
 
 @dataclass(frozen=True)
@@ -110,6 +115,31 @@ class _Past:
     provider_version: str | None
     is_open: bool
     age: float | None
+
+
+def chores_of(settings: Settings, access: BrokerAccess, connect: Connect) -> tuple[Chore, ...]:
+    """Give what workers do of it on their own; nothing, where the configuration wants no looks."""
+    if not settings.reconcile.minutes:
+        return ()
+
+    async def look() -> None:
+        report = await asyncio.to_thread(reconcile, settings, access, connect)
+        for finding in report.queued:
+            log.warning(
+                "reconciled",
+                run=str(finding.run),
+                provider=finding.provider,
+                provider_version=finding.provider_version,
+                consumer=finding.consumer,
+                consumer_version=finding.consumer_version,
+            )
+        for note in report.notes:
+            log.info("not reconciled", reason=note)
+        for problem in report.problems:
+            log.warning("not reconciled", reason=problem)
+
+    # whoever sets a receiver up may expect that it does what it is told to, and nothing on its own at once
+    return (Chore("reconcile", settings.reconcile.minutes * 60, look, at_once=False),)
 
 
 def reconcile(

@@ -18,7 +18,7 @@ import procrastinate
 import structlog
 from procrastinate import JobContext, PsycopgConnector
 
-from app import housekeeping, jobs, recovery, relay, runs
+from app import housekeeping, jobs, reconcile, recovery, relay, runs
 from app.children import ChildFailed, Children
 from app.config import values_of
 from app.database import open_pool
@@ -147,7 +147,10 @@ class Worker:
             ),
         ]
         recovering = asyncio.create_task(self._recover_forever())
-        chores = housekeeping.chores_of(self._settings, self._db)
+        chores = (
+            *housekeeping.chores_of(self._settings, self._db),
+            *reconcile.chores_of(self._settings, self._access, self._pool.connection),
+        )
         house = asyncio.create_task(housekeeping.keep_house(chores, self._db))
         stopping = asyncio.create_task(self._stop.wait())
         try:

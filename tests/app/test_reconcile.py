@@ -6,6 +6,8 @@ import json
 import os
 import re
 import subprocess
+import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,10 +24,12 @@ from app.commands.reconcile import document
 from app.config_file import load
 from app.deliveries import Arrival
 from app.dispatch import Dispatch
+from app.housekeeping import begin_if_due
 from app.reconcile import reconcile
 from broker.access import BrokerAccess
 from tests.pacts import pact, things
 from tests.processes import BIN, EmbeddedBroker
+from tests.system.running import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -447,3 +451,41 @@ def test_a_broker_that_calls_itself_otherwise_is_said(tmp_path: Path, database_u
         assert place.runs() == []
         assert "http://broker.example.org/" in done.err
         assert "is not on the broker" in done.err
+
+
+def test_a_worker_finds_what_was_missed_and_verifies_it(place: Place, tmp_path: Path) -> None:
+    place.publish("Storefront")
+    command = json.dumps(f"{sys.executable} {ROOT / 'tests' / 'scripted_provider.py'} --port {{port}}")
+    place.configure((place.provider, f'command = {command}\nversion = "v1"\nhealth_path = "/health"'))
+    with place.connect() as connection:  # as if it had looked yesterday
+        connection.execute("INSERT INTO housekeeping VALUES ('reconcile', now() - interval '1 day')")
+    arguments = ["worker", "--config", str(tmp_path / "pact-dispatch.toml"), "--data-dir", str(tmp_path)]
+    log = tmp_path / "worker.log"
+    with (
+        log.open("w") as opened,
+        subprocess.Popen(
+            [str(BIN / "pact-dispatch"), *arguments],
+            stderr=opened,
+            env={**os.environ, "DATABASE_URL": place.database_url},
+        ) as worker,
+    ):
+        try:
+            deadline = time.monotonic() + 90
+            while not [run for run in place.runs() if run["publishing"] == "published"]:
+                assert time.monotonic() < deadline, log.read_text()
+                assert worker.poll() is None, log.read_text()
+                time.sleep(0.2)
+        finally:
+            worker.terminate()
+    [run] = place.runs()
+    assert (run["reason"], run["outcome"], run["provider_version"]) == ("reconciled", "passed", "v1")
+    assert place.reconcile().report["pacts"] == []
+    assert '"event": "reconciled"' in log.read_text()
+
+
+def test_a_new_receiver_does_not_look_before_a_period_has_passed(place: Place) -> None:
+    with place.connect() as connection:
+        looks = [begin_if_due(connection, "reconcile", 3600, at_once=False) for _ in range(2)]
+        connection.execute("UPDATE housekeeping SET last_at = now() - interval '2 hours'")
+        looks += [begin_if_due(connection, "reconcile", 3600, at_once=False) for _ in range(2)]
+    assert looks == [False, False, True, False]
