@@ -60,6 +60,8 @@ SETTINGS = {
     # Rows and statements hold what others sent us, and it stays out of the log.
     "log_error_verbosity": "terse",
     "log_min_error_statement": "panic",
+    # In the data, not in /dev/shm: that is small in containers, and systemd's RemoveIPC empties it at logout.
+    "dynamic_shared_memory_type": "mmap",
     # Processes that a database of this size has no use for.
     "io_method": "sync",
     "max_wal_senders": "0",
