@@ -99,13 +99,14 @@ class Webhooks:
             event: only those that this event triggers.
 
         Raises:
-            NotFound: the broker knows no pacticipant of the name, and a webhook for a label made it matter.
             BrokerError: they can't be had.
         """
+        labels: dict[str, frozenset[str]] = {}
         return [
             webhook
             for webhook in self._each()
-            if (event is None or event in webhook.events) and self._covers(webhook.scope, consumer, provider)
+            if (event is None or event in webhook.events)
+            and self._covers(webhook.scope, consumer, provider, labels)
         ]
 
     def get(self, uuid: str) -> Webhook:
@@ -221,16 +222,22 @@ class Webhooks:
             except NotFound:  # deleted since it was listed
                 continue
 
-    def _covers(self, scope: Scope, consumer: str | None, provider: str | None) -> bool:
+    def _covers(
+        self, scope: Scope, consumer: str | None, provider: str | None, labels: dict[str, frozenset[str]]
+    ) -> bool:
+        """Tell whether a scope is for pacts of these two; labels are fetched when one matters, and kept."""
         sides = []
         for party, name in ((scope.consumer, consumer), (scope.provider, provider)):
-            labelled = party is not None and party.name is None
-            labels = self._labels(name) if name is not None and labelled else frozenset[str]()
-            sides.append(None if name is None else Pacticipant(name, labels))
+            if name is not None and name not in labels and party is not None and party.name is None:
+                labels[name] = self._labels(name)
+            sides.append(None if name is None else Pacticipant(name, labels.get(name, frozenset())))
         return scope.covers(*sides)
 
     def _labels(self, name: str) -> frozenset[str]:
-        document = self._client.get(self._link("pb:pacticipant", pacticipant=name)).document
+        try:
+            document = self._client.get(self._link("pb:pacticipant", pacticipant=name)).document
+        except NotFound:
+            return frozenset()
         labels = _object(_object(document).get("_embedded")).get("labels")
         found = labels if isinstance(labels, list) else []
         return frozenset(

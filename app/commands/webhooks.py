@@ -12,6 +12,7 @@ from app.commands import COULD_NOT_START, broker_access
 if TYPE_CHECKING:
     from app.commands import Commands
 
+INTERRUPTED = 130
 RETRY_SECONDS = 5.0
 """How long a broker that is away is asked again: someone is waiting."""
 
@@ -287,6 +288,9 @@ def _run(options: argparse.Namespace) -> int:
     except BrokerError as error:
         say(str(error))
         return COULD_NOT_START
+    except KeyboardInterrupt:
+        say("interrupted")
+        return INTERRUPTED
     except BrokenPipeError:
         # who read the output has seen enough; Python's own last flush must not complain of it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

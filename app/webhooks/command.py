@@ -131,9 +131,8 @@ def run_test(options: argparse.Namespace, connect: Connect, _: Mapping[str, str]
         execution = _redacted(webhooks.execute(options.uuid))
         explanation = explain(execution)
         if not execution.success:
-            explanation = " ".join(
-                filter(None, (explanation, _missing_secrets(webhook, UserSecrets(client))))
-            )
+            more = _missing_secrets(webhook, execution, UserSecrets(client))
+            explanation = f"{explanation} {more}".strip()
     if options.output == "table":
         rendering.write_execution(execution, explanation, sys.stdout)
     else:
@@ -211,18 +210,25 @@ def _check_secrets(webhook: Webhook, secrets: UserSecrets) -> None:
             _warn(_missing(name))
 
 
-def _missing_secrets(webhook: Webhook, secrets: UserSecrets) -> str:
-    """Say which secrets a webhook names that the broker hasn't, as far as both can be seen."""
+def _missing_secrets(webhook: Webhook, execution: Execution, secrets: UserSecrets) -> str:
+    """Say what of the broker's secrets may be the reason, as far as it can be seen."""
     names = secret_names(webhook)
+    hidden = hidden_headers(webhook) if execution.status in {401, 404} else ()
+    if not names and not hidden:
+        return ""
     try:
-        known = {secret.name for secret in secrets.all()} if names else set()
+        known = sorted(secret.name for secret in secrets.all())
     except NoSecrets:
-        return f"The broker has no secrets: ${{user.{names[0]}}} is sent as it stands."
+        return "The broker has no secrets: a ${user.NAME} in the webhook is sent as it stands."
     except BrokerError:
         return ""
-    return " ".join(
-        _missing(name)[0].upper() + _missing(name)[1:] + "." for name in names if name not in known
-    )
+    said = [_missing(name) for name in names if name not in known]
+    if hidden:
+        said.append(
+            f"the broker hides what {', '.join(hidden)} is; a ${{user.NAME}} there must be one of its secrets: "
+            f"{', '.join(known) or 'it has none yet'}"
+        )
+    return " ".join(f"{text[0].upper()}{text[1:]}." for text in said)
 
 
 def _missing(name: str) -> str:

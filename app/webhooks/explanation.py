@@ -74,9 +74,12 @@ class Target:
         url = execution.line.partition(" ")[2]
         parts = urlsplit(url)
         match = _DISPATCHES.search(parts.path)
-        server = execution.answer_headers.get("server", "").lower()
+        answered = execution.answer_headers
         github = (
-            parts.hostname == "api.github.com" or "github.com" in server or parts.path.startswith("/api/v3/")
+            parts.hostname == "api.github.com"
+            or parts.path.startswith("/api/v3/")
+            or "github.com" in answered.get("server", "").lower()
+            or "x-github-media-type" in answered
         )
         return cls(url, match[1] if match else None, github and match is not None)
 
@@ -215,7 +218,7 @@ def _unprocessable(execution: Execution, _: Target) -> str:
         reason = said.get("message") or said.get("code")
         named = field and reason and str(field) not in str(reason)
         fields.append(f"{field}: {reason}" if named else str(reason or error))
-    what = "; ".join(fields) or _message(execution) or "it doesn't say why"
+    what = ("; ".join(fields) or _message(execution) or "it doesn't say why").rstrip(".?")
     return (
         f"The target read the body and refused it: {what}. A dispatch has an event_type of 1 to 100 characters, "
         "and a client_payload that is an object with at most 10 properties."

@@ -13,6 +13,8 @@ import yaml
 
 from tests.broker.embedded.conftest import example
 from tests.broker.embedded.webhook_documents import OPEN, all_are, wait_for
+from tests.github_api import GitHubApi
+from tests.github_state import Repository, Token
 from tests.processes import BIN, EmbeddedBroker
 from tests.system.running import environment
 from tests.verifier.loopback import Loopback, Received, Reply, closed_port
@@ -377,6 +379,21 @@ def test_lists_are_tables_json_or_yaml(webhooks: Commands, target: Target) -> No
     assert uuid in webhooks("show", uuid).out
 
 
+def test_a_reader_that_has_seen_enough_is_no_trouble(webhooks: Commands, target: Target) -> None:
+    webhooks("create", *receiver(target))
+    script = f"set -o pipefail; {BIN / 'pact-dispatch'} webhooks list --output json | true"
+    done = subprocess.run(
+        ["bash", "-c", script],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env=environment(**webhooks.variables),
+    )
+    assert done.returncode in {0, 3}
+    assert done.stderr == ""
+
+
 def test_credentials_that_everyone_can_read_are_warned_of_and_not_shown(
     running: EmbeddedBroker, webhooks: Commands, target: Target
 ) -> None:
@@ -427,10 +444,50 @@ def test_a_target_that_does_not_take_it_is_explained(webhooks: Commands, target:
     assert done.code == 1
     assert "NOT taken" in done.out
     assert "isn't in its configuration" in done.out
+    assert "one of its secrets: " in done.out
+    assert "receiverToken" in done.out
     assert "disabled" in done.err
     document = webhooks("test", uuid, "--output", "json").document
     assert (document["success"], document["response"]["status"]) == (False, 404)
     assert "isn't in its configuration" in document["explanation"]
+
+
+def test_what_github_answers_is_told_apart(running: EmbeddedBroker, webhooks: Commands) -> None:
+    weak, classic = Token("github_pat_weak0001"), Token("ghp_classic00001", classic=True)
+    weak.rights = {"contents": "read", "metadata": "read"}
+    classic.rights = {"actions": "write"}
+    strong, gone = Token(TOKEN), Token("ghp_revoked00001", revoked=True)
+    products, moved = Repository("acme/products"), Repository("acme/old", moved_to="acme/products")
+    with GitHubApi(products, moved, tokens=(weak, classic, strong, gone), prefix="/api/v3") as api:
+
+        def tried(token: Token, repository: str) -> Done:
+            secrets = running.get("/secrets").json()["_embedded"]["secrets"]
+            known = next((f"/secrets/{one['uuid']}" for one in secrets if one["name"] == "githubToken"), None)
+            secret = {"name": "githubToken", "value": token.value}
+            running.request("PUT" if known else "POST", known or "/secrets", json=secret).raise_for_status()
+            template = ("--template", "github", "--github-url", api.url, "--repository", repository)
+            created = webhooks("create", *template, "--provider", "Bar", "--output", "json")
+            return webhooks("test", created.document["uuid"])
+
+        taken = tried(strong, "acme/products")
+        assert taken.code == 0
+        assert "GitHub took the dispatch for acme/products" in taken.out
+        for token, repository, said in (
+            (strong, "acme/nothing", "nothing tells which"),
+            (classic, "acme/products", "without the right: its scopes are workflow"),
+            (weak, "acme/products", "may not dispatch to acme/products"),
+            (gone, "acme/products", "wrong, revoked or expired"),
+            (strong, "acme/old", f"redirects to {api.url}/repos/acme/products/dispatches"),
+        ):
+            done = tried(token, repository)
+            assert done.code == 1
+            assert said in done.out
+            assert token.value not in done.out + done.err
+    [dispatch] = products.dispatches
+    assert dispatch["event_type"] == "pact_changed"
+    assert dispatch["client_payload"]["pact_url"].startswith(
+        f"{running.url}/pacts/provider/Bar/consumer/Foo/"
+    )
 
 
 def test_a_target_that_is_not_there_is_explained(webhooks: Commands) -> None:
