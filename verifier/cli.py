@@ -70,19 +70,18 @@ def run(arguments: list[str]) -> int:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
-    parser = build_parser()
-    options = parser.parse_args(arguments)
-    if options.pact and options.pact_url:
-        parser.error("the pact is given twice: as the argument and by --pact-url")
     try:
+        parser = build_parser()
+        options = parser.parse_args(arguments)
+        if options.pact and options.pact_url:
+            parser.error("the pact is given twice: as the argument and by --pact-url")
         # The engine's process starts up while this one imports the rest: both take a tenth of a second.
         with _interruptible(), Engine() as engine:
             from verifier.command import VerifyCommand  # noqa: PLC0415
 
             return VerifyCommand(options, engine).run()
     except UsageError as error:
-        print(f"verify: {error}", file=sys.stderr)
-        return 2
+        return refuse(error)
     except KeyboardInterrupt:
         print("verify: interrupted; what was started has been stopped", file=sys.stderr)
         return INTERRUPTED
@@ -92,10 +91,29 @@ def run(arguments: list[str]) -> int:
 
         secrets = [os.environ.get(name) for name in SECRET_VARIABLES]
         print(Redaction(secrets).text(traceback.format_exc()), file=sys.stderr)
-        print(
-            "verify: this is a mistake in verify itself; nothing is known about the contract", file=sys.stderr
-        )
+        _say("this is a mistake in verify itself; nothing is known about the contract")
         return COULD_NOT_VERIFY
+
+
+def refuse(error: UsageError) -> int:
+    """Say what is wrong with the command or its configuration.
+
+    Returns:
+        The exit code.
+    """
+    _say(str(error))
+    return 2
+
+
+def _say(message: str) -> None:
+    """Say why it did not come to verifying, on standard error, and on GitHub where a workflow shows it."""
+    from verifier.report.text import one_line  # noqa: PLC0415 - only now
+
+    print(f"verify: {one_line(message)}", file=sys.stderr)
+    if os.environ.get("GITHUB_ACTIONS") == "true":
+        from verifier.report.github import GitHubReport  # noqa: PLC0415
+
+        GitHubReport(os.environ).write_problem(message, sys.stderr)
 
 
 @contextmanager
@@ -141,7 +159,7 @@ class _Parser(argparse.ArgumentParser):
             for match in get_close_matches(word.partition("=")[0], options, n=1)
         ]
         did_you_mean = f"; did you mean {', '.join(near)}?" if near else ""
-        self.exit(2, f"{self.prog}: {message}{did_you_mean} See {self.prog} --help\n")
+        raise UsageError(f"{message}{did_you_mean} See {self.prog} --help")
 
 
 class _Version(argparse.Action):

@@ -75,6 +75,12 @@ class VerifyCommand:
         self._print(ConsoleReport(quiet=self._quiet), findings, self._text)
         for name, path in self._reports.items():
             self._write(_report(name), findings, path)
+        if os.environ.get("GITHUB_ACTIONS") == "true":
+            from verifier.report.github import GitHubReport  # noqa: PLC0415 - only there
+
+            file = self._reports.get("json")
+            report = GitHubReport(os.environ, json_report=None if file == "-" else file)
+            self._print(report, findings, self._text)
         return findings.exit_code
 
     def _publish(

@@ -1,0 +1,118 @@
+"""The report for a GitHub workflow: the step's summary, annotations of the run, and outputs for the steps after it."""
+
+from __future__ import annotations
+
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+from verifier.report.github_summary import markdown, problem
+from verifier.report.interface import publication
+from verifier.report.text import one_line
+from verifier.report.workflow_commands import ANNOTATIONS_SHOWN, annotation
+from verifier.verification import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from verifier.report.interface import Findings
+    from verifier.verification import InteractionResult
+
+LARGEST_SUMMARY = 1024 * 1024 - 1024
+"""GitHub takes 1 MiB a step, and nothing at all of more."""
+
+
+class GitHubReport:
+    """Writes findings where a workflow shows them.
+
+    Args:
+        environment: names GitHub's files: `GITHUB_STEP_SUMMARY`, `GITHUB_OUTPUT`.
+        json_report: the file that has the JSON report, for the output `report`.
+    """
+
+    def __init__(self, environment: Mapping[str, str], *, json_report: str | None = None) -> None:
+        self._environment = environment
+        self._json_report = json_report
+
+    def write(self, findings: Findings, stream: TextIO) -> None:
+        """Write the annotations to the stream, which the runner reads, and the rest to GitHub's files."""
+        verification = findings.verification
+        stream.writelines(line + "\n" for line in annotated(findings))
+        published = findings.published
+        self._write_outputs(
+            {
+                "outcome": verification.outcome.value,
+                "result-url": published.url if published else "",
+                "consumer": verification.consumer,
+                "consumer-version": verification.consumer_version or "",
+            },
+            stream,
+        )
+        self._write_summary(lambda room: markdown(findings, room=room), stream)
+
+    def write_problem(self, message: str, stream: TextIO) -> None:
+        """Write that it did not come to verifying, and why."""
+        stream.write(annotation("error", "Could not verify the pact", message) + "\n")
+        self._write_outputs({"outcome": Outcome.ERROR.value}, stream)
+        self._write_summary(lambda _: problem(message), stream)
+
+    def _write_outputs(self, outputs: dict[str, str], stream: TextIO) -> None:
+        outputs["report"] = str(Path(self._json_report).absolute()) if self._json_report else ""
+        text = ""
+        for name, value in outputs.items():
+            # nobody can write a value that ends early and names an output of its own
+            delimiter = f"end-{uuid.uuid4()}"
+            text += f"{name}<<{delimiter}\n{value}\n{delimiter}\n"
+        self._append("GITHUB_OUTPUT", lambda _: text, stream)
+
+    def _write_summary(self, write: Callable[[int], str], stream: TextIO) -> None:
+        self._append("GITHUB_STEP_SUMMARY", lambda there: write(LARGEST_SUMMARY - there), stream)
+
+    def _append(self, variable: str, write: Callable[[int], str], stream: TextIO) -> None:
+        """Add a text to one of GitHub's files, given how many bytes the step has in it already."""
+        path = self._environment.get(variable)
+        if not path:
+            return
+        try:
+            with Path(path).open("a", encoding="utf-8", errors="backslashreplace") as file:
+                file.write(write(file.tell()))
+        except OSError as error:
+            # the exit code is about the contract, and that is known
+            stream.write(f"verify: {one_line(path)} ({variable}) could not be written: {error.strerror}\n")
+
+
+def annotated(findings: Findings) -> Iterator[str]:
+    """Write the annotations: each failure, as far as GitHub shows them, and why nothing is known or published."""
+    verification = findings.verification
+    about = f"{verification.consumer or 'a consumer'} and {verification.provider or 'its provider'}"
+    errors = []
+    if findings.publish_error is not None:
+        errors.append(("The result was not published", publication(findings)))
+    if verification.error is not None:
+        errors.append((f"Could not verify the pact of {about}", verification.error.message))
+    broken = [r for r in verification.interactions if r.outcome == Outcome.FAILED and not r.pending]
+    errors += [(f"Broken contract of {about}: {result.description}", _reason(result)) for result in broken]
+    warnings = [
+        (f"Pending, and not honoured: {result.description}", _reason(result))
+        for result in verification.interactions
+        if result.outcome == Outcome.FAILED and result.pending
+    ]
+    for level, found in (("error", errors), ("warning", warnings)):
+        shown = found if len(found) <= ANNOTATIONS_SHOWN else found[: ANNOTATIONS_SHOWN - 1]
+        yield from (annotation(level, title, message) for title, message in shown)
+        if len(found) > len(shown):
+            yield annotation(
+                level,
+                f"{len(found) - len(shown)} more",
+                "The summary and the log of the run have all of them.",
+            )
+
+
+def _reason(result: InteractionResult) -> str:
+    """Say what is wrong with an interaction, in a line for each difference."""
+    lines = [result.request] if result.request else []
+    lines += [
+        f"{mismatch.attribute} {mismatch.identifier}".rstrip() + f": {mismatch.description}"
+        for mismatch in result.mismatches
+    ]
+    return "\n".join([*lines, *([result.reason] if result.reason else [])])
