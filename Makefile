@@ -4,9 +4,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+WORKFLOWS := $(wildcard .github/workflows/*.yml examples/workflows/*.yml)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo browser test lint format bench clean
+.PHONY: help install demo browser test lint format lock bench clean
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,15 +36,25 @@ browser: ## Install the browser that a few tests look at pages with, where that 
 test: install browser ## Run the tests, in parallel
 	@$(BIN)/python -m pytest -n auto $(ARGS)
 
-lint: install ## Check format, rules, types and the direction of imports
+lint: install ## Check format, rules, types, the direction of imports, and the workflows
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/check-jsonschema --builtin-schema vendor.github-actions action.yml
+	@$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows $(WORKFLOWS)
+	@$(BIN)/zizmor --offline --quiet --no-progress action.yml $(WORKFLOWS)
+	@if command -v actionlint >/dev/null; then \
+	  actionlint -ignore 'property "workflow_(repository|sha)" is not defined' $(WORKFLOWS); \
+	else echo "No actionlint: the workflows are checked without it" >&2; fi
 
 format: install ## Format the code
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
+
+lock: install ## Renew the versions that the GitHub Action installs
+	@$(BIN)/uv pip compile pyproject.toml --group build --universal --python-version 3.11 --generate-hashes \
+	  --no-annotate --no-header --upgrade --quiet --output-file .github/action/requirements.txt
 
 bench: install ## Time `verify` beside its peers, and the broker (ARGS=--quick for a short look)
 	@$(BIN)/python -m benchmarks.verify $(ARGS)

@@ -93,8 +93,15 @@ class Engine:
         reader, writer = os.pipe()
         try:
             self._process = subprocess.Popen(
-                # -P: nothing in the current directory, a provider's repository, stands in for a module
-                [sys.executable, "-P", "-m", "verifier.engine_child", str(writer)],
+                # -P: nothing in the current directory, a provider's repository, stands in for a module;
+                # -I: nor in PYTHONPATH, if that is so for this process
+                [
+                    sys.executable,
+                    "-I" if sys.flags.isolated else "-P",
+                    "-m",
+                    "verifier.engine_child",
+                    str(writer),
+                ],
                 stdin=subprocess.PIPE,
                 stdout=self._log,
                 stderr=self._log,

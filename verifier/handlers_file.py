@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ def load_handlers(file: str, name: str) -> Any:
         HandlersUnusable: there is no such object, or the file can't be run.
     """
     path = Path(file)
+    if sys.flags.isolated:  # what is meant for the user's code, Python has left out for ours
+        sys.path[:0] = [folder for folder in os.environ.get("PYTHONPATH", "").split(os.pathsep) if folder]
     for folder in (str(Path.cwd()), str(path.resolve().parent)):
         if folder not in sys.path:
             sys.path.insert(0, folder)

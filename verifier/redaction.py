@@ -17,6 +17,14 @@ SHORTEST = 4
 """A shorter value is no secret, and would blank out half of any text."""
 
 
+CREDENTIALS = ("auth", "token", "key", "secret", "cookie", "password")
+
+
+def names_a_secret(name: str) -> bool:
+    """Tell whether a header or a variable of this name carries a secret."""
+    return any(word in name.lower() for word in CREDENTIALS)
+
+
 class Redaction:
     """Replaces known secrets by `***`.
 
@@ -39,17 +47,8 @@ class Redaction:
     def of(cls, request: VerificationRequest) -> Redaction:
         """Hide the broker's password and token, and the values of headers and variables that carry credentials."""
         broker = request.broker
-        credentials = ("auth", "token", "key", "secret", "cookie", "password")
-        headers = [
-            value
-            for name, value in request.provider.headers
-            if any(word in name.lower() for word in credentials)
-        ]
-        variables = [
-            value
-            for name, value in request.provider.environment.items()
-            if any(word in name.lower() for word in credentials)
-        ]
+        headers = [value for name, value in request.provider.headers if names_a_secret(name)]
+        variables = [value for name, value in request.provider.environment.items() if names_a_secret(name)]
         if broker is None:
             return cls([*headers, *variables])
         basic = (
@@ -58,6 +57,11 @@ class Redaction:
             else None
         )
         return cls([broker.password, broker.token, basic, *headers, *variables])
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What is hidden, the longest first."""
+        return tuple(self._secrets)
 
     def text(self, text: str) -> str:
         """Hide the secrets in a text."""

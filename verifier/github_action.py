@@ -1,0 +1,93 @@
+"""The `verify` command as the GitHub Action runs it: `python -I -m verifier.github_action`.
+
+The Action's inputs come as one JSON object in the environment, so that no value passes a shell or a command line. Each
+input is named as the option of `verify` that it stands for.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from verifier.cli import refuse, run
+from verifier.errors import UsageError
+from verifier.redaction import Redaction, names_a_secret
+from verifier.report.workflow_commands import masks
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+INPUTS = "PACT_DISPATCH_INPUTS"
+SECRETS = ("broker-password", "broker-token")
+SECRET_VARIABLES = ("PACT_BROKER_PASSWORD", "PACT_BROKER_TOKEN")
+PUBLISH, PUBLISH_VARIABLE = "publish-verification-results", "PACT_BROKER_PUBLISH_VERIFICATION_RESULTS"
+LISTS = frozenset({"custom-provider-header", "provider-version-tag", "transport"})
+"""Inputs with a value a line."""
+SWITCHES = frozenset({"provider-states-teardown", "quiet", "verbose"})
+"""Inputs that are true or false, for options without a value."""
+
+
+def main() -> NoReturn:
+    """Run `verify` with the Action's inputs, and exit as it does."""
+    # out of the environment: the provider that is started is not to inherit it
+    inputs = read_inputs(os.environ.pop(INPUTS, "{}"))
+    secrets = [*(inputs.get(name) for name in SECRETS), *(os.environ.get(name) for name in SECRET_VARIABLES)]
+    secrets += header_secrets(inputs.get("custom-provider-header", "").splitlines())
+    for line in masks(Redaction(secrets).secrets):
+        print(line, flush=True)  # noqa: T201 - the runner reads it, and shows it as ***
+    try:
+        arguments = to_arguments(inputs, os.environ)
+    except UsageError as error:
+        raise SystemExit(refuse(error)) from None
+    raise SystemExit(run(arguments))
+
+
+def read_inputs(text: str) -> dict[str, str]:
+    """Read the inputs that were given; an empty one was not."""
+    return {name: value for name, value in json.loads(text).items() if value.strip()}
+
+
+def header_secrets(headers: Iterable[str]) -> list[str]:
+    """Give the values of the headers that carry a secret."""
+    parts = [header.partition(":") for header in headers]
+    return [value for name, _, value in parts if names_a_secret(name)]
+
+
+def to_arguments(inputs: Mapping[str, str], environment: Mapping[str, str]) -> list[str]:
+    """Write the inputs as a command line of `verify`.
+
+    The result is published unless an input or the environment says otherwise, and there is always a JSON report.
+
+    Raises:
+        UsageError: an input is neither true nor false, and should be.
+    """
+    given = dict(inputs)
+    if not environment.get(PUBLISH_VARIABLE):
+        given.setdefault(PUBLISH, "true")
+    if "json" not in given:
+        folder = tempfile.mkdtemp(prefix="pact-dispatch-report-", dir=environment.get("RUNNER_TEMP"))
+        given["json"] = str(Path(folder) / "verification.json")
+    arguments = []
+    for name, value in given.items():
+        if name == PUBLISH:
+            arguments.append(f"--{name}" if _is_true(name, value) else f"--no-{name}")
+        elif name in SWITCHES:
+            arguments += [f"--{name}"] if _is_true(name, value) else []
+        elif name in LISTS:
+            arguments += [f"--{name}={line.strip()}" for line in value.splitlines() if line.strip()]
+        else:
+            arguments.append(f"--{name}={value}")
+    return arguments
+
+
+def _is_true(name: str, value: str) -> bool:
+    if value.strip().lower() not in {"true", "false"}:
+        raise UsageError(f"the input {name} must be true or false, not {value!r}")
+    return value.strip().lower() == "true"
+
+
+if __name__ == "__main__":
+    main()
