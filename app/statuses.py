@@ -187,6 +187,7 @@ class Statuses:
         else:
             with pool.connection() as connection:
                 _finish(connection, status, "set", None)
+                _set_newer_again(connection, status)
             log.info("commit status set", sha=status.sha, context=status.context, **fields)
 
     def _wait(self, status: StoredStatus, error: GitHubFailed) -> float | None:
@@ -236,6 +237,26 @@ def _finish(
         """,
         {"id": status.id, "result": result, "error": error, "tried": int(tried)},
     )
+
+
+def _set_newer_again(connection: Connection[Any], status: StoredStatus) -> None:
+    """Have the newest status set once more, if it was set before this one.
+
+    Their lock rules that out, unless this worker was frozen meanwhile and taken for dead.
+    """
+    with connection.cursor(row_factory=class_row(StoredStatus)) as cursor:
+        newest = cursor.execute(
+            """
+            UPDATE commit_statuses SET result = 'waiting', finished_at = NULL
+            WHERE result = 'set' AND id > %(id)s AND id = (
+                SELECT max(id) FROM commit_statuses
+                WHERE repository = %(repository)s AND sha = %(sha)s AND context = %(context)s)
+            RETURNING *
+            """,
+            {"id": status.id, "repository": status.repository, "sha": status.sha, "context": status.context},
+        ).fetchone()
+    if newest is not None:
+        _queue(connection, newest)
 
 
 def _try_again(connection: Connection[Any], status: StoredStatus, error: GitHubFailed, wait: float) -> None:
