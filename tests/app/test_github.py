@@ -160,6 +160,26 @@ def test_a_github_enterprise_server_is_reached_by_its_base_url() -> None:
         assert api.asked[0].path == "/api/v3/repos/acme/products/dispatches"
 
 
+def test_a_client_can_be_asked_for_workflows_their_runs_and_the_end_of_the_token(api: GitHubApi) -> None:
+    repository, file = api.repository("acme/products"), ".github/workflows/verify.yml"
+    repository.files[file] = "on:\n  repository_dispatch:\n    types: [pact_changed]\n"
+    api.tokens[0].expires = datetime(2100, 1, 2, 3, 4, 5, tzinfo=UTC)
+    github = with_token(api)
+    github.dispatch("acme/products", "pact_changed", PAYLOAD)
+    github.dispatch("acme/products", "another_event", PAYLOAD)
+    with github.client("acme/products") as client:
+        found = client.get_repo("acme/products")
+        assert found.permissions.push
+        assert [workflow.path for workflow in found.get_workflows()] == [file]
+        content = found.get_contents(file, ref=found.default_branch)
+        assert not isinstance(content, list)
+        assert content.decoded_content.decode() == repository.files[file]
+        [run] = found.get_workflow_runs(event="repository_dispatch")
+        assert (run.status, run.conclusion, run.head_branch) == ("completed", "success", "main")
+        headers, _ = client.requester.requestJsonAndCheck("GET", "/rate_limit")
+        assert headers["github-authentication-token-expiration"] == "2100-01-02 03:04:05 UTC"
+
+
 @pytest.mark.parametrize("installation_id", [None, 77])
 def test_an_app_acts_with_tokens_of_its_installation(
     key: rsa.RSAPrivateKey, installation_id: int | None
