@@ -441,12 +441,12 @@ class ServerSettings(_Section):
     Attributes:
         public_url: where people reach the receiver: links to runs begin with it.
         processes: web processes.
-        threads: requests at once in each.
+        connections: to the database, at most, from each.
     """
 
     public_url: str | None = None
     processes: Count = Field(default=2, ge=1, le=64)
-    threads: Count = Field(default=8, ge=1, le=256)
+    connections: Count = Field(default=8, ge=1, le=100)
 
     @field_validator("public_url")
     @classmethod

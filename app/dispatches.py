@@ -16,6 +16,7 @@ import psycopg
 import structlog
 from flask import Blueprint, Response, current_app, request
 from psycopg_pool import PoolClosed, PoolTimeout
+from werkzeug.exceptions import ClientDisconnected
 
 from app import deliveries, jobs
 from app.auth import BadCredentials, NoCredentials, signature_is_right
@@ -206,9 +207,14 @@ def _check_signature(secret: str | None, body: bytes) -> None:
 def _body() -> bytes:
     """Read the body, up to GitHub's limit."""
     length = request.content_length
-    body = b"" if length is not None and length > MAX_BYTES else request.stream.read(MAX_BYTES + 1)
+    try:
+        body = b"" if length is not None and length > MAX_BYTES else request.stream.read(MAX_BYTES + 1)
+    except (OSError, ClientDisconnected) as error:
+        raise Refusal(408, "incomplete", "Request Timeout", f"the body did not arrive: {error}") from error
     if (length or 0) > MAX_BYTES or len(body) > MAX_BYTES:
         raise Refusal(413, "too-large", "Payload Too Large", f"the body has more than {MAX_BYTES // 1024} KB")
+    if length is not None and len(body) < length:
+        raise Refusal(400, "incomplete", "Bad Request", f"{len(body)} of {length} bytes of the body arrived")
     return body
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from typing import TYPE_CHECKING, Any
 
 from gunicorn.app.base import BaseApplication
@@ -46,6 +47,7 @@ class Web(BaseApplication):
         self._listener = listener
         self._environment = environment
         self._pool: ConnectionPool[Any] | None = None
+        self._up_reader, self._up_writer = os.pipe()
         super().__init__()
 
     def load_config(self) -> None:
@@ -53,8 +55,8 @@ class Web(BaseApplication):
         options: dict[str, Any] = {
             "bind": f"fd://{self._listener.detach()}",
             "workers": self._settings.server.processes,
-            "worker_class": "gthread",
-            "threads": self._settings.server.threads,
+            "worker_class": "app.web_worker.PatientWorker",
+            "worker_connections": 1000,
             "timeout": 30,
             "graceful_timeout": STOP_SECONDS,
             "keepalive": 5,
@@ -66,7 +68,8 @@ class Web(BaseApplication):
             "control_socket_disable": True,
             "forwarded_allow_ips": "",
             "secure_scheme_headers": {},
-            "when_ready": self._announce,
+            "when_ready": self._announce_when_up,
+            "post_worker_init": self._tell_up,
             "worker_exit": self._close,
         }
         for name, value in options.items():
@@ -76,7 +79,7 @@ class Web(BaseApplication):
     def load(self) -> Any:  # gunicorn's stubs know no Flask
         """Make the application, in the process that serves: a pool doesn't survive a fork."""
         configure()
-        self._pool = open_pool(self._conninfo, size=self._settings.server.threads)
+        self._pool = open_pool(self._conninfo, size=self._settings.server.connections)
         return create_app(
             Receiver(
                 settings=self._settings,
@@ -87,11 +90,21 @@ class Web(BaseApplication):
             )
         )
 
-    def _announce(self, arbiter: Any) -> None:
+    def _announce_when_up(self, arbiter: Any) -> None:
+        """Say where it listens as soon as all processes do."""
         host, port = arbiter.LISTENERS[0].getsockname()[:2]
         host = f"[{host}]" if ":" in host else host
-        sys.stdout.write(f"pact-dispatch listening on http://{host}:{port}\n")
-        sys.stdout.flush()
+
+        def announce() -> None:
+            for _ in range(self._settings.server.processes):
+                os.read(self._up_reader, 1)
+            sys.stdout.write(f"pact-dispatch listening on http://{host}:{port}\n")
+            sys.stdout.flush()
+
+        threading.Thread(target=announce, daemon=True, name="announce").start()
+
+    def _tell_up(self, _worker: Any) -> None:
+        os.write(self._up_writer, b".")
 
     def _close(self, _arbiter: Any, _worker: Any) -> None:
         if self._pool is not None:

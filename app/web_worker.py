@@ -1,0 +1,33 @@
+"""gunicorn's gevent worker, with a limit on how long a client may take to send its request.
+
+With gevent, a client that is slow or that sends half a request and waits holds a greenlet, and nobody else up; with
+threads, sixteen of them held up everyone.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+from gevent.monkey import MonkeyPatchWarning
+from gunicorn.workers.base_async import AsyncWorker
+from gunicorn.workers.ggevent import GeventWorker
+
+BODY_SECONDS = 20.0
+"""How long a pause in a request's body may be; its head has `keepalive` seconds in all."""
+
+
+class PatientWorker(GeventWorker):
+    """Serves many slow clients, none of them for ever."""
+
+    def patch(self) -> None:
+        """Have the standard library wait without holding others up."""
+        with warnings.catch_warnings():
+            # ssl is there already, for urllib3, which this process sends nothing with
+            warnings.simplefilter("ignore", MonkeyPatchWarning)
+            super().patch()
+
+    def handle(self, listener: Any, client: Any, addr: Any) -> None:
+        """Handle a connection."""
+        client.settimeout(BODY_SECONDS)
+        AsyncWorker.handle(self, listener, client, addr)  # GeventWorker's own would take the limit away
