@@ -21,7 +21,11 @@ _ADVISORY_LOCK = 0x70616374_0001
 
 
 def recover(
-    connection: Connection[Any], *, stalled_seconds: float, lock_of: Callable[[str], str | None]
+    connection: Connection[Any],
+    *,
+    stalled_seconds: float,
+    lock_of: Callable[[str], str | None],
+    alive: list[int],
 ) -> tuple[int, int]:
     """Give the jobs of dead workers back to the queue, and runs without a job a new one.
 
@@ -29,6 +33,7 @@ def recover(
         connection: from a pool; the transaction is this function's.
         stalled_seconds: after so long without a heartbeat a worker is dead.
         lock_of: gives the lock of a provider's runs.
+        alive: ids of Procrastinate workers that are known to live, however late their heartbeat is: the caller's own.
 
     Returns:
         How many jobs were given back, and how many runs got a new one; 0 and 0 also while another worker looks.
@@ -44,9 +49,10 @@ def recover(
             SELECT procrastinate_retry_job_v2(job.id, now(), NULL, NULL, NULL)
             FROM procrastinate_jobs job LEFT JOIN procrastinate_workers worker ON worker.id = job.worker_id
             WHERE job.status = 'doing' AND job.queue_name = ANY(%(queues)s)
+              AND NOT coalesce(job.worker_id = ANY(%(alive)s::bigint[]), false)
               AND (worker.id IS NULL OR worker.last_heartbeat < now() - %(seconds)s * interval '1 second')
             """,
-            {"queues": [jobs.RUNS, jobs.CHORES], "seconds": stalled_seconds},
+            {"queues": [jobs.RUNS, jobs.CHORES], "seconds": stalled_seconds, "alive": alive},
         ).rowcount
         if stalled:
             jobs.wake(connection, jobs.RUNS)

@@ -17,6 +17,7 @@ from uuid import UUID
 import procrastinate
 import structlog
 from procrastinate import JobContext, PsycopgConnector
+from procrastinate.worker import Worker as QueueWorker
 
 from app import housekeeping, jobs, reconcile, recovery, relay, runs
 from app.children import ChildFailed, Children
@@ -138,14 +139,11 @@ class Worker:
             "update_heartbeat_interval": max(0.2, options.stalled_seconds / 5),
             "stalled_worker_timeout": options.stalled_seconds,
         }
-        workers = [
-            asyncio.create_task(
-                self._app.run_worker_async(queues=[jobs.RUNS], concurrency=options.concurrency, **common)
-            ),
-            asyncio.create_task(
-                self._app.run_worker_async(queues=[jobs.CHORES], concurrency=CHORES_AT_ONCE, **common)
-            ),
+        self._takers = [
+            QueueWorker(self._app, queues=[queue], concurrency=at_once, **common)
+            for queue, at_once in ((jobs.RUNS, options.concurrency), (jobs.CHORES, CHORES_AT_ONCE))
         ]
+        workers = [asyncio.create_task(_run(taker)) for taker in self._takers]
         recovering = asyncio.create_task(self._recover_forever())
         chores = (
             *housekeeping.chores_of(self._settings, self._db),
@@ -173,7 +171,10 @@ class Worker:
         seconds = self._settings.worker.stalled_seconds
         while True:
             jobs_back, adopted = await self._db(
-                recovery.recover, stalled_seconds=seconds, lock_of=self._lock_of
+                recovery.recover,
+                stalled_seconds=seconds,
+                lock_of=self._lock_of,
+                alive=[taker.worker_id for taker in self._takers if taker.worker_id is not None],
             )
             if jobs_back or adopted:
                 log.warning("runs taken up again", jobs=jobs_back, without_job=adopted)
@@ -419,6 +420,11 @@ class Worker:
             headers=values_of(provider.headers, self._environment),
             environment=values_of(provider.environment, self._environment),
         )
+
+
+async def _run(taker: QueueWorker) -> None:
+    run: Any = taker.run  # Procrastinate has no type for it
+    await run()
 
 
 def child_environment(settings: Settings, environment: Mapping[str, str]) -> dict[str, str]:

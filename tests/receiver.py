@@ -164,7 +164,7 @@ class ReceiverProcess:
         """Ask the database."""
         assert self.database_url is not None
         with psycopg.connect(self.database_url, row_factory=dict_row) as connection:
-            return connection.execute(query, values).fetchall()  # type: ignore[call-overload,no-any-return]
+            return connection.execute(query.encode(), values).fetchall()
 
     def execute(self, statement: str) -> None:
         """Change the database."""
@@ -186,7 +186,8 @@ class ReceiverProcess:
             )
             return found if len(found) >= number and ended else None
 
-        return self.wait_until(done, f"{number} runs are done", within=within)
+        runs: list[dict[str, Any]] = self.wait_until(done, f"{number} runs are done", within=within)
+        return runs
 
     def wait_until(self, condition: Callable[[], Any], what: str, *, within: float = TIME_LIMIT) -> Any:
         """Wait until something is so.

@@ -61,9 +61,9 @@ def postgres() -> Iterator[str]:
         yield url
 
 
-@pytest.fixture
-def database_url(postgres: str) -> Iterator[str]:
-    """The URL of a database of the test's own, with all tables and nothing in them."""
+@contextmanager
+def fresh_database(postgres: str) -> Iterator[str]:
+    """Make a database with all tables and nothing in them; gives its URL."""
     name = f"test_{next(numbers)}"
     with psycopg.connect(postgres, autocommit=True) as connection:
         connection.execute(
@@ -71,3 +71,17 @@ def database_url(postgres: str) -> Iterator[str]:
         )
         yield of_database(postgres, name)
         connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture
+def database_url(postgres: str) -> Iterator[str]:
+    """The URL of a database of the test's own."""
+    with fresh_database(postgres) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def module_database_url(postgres: str) -> Iterator[str]:
+    """The URL of a database of the module's own."""
+    with fresh_database(postgres) as url:
+        yield url
