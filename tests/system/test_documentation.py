@@ -9,7 +9,7 @@ import subprocess
 import sys
 import textwrap
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
@@ -96,14 +96,47 @@ def test_the_examples_of_the_help_can_be_parsed() -> None:
         assert parser.parse_args(done.stdout.split("\0")[:-1])
 
 
-def test_the_workflow_of_the_readme_takes_nothing_from_the_payload_into_a_shell() -> None:
-    [workflow] = [yaml.safe_load(block) for block in blocks("README.md", "yaml")]
-    steps = workflow["jobs"]["verify"]["steps"]
-    commands = [step["run"] for step in steps if "run" in step]
-    assert not [command for command in commands if "${{" in command]
-    [verify] = [command for command in commands if command.startswith("verify ")]
-    assert build_parser().parse_args(["--provider-command", "python examples/products.py"])
-    assert "--publish-verification-results" in verify
+@pytest.mark.parametrize("page", ["README.md", "docs/github.md"])
+def test_workflows_in_the_documentation_give_the_action_what_it_knows(page: str) -> None:
+    inputs = yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))["inputs"]
+    found = [yaml.safe_load(block) for block in blocks(page, "yaml")]
+    steps = [
+        step
+        for document in found
+        for step in document.get("steps", document.get("jobs", {}).get("verify", {}).get("steps", []))
+    ]
+    assert not [step for step in steps if "${{" in step.get("run", "")]
+    [given] = [step["with"] for step in steps if "/pact-dispatch@" in step.get("uses", "")]
+    assert given.keys() <= inputs.keys()
+
+
+@pytest.mark.parametrize(
+    ("section", "file", "path"),
+    [
+        ("inputs", "action.yml", ("inputs",)),
+        ("outputs", "action.yml", ("outputs",)),
+        ("workflow", ".github/workflows/verify_changed_pact.yml", (True, "workflow_call", "inputs")),  # `on`
+    ],
+)
+def test_tables_of_inputs_and_outputs_are_those_of_the_files(
+    section: str, file: str, path: tuple[Any, ...]
+) -> None:
+    described = yaml.safe_load((ROOT / file).read_text(encoding="utf-8"))
+    for name in path:
+        described = described[name]
+    text = (ROOT / "docs/github.md").read_text(encoding="utf-8")
+    table = text.split(f"<!-- {section} -->\n")[1].split(f"<!-- /{section} -->")[0]
+    rows = dict(re.findall(r"^\| `([^`]+)` \| (.*) \|$", table, re.MULTILINE))
+    assert rows == {name: about["description"].replace("|", "\\|") for name, about in described.items()}
+
+
+def test_bodies_of_the_webhooks_are_json_that_the_receiver_takes() -> None:
+    bodies = [json.loads(block) for block in blocks("docs/github.md", "json")]
+    assert {body["event_type"] for body in bodies} == {
+        "contract_requiring_verification_published",
+        "pact_changed",
+    }
+    assert all("pact_url" in body["client_payload"] for body in bodies)
 
 
 def test_links_lead_somewhere() -> None:
