@@ -41,7 +41,7 @@ class CheckoutSource:
         cache_key_files: lock files; while they, the setup and its variables are the same, what the setup made is
             used again.
         cache_paths: what the setup makes, relative to the checkout: `.venv`, `node_modules`.
-        environment: variables for the setup; the values may be secrets.
+        environment: variables for git and the setup; the values may be secrets.
         default_branch: what is checked out when no commit is asked for; the remote's HEAD unless given.
     """
 
@@ -109,7 +109,7 @@ def checked_out(
             slot = stack.enter_context(take_slot(home, remote.name))
             with slot.in_use_by_commands(deadline) as kept_open:
                 supervision = Supervision(deadline, guard, kept_open)
-                found = Repository(home, remote, supervision).check_out(
+                found = Repository(home, remote, source.environment, supervision).check_out(
                     wanted, source.default_branch, slot.folder
                 )
                 if setup is not None:

@@ -107,12 +107,14 @@ class GitFailed(Exception):
 class Git:
     """Runs git commands for one remote, in one folder."""
 
-    def __init__(self, remote: Remote, folder: Path, supervision: Supervision) -> None:
+    def __init__(
+        self, remote: Remote, folder: Path, environment: Mapping[str, str], supervision: Supervision
+    ) -> None:
         self._redaction = Redaction(remote.secrets)
         self._folder = folder
         self._supervision = supervision
         self._doing = f"git worked on {remote.url}"
-        self._environment = _environment(remote)
+        self._environment = _environment(remote, environment)
 
     def run(self, *arguments: str) -> list[str]:
         """Run a command, and return the lines that it printed.
@@ -144,15 +146,15 @@ class Git:
         return lines
 
 
-def _environment(remote: Remote) -> dict[str, str]:
+def _environment(remote: Remote, configured: Mapping[str, str]) -> dict[str, str]:
     environment = {
         name: value
-        for name, value in inherited_environment().items()
+        for name, value in (inherited_environment() | dict(configured)).items()
         if not name.startswith("GIT_") or _KEPT.fullmatch(name)
     }
     environment |= {
         "GIT_ALLOW_PROTOCOL": ":".join(SCHEMES),
-        "GIT_ASKPASS": "",
+        "GIT_ASKPASS": configured.get("GIT_ASKPASS", ""),  # a desktop's own would open a window
         "GIT_TERMINAL_PROMPT": "0",
         "SSH_ASKPASS_REQUIRE": "never",
         "LC_ALL": "C",

@@ -43,14 +43,10 @@ class Supervision:
     guard: Callable[[int | None], None]
     kept_open: int | None = None
 
-    def check(self, doing: str) -> None:
-        """Make sure that there is time left.
-
-        Raises:
-            CheckoutFailed: there is none.
-        """
-        if time.monotonic() >= self.deadline:
-            raise CheckoutFailed(f"time ran out while {doing}", kind=TIMED_OUT, retryable=True)
+    @property
+    def left(self) -> float:
+        """Seconds until then."""
+        return max(0.0, self.deadline - time.monotonic())
 
     def run(
         self,
@@ -79,7 +75,8 @@ class Supervision:
             CheckoutFailed: time ran out.
             OSError: it can't be started.
         """
-        self.check(doing)
+        if self.left == 0:
+            raise _too_late(doing)
         process = subprocess.Popen(
             words,
             cwd=folder,
@@ -98,11 +95,15 @@ class Supervision:
             if not _ended(process, readers, self.deadline):
                 _signal_group(process, signal.SIGTERM)
                 _ended(process, [], time.monotonic() + STOP_SECONDS)
-                raise CheckoutFailed(f"time ran out while {doing}", kind=TIMED_OUT, retryable=True)
+                raise _too_late(doing)
             return process.returncode
         finally:
             _kill_group(process)
             self.guard(None)
+
+
+def _too_late(doing: str) -> CheckoutFailed:
+    return CheckoutFailed(f"time ran out while {doing}", kind=TIMED_OUT, retryable=True)
 
 
 def inherited_environment() -> dict[str, str]:

@@ -8,11 +8,12 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from app.checkout.failure import BAD_COMMIT, CONFIGURATION, NO_SUCH_COMMIT, CheckoutFailed
+from app.checkout.failure import BAD_COMMIT, CONFIGURATION, NO_SUCH_COMMIT, TIMED_OUT, CheckoutFailed
 from app.checkout.git import Git, GitFailed
-from app.checkout.locks import locked
+from app.locked_file import Busy, locked
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from app.checkout.process import Supervision
@@ -45,12 +46,14 @@ def check_commit(commit: str) -> str:
 class Repository:
     """The bare repository of one remote; git works on it under a lock, for one run at a time."""
 
-    def __init__(self, home: Path, remote: Remote, supervision: Supervision) -> None:
+    def __init__(
+        self, home: Path, remote: Remote, environment: Mapping[str, str], supervision: Supervision
+    ) -> None:
         self._home = home
         self._path = home / "repository.git"
         self._remote = remote
         self._supervision = supervision
-        self._git = Git(remote, home, supervision)
+        self._git = Git(remote, home, environment, supervision)
 
     def check_out(
         self, commit: str | None, default_branch: str | None, folder: Path
@@ -68,18 +71,28 @@ class Repository:
         Raises:
             CheckoutFailed: it can't be.
         """
-        with locked(self._home / "lock", lambda: self._supervision.check("another run fetched")):
-            try:
-                return self._check_out(commit, default_branch, folder)
-            except GitFailed as error:
-                if not error.damaged:
-                    raise error.as_failure(self._remote) from error
-            # git was killed, or the disk was full: what it left is in the way of everything to come
-            shutil.rmtree(self._path)
-            try:
-                return self._check_out(commit, default_branch, folder)
-            except GitFailed as error:
+        try:
+            with locked(self._home / "lock", wait=self._supervision.left):
+                return self._check_out_or_mend(commit, default_branch, folder)
+        except Busy:
+            raise CheckoutFailed(
+                f"time ran out while other runs fetched {self._remote.url}", kind=TIMED_OUT, retryable=True
+            ) from None
+
+    def _check_out_or_mend(
+        self, commit: str | None, default_branch: str | None, folder: Path
+    ) -> tuple[str, str | None]:
+        try:
+            return self._check_out(commit, default_branch, folder)
+        except GitFailed as error:
+            if not error.damaged:
                 raise error.as_failure(self._remote) from error
+        # git was killed, or the disk was full: what it left is in the way of everything to come
+        shutil.rmtree(self._path)
+        try:
+            return self._check_out(commit, default_branch, folder)
+        except GitFailed as error:
+            raise error.as_failure(self._remote) from error
 
     def _check_out(
         self, commit: str | None, default_branch: str | None, folder: Path

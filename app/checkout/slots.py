@@ -16,12 +16,12 @@ import shutil
 import threading
 import time
 import uuid
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING
 
-from app.checkout.locks import PAUSE_SECONDS, opened, try_lock
+from app.locked_file import Busy, locked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,16 +55,14 @@ class Slot:
         If a killed run left commands here, their end is waited for first, but not for ever.
         """
         file = self.path / "commands"
-        end = min(deadline, time.monotonic() + ORPHAN_SECONDS)
-        with opened(file) as descriptor:
-            while not try_lock(descriptor) and time.monotonic() < end:
-                time.sleep(PAUSE_SECONDS)
+        left = max(0.0, deadline - time.monotonic())
+        with suppress(Busy), locked(file, wait=min(left, ORPHAN_SECONDS)):
+            pass
         file.unlink()
         discard(self.folder)
-        with opened(file) as descriptor:
-            try_lock(descriptor)
+        with locked(file) as held:
             try:
-                yield descriptor
+                yield held.descriptor
             finally:
                 file.unlink(missing_ok=True)
 
@@ -81,8 +79,10 @@ def take_slot(home: Path, name: str) -> Iterator[Slot]:
     for number in count():
         path = home / str(number)
         path.mkdir(exist_ok=True)
-        with opened(path / "lock") as descriptor:
-            if not try_lock(descriptor):
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(locked(path / "lock"))
+            except Busy:
                 continue
             slot = Slot(path, path / name)
             try:
@@ -109,9 +109,8 @@ def _sweep(home: Path, *, after: int, name: str) -> None:
         path = home / str(number)
         if not path.exists():
             return
-        with opened(path / "lock") as descriptor:
-            if try_lock(descriptor):
-                discard(path / name)
+        with suppress(Busy), locked(path / "lock"):
+            discard(path / name)
 
 
 def _empty_in_background(trash: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import subprocess
 import threading
@@ -20,18 +21,24 @@ from tests.app.origin import GitServer, Origin
 from tests.verifier.loopback import closed_port
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 TIME_LIMIT = 30.0
 
 
 @contextmanager
 def checkout(
-    root: Path, url: str, commit: str | None, *, seconds: float = TIME_LIMIT, branch: str | None = None
+    root: Path,
+    url: str,
+    commit: str | None,
+    *,
+    seconds: float = TIME_LIMIT,
+    branch: str | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> Iterator[CheckedOut]:
     with checked_out(
         root,
-        CheckoutSource(url=url, default_branch=branch),
+        CheckoutSource(url=url, default_branch=branch, environment=environment or {}),
         commit,
         deadline=time.monotonic() + seconds,
         guard=lambda _: None,
@@ -294,6 +301,23 @@ def test_a_token_alone_is_a_username(root: Path, tmp_path: Path, origin: Origin)
     commit = origin.commit({"version": "1"})
     with GitServer(tmp_path / "git", credentials="ghp_token:") as server:
         assert read(root, f"http://ghp_token@{server.host}/products.git/.git", commit) == "1"
+
+
+def test_credentials_may_come_from_the_variables_of_the_provider(
+    root: Path, tmp_path: Path, origin: Origin
+) -> None:
+    commit = origin.commit({"version": "1"})
+    with GitServer(tmp_path / "git", credentials="ci:password") as server:
+        header = f"Authorization: Basic {base64.b64encode(b'ci:password').decode()}"
+        environment = {
+            "GIT_CONFIG_COUNT": "1",
+            "GIT_CONFIG_KEY_0": f"http.http://{server.host}/.extraHeader",
+            "GIT_CONFIG_VALUE_0": header,
+        }
+        with checkout(
+            root, f"http://{server.host}/products.git/.git", commit, environment=environment
+        ) as found:
+            assert found.commit == commit
 
 
 def test_credentials_do_not_follow_a_redirect_to_another_origin(

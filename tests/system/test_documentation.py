@@ -145,6 +145,7 @@ def test_links_lead_somewhere() -> None:
         "docs/webhooks-command.md",
         "docs/how-it-verifies.md",
         "docs/broker.md",
+        "docs/checkout.md",
         "CONTRIBUTING.md",
         "SECURITY.md",
     ):
