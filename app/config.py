@@ -22,6 +22,8 @@ from pydantic import (
     model_validator,
 )
 
+from app.checkout import CheckoutFailed
+from app.checkout.remote import Remote
 from broker.access import BrokerAccess
 from broker.origin import Origin
 from verifier.errors import UsageError
@@ -144,7 +146,7 @@ class CheckoutSettings(_Section):
     """A provider's source, checked out at the dispatched commit.
 
     Attributes:
-        url: what `git clone` takes.
+        url: what `git clone` takes; where the secret one is, if it holds a user name or a token.
         setup: the command that makes it ready to run; run without a shell, in the checkout.
         command: the command that starts the provider, with `{port}` or `$PORT`.
         cache_key_files: lock files; while their content is the same, what the setup made is used again.
@@ -152,7 +154,7 @@ class CheckoutSettings(_Section):
         default_branch: what is verified when a dispatch names no commit; the remote's HEAD unless given.
     """
 
-    url: str = Field(min_length=1)
+    url: Value
     setup: str | None = None
     command: str
     cache_key_files: tuple[str, ...] = ()
@@ -161,14 +163,16 @@ class CheckoutSettings(_Section):
 
     @field_validator("url")
     @classmethod
-    def _carries_no_secret(cls, url: str) -> str:
-        if url.startswith("-") or not url.isprintable():
-            raise ValueError("must be what `git clone` takes, as in https://git.example.org/products.git")
-        if re.match(r"https?://[^/]*@", url, re.IGNORECASE):
-            raise ValueError(
-                "must not carry a user name or password: give them to git by its configuration, or by the provider's "
-                "environment"
-            )
+    def _can_be_cloned(cls, url: Value) -> Value:
+        if isinstance(url, str):
+            try:
+                remote = Remote.of(url)
+            except CheckoutFailed as error:
+                raise ValueError(str(error)) from None
+            if remote.username is not None or remote.secrets:
+                raise ValueError(
+                    'must not carry a user name or password: give it as { env = "NAME" } or { file = "PATH" }'
+                )
         return url
 
     @field_validator("setup", "command")

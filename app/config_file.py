@@ -7,9 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
+from app.checkout import CheckoutFailed
+from app.checkout.remote import Remote
 from app.config import (
     BASE,
     MISTAKE_SEPARATOR,
+    SECRET,
+    TEXT,
     ConfigurationError,
     SecretSource,
     Settings,
@@ -98,18 +102,23 @@ def _absent(
     """Find the secrets that are named and not there, or that can't be used."""
     providers = document.get("providers")
     for number, provider in enumerate(providers if isinstance(providers, list) else [], start=1):
-        for key in _VALUES:
-            values = provider.get(key) if isinstance(provider, dict) else None
-            for name, value in values.items() if isinstance(values, dict) else ():
-                if not isinstance(value, dict):
-                    continue
-                try:
-                    source = SecretSource.model_validate(value, context=context)
-                except ValidationError:
-                    continue  # said already
-                mistake = _unusable(key, name, source, environment)
-                if mistake:
-                    yield f"providers[{number}].{key}.{name}: {mistake}"
+        for key, name, value in _secrets(provider):
+            try:
+                source = SecretSource.model_validate(value, context=context)
+            except ValidationError:
+                continue  # said already
+            mistake = _unusable(key, name, source, environment)
+            if mistake:
+                yield f"providers[{number}].{key}.{name}: {mistake}"
+
+
+def _secrets(provider: Any) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Give the values that are elsewhere: the table, the key and what stands there."""
+    for key in (*_VALUES, "checkout"):
+        values = provider.get(key) if isinstance(provider, dict) else None
+        for name, value in values.items() if isinstance(values, dict) else ():
+            if isinstance(value, dict) and (key in _VALUES or name == "url"):
+                yield key, name, value
 
 
 def _unusable(key: str, name: str, source: SecretSource, environment: Mapping[str, str]) -> str | None:
@@ -120,6 +129,12 @@ def _unusable(key: str, name: str, source: SecretSource, environment: Mapping[st
     where = source.env or source.file
     if key == "environment":
         return f"the value of {where} has a NUL, which no variable can have" if "\0" in value else None
+    if key == "checkout":
+        try:
+            Remote.of(value)
+        except CheckoutFailed:
+            return f"the value of {where} is nothing that `git clone` takes"
+        return None
     try:
         parse_headers([f"{name}: {value}"])
     except UsageError:
@@ -132,7 +147,7 @@ def _lines(detail: Any) -> Iterator[str]:
     key = ""
     location = detail["loc"]
     for position, part in enumerate(location):
-        if position == 4 and location[0] == "providers" and location[2] in _VALUES:
+        if position == 4 and part in {TEXT, SECRET} and location[2] in {*_VALUES, "checkout"}:
             continue  # which kind of value it is taken for: the file doesn't know of kinds
         if isinstance(part, int):
             key += f"[{part + 1}]"

@@ -57,7 +57,7 @@ def database(url: str | None, data_dir: Path) -> Iterator[str]:
             except embedded_postgres.PostgresUnusable as error:
                 raise DatabaseUnusable(str(error)) from error
         else:
-            conninfo = _checked(url)
+            conninfo = check_url(url)
         yield conninfo
 
 
@@ -83,16 +83,16 @@ def migrate(conninfo: str, *, wait: float = 0) -> None:
     with connection:
         if connection.info.server_version < OLDEST_MAJOR * 10000:
             raise DatabaseUnusable(
-                f"{_described(conninfo)} is PostgreSQL {connection.info.server_version // 10000}: "
+                f"{described(conninfo)} is PostgreSQL {connection.info.server_version // 10000}: "
                 f"pact-dispatch needs {OLDEST_MAJOR} or later"
             )
         try:
             schema.migrate(connection)
         except schema.SchemaUnusable as error:
-            raise DatabaseUnusable(f"{_described(conninfo)} {error}") from error
+            raise DatabaseUnusable(f"{described(conninfo)} {error}") from error
         except psycopg.Error as error:
             raise DatabaseUnusable(
-                f"the tables of {_described(conninfo)} could not be brought up to date: {_one_line(error)}"
+                f"the tables of {described(conninfo)} could not be brought up to date: {_one_line(error)}"
             ) from error
 
 
@@ -195,7 +195,7 @@ def _check(connection: psycopg.Connection[Any]) -> None:
         connection.answer_seconds = ANSWER_SECONDS
 
 
-def _checked(url: str) -> str:
+def check_url(url: str) -> str:
     """Give a URL in the form that psycopg knows.
 
     Raises:
@@ -225,7 +225,7 @@ def _checked(url: str) -> str:
     return url
 
 
-def _described(conninfo: str) -> str:
+def described(conninfo: str) -> str:
     """Name a database, without its password."""
     given = conninfo_to_dict(conninfo)
     names = {"host": "host", "hostaddr": "address", "port": "port", "dbname": "database", "user": "user"}
@@ -241,7 +241,7 @@ def _away(conninfo: str, error: psycopg.Error) -> str:
         advice = "make it (CREATE ROLE, CREATE DATABASE), or check the names in DATABASE_URL"
     else:
         advice = "check that it runs, that it can be reached from here, and DATABASE_URL"
-    return f"{_described(conninfo)} can't be connected to: {reason}; {advice}"
+    return f"{described(conninfo)} can't be connected to: {reason}; {advice}"
 
 
 def _one_line(error: psycopg.Error) -> str:

@@ -15,6 +15,7 @@ class Order:
         provider: the provider's settings, in JSON.
         broker: base_url, username, password, token.
         data_dir: where checkouts are.
+        checkout_url: of the provider's source; it may hold a token.
         sha: the commit asked for.
         branch: its branch.
         build_url: the run, for the broker to show.
@@ -26,6 +27,7 @@ class Order:
     provider: dict[str, Any]
     broker: dict[str, Any] = field(repr=False)
     data_dir: str
+    checkout_url: str | None = field(default=None, repr=False)
     sha: str | None = None
     branch: str | None = None
     build_url: str | None = None

@@ -170,7 +170,7 @@ def _check_out(
     checkout = settings.checkout
     assert checkout is not None  # noqa: S101 - the caller made sure
     source = CheckoutSource(
-        url=checkout.url,
+        url=order.checkout_url or "",
         setup=checkout.setup,
         cache_key_files=checkout.cache_key_files,
         cache_paths=checkout.cache_paths,

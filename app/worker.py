@@ -417,6 +417,9 @@ class Worker:
             sha=run.sha,
             branch=run.branch,
             build_url=f"{public_url.rstrip('/')}/runs/{run.id}" if public_url else None,
+            checkout_url=values_of({"url": provider.checkout.url}, self._environment)["url"]
+            if provider.checkout
+            else None,
             headers=values_of(provider.headers, self._environment),
             environment=values_of(provider.environment, self._environment),
         )
@@ -431,7 +434,8 @@ def child_environment(settings: Settings, environment: Mapping[str, str]) -> dic
     """Copy the environment for children, without the receiver's own secrets and those of all providers."""
     secret = set(HIDDEN_VARIABLES)
     for provider in settings.providers:
-        for value in (*provider.headers.values(), *provider.environment.values()):
+        url = (provider.checkout.url,) if provider.checkout else ()
+        for value in (*provider.headers.values(), *provider.environment.values(), *url):
             if not isinstance(value, str) and value.env is not None:
                 secret.add(value.env)
     return {

