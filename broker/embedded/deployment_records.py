@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Select, or_, select
+from sqlalchemy import Select, or_, select, union
 from sqlalchemy.orm import contains_eager
 
 from broker.embedded.deployment_tables import Deployment, Environment, Release
 from broker.embedded.errors import not_found
-from broker.embedded.records import session
+from broker.embedded.records import batched, session
 from broker.embedded.tables import Pacticipant, Version
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
 
 def environments() -> Sequence[Environment]:
@@ -83,13 +83,18 @@ def versions_in(pacticipant: Pacticipant, environment: Environment) -> Sequence[
     return session().scalars(query.order_by(Version.id.desc())).all()
 
 
-def environments_of(version: Version) -> Sequence[Environment]:
-    """Return the environments in which a version is deployed or released, by name."""
-    deployed = select(Deployment.environment_id).where(
-        Deployment.version == version, Deployment.undeployed_at.is_(None)
+def environments_of(versions: Collection[Version]) -> dict[int, list[Environment]]:
+    """Return the environments in which versions are deployed or released, by the version's id, by name."""
+    found: dict[int, list[Environment]] = {version.id: [] for version in versions}
+    there = union(
+        select(Deployment.version_id, Deployment.environment_id).where(Deployment.undeployed_at.is_(None)),
+        select(Release.version_id, Release.environment_id).where(Release.support_ended_at.is_(None)),
+    ).subquery()
+    query = select(there.c.version_id, Environment).join(
+        Environment, Environment.id == there.c.environment_id
     )
-    released = select(Release.environment_id).where(
-        Release.version == version, Release.support_ended_at.is_(None)
-    )
-    there = or_(Environment.id.in_(deployed), Environment.id.in_(released))
-    return session().scalars(select(Environment).where(there).order_by(Environment.name)).all()
+    for ids in batched(versions):
+        of_these = query.where(there.c.version_id.in_(ids)).order_by(Environment.name)
+        for version_id, environment in session().execute(of_these).tuples():
+            found[version_id].append(environment)
+    return found

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from flask import Blueprint, request
 
-from broker.embedded import matrix_query, metadata
-from broker.embedded.deployment_records import environments_of, find_environment
-from broker.embedded.environments import environment_url
+from broker.embedded import matrix_document, matrix_query
+from broker.embedded.deployment_records import find_environment
 from broker.embedded.errors import invalid
-from broker.embedded.hal import json_response, link, url
+from broker.embedded.hal import json_response
 from broker.embedded.matrix_query import Ignored, LatestBy, MatrixQuery, MatrixQueryError, Scope
-from broker.embedded.matrix_rows import rows, select_versions
-from broker.embedded.pacts import pact_url, pact_version_url
+from broker.embedded.matrix_rows import rows
+from broker.embedded.matrix_selection import select_versions
 from broker.embedded.records import find_pacticipant, pacticipant_named
-from broker.embedded.versions import represent_branches, represent_tags
 
 if TYPE_CHECKING:
     from flask import Response
 
-    from broker.embedded.deployment_tables import Environment
-    from broker.embedded.matrix_rows import Row, Selected
-    from broker.embedded.tables import Pacticipant, Version
+    from broker.embedded.matrix_rows import Row
+    from broker.embedded.matrix_selection import Selected
 
 blueprint = Blueprint("matrix", __name__)
 
@@ -93,7 +90,7 @@ def _answer(query: MatrixQuery) -> Response:
                 **({"ignored": len(passed_over)} if passed_over else {}),
             },
             "notices": [{"type": kind, "text": text} for kind, text in notices],
-            "matrix": _Representations().rows(found, ignored=passed_over),
+            "matrix": matrix_document.represent(found, ignored=passed_over),
         }
     )
 
@@ -124,75 +121,3 @@ def _problems(selected: list[Selected], found: list[Row]) -> list[str]:
         if row.result is None
     ]
     return unknown_versions + failed + unverified
-
-
-class _Representations:
-    """Rows as clients see them; a version that is in many rows is looked up once."""
-
-    def __init__(self) -> None:
-        self._versions: dict[int, dict[str, Any]] = {}
-
-    def rows(self, found: list[Row], *, ignored: list[Row]) -> list[dict[str, Any]]:
-        """Return all rows; those that don't count say so."""
-        return [{**self._row(row), **({"ignored": True} if row in ignored else {})} for row in found]
-
-    def _row(self, row: Row) -> dict[str, Any]:
-        publication, result = row.publication, row.result
-        return {
-            "consumer": self._party(row.consumer.pacticipant, publication.consumer_version),
-            "provider": self._party(row.provider.pacticipant, result.provider_version if result else None),
-            "pact": {
-                "createdAt": publication.created_at,
-                "_links": {"self": link(pact_url(publication))},
-            },
-            "verificationResult": {
-                "success": result.success,
-                "verifiedAt": result.created_at,
-                "_links": {
-                    "self": link(
-                        pact_version_url(
-                            publication.pact_version,
-                            "metadata",
-                            metadata.encode([("cvn", publication.consumer_version.number)]),
-                            "verification-results",
-                            str(result.id),
-                        )
-                    )
-                },
-            }
-            if result
-            else None,
-        }
-
-    def _party(self, pacticipant: Pacticipant, version: Version | None) -> dict[str, Any]:
-        return {
-            "name": pacticipant.name,
-            "version": self._version(version) if version else None,
-            "_links": {"self": link(url("pacticipants", pacticipant.name))},
-        }
-
-    def _version(self, version: Version) -> dict[str, Any]:
-        if version.id not in self._versions:
-            branches = represent_branches(version)
-            href = url("pacticipants", version.pacticipant.name, "versions", version.number)
-            self._versions[version.id] = {
-                "number": version.number,
-                "branch": branches[-1]["name"] if branches else None,
-                "branches": branches,
-                "branchVersions": branches,
-                "environments": [_represent_environment(one) for one in environments_of(version)],
-                "_links": {"self": link(href)},
-                "tags": represent_tags(version),
-            }
-        return self._versions[version.id]
-
-
-def _represent_environment(environment: Environment) -> dict[str, Any]:
-    return {
-        "uuid": environment.uuid,
-        "name": environment.name,
-        "displayName": environment.shown_name,
-        "production": environment.production,
-        "createdAt": environment.created_at,
-        "_links": {"self": link(environment_url(environment), title="Environment", name=environment.name)},
-    }

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from flask import g
-from sqlalchemy import Select, select
-from sqlalchemy.orm import contains_eager, joinedload
+from sqlalchemy import Select, func, select
+from sqlalchemy.orm import contains_eager, joinedload, selectinload
 
 from broker.embedded.errors import no_such_pacticipant, not_found
 from broker.embedded.tables import (
@@ -21,10 +22,15 @@ from broker.embedded.tables import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Sequence
+
     from sqlalchemy.orm import Session
 
 # A pacticipant without a main branch gets the first of these that a version is published on.
 MAIN_BRANCHES = frozenset({"develop", "main", "master"})
+
+# Well below what SQLite takes.
+MOST_IN_A_QUERY = 500
 
 
 def session() -> Session:
@@ -96,27 +102,65 @@ def latest_version(
     pacticipant: Pacticipant, *, tag: str | None = None, branch: str | None = None
 ) -> Version | None:
     """Return the pacticipant's latest version: of all, with the tag, or on the branch."""
+    return session().scalar(_versions_of(pacticipant, tag, branch).limit(1))
+
+
+def versions_of(
+    pacticipant: Pacticipant, *, tag: str | None = None, branch: str | None = None
+) -> Sequence[Version]:
+    """Return the pacticipant's versions, the latest first: all, those with the tag, or those on the branch."""
+    return session().scalars(_versions_of(pacticipant, tag, branch)).all()
+
+
+def _versions_of(pacticipant: Pacticipant, tag: str | None, branch: str | None) -> Select[Version]:
     query = select(Version).where(Version.pacticipant == pacticipant)
     if tag is not None:
         query = query.join(Tag, Tag.version_id == Version.id).where(Tag.name == tag)
     if branch is not None:
         query = query.join(BranchVersion, BranchVersion.version_id == Version.id)
         query = query.join(BranchVersion.branch).where(Branch.name == branch)
-    return session().scalar(query.order_by(Version.id.desc()).limit(1))
+    return query.order_by(Version.id.desc())
 
 
-def latest_branch_version_ids(version: Version) -> set[int]:
-    """Return which of the version's places on branches are those of the branch's latest version."""
-    return {
-        one.id
-        for one in version.branch_versions
-        if latest_version(version.pacticipant, branch=one.branch.name) is version
-    }
+def load_branches_and_tags(versions: Collection[Version]) -> None:
+    """Load what versions have of these, all at once rather than one by one."""
+    load = select(Version).options(
+        joinedload(Version.pacticipant),
+        selectinload(Version.tags),
+        selectinload(Version.branch_versions).joinedload(BranchVersion.branch),
+    )
+    for ids in batched(versions):
+        session().scalars(load.where(Version.id.in_(ids))).all()
 
 
-def latest_tag_ids(version: Version) -> set[int]:
-    """Return which of the version's tags are on no later version."""
-    return {tag.id for tag in version.tags if latest_version(version.pacticipant, tag=tag.name) is version}
+def latest_branch_version_ids(versions: Collection[Version]) -> set[int]:
+    """Return which of the versions' places on branches are those of the branch's latest version."""
+    places = [one for version in versions for one in version.branch_versions]
+    newest = select(BranchVersion.branch_id, func.max(BranchVersion.version_id)).group_by(
+        BranchVersion.branch_id
+    )
+    of_these = newest.where(BranchVersion.branch_id.in_({one.branch_id for one in places}))
+    latest = set(session().execute(of_these).tuples())
+    return {one.id for one in places if (one.branch_id, one.version_id) in latest}
+
+
+def latest_tag_ids(versions: Collection[Version]) -> set[int]:
+    """Return which of the versions' tags are on no later version of the pacticipant."""
+    newest = (
+        select(func.max(Tag.version_id), Tag.name)
+        .join(Tag.version)
+        .where(Version.pacticipant_id.in_({version.pacticipant_id for version in versions}))
+        .group_by(Version.pacticipant_id, Tag.name)
+    )
+    latest = set(session().execute(newest).tuples())
+    return {tag.id for version in versions for tag in version.tags if (tag.version_id, tag.name) in latest}
+
+
+def batched(versions: Collection[Version]) -> Iterator[list[int]]:
+    """Return the versions' ids in lists that are short enough for a query."""
+    ids = iter([version.id for version in versions])
+    while batch := list(islice(ids, MOST_IN_A_QUERY)):
+        yield batch
 
 
 def find_branch_version(version: Version, branch: str) -> BranchVersion | None:

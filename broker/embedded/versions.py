@@ -6,7 +6,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import joinedload, selectinload
 
 from broker.embedded import environment_links
@@ -18,7 +18,6 @@ from broker.embedded.records import (
     ensure_pacticipant,
     ensure_version,
     latest_branch_version_ids,
-    latest_tag_ids,
     latest_version,
     pacticipant_named,
     publications,
@@ -135,22 +134,8 @@ def _represent_all(found: Sequence[Version]) -> list[dict[str, Any]]:
     pacts: dict[int, list[Publication]] = defaultdict(list)
     for publication in session().scalars(with_names(publications().where(of_them))):
         pacts[publication.consumer_version_id].append(publication)
-    branches = {one.branch_id for version in found for one in version.branch_versions}
-    newest = select(BranchVersion.branch_id, func.max(BranchVersion.version_id)).group_by(
-        BranchVersion.branch_id
-    )
-    latest = {
-        (row[0], row[1]) for row in session().execute(newest.where(BranchVersion.branch_id.in_(branches)))
-    }
-    return [
-        _represent(
-            version,
-            pacts[version.id],
-            {one.id for one in version.branch_versions if (one.branch_id, one.version_id) in latest},
-            links[version.id],
-        )
-        for version in found
-    ]
+    latest = latest_branch_version_ids(found)
+    return [_represent(version, pacts[version.id], latest, links[version.id]) for version in found]
 
 
 def _represent(
@@ -167,7 +152,7 @@ def _represent(
     return {
         **{key: value for key, value in fields.items() if value is not None},
         "_embedded": {
-            "branchVersions": _represent_branches(version, latest),
+            "branchVersions": represent_branches(version, latest),
             "tags": _represent_tags(version),
         },
         "_links": {
@@ -186,12 +171,8 @@ def _represent(
     }
 
 
-def represent_branches(version: Version) -> list[dict[str, Any]]:
-    """Return the branches that a version is on, and whether it is their latest."""
-    return _represent_branches(version, latest_branch_version_ids(version))
-
-
-def _represent_branches(version: Version, latest: set[int]) -> list[dict[str, Any]]:
+def represent_branches(version: Version, latest: set[int]) -> list[dict[str, Any]]:
+    """Return the branches that a version is on, and whether its place there is among the latest."""
     pacticipant = version.pacticipant.name
     return [
         {
@@ -209,9 +190,8 @@ def _represent_branches(version: Version, latest: set[int]) -> list[dict[str, An
     ]
 
 
-def represent_tags(version: Version) -> list[dict[str, Any]]:
-    """Return a version's tags for the matrix, and whether it is the latest with each."""
-    latest = latest_tag_ids(version)
+def represent_tags(version: Version, latest: set[int]) -> list[dict[str, Any]]:
+    """Return a version's tags for the matrix, and whether each is among the latest."""
     return [
         {"name": tag.name, "latest": tag.id in latest, "_links": {"self": link(_tag_url(version, tag.name))}}
         for tag in version.tags

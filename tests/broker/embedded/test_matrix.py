@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 NEITHER = "Must specify either an environment or a 'to' tag."
-NO_BRANCH = "the latest version of Foo from branch nope (no such version exists)"
+NO_BRANCH = "a version of Foo from branch nope (no such version exists)"
 OTHER = "the latest version of Other (no such version exists)"
 
 
@@ -68,6 +68,44 @@ def test_branches_can_be_asked_for(broker: EmbeddedBroker, pact: dict[str, Any])
     assert missing["reason"] == f"No pacts or verifications have been published for {NO_BRANCH}"
     merge = "q[][pacticipant]=Foo&q[][version]=1&latestby=cvp&latest=true&mainBranch=true"
     assert summary(broker, merge)["deployable"] is True
+
+
+def test_a_branch_or_a_tag_means_each_of_its_versions_unless_the_latest_is_asked_for(
+    broker: EmbeddedBroker, pact: dict[str, Any]
+) -> None:
+    broker.publish(pact, "1", branch="main", tags=("dev",))
+    verify(broker, "1", "a", success=False)
+    pact["interactions"][0]["response"]["status"] = 201
+    broker.publish(pact, "2", branch="main", tags=("dev",))
+    verify(broker, "2", "b", success=True)
+    for chosen, words in (
+        ("branch]=main", "one of the versions of Foo from branch main (1)"),
+        ("mainBranch]=true", "one of the versions of Foo from branch main (1)"),
+        ("tag]=dev", "a version of Foo with tag dev (1)"),
+    ):
+        question = f"q[][pacticipant]=Foo&q[][{chosen}&latestby=cvpv&q[][pacticipant]=Bar"
+        every = summary(broker, question)
+        assert (every["success"], every["failed"], every["deployable"]) == (1, 1, False), chosen
+        assert every["reason"] == f"The verification for the pact between {words} and any version of Bar failed"
+        latest = summary(broker, question.replace("&latestby", "&q[][latest]=true&latestby"))
+        assert (latest["success"], latest["failed"], latest["deployable"]) == (1, 0, True), chosen
+
+
+def test_of_the_versions_on_a_providers_branch_those_with_a_result_count(
+    broker: EmbeddedBroker, pact: dict[str, Any]
+) -> None:
+    broker.publish(pact, "1")
+    for version in ("a", "b", "c"):
+        broker.request("PUT", f"/pacticipants/Bar/branches/main/versions/{version}")
+    question = "q[][pacticipant]=Foo&q[][version]=1&q[][pacticipant]=Bar&q[][branch]=main&latestby=cvpv"
+    unknown = summary(broker, question)
+    assert (unknown["unknown"], unknown["deployable"]) == (1, None)
+    assert unknown["reason"].endswith("version 1 of Foo and one of the versions of Bar from branch main (c)")
+    verify(broker, "1", "b", success=True)
+    assert summary(broker, question)["deployable"] is True
+    verify(broker, "1", "a", success=False)
+    found = summary(broker, question)
+    assert (found["success"], found["failed"], found["unknown"], found["deployable"]) == (1, 1, 0, False)
 
 
 def test_a_version_without_pacts_needs_nothing(broker: EmbeddedBroker) -> None:
