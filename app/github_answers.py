@@ -75,15 +75,15 @@ def explain(
 def _advice(status: int, right: str) -> str:
     needed = f" It needs {right}." if right else ""
     advice = {
-        401: "The token or the App's key is wrong, was revoked or has expired: give the receiver a new one.",
+        401: "The token or the App's key is wrong, was revoked or has expired: make a new one.",
         403: f"The token or the App may not do this.{needed} With single sign-on, authorise it in the organisation.",
         404: "There is no such repository, or the token or the App may not see it or write to it, which GitHub "
         f"answers alike. Check the name, and the right.{needed}",
         422: "GitHub finds what it was sent wrong: check that the repository has the commit, and the event type.",
     }
     if 300 <= status < 400:
-        return "The repository was renamed or moved: write its new name into the configuration."
-    return advice.get(status, "Check github.api_url.")
+        return "The repository was renamed or moved: give its new name."
+    return advice.get(status, "Check the URL of GitHub's API (github.api_url).")
 
 
 def _wait(headers: Mapping[str, str], now: float) -> float | None:

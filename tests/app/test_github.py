@@ -83,7 +83,7 @@ def test_a_wrong_revoked_or_expired_token_is_a_refusal_that_says_so(api: GitHubA
     for token in ("unknown-token", "expired-token"):
         error = refusal(with_token(api, token))
         assert error.status == 401
-        assert "has expired: give the receiver a new one" in str(error)
+        assert "has expired: make a new one" in str(error)
         assert token not in str(error)
 
 
