@@ -22,7 +22,7 @@ from procrastinate.worker import Worker as QueueWorker
 from app import housekeeping, jobs, reconcile, recovery, relay, runs
 from app.children import ChildFailed, Children
 from app.config import values_of
-from app.database import open_pool
+from app.database import connection_options, open_pool
 from app.order import LOG, TOTAL, VERIFICATION, Order
 from app.run_log import RunLog
 from app.runs import Failure
@@ -100,7 +100,9 @@ class Worker:
         )
         self._stop = asyncio.Event()
         self._app = procrastinate.App(
-            connector=PsycopgConnector(conninfo=conninfo, min_size=1, max_size=8, timeout=5)
+            connector=PsycopgConnector(
+                conninfo=conninfo, kwargs=connection_options(conninfo), min_size=1, max_size=8, timeout=5
+            )
         )
         self._app.task(name=jobs.VERIFY, queue=jobs.RUNS, pass_context=True)(self._verify_job)
         self._app.task(name=jobs.PUBLISH, queue=jobs.CHORES)(self._publish_job)

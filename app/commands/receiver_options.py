@@ -31,6 +31,8 @@ SERVER_LIBRARIES = frozenset(
     }
 )
 WRONG_CONFIGURATION = 2
+MIGRATE_SECONDS = 30.0
+"""How long a command waits for its database: started together, they come up in any order."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,7 @@ def guarded(name: str, run: Callable[[argparse.Namespace], int]) -> Callable[[ar
         try:
             from app.config import ConfigurationError  # noqa: PLC0415 - see app.commands
             from app.database import DatabaseUnusable  # noqa: PLC0415
-            from broker.embedded.server import CannotStartError  # noqa: PLC0415
+            from broker.listening import CannotListen  # noqa: PLC0415
         except ModuleNotFoundError as error:
             if error.name is None or error.name.partition(".")[0] not in SERVER_LIBRARIES:
                 raise
@@ -129,7 +131,7 @@ def guarded(name: str, run: Callable[[argparse.Namespace], int]) -> Callable[[ar
             for mistake in error.mistakes:
                 print(f"pact-dispatch {name}: {mistake}", file=sys.stderr)
             return WRONG_CONFIGURATION
-        except (CannotStartError, DatabaseUnusable) as error:
+        except (CannotListen, DatabaseUnusable) as error:
             print(f"pact-dispatch {name}: {error}", file=sys.stderr)
             return COULD_NOT_START
 

@@ -59,7 +59,7 @@ def _run(options: argparse.Namespace) -> int:
     place = receiver_options.find(options)
     providers = _chosen(place.settings, options.provider)
     with database(place.database_url, place.data_dir) as conninfo:
-        migrate(conninfo)
+        migrate(conninfo, wait=receiver_options.MIGRATE_SECONDS)
         try:
             report = reconcile(
                 place.settings,

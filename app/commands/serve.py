@@ -63,7 +63,7 @@ def _run(options: argparse.Namespace) -> int:
     from app.logs import configure  # noqa: PLC0415
     from app.supervision import Supervisor  # noqa: PLC0415
     from app.web import check_secrets  # noqa: PLC0415
-    from broker.embedded.server import bind  # noqa: PLC0415
+    from broker.listening import bind  # noqa: PLC0415
 
     place = receiver_options.find(options)
     github_access(place.settings, os.environ)  # a mistake in it is said here, and not by each worker
@@ -72,7 +72,7 @@ def _run(options: argparse.Namespace) -> int:
     listener = bind(*options.bind)
     configure()
     with database(place.database_url, place.data_dir) as conninfo:
-        migrate(conninfo)
+        migrate(conninfo, wait=receiver_options.MIGRATE_SECONDS)
         where = ["--config", str(place.config), "--data-dir", str(place.data_dir)]
         supervisor = Supervisor()
         supervisor.add("web", ["web", *where, "--fd", str(listener.fileno())], pass_fds=(listener.fileno(),))

@@ -51,7 +51,7 @@ def _run(options: argparse.Namespace) -> int:
     from app.database import database, migrate  # noqa: PLC0415 - see app.commands
     from app.supervision import follow_supervisor  # noqa: PLC0415
     from app.web import Web, check_secrets  # noqa: PLC0415
-    from broker.embedded.server import bind  # noqa: PLC0415
+    from broker.listening import bind  # noqa: PLC0415
 
     place = receiver_options.find(options)
     if options.fd is None:
@@ -59,7 +59,7 @@ def _run(options: argparse.Namespace) -> int:
             print(f"pact-dispatch web: {warning}", file=sys.stderr)
     listener = bind(*options.bind) if options.fd is None else socket.socket(fileno=options.fd)
     with database(place.database_url, place.data_dir) as conninfo:
-        migrate(conninfo)
+        migrate(conninfo, wait=receiver_options.MIGRATE_SECONDS)
         follow_supervisor()
         Web(place.settings, conninfo=conninfo, listener=listener, environment=dict(os.environ)).run()
     return 0

@@ -49,7 +49,7 @@ def _run(options: argparse.Namespace) -> int:
     configure()
     follow_supervisor()
     with database(place.database_url, place.data_dir) as conninfo:
-        migrate(conninfo)
+        migrate(conninfo, wait=receiver_options.MIGRATE_SECONDS)
 
         async def work() -> None:
             worker = Worker(

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import socket
 import sys
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -19,8 +17,10 @@ from broker.embedded.deliveries import Deliveries
 from broker.embedded.encryption import KEY_VARIABLE, KeyUnusableError, Vault
 from broker.embedded.webhook_records import check_key
 from broker.embedded.webhook_settings import WebhookSettings
+from broker.listening import CannotListen, bind
 
 if TYPE_CHECKING:
+    import socket
     from pathlib import Path
 
 THREADS = 8
@@ -53,7 +53,10 @@ def serve(settings: Settings) -> None:
         CannotStartError: nothing was started.
     """
     # first, so that a port that is taken leaves no file behind
-    listener = bind(settings.host, settings.port)
+    try:
+        listener = bind(settings.host, settings.port)
+    except CannotListen as error:
+        raise CannotStartError(str(error)) from error
     database = Database(settings.database, connections=THREADS + DELIVERY_THREADS)
     vault = Vault(os.environ.get(KEY_VARIABLE), settings.database.with_name(f"{settings.database.name}.key"))
     try:
@@ -63,30 +66,6 @@ def serve(settings: Settings) -> None:
         listener.close()
         raise CannotStartError(str(error)) from error
     _Server(settings, database, vault, listener).run()
-
-
-def bind(host: str, port: int) -> socket.socket:
-    """Listen on an address.
-
-    Raises:
-        CannotStartError: it is taken, or not ours; the message says what to do.
-    """
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        with ExitStack() as on_error:
-            listener = on_error.enter_context(socket.socket(family, kind, protocol))
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind(address)
-            listener.listen(2048)
-            on_error.pop_all()
-    except OSError as error:
-        raise CannotStartError(
-            f"Cannot listen on {host}:{port}: {error.strerror or error}. "
-            "Choose another address with --bind HOST:PORT; port 0 takes a free one."
-        ) from error
-    return listener
 
 
 class _Server(BaseApplication):
