@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
-import threading
 from typing import TYPE_CHECKING, Any
 
 from gunicorn.app.base import BaseApplication
@@ -14,6 +12,7 @@ from app.config import secret
 from app.database import open_pool
 from app.logs import configure
 from app.receiver import Receiver, create_app
+from broker.listening import Announcement
 
 if TYPE_CHECKING:
     import socket
@@ -47,11 +46,11 @@ class Web(BaseApplication):
         self._listener = listener
         self._environment = environment
         self._pool: ConnectionPool[Any] | None = None
-        self._up_reader, self._up_writer = os.pipe()
         super().__init__()
 
     def load_config(self) -> None:
         """Configure gunicorn; nothing is left to a configuration file or to `GUNICORN_CMD_ARGS`."""
+        announcement = Announcement("pact-dispatch listening on {url}", self._settings.server.processes)
         options: dict[str, Any] = {
             "bind": f"fd://{self._listener.detach()}",
             "workers": self._settings.server.processes,
@@ -68,8 +67,7 @@ class Web(BaseApplication):
             "control_socket_disable": True,
             "forwarded_allow_ips": "",
             "secure_scheme_headers": {},
-            "when_ready": self._announce_when_up,
-            "post_worker_init": self._tell_up,
+            **announcement.hooks(),
             "worker_exit": self._close,
         }
         for name, value in options.items():
@@ -89,22 +87,6 @@ class Web(BaseApplication):
                 webhook_secret=secret(WEBHOOK_SECRET, self._environment),
             )
         )
-
-    def _announce_when_up(self, arbiter: Any) -> None:
-        """Say where it listens as soon as all processes do."""
-        host, port = arbiter.LISTENERS[0].getsockname()[:2]
-        host = f"[{host}]" if ":" in host else host
-
-        def announce() -> None:
-            for _ in range(self._settings.server.processes):
-                os.read(self._up_reader, 1)
-            sys.stdout.write(f"pact-dispatch listening on http://{host}:{port}\n")
-            sys.stdout.flush()
-
-        threading.Thread(target=announce, daemon=True, name="announce").start()
-
-    def _tell_up(self, _worker: Any) -> None:
-        os.write(self._up_writer, b".")
 
     def _close(self, _arbiter: Any, _worker: Any) -> None:
         if self._pool is not None:

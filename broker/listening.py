@@ -1,9 +1,13 @@
-"""A socket that listens, bound before anything else is done: a port that is taken leaves nothing behind."""
+"""Listening: a socket that is bound before anything else is done, and saying so when it is answered at."""
 
 from __future__ import annotations
 
+import os
 import socket
+import sys
+import threading
 from contextlib import ExitStack
+from typing import Any
 
 
 class CannotListen(Exception):
@@ -32,3 +36,38 @@ def bind(host: str, port: int) -> socket.socket:
             "Choose another address with --bind HOST:PORT; port 0 takes a free one."
         ) from error
     return listener
+
+
+class Announcement:
+    """Prints where a gunicorn listens, as soon as all of its worker processes are up.
+
+    Before that, a worker process could miss a signal to stop: gunicorn sends it once.
+
+    Args:
+        text: what is printed, with `{url}` for where it listens.
+        processes: how many worker processes there are.
+    """
+
+    def __init__(self, text: str, processes: int) -> None:
+        self._text = text
+        self._processes = processes
+        self._reader, self._writer = os.pipe()
+
+    def hooks(self) -> dict[str, Any]:
+        """Give the gunicorn hooks that it needs."""
+        return {"when_ready": self._wait, "post_worker_init": self._tell}
+
+    def _wait(self, arbiter: Any) -> None:
+        host, port = arbiter.LISTENERS[0].getsockname()[:2]
+        url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+        def announce() -> None:
+            for _ in range(self._processes):
+                os.read(self._reader, 1)
+            sys.stdout.write(self._text.replace("{url}", url) + "\n")
+            sys.stdout.flush()
+
+        threading.Thread(target=announce, daemon=True, name="announce").start()
+
+    def _tell(self, _worker: Any) -> None:
+        os.write(self._writer, b".")

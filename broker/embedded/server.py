@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +16,7 @@ from broker.embedded.deliveries import Deliveries
 from broker.embedded.encryption import KEY_VARIABLE, KeyUnusableError, Vault
 from broker.embedded.webhook_records import check_key
 from broker.embedded.webhook_settings import WebhookSettings
-from broker.listening import CannotListen, bind
+from broker.listening import Announcement, CannotListen, bind
 
 if TYPE_CHECKING:
     import socket
@@ -79,13 +78,17 @@ class _Server(BaseApplication):
 
     def load_config(self) -> None:
         verbose = self._settings.log_level in {"debug", "info"}
+        announcement = Announcement(
+            f"Pact Broker (embedded, for development) listening on {{url}}, database {self._settings.database}",
+            processes=1,
+        )
         options: dict[str, Any] = {
             "bind": f"fd://{self._listener.detach()}",
             "workers": 1,
             "worker_class": "gthread",
             "threads": THREADS,
             "timeout": 0,  # the worker's threads are its own business
-            "graceful_timeout": 1,
+            "graceful_timeout": 5,
             "keepalive": 0,  # an idle connection would hold up the stop
             "limit_request_line": 8190,  # names are long when percent-encoded
             "loglevel": self._settings.log_level,
@@ -96,7 +99,7 @@ class _Server(BaseApplication):
             # Nothing that a client sends changes the scheme, the host or the path of links.
             "forwarded_allow_ips": "",
             "secure_scheme_headers": {},
-            "when_ready": self._announce,
+            **announcement.hooks(),
             "worker_exit": self._close,
         }
         for name, value in options.items():
@@ -117,15 +120,6 @@ class _Server(BaseApplication):
         app.on_triggered = self._deliveries.wake
         self._deliveries.start()
         return app
-
-    def _announce(self, arbiter: Any) -> None:
-        host, port = arbiter.LISTENERS[0].getsockname()[:2]
-        host = f"[{host}]" if ":" in host else host
-        sys.stdout.write(
-            f"Pact Broker (embedded, for development) listening on http://{host}:{port}, "
-            f"database {self._settings.database}\n"
-        )
-        sys.stdout.flush()
 
     def _close(self, _arbiter: Any, _worker: Any) -> None:
         if self._deliveries is not None:
