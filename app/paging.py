@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from werkzeug.datastructures import MultiDict
 
 DEFAULT_LIMIT, MAX_LIMIT = 50, 200
-LONGEST_FILTER = 8000
-"""Of a value that is looked for; nothing longer is stored."""
+LONGEST_FILTER = 2000
+"""Of a value that is looked for; a URL can't be much longer."""
 
 _LIMIT = re.compile(r"[0-9]{1,3}")
 _PLACE = struct.Struct(">q16s")
