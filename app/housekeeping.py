@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -40,7 +40,7 @@ class Chore:
 
     name: str
     seconds: float
-    do: Callable[[], Awaitable[None]]
+    do: Callable[[], Coroutine[Any, Any, None]]
     at_once: bool = True
 
 
