@@ -125,7 +125,7 @@ def test_a_chore_is_one_workers_in_each_period(database_url: str) -> None:
 
 
 def test_housekeeping_goes_on_when_the_database_refuses() -> None:
-    async def in_database(*_: Any) -> bool:
+    async def in_database(*_: Any, **__: Any) -> bool:
         return True
 
     async def keep() -> None:
