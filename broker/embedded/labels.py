@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint
@@ -12,11 +13,11 @@ from broker.embedded.deployment_tables import Label
 from broker.embedded.errors import not_found
 from broker.embedded.hal import created, json_response, link, no_content, url
 from broker.embedded.records import ensure_pacticipant, pacticipant_named, session
+from broker.embedded.tables import Pacticipant
 
 if TYPE_CHECKING:
     from flask import Response
-
-    from broker.embedded.tables import Pacticipant
+    from sqlalchemy import Select
 
 blueprint = Blueprint("labels", __name__)
 
@@ -50,13 +51,18 @@ def remove(pacticipant: str, label: str) -> Response:
     return no_content()
 
 
-def represent_labels(pacticipant: Pacticipant) -> list[dict[str, Any]]:
-    """Return the labels of a pacticipant as its document embeds them."""
-    query = select(Label.name).where(Label.pacticipant == pacticipant).order_by(Label.id)
-    return [
-        {"name": name, "_links": {"self": link(_url(pacticipant.name, name), title="Label", name=name)}}
-        for name in session().scalars(query)
-    ]
+def represent_labels(wanted: Select[Pacticipant]) -> dict[int, list[dict[str, Any]]]:
+    """Return the labels of pacticipants, by the pacticipant's id, as their documents embed them."""
+    ids = wanted.with_only_columns(Pacticipant.id).order_by(None)
+    query = select(Label.pacticipant_id, Label.name, Pacticipant.name).join(Label.pacticipant)
+    found: dict[int, list[dict[str, Any]]] = defaultdict(list)
+    for owner, name, pacticipant in session().execute(
+        query.where(Pacticipant.id.in_(ids)).order_by(Label.id)
+    ):
+        found[owner].append(
+            {"name": name, "_links": {"self": link(_url(pacticipant, name), title="Label", name=name)}}
+        )
+    return found
 
 
 def _find(pacticipant: Pacticipant, name: str) -> Label | None:

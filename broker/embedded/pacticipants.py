@@ -16,17 +16,14 @@ from broker.embedded.labels import represent_labels
 from broker.embedded.records import (
     ensure_pacticipant,
     find_pacticipant,
-    latest_version,
     pacticipant_named,
     session,
 )
-from broker.embedded.tables import Pacticipant, now
+from broker.embedded.tables import Pacticipant, Version, now
 
 if TYPE_CHECKING:
     from flask import Response
     from sqlalchemy import Select
-
-    from broker.embedded.tables import Version
 
 blueprint = Blueprint("pacticipants", __name__)
 
@@ -50,8 +47,8 @@ def show_labelled(label: str) -> Response:
 
 
 def _answer_list(query: Select[Pacticipant], href: str) -> Response:
-    found = session().scalars(query.order_by(func.lower(Pacticipant.name))).all()
-    documents = [_represent(pacticipant) for pacticipant in found]
+    documents = _represent_all(query)
+    names = [document["name"] for document in documents]
     deprecated = "DEPRECATED - Please use the embedded pacticipants collection"
     return json_response(
         {
@@ -62,15 +59,13 @@ def _answer_list(query: Select[Pacticipant], href: str) -> Response:
                     template("pacticipants/label/{label}"), title="Find pacticipants by label"
                 ),
                 "pb:pacticipants": [
-                    link(url("pacticipants", one.name), title="Pacticipant", name=one.name) for one in found
+                    link(url("pacticipants", name), title="Pacticipant", name=name) for name in names
                 ],
                 "pacticipants": [
                     link(
-                        url("pacticipants", one.name),
-                        title=one.name,
-                        name="DEPRECATED - please use pb:pacticipants",
+                        url("pacticipants", name), title=name, name="DEPRECATED - please use pb:pacticipants"
                     )
-                    for one in found
+                    for name in names
                 ],
             },
             "pacticipants": [{**document, "title": deprecated} for document in documents],
@@ -130,16 +125,30 @@ def _update(pacticipant: Pacticipant, fields: dict[str, Any]) -> None:
 
 
 def _represent_one(pacticipant: Pacticipant) -> dict[str, Any]:
-    document = _represent(pacticipant)
+    (document,) = _represent_all(select(Pacticipant).where(Pacticipant.id == pacticipant.id))
     document["_links"].update(environment_links.for_pacticipant(pacticipant))
     return document
 
 
-def _represent(pacticipant: Pacticipant) -> dict[str, Any]:
+def _represent_all(query: Select[Pacticipant]) -> list[dict[str, Any]]:
+    """Return pacticipants by name as clients see them, with the same few queries for one as for many."""
+    ids = query.with_only_columns(Pacticipant.id).order_by(None)
+    newest = (
+        select(func.max(Version.id)).where(Version.pacticipant_id.in_(ids)).group_by(Version.pacticipant_id)
+    )
+    versions = session().scalars(select(Version).where(Version.id.in_(newest)))
+    latest = {version.pacticipant_id: version for version in versions}
+    labels = represent_labels(query)
+    found = session().scalars(query.order_by(func.lower(Pacticipant.name)))
+    return [_represent(one, latest.get(one.id), labels[one.id]) for one in found]
+
+
+def _represent(
+    pacticipant: Pacticipant, version: Version | None, labels: list[dict[str, Any]]
+) -> dict[str, Any]:
     name = pacticipant.name
     path = f"pacticipants/{encode(name)}"
-    version = latest_version(pacticipant)
-    embedded: dict[str, Any] = {"labels": represent_labels(pacticipant)}
+    embedded: dict[str, Any] = {"labels": labels}
     if version is not None:
         deprecated = "DEPRECATED - please use latestVersion"
         embedded["latestVersion"] = _represent_version(name, version)
