@@ -86,7 +86,9 @@ def test_a_branch_or_a_tag_means_each_of_its_versions_unless_the_latest_is_asked
         question = f"q[][pacticipant]=Foo&q[][{chosen}&latestby=cvpv&q[][pacticipant]=Bar"
         every = summary(broker, question)
         assert (every["success"], every["failed"], every["deployable"]) == (1, 1, False), chosen
-        assert every["reason"] == f"The verification for the pact between {words} and any version of Bar failed"
+        assert (
+            every["reason"] == f"The verification for the pact between {words} and any version of Bar failed"
+        )
         latest = summary(broker, question.replace("&latestby", "&q[][latest]=true&latestby"))
         assert (latest["success"], latest["failed"], latest["deployable"]) == (1, 0, True), chosen
 
