@@ -131,7 +131,7 @@ def test_the_same_dispatch_while_one_waits_is_passed_on_once(
 @pytest.mark.parametrize(
     ("fault", "error"),
     [
-        (Fault("POST", "/dispatches", 401, "Bad credentials"), "give the receiver a new one"),
+        (Fault("POST", "/dispatches", 401, "Bad credentials"), "was revoked or has expired: make a new one"),
         (Fault("POST", "/dispatches", 404, "Not Found"), "Contents: write"),
     ],
     ids=["401", "404"],
