@@ -39,7 +39,7 @@ def list_runs() -> Response:
 def get_run(run_id: UUID) -> Response:
     """Give a run with its interactions."""
     with database() as connection:
-        return answer(_whole(connection, _run(connection, run_id)))
+        return answer(history.whole_run_document(connection, _run(connection, run_id)))
 
 
 @blueprint.get("/runs/<uuid:run_id>/log")
@@ -73,7 +73,7 @@ def cancel_run(run_id: UUID) -> Response:
             raise Problem.not_found("run")
         if run.status == "finished":
             raise Problem(409, "the run is finished: there is nothing to cancel")
-        return answer(_whole(connection, run), 202 if run.status == "running" else 200)
+        return answer(history.whole_run_document(connection, run), 202 if run.status == "running" else 200)
 
 
 @blueprint.get("/deliveries")
@@ -110,11 +110,6 @@ def _run(connection: Connection[Any], run_id: UUID) -> Run:
     if run is None:
         raise Problem.not_found("run")
     return run
-
-
-def _whole(connection: Connection[Any], run: Run) -> dict[str, Any]:
-    delivery_ids = history.deliveries_of(connection, [run.id]).get(run.id, [])
-    return history.whole_run_document(run, delivery_ids)
 
 
 def _delivery(connection: Connection[Any], delivery_id: UUID) -> deliveries.Delivery:

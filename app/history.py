@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from psycopg import sql
 from psycopg.rows import class_row
 
+from app import statuses
 from app.deliveries import Delivery
 from app.paging import Filter, Place
 from app.runs import Run
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from psycopg import Connection
 
     from app.paging import PageRequest
+    from app.statuses import StoredStatus
 
 Item = TypeVar("Item", Run, Delivery)
 
@@ -115,13 +117,15 @@ def run_document(run: Run, deliveries: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def whole_run_document(run: Run, deliveries: Sequence[str]) -> dict[str, Any]:
-    """Give a run with all that is known of it, but for its log."""
+def whole_run_document(connection: Connection[Any], run: Run) -> dict[str, Any]:
+    """Read the rest of a run, and give it with all that is known of it, but for its log."""
     return {
-        **run_document(run, deliveries),
+        **run_document(run, deliveries_of(connection, [run.id]).get(run.id, [])),
         "worker": run.worker,
         "error_output": run.error_output,
         "interactions": (run.verification or {}).get("interactions", []),
+        "relay": _relay_document(connection, run),
+        "commit_statuses": [_status_document(status) for status in statuses.of_run(connection, run.id)],
     }
 
 
@@ -180,6 +184,37 @@ def _page(
             ),
             values,
         ).fetchall()
+
+
+def _relay_document(connection: Connection[Any], run: Run) -> dict[str, Any] | None:
+    """Read where a run has passed its dispatch on; None if it hasn't (yet)."""
+    row = connection.execute(
+        "SELECT repository, event_type, request_id, relayed_at FROM relays "
+        "WHERE run_id = %(id)s AND relayed_at IS NOT NULL",
+        {"id": run.id},
+    ).fetchone()
+    if row is None:
+        return None
+    repository, event_type, request_id, relayed_at = row
+    return {
+        "repository": repository,
+        "event_type": event_type,
+        "request_id": request_id,
+        "relayed_at": _time(relayed_at),
+    }
+
+
+def _status_document(status: StoredStatus) -> dict[str, Any]:
+    return {
+        "repository": status.repository,
+        "sha": status.sha,
+        "context": status.context,
+        "state": status.state,
+        "description": status.description,
+        "result": status.result,
+        "attempts": status.attempts,
+        "error": status.error,
+    }
 
 
 def _time(moment: datetime | None) -> str | None:

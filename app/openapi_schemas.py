@@ -92,6 +92,22 @@ _DELIVERY: Json = {
     "run_id": _or_null(ID),
     "coalesced": {**YES_OR_NO, "description": "Whether a run that waited already answers it."},
 }
+_RELAY = _object(
+    {"repository": TEXT, "event_type": TEXT, "request_id": _or_null(TEXT), "relayed_at": TIME},
+    description="Where its dispatch was passed on.",
+)
+_COMMIT_STATUS = _object(
+    {
+        "repository": TEXT,
+        "sha": TEXT,
+        "context": TEXT,
+        "state": _one_of(("pending", "success", "failure", "error")),
+        "description": TEXT,
+        "result": _one_of(("waiting", "set", "superseded", "refused", "given-up")),
+        "attempts": NUMBER,
+        "error": _or_null(TEXT),
+    }
+)
 _QUEUE = _object(
     {
         "waiting": NUMBER,
@@ -152,6 +168,8 @@ SCHEMAS: Json = {
             "worker": _or_null(TEXT),
             "error_output": _or_null(TEXT),
             "interactions": {"type": "array", "items": ANY_OBJECT},
+            "relay": {"oneOf": [_RELAY, {"type": "null"}]},
+            "commit_statuses": {"type": "array", "items": _COMMIT_STATUS},
         }
     ),
     "Verification": {

@@ -301,6 +301,30 @@ def test_what_was_not_kept_cant_be_delivered_again(web: ReceiverProcess) -> None
             assert why in answer.json()["message"]
 
 
+def test_a_relayed_dispatch_is_delivered_again_as_a_whole(tmp_path: Path, database_url: str) -> None:
+    config = configuration(BROKER, {"relay": True})
+    payload = {"pact_url": PACT, "api_token": "hidden-value", "nested": {"numbers": [1, 2.5]}}
+    credentials = {"PACT_DISPATCH_GITHUB_TOKEN": "ghp_" + "a" * 36}
+    with ReceiverProcess(
+        tmp_path, config, command="web", database_url=database_url, environment=credentials
+    ) as web:
+        accepted = web.dispatch(**payload)  # type: ignore[arg-type]
+        (run,) = items(web, "/api/runs")
+        call(web, f"/api/runs/{run['id']}/cancel", method="POST")
+        again = call(
+            web, f"/api/deliveries/{accepted.headers['X-GitHub-Request-Id']}/redeliver", method="POST"
+        )
+        assert again.status_code == 201, again.text
+        assert "hidden-value" not in again.text
+        relays = web.rows("SELECT client_payload FROM relays")
+        web.rows(
+            "UPDATE relays SET repository = 'a/b', event_type = 'pact_changed', relayed_at = now() RETURNING 1"
+        )
+        relay = call(web, f"/api/runs/{run['id']}").json()["relay"]
+    assert [one["client_payload"] for one in relays] == [payload, payload]
+    assert (relay["repository"], relay["event_type"], relay["request_id"]) == ("a/b", "pact_changed", None)
+
+
 def test_secrets_of_a_payload_are_not_shown(web: ReceiverProcess) -> None:
     secret = "ghp_" + "a" * 36
     web.dispatch(PACT, message=f"with {secret}", github_token="hidden-value")
