@@ -23,8 +23,8 @@ $(STAMP): pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[server]' --group dev
 	@touch $@
 
-demo: install ## See a changed pact verified, and its result in a broker
-	@$(BIN)/python examples/demo.py
+demo: install ## See a changed pact go the whole way to can-i-deploy (KEEP=1 leaves it running)
+	@$(BIN)/python examples/demo.py $(if $(KEEP),--keep)
 
 browser: ## Install the browser that a few tests look at pages with, where that can be done
 	@for name in chromium chromium-browser google-chrome; do command -v $$name >/dev/null && exit 0; done; \
