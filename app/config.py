@@ -677,6 +677,18 @@ def values_of(values: Mapping[str, Value], environment: Mapping[str, str]) -> di
     }
 
 
+def secret_values(provider: ProviderSettings, environment: Mapping[str, str]) -> list[str]:
+    """Read the values of a provider that are secret.
+
+    Raises:
+        ValueError: one isn't there.
+    """
+    values = [*provider.headers.values(), *provider.environment.values()]
+    if provider.checkout is not None:
+        values.append(provider.checkout.url)
+    return [value.read(environment) for value in values if not isinstance(value, str)]
+
+
 def _resolved(path: Path | None, info: ValidationInfo) -> Path | None:
     """Take a path of the configuration file as relative to that file's folder."""
     base = (info.context or {}).get(BASE)

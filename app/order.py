@@ -21,6 +21,7 @@ class Order:
         build_url: the run, for the broker to show.
         headers: of requests to the provider, with their values.
         environment: of the provider's command and setup, with their values.
+        secrets: those of the values that came from the environment or from files: no log may show them.
     """
 
     pact_url: str
@@ -33,6 +34,7 @@ class Order:
     build_url: str | None = None
     headers: dict[str, str] = field(default_factory=dict, repr=False)
     environment: dict[str, str] = field(default_factory=dict, repr=False)
+    secrets: tuple[str, ...] = field(default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
         """Give it in JSON values."""

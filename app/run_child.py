@@ -133,6 +133,7 @@ def carry_out(order: Order, events: Events, engine: Engine) -> Verification:
                 command=command,
                 folder=folder,
                 environment=order.environment,
+                secrets=tuple(order.secrets),
                 health_path=settings.health_path,
                 wait=settings.wait,
                 states_url=with_port_placeholder(settings.states_setup_url),
@@ -239,7 +240,9 @@ def main() -> None:
         engine.wait_until_up()
         events.send(READY)
         for order in orders:
-            events.redaction = Redaction([order.broker.get("password"), order.broker.get("token")])
+            events.redaction = Redaction(
+                [order.broker.get("password"), order.broker.get("token"), *order.secrets]
+            )
             try:
                 verification = carry_out(order, events, engine)
             except (RunFailed, CannotVerify) as error:

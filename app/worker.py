@@ -21,7 +21,7 @@ from procrastinate.worker import Worker as QueueWorker
 
 from app import housekeeping, jobs, reconcile, recovery, relay, runs
 from app.children import ChildFailed, Children
-from app.config import values_of
+from app.config import secret_values, values_of
 from app.database import connection_options, open_pool
 from app.order import LOG, TOTAL, VERIFICATION, Order
 from app.run_log import RunLog
@@ -424,6 +424,7 @@ class Worker:
             else None,
             headers=values_of(provider.headers, self._environment),
             environment=values_of(provider.environment, self._environment),
+            secrets=tuple(secret_values(provider, self._environment)),
         )
 
 

@@ -165,9 +165,11 @@ def start(stack: ExitStack) -> Place:
     receiver = f"http://127.0.0.1:{free_port()}"
     broker = stack.enter_context(
         process(
-            [str(BIN / "pact-dispatch"), "broker", "--bind", "127.0.0.1:0"]
-            + ["--database", str(folder / "broker.sqlite3")]
-            + ["--webhook-hosts", "127.0.0.1", "--webhook-schemes", "http,https"],
+            [
+                *(str(BIN / "pact-dispatch"), "broker", "--bind", "127.0.0.1:0"),
+                *("--database", str(folder / "broker.sqlite3")),
+                *("--webhook-hosts", "127.0.0.1", "--webhook-schemes", "http,https"),
+            ],
             folder / "broker.log",
         )
     )
@@ -190,8 +192,10 @@ def start(stack: ExitStack) -> Place:
     console.print(configuration.read_text(encoding="utf-8"), style="dim", markup=False)
     stack.enter_context(
         process(
-            [str(BIN / "pact-dispatch"), "serve", "--config", str(configuration)]
-            + ["--data-dir", str(folder / "data"), "--bind", receiver.removeprefix("http://")],
+            [
+                *(str(BIN / "pact-dispatch"), "serve", "--config", str(configuration)),
+                *("--data-dir", str(folder / "data"), "--bind", receiver.removeprefix("http://")),
+            ],
             folder / "receiver.log",
             environment,
         )

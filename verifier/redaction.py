@@ -49,14 +49,15 @@ class Redaction:
         broker = request.broker
         headers = [value for name, value in request.provider.headers if names_a_secret(name)]
         variables = [value for name, value in request.provider.environment.items() if names_a_secret(name)]
+        provider = [*headers, *variables, *request.provider.secrets]
         if broker is None:
-            return cls([*headers, *variables])
+            return cls(provider)
         basic = (
             base64.b64encode(f"{broker.username}:{broker.password}".encode()).decode()
             if broker.username
             else None
         )
-        return cls([broker.password, broker.token, basic, *headers, *variables])
+        return cls([broker.password, broker.token, basic, *provider])
 
     @property
     def secrets(self) -> tuple[str, ...]:

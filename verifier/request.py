@@ -39,6 +39,7 @@ class ProviderUnderTest:
         states_teardown: whether they are torn down too.
         states_file: the Python file and the name in it, if they are set up in Python.
         headers: names and values to send with each request; the values may be secrets.
+        secrets: other values that no report and no log may show.
         transports: other transports than the main HTTP one: `protocol`, `port` (or `{port}`) and perhaps `path`.
         jobs: how many interactions are verified at once.
         request_timeout: seconds for one request.
@@ -54,6 +55,7 @@ class ProviderUnderTest:
     states_teardown: bool = False
     states_file: tuple[str, str] | None = None
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    secrets: tuple[str, ...] = field(default=(), repr=False)
     transports: tuple[dict[str, Any], ...] = ()
     jobs: int = 1
     request_timeout: float = 5.0

@@ -109,8 +109,11 @@ def test_a_provider_that_is_started_is_stopped_again(
     tmp_path: Path, database_url: str, broker: EmbeddedBroker
 ) -> None:
     url = publish(broker, GOOD, "Started")
-    secret = {"PASSWORD_OF_THE_PROVIDER": {"env": "THE_SECRET"}}
-    command = {"command": f"{PROVIDER} --talkative", "environment": secret, **RUNNING}
+    command = {
+        "command": f"sh -c 'echo it is $GREETING; exec {PROVIDER}'",
+        "environment": {"GREETING": {"env": "THE_SECRET"}},
+        **RUNNING,
+    }
     config = configuration(broker.url, command, worker=QUICK, server={"processes": 1})
     environment = {"THE_SECRET": "never-to-be-seen"}
     with ReceiverProcess(tmp_path, config, database_url=database_url, environment=environment) as server:
@@ -122,6 +125,8 @@ def test_a_provider_that_is_started_is_stopped_again(
     assert run["outcome"] == "passed"
     [log] = server.rows("SELECT text FROM run_logs")
     assert "provider: listening on" in log["text"]
+    assert "provider: it is ***" in log["text"]
+    assert "never-to-be-seen" not in log["text"]
 
 
 def test_an_outage_of_the_provider_is_tried_again_and_published_as_nothing(

@@ -420,7 +420,7 @@ def publish_5(replay: Replay) -> None:
 
 def sent_to(path: str, *steps: Any) -> list[Any]:
     """Take steps while there is a webhook for a target; whose creation and deletion weren't recorded."""
-    pair = {"consumer": {"name": "Foo Consumer"}, "provider": {"name": "Bar/Provider"}}
+    pair: dict[str, Any] = {"consumer": {"name": "Foo Consumer"}, "provider": {"name": "Bar/Provider"}}
     return [created(REPLACED, path, **pair), *steps, deleted(REPLACED)]
 
 
