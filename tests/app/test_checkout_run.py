@@ -82,6 +82,7 @@ def test_the_dispatched_commit_is_verified_and_published_for_its_full_id(
                     },
                 },
                 broker={"base_url": broker.url},
+                checkout_url=origin.url,
                 data_dir=str(tmp_path / "data"),
                 sha=sha,
                 environment={"GREETING": "hello"},

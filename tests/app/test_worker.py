@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 
+from tests.app.origin import Origin
 from tests.faulty_broker import Fault, FaultyBroker
 from tests.pacts import interaction, pact
 from tests.processes import EmbeddedBroker
 from tests.receiver import ReceiverProcess, configuration, wait_until
-from tests.system.running import PROVIDER, scripted_provider
+from tests.system.running import PROVIDER, ROOT, scripted_provider
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -220,6 +221,38 @@ def test_the_version_is_what_the_provider_says(
         [run] = server.wait_for_runs()
 
     assert (run["outcome"], run["provider_version"]) == ("passed", "7")
+
+
+def test_the_dispatched_commit_is_checked_out_verified_and_published_for(
+    tmp_path: Path, database_url: str, broker: EmbeddedBroker
+) -> None:
+    origin = Origin(tmp_path / "git" / "products")
+    source = (ROOT / "tests" / "scripted_provider.py").read_text(encoding="utf-8")
+    good = origin.commit({"provider.py": source})
+    newer = origin.commit({"provider.py": source.replace('"name": "thing"', '"name": 7')})
+    url = publish(broker, GOOD, "CheckedOut")
+    checkout = {"url": origin.url, "command": f"{sys.executable} provider.py"}
+    with receiver(
+        tmp_path, database_url, broker.url, {"checkout": checkout, "health_path": "/health"}
+    ) as server:
+        server.dispatch(url, sha=good, branch="release")
+        server.dispatch(url)
+        server.dispatch(url, sha="0" * 40)
+        runs = server.wait_for_runs(3)
+
+    assert [(run["outcome"], run["provider_version"]) for run in runs] == [
+        ("passed", good),
+        ("failed", newer),
+        ("error", None),
+    ]
+    assert (runs[0]["provider_branch"], runs[2]["error_kind"]) == ("release", "no-such-commit")
+    matrix = broker.get("/matrix/provider/Products/consumer/CheckedOut").json()["matrix"]
+    recorded = {
+        row["provider"]["version"]["number"]: row["verificationResult"]["success"]
+        for row in matrix
+        if row["verificationResult"]
+    }
+    assert recorded == {good: True, newer: False}
 
 
 def test_runs_of_one_provider_are_never_at_once_and_others_are(
