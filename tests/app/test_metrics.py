@@ -23,7 +23,11 @@ PACT = f"{BROKER}/pacts/provider/Products/consumer/Storefront/latest"
 
 
 def config() -> str:
-    return configuration(BROKER, {"base_url": "http://127.0.0.1:1", "version": "abc"})
+    return configuration(
+        BROKER,
+        {"base_url": "http://127.0.0.1:1", "version": "abc"},
+        worker={"stalled_seconds": 2, "stop_seconds": 0.5},
+    )
 
 
 @pytest.fixture
@@ -138,9 +142,11 @@ def test_readiness_tells_whether_a_worker_is_alive(
     with ReceiverProcess(
         tmp_path / "worker", config(), command="worker", database_url=database_url
     ) as worker:
-        worker.wait_until(lambda: ready(web)[0] == 200, "the receiver is ready")
-        assert ready(web)[1]["problems"] == []
-        assert metrics(web)["workers_alive", ()] == 1
+        found = worker.wait_until(
+            lambda: (answer := ready(web))[0] == 200 and answer, "the receiver is ready"
+        )
+        assert found[1]["problems"] == []
+        worker.wait_until(lambda: metrics(web)["workers_alive", ()] == 1, "it is counted")
     web.wait_until(lambda: ready(web)[0] == 503, "the worker is missed")
 
 
@@ -148,12 +154,7 @@ def test_a_killed_worker_is_not_alive_for_long(
     web: ReceiverProcess, tmp_path: Path, database_url: str
 ) -> None:
     (tmp_path / "worker").mkdir()
-    quick = configuration(
-        BROKER,
-        {"base_url": "http://127.0.0.1:1", "version": "abc"},
-        worker={"stalled_seconds": 1},
-    )
-    worker = ReceiverProcess(tmp_path / "worker", quick, command="worker", database_url=database_url)
+    worker = ReceiverProcess(tmp_path / "worker", config(), command="worker", database_url=database_url)
     with worker:
         web.wait_until(lambda: ready(web)[0] == 200, "the receiver is ready")
         worker.kill()
