@@ -36,13 +36,15 @@ browser: ## Install the browser that a few tests look at pages with, where that 
 test: install browser ## Run the tests, in parallel
 	@$(BIN)/python -m pytest -n auto $(ARGS)
 
-lint: install ## Check format, rules, types, the direction of imports, and the workflows
+lint: install ## Check format, rules, types, the direction of imports, the workflows and the container
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/check-jsonschema --builtin-schema vendor.github-actions action.yml
 	@$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows $(WORKFLOWS)
+	@$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec compose.yaml
+	@$(BIN)/hadolint Dockerfile
 	@$(BIN)/zizmor --offline --quiet --no-progress action.yml $(WORKFLOWS)
 	@if command -v actionlint >/dev/null; then \
 	  actionlint -ignore 'property "workflow_(repository|sha)" is not defined' $(WORKFLOWS); \

@@ -15,6 +15,18 @@ COMMANDS = (serve, web, worker, check_config, reconcile, broker, webhooks)
 """In the order of `--help`."""
 
 
+def parser() -> argparse.ArgumentParser:
+    """Make the parser of the whole command."""
+    made = argparse.ArgumentParser(
+        prog="pact-dispatch", description="Verify one changed pact the moment it changes."
+    )
+    made.add_argument("--version", action="version", version=f"%(prog)s {version('pact-dispatch')}")
+    commands = made.add_subparsers(dest="command", metavar="COMMAND")
+    for command in COMMANDS:
+        command.add_to(commands)
+    return made
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command.
 
@@ -22,16 +34,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0 when done, or stopped by a signal; 3 when it could not do it; wrong options leave by SystemExit(2). What
         else there is, the command itself says.
     """
-    parser = argparse.ArgumentParser(
-        prog="pact-dispatch", description="Verify one changed pact the moment it changes."
-    )
-    parser.add_argument("--version", action="version", version=f"%(prog)s {version('pact-dispatch')}")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
-    for command in COMMANDS:
-        command.add_to(commands)
-    options = parser.parse_args(arguments)
+    commands = parser()
+    options = commands.parse_args(arguments)
     if options.command is None:
-        parser.print_help()
+        commands.print_help()
         return 2
     code: int = options.run(options)
     return code

@@ -1,0 +1,36 @@
+# The receiver, with all that a worker needs: git and ssh for checkouts. What providers need to be set up and started is
+# not in here: build on this image to add it, or verify providers that run elsewhere (base_url).
+
+FROM python:3.13-slim-bookworm AS build
+WORKDIR /source
+COPY . .
+RUN python -m venv /opt/pact-dispatch \
+ && /opt/pact-dispatch/bin/pip install --no-cache-dir '.[server]' \
+ && /opt/pact-dispatch/bin/pip uninstall --yes pip
+
+FROM python:3.13-slim-bookworm
+LABEL org.opencontainers.image.title="pact-dispatch" \
+      org.opencontainers.image.description="Verify one changed pact the moment it changes" \
+      org.opencontainers.image.licenses="MIT"
+# tini reaps what providers leave behind, and passes signals on
+# hadolint ignore=DL3008
+RUN apt-get update \
+ && apt-get install --yes --no-install-recommends git openssh-client tini \
+ && rm -rf /var/lib/apt/lists/* \
+ && python -m pip uninstall --yes pip \
+ && useradd --uid 10001 --create-home --shell /usr/sbin/nologin pact-dispatch \
+ && install --directory --owner=pact-dispatch --mode=0700 /data
+COPY --from=build /opt/pact-dispatch /opt/pact-dispatch
+ENV PATH=/opt/pact-dispatch/bin:$PATH \
+    PYTHONUNBUFFERED=1 \
+    PACT_DO_NOT_TRACK=true \
+    PACT_DISPATCH_CONFIG=/etc/pact-dispatch/pact-dispatch.toml \
+    PACT_DISPATCH_DATA_DIR=/data
+USER 10001
+WORKDIR /home/pact-dispatch
+VOLUME /data
+EXPOSE 8000
+HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
+  CMD ["python", "-c", "from urllib.request import ProxyHandler, build_opener; build_opener(ProxyHandler({})).open('http://127.0.0.1:8000/healthz', timeout=4)"]
+ENTRYPOINT ["tini", "--", "pact-dispatch"]
+CMD ["serve", "--bind", "0.0.0.0:8000"]
