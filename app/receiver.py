@@ -10,6 +10,7 @@ from flask import Flask, Response
 from werkzeug.exceptions import HTTPException
 
 from app import api, dispatches, health, metrics, openapi
+from app.pages import run
 from app.problem import Problem
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ def create_app(receiver: Receiver) -> Flask:
     app.register_blueprint(api.blueprint)
     app.register_blueprint(health.blueprint)
     app.register_blueprint(metrics.blueprint)
+    app.register_blueprint(run.blueprint)
     app.register_blueprint(openapi.blueprint)
     app.register_error_handler(Problem, Problem.response)
     app.register_error_handler(HTTPException, _problem)

@@ -18,7 +18,7 @@ from tests.app.origin import Origin
 from tests.faulty_broker import Fault, FaultyBroker
 from tests.pacts import interaction, pact
 from tests.processes import EmbeddedBroker
-from tests.receiver import ReceiverProcess, configuration, wait_until
+from tests.receiver import API_TOKEN, ReceiverProcess, configuration, wait_until
 from tests.system.running import PROVIDER, ROOT, scripted_provider
 
 if TYPE_CHECKING:
@@ -104,6 +104,50 @@ def test_a_dispatch_becomes_a_result_in_the_broker(
     assert failed["attempt"] == 1  # a broken contract doesn't heal
     [log] = server.rows("SELECT text FROM run_logs WHERE run_id = %s", failed["id"])
     assert "failed: a thing" in log["text"]
+
+
+def test_a_run_has_a_page_for_people(
+    tmp_path: Path, database_url: str, broker: EmbeddedBroker, provider: str
+) -> None:
+    evil = pact(interaction("<script>alert(1)</script>", "/things/1", body={"id": 2}), provider="Products")
+    running = {"base_url": provider, **RUNNING}
+    down = {
+        "name": "Down",
+        "repository": "acme/down",
+        "base_url": "http://127.0.0.1:1",
+        "wait": 0.1,
+        **RUNNING,
+    }
+    with receiver(tmp_path, database_url, broker.url, running, down, retry_seconds=[600]) as server:
+        server.dispatch(publish(broker, evil, "Page"))
+        server.wait_for_runs()
+        server.dispatch(
+            publish(broker, {**GOOD, "provider": {"name": "Down"}}, "Page"), repository="acme/down"
+        )
+        server.wait_until(lambda: server.runs()[-1]["retry_at"], "the second one waits")
+        failed, waiting = (f"{server.url}/runs/{run['id']}" for run in server.runs())
+
+        asked = server.session.get(failed, timeout=30)
+        wrong = server.session.get(failed, auth=("me", "wrong-password"), timeout=30)
+        page = server.session.get(failed, auth=("me", API_TOKEN), timeout=30)
+        later = server.session.get(waiting, auth=("me", API_TOKEN), timeout=30)
+        nothing = server.session.get(
+            f"{server.url}/runs/{'0' * 8}-{'0' * 4}-{'0' * 4}-{'0' * 4}-{'0' * 12}",
+            auth=("", API_TOKEN),
+            timeout=30,
+        )
+
+    assert (asked.status_code, wrong.status_code, nothing.status_code) == (401, 401, 404)
+    assert asked.headers["WWW-Authenticate"].startswith("Basic ")
+    assert page.status_code == 200
+    assert "Failed: 1 of 1 interaction" in page.text
+    assert "&lt;script&gt;alert(1)" in page.text
+    assert "<script" not in page.text
+    assert "Published, confirmed" in page.text
+    assert 'http-equiv="refresh"' not in page.text
+    assert "Waiting for the next attempt" in later.text
+    assert "did not become ready" in later.text
+    assert 'http-equiv="refresh"' in later.text
 
 
 def test_a_provider_that_is_started_is_stopped_again(

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from jinja2 import BaseLoader, ChoiceLoader, Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from verifier.report.difference import difference
 from verifier.report.interface import count, parties, publication, result_word, seconds, summary
@@ -13,6 +13,8 @@ from verifier.report.text import inert_markup
 from verifier.verification import Outcome
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from verifier.report.interface import Findings
 
 LONGEST_DIFF = 2000
@@ -23,34 +25,54 @@ class HtmlReport:
 
     def write(self, findings: Findings, stream: TextIO) -> None:
         """Write the page."""
-        environment = Environment(
-            loader=PackageLoader("verifier.report", "."),
-            autoescape=select_autoescape(default=True),
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
+        stream.write(page(findings) + "\n")
+
+
+def page(
+    findings: Findings,
+    *loaders: BaseLoader,
+    template: str = "page.html.jinja",
+    filters: Mapping[str, Callable[..., str]] | None = None,
+    **more: Any,
+) -> str:
+    """Give findings as an HTML page.
+
+    Args:
+        findings: what to show.
+        loaders: where `template` is, if it isn't here.
+        template: this one, or one that extends it.
+        filters: of that one.
+        more: what that one needs besides.
+    """
+    environment = Environment(
+        loader=ChoiceLoader([*loaders, PackageLoader("verifier.report", ".")]),
+        autoescape=select_autoescape(default=True),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "seconds": seconds,
+        "word": result_word,
+        "difference": partial(difference, longest=LONGEST_DIFF),
+        **(filters or {}),
+    }
+    verification = findings.verification
+    counts = [
+        (verification.count(outcome), word, outcome.value)
+        for outcome, word in (
+            (Outcome.FAILED, "failed"),
+            (Outcome.ERROR, "not verified"),
+            (Outcome.PASSED, "passed"),
         )
-        environment.filters |= {
-            "seconds": seconds,
-            "word": result_word,
-            "difference": partial(difference, longest=LONGEST_DIFF),
-        }
-        verification = findings.verification
-        counts = [
-            (verification.count(outcome), word, outcome.value)
-            for outcome, word in (
-                (Outcome.FAILED, "failed"),
-                (Outcome.ERROR, "not verified"),
-                (Outcome.PASSED, "passed"),
-            )
-        ]
-        page = environment.get_template("page.html.jinja").render(
-            findings=findings,
-            verification=verification,
-            summary=summary(findings),
-            parties=parties(verification),
-            publication=publication(findings),
-            counts=counts,
-            total=count(len(verification.interactions), "interaction"),
-        )
-        stream.write(inert_markup(page) + "\n")
+    ]
+    values = {
+        "findings": findings,
+        "verification": verification,
+        "summary": summary(findings),
+        "parties": parties(verification),
+        "publication": publication(findings),
+        "counts": counts,
+        "total": count(len(verification.interactions), "interaction"),
+    }
+    return inert_markup(environment.get_template(template).render(values | more))

@@ -1,0 +1,1 @@
+"""Pages for people; their templates are beside the code."""
