@@ -7,7 +7,6 @@ an advisory lock: two could reset a job that has already started again.
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
 
 from app import jobs
 
@@ -72,18 +71,16 @@ def _adopt(connection: Connection[Any], lock_of: Callable[[str], str | None]) ->
         """
     ).fetchall()
     for run_id, provider, status, cancel_requested, attempt in orphans:
-        if cancel_requested:
+        if status != "finished" and cancel_requested:
             connection.execute(
-                "UPDATE runs SET status = 'cancelled', finished_at = now() WHERE id = %(id)s "
-                "AND status IN ('waiting', 'running')",
+                "UPDATE runs SET status = 'cancelled', finished_at = now(), publishing = 'none' WHERE id = %(id)s",
                 {"id": run_id},
             )
-            if status != "finished":
-                continue
+            continue
         job_id = (
-            jobs.defer_publish(connection, UUID(str(run_id)), attempt)
-            if status in {"finished", "cancelled"}
-            else jobs.defer_run(connection, UUID(str(run_id)), lock_of(provider))
+            jobs.defer_publish(connection, run_id, attempt)
+            if status == "finished"
+            else jobs.defer_run(connection, run_id, lock_of(provider))
         )
         connection.execute(
             "UPDATE runs SET job_id = %(job)s WHERE id = %(id)s", {"job": job_id, "id": run_id}
