@@ -9,18 +9,8 @@ from pydantic import ValidationError
 
 from app.checkout import CheckoutFailed
 from app.checkout.remote import Remote
-from app.config import (
-    BASE,
-    MISTAKE_SEPARATOR,
-    SECRET,
-    TEXT,
-    ConfigurationError,
-    SecretSource,
-    Settings,
-    misfits,
-    twins,
-    values_of,
-)
+from app.config import ConfigurationError, SecretSource, Settings, misfits, twins, values_of
+from app.config_values import BASE, MISTAKE_SEPARATOR, SECRET, TEXT
 from verifier.errors import UsageError
 from verifier.option_values import parse_headers
 

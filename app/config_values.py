@@ -1,0 +1,139 @@
+"""What the sections of the configuration are made of: values, secrets, and what is wrong with them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Self
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    StringConstraints,
+    Tag,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+BASE = "base"
+"""The folder of the configuration file, in the context of the validation: paths are relative to it."""
+MISTAKE_SEPARATOR = "\n"
+
+Count = Annotated[int, Field(strict=True)]
+Flag = Annotated[bool, Field(strict=True)]
+Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+Seconds = Annotated[Number, Field(gt=0, lt=86400 * 7)]
+Waits = tuple[Annotated[Number, Field(gt=0, lt=86400 * 7)], ...]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=255)]
+"""A text that the broker keeps; `_named` looks at its characters."""
+
+
+class ConfigurationError(Exception):
+    """The configuration can't be used.
+
+    Attributes:
+        mistakes: each one in a line, with the file and the key, or the variable.
+    """
+
+    def __init__(self, mistakes: list[str]) -> None:
+        super().__init__("\n".join(mistakes))
+        self.mistakes = mistakes
+
+
+class Section(BaseModel):
+    """A table of the configuration: no unknown keys, and no value in a message."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class SecretSource(Section):
+    """Where a secret value is: an environment variable or a file.
+
+    Attributes:
+        env: the name of the variable.
+        file: the path of the file; a line end at its end doesn't count.
+    """
+
+    env: str | None = None
+    file: Path | None = None
+
+    @field_validator("file")
+    @classmethod
+    def _beside_the_configuration(cls, file: Path | None, info: ValidationInfo) -> Path | None:
+        return resolved(file, info)
+
+    @model_validator(mode="after")
+    def _one_of_the_two(self) -> Self:
+        if (self.env is None) == (self.file is None):
+            raise ValueError('must be { env = "NAME" } or { file = "PATH" }')
+        return self
+
+    def read(self, environment: Mapping[str, str]) -> str:
+        """Read the value.
+
+        Raises:
+            ValueError: it isn't there.
+        """
+        if self.env is not None:
+            value = environment.get(self.env, "")
+            if not value:
+                raise ValueError(f"the environment variable {self.env} is not set")
+            return value
+        assert self.file is not None  # noqa: S101 - one of the two is there
+        try:
+            return self.file.read_text(encoding="utf-8").strip("\r\n")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ValueError(f"{self.file} can't be read: {error}") from error
+
+
+TEXT, SECRET = "text", "secret"
+Value = Annotated[
+    Annotated[str, Tag(TEXT)] | Annotated[SecretSource, Tag(SECRET)],
+    Discriminator(
+        lambda value: (
+            TEXT if isinstance(value, str) else SECRET if isinstance(value, dict | SecretSource) else None
+        ),
+        custom_error_type="neither_text_nor_secret",
+        custom_error_message='must be a text, or { env = "NAME" } or { file = "PATH" }',
+    ),
+]
+"""A value as it stands, or where a secret one is."""
+
+
+def secret(name: str, environment: Mapping[str, str]) -> str | None:
+    """Read a secret from the variable `name`, or from the file that `name_FILE` names.
+
+    Raises:
+        ConfigurationError: both are given, or the file can't be read.
+    """
+    value, file = environment.get(name), environment.get(f"{name}_FILE")
+    if value and file:
+        raise ConfigurationError([f"{name} and {name}_FILE are both set: give one of them"])
+    if not file:
+        return value or None
+    try:
+        return Path(file).read_text(encoding="utf-8").strip() or None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError([f"{name}_FILE: {file} can't be read: {error}"]) from error
+
+
+def values_of(values: Mapping[str, Value], environment: Mapping[str, str]) -> dict[str, str]:
+    """Read values, the secret ones from where they are.
+
+    Raises:
+        ValueError: one isn't there.
+    """
+    return {
+        name: value if isinstance(value, str) else value.read(environment) for name, value in values.items()
+    }
+
+
+def resolved(path: Path | None, info: ValidationInfo) -> Path | None:
+    """Take a path of the configuration file as relative to that file's folder."""
+    base = (info.context or {}).get(BASE)
+    return path if path is None or base is None else base / path
