@@ -62,7 +62,7 @@ def show_run(run_id: UUID) -> Response:
         _findings(run),
         _templates,
         template="run.html.jinja",
-        filters={"moment": lambda moment: f"{moment:%Y-%m-%d %H:%M:%S} UTC"},
+        filters={"moment": lambda moment: f"{moment:%Y-%m-%d %H:%M:%S.%f}"[:-3] + " UTC"},
         run=run,
         log=log,
         word=word,
