@@ -14,7 +14,10 @@ WRITE, READ = "write", "read"
 
 def listens_to(workflow: str, event: str, event_type: str | None = None) -> bool:
     """Tell whether a workflow file is triggered by an event."""
-    document = yaml.safe_load(workflow)
+    try:
+        document = yaml.safe_load(workflow)
+    except yaml.YAMLError:
+        return False
     triggers = (
         document.get("on", document.get(True)) if isinstance(document, dict) else None
     )  # YAML 1.1's "on"
