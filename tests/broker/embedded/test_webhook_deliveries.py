@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import sqlite3
 import threading
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import psutil
 import pytest
@@ -24,7 +26,7 @@ from tests.processes import EmbeddedBroker
 from tests.webhook_target import Target
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 FAST = (*OPEN, "--webhook-retry-seconds", "0.01,0.01,0.01")
@@ -132,6 +134,93 @@ def test_a_kill_amid_publishing_and_delivering_forgets_nothing(
         for version in answered:
             path = f"/pacts/provider/Bar/consumer/Foo/version/{version}"
             assert again.get(path).status_code == 200
+
+
+def test_kills_at_random_moments_lose_nothing_that_was_accepted(
+    tmp_path: Path, pact: dict[str, Any], target: Target
+) -> None:
+    moments = random.Random(3)
+    answered: dict[str, dict[str, Any]] = {}
+    options = (*OPEN, "--webhook-retry-seconds", ",".join(["0.05"] * 200))
+    hook = webhook(
+        f"{target.url}/hook",
+        "contract_published",
+        "provider_verification_published",
+        body="${pactbroker.eventName} ${pactbroker.consumerName} ${pactbroker.consumerVersionNumber}",
+    )
+    target.status = 503
+    broker = EmbeddedBroker(tmp_path, *options)
+    for life in range(3):
+        broker.start()
+        if life == 0:
+            create(broker, hook)
+        accepted_before, enough = len(answered), moments.randint(5, 25)
+        publishers = [
+            threading.Thread(
+                target=publish_until_it_is_gone, args=[broker, pact, f"{life} {number}", answered]
+            )
+            for number in range(4)
+        ]
+        for one in publishers:
+            one.start()
+        until(lambda: len(answered) - accepted_before >= enough)  # noqa: B023 - called in this life
+        broker.kill()
+        for one in publishers:
+            one.join()
+    target.status = 200
+    with EmbeddedBroker(tmp_path, *options) as again:
+        for name in answered:
+            consumer, _, version = name.rpartition(" ")
+            assert again.get(f"/pacts/provider/Bar/consumer/{consumer}/version/{version}").status_code == 200
+        for result in answered.values():
+            assert again.get(urlsplit(result["_links"]["self"]["href"]).path).status_code == 200
+        expected = {
+            f"{event} {name}"
+            for name in answered
+            for event in ("contract_published", "provider_verification_published")
+        }
+        until(lambda: expected <= {one.body for one in list(target.received)})
+        until(lambda: pending(again) == 0)
+    with sqlite3.connect(again.database) as connection:
+        assert connection.execute("pragma integrity_check").fetchall() == [("ok",)]
+    connection.close()
+    assert "Traceback" not in again.log.read_text()
+
+
+def publish_until_it_is_gone(
+    broker: EmbeddedBroker, pact: dict[str, Any], consumer: str, answered: dict[str, dict[str, Any]]
+) -> None:
+    """Publish version after version, each with a result, and keep what was answered."""
+    with requests.Session() as session, suppress(requests.RequestException):
+        session.trust_env = False
+        mine = {**pact, "consumer": {"name": consumer}}
+        for version in range(100_000):
+            path = f"{broker.url}/pacts/provider/Bar/consumer/{consumer}/version/{version}"
+            published = session.put(path, json={**mine, "x": version}, timeout=30)
+            assert published.status_code == 201, published.text
+            results = published.json()["_links"]["pb:publish-verification-results"]["href"]
+            result = session.post(
+                results, json={"success": True, "providerApplicationVersion": "9"}, timeout=30
+            )
+            assert result.status_code == 201, result.text
+            answered[f"{consumer} {version}"] = result.json()
+
+
+def pending(broker: EmbeddedBroker) -> int:
+    """Return how many deliveries are still to be made, read beside the broker."""
+    connection = sqlite3.connect(f"file:{broker.database}?mode=ro", uri=True)
+    query = "select count(*) from triggered_webhooks where status in ('not_run', 'retrying')"
+    (count,) = connection.execute(query).fetchone()
+    connection.close()
+    return int(count)
+
+
+def until(holds: Callable[[], bool]) -> None:
+    """Wait until something holds; fail after 60 seconds."""
+    deadline = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < deadline
+        threading.Event().wait(0.02)
 
 
 def test_the_death_of_the_worker_alone_is_survived(
