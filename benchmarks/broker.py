@@ -1,6 +1,8 @@
 """How fast the embedded broker answers with a thousand pacts of a hundred interactions in it.
 
-    python -m benchmarks.broker [--pacts 1000] [--interactions 100] [--requests 15] [--quick]
+    python -m benchmarks.broker [--pacts 1000] [--interactions 100] [--versions 600] [--requests 15] [--quick]
+
+Each pact has fired a webhook, and one more pair of pacticipants has hundreds of versions, for the matrix.
 
 Everything goes through HTTP, to a broker in a process of its own. The figures go to standard output and to
 build/bench-broker.json.
@@ -21,7 +23,9 @@ from urllib.parse import urlsplit
 from rich.console import Console
 from rich.table import Table
 
+from tests.broker.embedded.webhook_documents import OPEN, create, webhook
 from tests.processes import EmbeddedBroker
+from tests.webhook_target import Target
 
 if TYPE_CHECKING:
     import requests
@@ -91,6 +95,20 @@ def fill(broker: EmbeddedBroker, pacts: int, interactions: int) -> None:
         broker.request("POST", path).raise_for_status()
 
 
+def fill_pair(broker: EmbeddedBroker, versions: int) -> None:
+    """Publish many versions of a pact of one pair, each content for ten of them, and a result for each content."""
+    for number in range(versions):
+        document = pact(0, 10)
+        document["consumer"]["name"], document["provider"]["name"] = "Steady", "Rock"
+        document["interactions"][0]["description"] = f"changed {number // 10} times"
+        broker.publish(document, str(number), branch="main", tags=("dev",))
+        if number % 10 == 0:
+            found = broker.get(f"/pacts/provider/Rock/consumer/Steady/version/{number}").json()
+            url = found["_links"]["pb:publish-verification-results"]["href"]
+            body = {"success": True, "providerApplicationVersion": str(number)}
+            broker.request("POST", url, json=body).raise_for_status()
+
+
 def questions(broker: EmbeddedBroker) -> dict[str, tuple[str, str, dict[str, Any]]]:
     """Return what is measured: by name, the method, the path and the options of a request."""
     pair = "/pacts/provider/Provider 1/consumer/Consumer 0"
@@ -103,12 +121,22 @@ def questions(broker: EmbeddedBroker) -> dict[str, tuple[str, str, dict[str, Any
         "includePendingStatus": True,
     }
     asked = f"pacticipant=Consumer 0&version={version}&environment=production"
+    (hook,) = broker.get("/webhooks").json()["_links"]["pb:webhooks"]
+    hook_path = urlsplit(hook["href"]).path
+    triggered = broker.get(f"{pair}/version/{version}/triggered-webhooks").json()["_embedded"][
+        "triggeredWebhooks"
+    ]
+    branch = "/matrix?q[][pacticipant]=Steady&q[][branch]=main&q[][pacticipant]=Rock&latestby=cvpv"
     pages = {
         "page: all pacts": "/",
         "page: a pact": f"{pair}/latest",
         "page: a result": result_path,
         "page: a consumer": "/pacticipants/Consumer 0",
         "page: a provider": "/pacticipants/Provider 1",
+        "page: a consumer with many versions": "/pacticipants/Steady",
+        "page: a pact with many versions": "/pacts/provider/Rock/consumer/Steady/latest",
+        "page: all webhooks": "/webhooks",
+        "page: a webhook": hook_path,
     }
     resources = {
         "index": "/",
@@ -122,6 +150,10 @@ def questions(broker: EmbeddedBroker) -> dict[str, tuple[str, str, dict[str, Any
         "versions of a pacticipant": "/pacticipants/Consumer 0/versions",
         "branches": "/pacticipants/Consumer 0/branches",
         "matrix of a pair": "/matrix/provider/Provider 1/consumer/Consumer 0",
+        "matrix of many versions": "/matrix/provider/Rock/consumer/Steady",
+        "matrix of a branch with many versions": branch,
+        "many versions of a pact": "/pacts/provider/Rock/consumer/Steady/versions",
+        "many versions of a pacticipant": "/pacticipants/Steady/versions",
         "can-i-deploy, a consumer": f"/can-i-deploy?{asked}",
         "can-i-deploy, a provider": "/can-i-deploy?pacticipant=Provider 1&version=1.0.0&environment=production",
         "environments": "/environments",
@@ -129,6 +161,14 @@ def questions(broker: EmbeddedBroker) -> dict[str, tuple[str, str, dict[str, Any
         "integrations": "/integrations",
         "a result": result_path,
         "results of a version": f"/verification-results/consumer/Consumer 0/version/{version}/latest",
+        "webhooks": "/webhooks",
+        "a webhook": hook_path,
+        "webhooks of a pact": f"{pair}/webhooks",
+        "status of a pact's webhooks": f"{pair}/webhooks/status",
+        "what a pact has triggered": f"{pair}/version/{version}/triggered-webhooks",
+        "logs of a delivery": urlsplit(triggered[0]["_links"]["pb:logs"]["href"]).path,
+        "secrets": "/secrets",
+        "OpenAPI document": "/openapi.json",
     }
     asked_for = {name: ("GET", path, {"headers": HTML}) for name, path in pages.items()}
     asked_for |= {name: ("GET", path, {}) for name, path in resources.items()}
@@ -159,16 +199,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Time the embedded broker with many pacts.")
     parser.add_argument("--pacts", type=int, default=1000)
     parser.add_argument("--interactions", type=int, default=100)
+    parser.add_argument("--versions", type=int, default=600, help="of one more pair")
     parser.add_argument("--requests", type=int, default=15, help="of each kind; the median counts")
-    parser.add_argument("--quick", action="store_true", help="a hundred pacts, three requests of each kind")
+    parser.add_argument("--quick", action="store_true", help="a tenth of all, three requests of each kind")
     options = parser.parse_args()
     if options.quick:
-        options.pacts, options.requests = 100, 3
+        options.pacts, options.versions, options.requests = 100, 60, 3
     console = Console()
-    with tempfile.TemporaryDirectory() as directory, EmbeddedBroker(Path(directory)) as broker:
+    with (
+        tempfile.TemporaryDirectory() as directory,
+        Target() as target,
+        EmbeddedBroker(Path(directory), *OPEN) as broker,
+    ):
+        create(broker, webhook(f"{target.url}/hook"))
         began = time.perf_counter()
         fill(broker, options.pacts, options.interactions)
         filled = time.perf_counter() - began
+        fill_pair(broker, options.versions)
+        target.wait_for(options.pacts + options.versions)
         size = broker.database.stat().st_size / 1e6
         medians = {
             name: median_ms(broker, question, options.requests)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from flask import g
 from sqlalchemy import Select, func, select
-from sqlalchemy.orm import contains_eager, joinedload, selectinload
+from sqlalchemy.orm import contains_eager, joinedload
+from sqlalchemy.orm.attributes import set_committed_value
 
 from broker.embedded.errors import no_such_pacticipant, not_found
 from broker.embedded.tables import (
@@ -124,13 +126,17 @@ def _versions_of(pacticipant: Pacticipant, tag: str | None, branch: str | None) 
 
 def load_branches_and_tags(versions: Collection[Version]) -> None:
     """Load what versions have of these, all at once rather than one by one."""
-    load = select(Version).options(
-        joinedload(Version.pacticipant),
-        selectinload(Version.tags),
-        selectinload(Version.branch_versions).joinedload(BranchVersion.branch),
-    )
+    tags: dict[int, list[Tag]] = defaultdict(list)
+    places: dict[int, list[BranchVersion]] = defaultdict(list)
+    on_branches = select(BranchVersion).options(joinedload(BranchVersion.branch)).order_by(BranchVersion.id)
     for ids in batched(versions):
-        session().scalars(load.where(Version.id.in_(ids))).all()
+        for tag in session().scalars(select(Tag).where(Tag.version_id.in_(ids)).order_by(Tag.id)):
+            tags[tag.version_id].append(tag)
+        for place in session().scalars(on_branches.where(BranchVersion.version_id.in_(ids))):
+            places[place.version_id].append(place)
+    for version in versions:
+        set_committed_value(version, "tags", tags[version.id])
+        set_committed_value(version, "branch_versions", places[version.id])
 
 
 def latest_branch_version_ids(versions: Collection[Version]) -> set[int]:
