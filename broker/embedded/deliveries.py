@@ -117,17 +117,19 @@ class Deliveries:
                 first = session.execute(
                     query.order_by(TriggeredWebhook.due_at, TriggeredWebhook.id).limit(1)
                 ).first()
-            wait = (
-                LONGEST_WAIT_SECONDS
-                if first is None
-                else min(first.due_at - time.time(), LONGEST_WAIT_SECONDS)
-            )
+            wait = LONGEST_WAIT_SECONDS if first is None else self._seconds_until(first.due_at)
             if first is None or wait > 0:
-                self._changed.wait(wait)
+                self._changed.wait(min(wait, LONGEST_WAIT_SECONDS))
                 return None
             self._in_flight[first.id] = first.webhook_id
             self._changed.notify()  # there may be more that is due
             return int(first.id)
+
+    def _seconds_until(self, due_at: float) -> float:
+        """Return how long to wait; nothing is put off for longer than this, unless the clock was set back since."""
+        seconds = due_at - time.time()
+        longest = max(self._settings.delay_seconds, *self._settings.retry_seconds, 0.0)
+        return seconds if seconds <= longest else 0.0
 
     def _deliver(self, number: int) -> None:
         # The target may take its time: no transaction waits with it.

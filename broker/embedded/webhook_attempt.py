@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
 from broker.embedded.webhook_document import is_secret_header
-from broker.embedded.webhook_http import Answer, Failure, Message, framing, message, send
+from broker.embedded.webhook_http import (
+    MAX_ANSWER_BYTES,
+    Answer,
+    Failure,
+    Message,
+    framing,
+    message,
+    parsed,
+    send,
+)
 from broker.embedded.webhook_template import STARS, Template, render
 
 if TYPE_CHECKING:
@@ -43,7 +52,11 @@ class Attempt:
         parts = urlsplit(self.shown.url)
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         document: dict[str, Any] = {"error": {"message": self.error}} if self.error is not None else {}
-        document["request"] = {"headers": self.sent_headers, "body": _parsed(self.shown.body), "url": path}
+        document["request"] = {
+            "headers": self.sent_headers,
+            "body": None if self.shown.body is None else parsed(self.shown.body),
+            "url": path,
+        }
         if self.shown.body is None:
             del document["request"]["body"]
         if self.answer is not None:
@@ -96,7 +109,7 @@ def attempt(
         return Attempt(False, shown, headers, None, result.message, tuple(map(_stamp, lines)))
     answer = _without(result, _secret_texts(sent, template, secrets.values()))
     lines.append(f"INFO: HTTP/1.1 {answer.status} {answer.reason}")
-    lines += [f"INFO: {name}: {value}" for name, value in answer.headers.items()]
+    lines += [f"INFO: {name}: {_one_line(value)}" for name, value in answer.headers.items()]
     if answer.text:
         lines.append(f"INFO: {_one_line(answer.text)}")
     return Attempt(answer.is_success, shown, headers, answer, None, tuple(map(_stamp, lines)))
@@ -132,14 +145,17 @@ def _without(answer: Answer, texts: list[str]) -> Answer:
         return text
 
     headers = {name: clean(value) for name, value in _redacted(answer.headers).items()}
-    return Answer(answer.status, clean(answer.reason), headers, clean(answer.text))
+    text = clean(answer.text)
+    if len(answer.text.encode()) >= MAX_ANSWER_BYTES:
+        text = _without_beginning(text, texts)
+    return Answer(answer.status, clean(answer.reason), headers, text)
 
 
-def _parsed(body: str | None) -> Any:
-    try:
-        return None if body is None else json.loads(body)
-    except ValueError:
-        return body
+def _without_beginning(text: str, secrets: list[str]) -> str:
+    """Return what was read of a longer text without the secret that it may end amid."""
+    begun = (secret[:length] for secret in secrets for length in range(len(secret) - 1, MIN_REDACTED - 1, -1))
+    cut = next((beginning for beginning in begun if text.endswith(beginning)), None)
+    return text if cut is None else text.removesuffix(cut) + STARS
 
 
 def _one_line(text: str) -> str:

@@ -66,7 +66,8 @@ def render(template: Template, values: Mapping[str, str]) -> Rendered:
     return Rendered(
         method=template.method,
         url=replace(template.url, values, lambda value: quote(value, safe="")),
-        headers={name: replace(text, values, _one_line) for name, text in template.headers.items()},
+        # White space around a header's value means nothing, and isn't allowed before it.
+        headers={name: replace(text, values, _one_line).strip() for name, text in template.headers.items()},
         body=body,
         username=None if template.username is None else replace(template.username, values),
         password=None if template.password is None else replace(template.password, values),

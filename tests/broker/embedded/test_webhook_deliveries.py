@@ -86,10 +86,21 @@ def test_a_delivery_that_waits_survives_the_end_of_the_broker(
         assert wait_for(broker, all_are("not_run"))[0]["attemptsRemaining"] == 7
         broker.kill() if ending == "kill" else broker.stop()
     assert target.received == []
-    due_now(broker)
+    make_due(broker, 0)
     with EmbeddedBroker(tmp_path, *OPEN) as again:
         wait_for(again, all_are("success"))
     assert len(target.received) == 1
+
+
+def test_a_clock_that_was_set_back_puts_no_delivery_off(
+    tmp_path: Path, pact: dict[str, Any], target: Target
+) -> None:
+    with EmbeddedBroker(tmp_path, *OPEN, "--webhook-delay", "3600") as broker:
+        create(broker, webhook(f"{target.url}/hook"))
+        broker.publish(pact, "1")
+    make_due(broker, time.time() + 1e9)
+    with EmbeddedBroker(tmp_path, *OPEN, "--webhook-delay", "3600") as again:
+        wait_for(again, all_are("success"))
 
 
 def test_a_delivery_under_way_is_made_again_after_a_kill(
@@ -330,11 +341,11 @@ def test_a_long_answer_is_cut_off(target: Target) -> None:
     assert len(made.answer.text) == MAX_ANSWER_BYTES
 
 
-def due_now(broker: EmbeddedBroker) -> None:
-    """Make everything due, as if the time had passed."""
+def make_due(broker: EmbeddedBroker, at: float) -> None:
+    """Make everything due at that time, in seconds since 1970."""
     connection = sqlite3.connect(broker.database)
     with connection:
-        connection.execute("UPDATE triggered_webhooks SET due_at = 0")
+        connection.execute("UPDATE triggered_webhooks SET due_at = ?", [at])
     connection.close()
 
 
