@@ -6,9 +6,11 @@ threads, sixteen of them held up everyone.
 
 from __future__ import annotations
 
+import importlib
 import warnings
 from typing import Any
 
+import psycopg.waiting
 from gevent.monkey import MonkeyPatchWarning
 from gunicorn.workers.base_async import AsyncWorker
 from gunicorn.workers.ggevent import GeventWorker
@@ -26,6 +28,8 @@ class PatientWorker(GeventWorker):
             # ssl is there already, for urllib3, which this process sends nothing with
             warnings.simplefilter("ignore", MonkeyPatchWarning)
             super().patch()
+        # psycopg chose when it was imported to wait in C, which would hold everybody up: have it choose again
+        importlib.reload(psycopg.waiting)
 
     def handle(self, listener: Any, client: Any, addr: Any) -> None:
         """Handle a connection."""
