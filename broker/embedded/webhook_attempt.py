@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 # Shorter values would be found in every other word of an answer.
 MIN_REDACTED = 4
+_DATES = frozenset({"github-authentication-token-expiration"})
+"""Headers of answers that are about a token and don't hold one; a real broker hides no header of an answer."""
 
 
 @dataclass(frozen=True)
@@ -144,7 +146,8 @@ def _without(answer: Answer, texts: list[str]) -> Answer:
             text = text.replace(secret, STARS)
         return text
 
-    headers = {name: clean(value) for name, value in _redacted(answer.headers).items()}
+    dates = {name: value for name, value in answer.headers.items() if name.lower() in _DATES}
+    headers = {name: clean(value) for name, value in {**_redacted(answer.headers), **dates}.items()}
     text = clean(answer.text)
     if len(answer.text.encode()) >= MAX_ANSWER_BYTES:
         text = _without_beginning(text, texts)
