@@ -6,12 +6,12 @@ import argparse
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from app.commands import broker, check_config, reconcile, serve, setup, web, webhooks, worker
+from app.commands import broker, check_config, doctor, reconcile, serve, setup, web, webhooks, worker
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-COMMANDS = (serve, web, worker, check_config, reconcile, broker, setup, webhooks)
+COMMANDS = (serve, web, worker, check_config, reconcile, broker, setup, webhooks, doctor)
 """In the order of `--help`."""
 
 
