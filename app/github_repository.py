@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import re
+import base64
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias
+from urllib.parse import quote
+
+from github import UnknownObjectException
 
 from app.github import DISPATCH_RIGHT
 from app.github_answers import GitHubRefused
+from app.github_json import GitHubJson, NotGitHub
+from app.github_token import TokenFacts
 from app.workflow_triggers import REPOSITORY_DISPATCH, Triggers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from github import Repository, WorkflowRun
+    from collections.abc import Callable, Iterator, Mapping
 
     from app.github import GitHub
 
@@ -26,32 +28,11 @@ READ_ACTIONS = "Actions: read (a classic token: repo)"
 LARGEST_FILE = 512 * 1024
 """Bytes of a workflow file that is read; GitHub itself takes no larger ones."""
 
-_INSTALLATION = "ghs_"
+PER_PAGE = 100
+MOST_PAGES = 10
 
-
-@dataclass(frozen=True)
-class TokenFacts:
-    """What GitHub shows of the token that asked.
-
-    Attributes:
-        scopes: of a classic token; None for any other.
-        expires: when it stops working; None if never, or if GitHub doesn't say.
-        of_installation: it is an App's, or the GITHUB_TOKEN of a workflow: it lives for an hour at most.
-    """
-
-    scopes: frozenset[str] | None = None
-    expires: datetime | None = None
-    of_installation: bool = False
-
-    @classmethod
-    def read(cls, headers: Mapping[str, str | int], token: str | None = None) -> TokenFacts:
-        """Read them from an answer's headers, whose names are in lower case."""
-        scopes = headers.get("x-oauth-scopes")
-        return cls(
-            scopes=None if scopes is None else frozenset(re.findall(r"[^\s,]+", str(scopes))),
-            expires=read_time(str(headers.get("github-authentication-token-expiration", ""))),
-            of_installation=token is not None and token.startswith(_INSTALLATION),
-        )
+_Query: TypeAlias = "Mapping[str, str | int]"
+_Get: TypeAlias = "Callable[..., tuple[Mapping[str, Any], GitHubJson]]"
 
 
 @dataclass(frozen=True)
@@ -174,16 +155,16 @@ class GitHubRepository:
             GitHubAway: it may work later.
             GitHubRefused: there is no such repository, or the token is no good for it; `status` 401: for none.
         """
-        with self._asked("look at", DISPATCH_RIGHT) as repository:
-            permissions = repository.raw_data.get("permissions")
-            push = permissions.get("push") if isinstance(permissions, dict) else None
+        with self._asked("look at", DISPATCH_RIGHT) as get:
+            headers, repository = get("")
+            push = repository.get("permissions", dict, {}).get("push")
             return RepositoryFacts(
-                full_name=repository.full_name,
-                default_branch=repository.default_branch,
-                private=repository.private,
-                archived=repository.archived,
+                full_name=repository.get("full_name", str),
+                default_branch=repository.get("default_branch", str),
+                private=repository.get("private", bool),
+                archived=repository.get("archived", bool, False),
                 push=push if isinstance(push, bool) else None,
-                token=TokenFacts.read(repository.raw_headers, self._token),
+                token=TokenFacts.read(headers, self._token),
             )
 
     def workflows(self) -> list[Workflow]:
@@ -194,11 +175,22 @@ class GitHubRepository:
             GitHubRefused: the token may not read them.
         """
         states = self._states()
-        with self._asked("read the workflow files of", READ_CONTENTS) as repository:
-            paths = self._workflow_paths(repository)
+        with self._asked("read the workflow files of", READ_CONTENTS) as get:
+            _, repository = get("")
+            branch = {"ref": repository.get("default_branch", str)}
+            try:
+                _, listed = get(f"/contents/{WORKFLOWS}", branch)
+            except UnknownObjectException:
+                return []
+            files = [(file.get("path", str), file.get("type", str)) for file in listed.members()]
             return [
-                Workflow(path, None if states is None else states.get(path), self._triggers(repository, path))
-                for path in paths
+                Workflow(
+                    path,
+                    None if states is None else states.get(path),
+                    _triggers(get(f"/contents/{quote(path)}", branch)[1]),
+                )
+                for path, kind in files
+                if kind == "file" and path.endswith((".yml", ".yaml"))
             ]
 
     def runs(self, *, since: datetime | None = None, limit: int = 30) -> list[Run]:
@@ -206,21 +198,20 @@ class GitHubRepository:
 
         Args:
             since: only those created then or later; GitHub counts in seconds.
-            limit: at most as many.
+            limit: at most as many, up to 100.
 
         Raises:
             GitHubAway: it may work later.
             GitHubRefused: the token may not see them.
         """
-        with self._asked("list the workflow runs of", READ_ACTIONS) as repository:
-            if since is None:
-                found = repository.get_workflow_runs(event=REPOSITORY_DISPATCH)
-            else:
-                since = since.astimezone(UTC).replace(microsecond=0)
-                created = f">={since:%Y-%m-%dT%H:%M:%SZ}"
-                found = repository.get_workflow_runs(event=REPOSITORY_DISPATCH, created=created)
-            runs = [_run(one) for one in islice(found, limit)]
-        return [run for run in runs if since is None or run.created_at >= since]
+        query: dict[str, str | int] = {"event": REPOSITORY_DISPATCH, "per_page": limit}
+        if since is not None:
+            since = since.astimezone(UTC).replace(microsecond=0)
+            query["created"] = f">={since:%Y-%m-%dT%H:%M:%SZ}"
+        with self._asked("list the workflow runs of", READ_ACTIONS) as get:
+            _, found = get("/actions/runs", query)
+            runs = [_run(one) for one in found.members("workflow_runs")]
+        return [run for run in runs if since is None or run.created_at >= since][:limit]
 
     def run(self, number: int) -> Run:
         """Look at a run.
@@ -229,69 +220,67 @@ class GitHubRepository:
             GitHubAway: it may work later.
             GitHubRefused: it is gone, or the token may not see it.
         """
-        with self._asked(f"look at the workflow run {number} of", READ_ACTIONS) as repository:
-            return _run(repository.get_workflow_run(number))
+        with self._asked(f"look at the workflow run {number} of", READ_ACTIONS) as get:
+            return _run(get(f"/actions/runs/{number}")[1])
 
     @contextmanager
-    def _asked(self, doing: str, right: str) -> Iterator[Repository.Repository]:
+    def _asked(self, doing: str, right: str) -> Iterator[_Get]:
         with self._github.client(self.name, doing=doing, right=right) as client:
-            yield client.get_repo(self.name)
+
+            def get(path: str, query: _Query | None = None) -> tuple[Mapping[str, Any], GitHubJson]:
+                # PyGithub's objects fail in many ways on an answer that isn't GitHub's
+                headers, data = client.requester.requestJsonAndCheck(
+                    "GET", f"/repos/{self.name}{path}", parameters=dict(query or {})
+                )
+                return headers, GitHubJson(data)
+
+            try:
+                yield get
+            except NotGitHub as error:
+                raise GitHubRefused(
+                    f"could not {doing} {self.name}: the answer is not one of GitHub's API ({error}). Check its URL: "
+                    "https://api.github.com, or https://HOST/api/v3 of a GitHub Enterprise Server"
+                ) from None
 
     def _states(self) -> dict[str, str] | None:
         """Ask which workflows are switched off, by path; None where the token may not see that."""
+        states: dict[str, str] = {}
         try:
-            with self._asked("list the workflows of", READ_ACTIONS) as repository:
-                return {workflow.path: workflow.state for workflow in repository.get_workflows()}
+            with self._asked("list the workflows of", READ_ACTIONS) as get:
+                for page in range(1, MOST_PAGES + 1):
+                    _, found = get("/actions/workflows", {"per_page": PER_PAGE, "page": page})
+                    members = found.members("workflows")
+                    states |= {one.get("path", str): one.get("state", str) for one in members}
+                    if len(members) < PER_PAGE:
+                        break
         except GitHubRefused as error:
             if error.status in {403, 404}:
                 return None
             raise
-
-    def _workflow_paths(self, repository: Repository.Repository) -> list[str]:
-        from github import UnknownObjectException  # noqa: PLC0415 - with PyGithub, which its caller has loaded
-
-        try:
-            listed = repository.get_contents(WORKFLOWS, ref=repository.default_branch)
-        except UnknownObjectException:
-            return []
-        files = listed if isinstance(listed, list) else [listed]
-        return [file.path for file in files if file.type == "file" and file.path.endswith((".yml", ".yaml"))]
-
-    def _triggers(self, repository: Repository.Repository, path: str) -> Triggers:
-        file = repository.get_contents(path, ref=repository.default_branch)
-        if isinstance(file, list) or file.size > LARGEST_FILE or file.encoding != "base64":
-            return Triggers.unreadable("it is no file of at most 512 KiB")
-        try:
-            return Triggers.read(file.decoded_content.decode())
-        except UnicodeDecodeError:
-            return Triggers.unreadable("it is not UTF-8 text")
+        return states
 
 
-def read_time(text: str) -> datetime | None:
-    """Read a time as GitHub's header has it: `2026-12-31 23:59:59 UTC`, or with an offset such as `+0100`.
-
-    Returns:
-        None for anything else.
-    """
-    match = re.fullmatch(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) (UTC|[+-]\d{4})", text.strip())
-    if match is None:
-        return None
-    offset = "+0000" if match[2] == "UTC" else match[2]
+def _run(run: GitHubJson) -> Run:
     try:
-        return datetime.strptime(f"{match[1]} {offset}", "%Y-%m-%d %H:%M:%S %z").astimezone(UTC)
+        created = datetime.fromisoformat(run.get("created_at", str))
     except ValueError:
-        return None
-
-
-def _run(run: WorkflowRun.WorkflowRun) -> Run:
-    created = run.created_at
+        raise NotGitHub("created_at is no time") from None
     return Run(
-        id=run.id,
-        path=run.path.partition("@")[0],
-        event=run.event,
-        status=run.status,
-        conclusion=run.conclusion,
-        head_sha=run.head_sha,
-        created_at=created.replace(tzinfo=UTC) if created.tzinfo is None else created.astimezone(UTC),
-        url=run.html_url,
+        id=run.get("id", int),
+        path=run.get("path", str).partition("@")[0],
+        event=run.get("event", str),
+        status=run.get("status", str),
+        conclusion=run.get("conclusion", str, "") or None,
+        head_sha=run.get("head_sha", str),
+        created_at=created.replace(tzinfo=created.tzinfo or UTC).astimezone(UTC),
+        url=run.get("html_url", str),
     )
+
+
+def _triggers(file: GitHubJson) -> Triggers:
+    if file.get("size", int) > LARGEST_FILE or file.get("encoding", str) != "base64":
+        return Triggers.unreadable("it is no file of at most 512 KiB")
+    try:
+        return Triggers.read(base64.b64decode(file.get("content", str)).decode())
+    except ValueError:
+        return Triggers.unreadable("it is not UTF-8 text")

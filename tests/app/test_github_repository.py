@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from app.github import GitHub, GitHubAccess
 from app.github_answers import GitHubAway, GitHubRefused
-from app.github_repository import GitHubRepository, read_time
+from app.github_repository import GitHubRepository
+from app.github_token import read_time
 from app.workflow_triggers import Triggers
 from tests.github_api import Fault, GitHubApi
 from tests.github_state import READ, WRITE, Repository, Token
+from tests.verifier.loopback import Loopback, Reply
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -148,6 +150,29 @@ def test_an_outage_in_the_middle_is_one(api: GitHubApi) -> None:
     api.faults.append(Fault("GET", "/contents/", 502))
     with pytest.raises(GitHubAway, match="read the workflow files of acme/products"):
         repository_of(api).workflows()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "<html>a page</html>",
+        "",
+        b"\xff",
+        "null",
+        "12",
+        [],
+        {},
+        {"full_name": 1},
+        {"full_name": "acme/products", "default_branch": "main", "private": True, "permissions": [1]},
+        {"workflows": [1], "workflow_runs": [{"created_at": "now"}], "default_branch": "main"},
+    ],
+)
+def test_what_is_not_githubs_api_is_a_refusal_that_says_so(body: Any) -> None:
+    with Loopback(Reply(body=body)) as page:
+        repository = GitHubRepository(GitHub(GitHubAccess(page.url, SECRET)), "acme/products")
+        for ask in (repository.facts, repository.workflows, repository.runs):
+            with pytest.raises(GitHubRefused, match=r"not one of GitHub's API \(.*Check its URL"):
+                ask()
 
 
 @pytest.mark.parametrize(
