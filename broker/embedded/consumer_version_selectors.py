@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
-from broker.embedded.deployment_records import currently_deployed, currently_supported, find_environment
-from broker.embedded.deployment_tables import Environment
+from broker.embedded.deployment_records import current, find_environment
+from broker.embedded.deployment_tables import Deployment, Environment, Release
 from broker.embedded.pact_lists import latest_of_each
 from broker.embedded.pacts import on_branch, with_tag
 from broker.embedded.records import publications, session
@@ -112,9 +112,9 @@ def _in_environments(query: Select[Publication], selector: dict[str, Any]) -> li
     both = selector.get("deployedOrReleased") or not any(selector.get(name) for name in _DEPLOYMENT_FLAGS)
     states: list[tuple[Any, str, str]] = []
     if both or selector.get("deployed"):
-        states.append((currently_deployed(), "deployed in", "currently deployed to"))
+        states.append((current(Deployment), "deployed in", "currently deployed to"))
     if both or selector.get("released"):
-        states.append((currently_supported(), "released in", "released and supported in"))
+        states.append((current(Release), "released in", "released and supported in"))
     found = []
     for records, short, criterion in states:
         there: dict[str, list[int]] = {}

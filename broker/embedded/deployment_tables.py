@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from sqlalchemy import ForeignKey, Index, UniqueConstraint, text
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy.orm import Mapped, declared_attr, mapped_column, relationship
 
 from broker.embedded.tables import Base, Pacticipant, Version, now
 
@@ -34,7 +34,31 @@ class Environment(Base):
         return self.display_name or " ".join(word[:1].upper() + word[1:] for word in words)
 
 
-class Deployment(Base):
+class InEnvironment(Base):
+    """A version's being in an environment, from when it was recorded until it ended."""
+
+    __abstract__ = True
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    uuid: Mapped[str]
+    version_id: Mapped[int] = mapped_column(ForeignKey("versions.id", ondelete="CASCADE"), index=True)
+    environment_id: Mapped[int] = mapped_column(ForeignKey("environments.id", ondelete="CASCADE"), index=True)
+    created_at: Mapped[str] = mapped_column(default=now)
+    updated_at: Mapped[str | None]
+    ended_at: Mapped[str | None]
+
+    @declared_attr
+    def version(cls) -> Mapped[Version]:  # noqa: N805 - as declared_attr has it
+        """The version."""
+        return relationship()
+
+    @declared_attr
+    def environment(cls) -> Mapped[Environment]:  # noqa: N805 - as declared_attr has it
+        """The environment."""
+        return relationship()
+
+
+class Deployment(InEnvironment):
     """A version's being deployed to an environment, until another one replaces it or it is taken away.
 
     An application instance is one of several that run beside each other; each has its own version.
@@ -47,20 +71,11 @@ class Deployment(Base):
         _AUTOINCREMENT,
     )
 
-    id: Mapped[int] = mapped_column(primary_key=True)
-    uuid: Mapped[str]
-    version_id: Mapped[int] = mapped_column(ForeignKey("versions.id", ondelete="CASCADE"), index=True)
-    environment_id: Mapped[int] = mapped_column(ForeignKey("environments.id", ondelete="CASCADE"), index=True)
     application_instance: Mapped[str | None]
-    created_at: Mapped[str] = mapped_column(default=now)
-    updated_at: Mapped[str | None]
-    undeployed_at: Mapped[str | None]
-
-    version: Mapped[Version] = relationship()
-    environment: Mapped[Environment] = relationship()
+    ended_at: Mapped[str | None] = mapped_column("undeployed_at")
 
 
-class Release(Base):
+class Release(InEnvironment):
     """A version's being released to an environment, where it is in use until its support ends."""
 
     __tablename__ = "released_versions"
@@ -70,16 +85,7 @@ class Release(Base):
         _AUTOINCREMENT,
     )
 
-    id: Mapped[int] = mapped_column(primary_key=True)
-    uuid: Mapped[str]
-    version_id: Mapped[int] = mapped_column(ForeignKey("versions.id", ondelete="CASCADE"), index=True)
-    environment_id: Mapped[int] = mapped_column(ForeignKey("environments.id", ondelete="CASCADE"), index=True)
-    created_at: Mapped[str] = mapped_column(default=now)
-    updated_at: Mapped[str | None]
-    support_ended_at: Mapped[str | None]
-
-    version: Mapped[Version] = relationship()
-    environment: Mapped[Environment] = relationship()
+    ended_at: Mapped[str | None] = mapped_column("support_ended_at")
 
 
 class Label(Base):

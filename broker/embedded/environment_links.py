@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
-from broker.embedded.deployment_records import currently_deployed, currently_supported, environments
+from broker.embedded.deployment_records import current, environments
 from broker.embedded.deployment_tables import Deployment, Release
 from broker.embedded.hal import link, url
 from broker.embedded.records import session
@@ -24,9 +24,9 @@ def for_versions(versions: Sequence[Version]) -> dict[int, Links]:
     """Return where versions are deployed and released, and where that can be recorded, by the version's id."""
     ids = [version.id for version in versions]
     deployed, released = defaultdict(list), defaultdict(list)
-    for deployment in session().scalars(currently_deployed().where(Deployment.version_id.in_(ids))):
+    for deployment in session().scalars(current(Deployment).where(Deployment.version_id.in_(ids))):
         deployed[deployment.version_id].append(deployment)
-    for release in session().scalars(currently_supported().where(Release.version_id.in_(ids))):
+    for release in session().scalars(current(Release).where(Release.version_id.in_(ids))):
         released[release.version_id].append(release)
     known = environments()
     return {one.id: _for_version(one, deployed[one.id], released[one.id], known) for one in versions}
@@ -55,7 +55,7 @@ def _for_version(
 
 def for_pacticipant(pacticipant: Pacticipant) -> Links:
     """Return where versions of a pacticipant are deployed."""
-    query = currently_deployed().where(Version.pacticipant_id == pacticipant.id)
+    query = current(Deployment).where(Version.pacticipant_id == pacticipant.id)
     return {"pb:deployed-environments": [_deployed(one) for one in session().scalars(query)]}
 
 

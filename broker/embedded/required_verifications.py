@@ -51,7 +51,7 @@ def _deployed(pact: PactVersion) -> list[tuple[Version, str]]:
         select(Version, Environment.name)
         .join(Deployment, Deployment.version_id == Version.id)
         .join(Deployment.environment)
-        .where(Version.pacticipant_id == pact.provider_id, Deployment.undeployed_at.is_(None))
+        .where(Version.pacticipant_id == pact.provider_id, Deployment.ended_at.is_(None))
         .order_by(Deployment.id)
     )
     return [(version, f"deployed in {name}") for version, name in session().execute(query)]
@@ -62,7 +62,7 @@ def _released(pact: PactVersion) -> list[tuple[Version, str]]:
         select(Version, Environment.name)
         .join(Release, Release.version_id == Version.id)
         .join(Release.environment)
-        .where(Version.pacticipant_id == pact.provider_id, Release.support_ended_at.is_(None))
+        .where(Version.pacticipant_id == pact.provider_id, Release.ended_at.is_(None))
         .order_by(Release.id)
     )
     return [(version, f"released in {name}") for version, name in session().execute(query)]

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
-from broker.embedded.deployment_records import currently_deployed, currently_supported
-from broker.embedded.deployment_tables import Label
+from broker.embedded.deployment_records import current
+from broker.embedded.deployment_tables import Deployment, Label, Release
 from broker.embedded.pages.pacts import branches_of, by_version, latest_pacts
 from broker.embedded.pages.rendering import render
 from broker.embedded.records import pacticipant_named, session
@@ -52,7 +52,7 @@ def _environments(pacticipant: Pacticipant) -> list[dict[str, Any]]:
             "how": f"deployed ({one.application_instance})" if one.application_instance else "deployed",
             "since": one.created_at,
         }
-        for one in session().scalars(currently_deployed().where(of_it))
+        for one in session().scalars(current(Deployment).where(of_it))
     ]
     released = [
         {
@@ -61,7 +61,7 @@ def _environments(pacticipant: Pacticipant) -> list[dict[str, Any]]:
             "how": "released",
             "since": one.created_at,
         }
-        for one in session().scalars(currently_supported().where(of_it))
+        for one in session().scalars(current(Release).where(of_it))
     ]
     return sorted(deployed + released, key=lambda one: str(one["environment"]))
 
@@ -76,7 +76,7 @@ def _versions(pacticipant: Pacticipant) -> list[dict[str, Any]]:
     tags = by_version((row[0], row[1]) for row in session().execute(tagged))
     standing = [
         (one.version_id, one.environment.shown_name)
-        for query in (currently_deployed(), currently_supported())
+        for query in (current(Deployment), current(Release))
         for one in session().scalars(query.where(Version.pacticipant_id == pacticipant.id))
     ]
     environments = by_version(dict.fromkeys(standing))
