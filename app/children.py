@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from app.order import ENDS, READY
 from app.runs import Failure
+from app.storable import storable, storable_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -103,7 +104,7 @@ class Child:
                 ) from None
             if not line.endswith(b"\n"):
                 raise await self._ended()
-            event: dict[str, Any] = json.loads(line)
+            event: dict[str, Any] = storable(json.loads(line))
             if event["event"] in ENDS:
                 return event
             if event["event"] != READY:
@@ -133,7 +134,7 @@ class Child:
                 "engine-failed",
                 f"the process that verified {how} before it was done, so nothing is known about the contract",
                 retryable=True,
-                output="\n".join(self._errors),
+                output=storable_text("\n".join(self._errors)),
             )
         )
 

@@ -10,6 +10,7 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from app import runs
+from app.storable import storable_text
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -161,5 +162,5 @@ def _insert(
 
 
 def _text(text: str | None) -> str | None:
-    """Make a text fit for PostgreSQL, which takes no NUL, and not too long."""
-    return text and text[:2000].replace("\0", "\N{REPLACEMENT CHARACTER}")
+    """Make a text storable, and not too long."""
+    return text and storable_text(text[:2000])

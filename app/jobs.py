@@ -27,9 +27,8 @@ VERIFY = "verify"
 PUBLISH = "publish"
 STATUS = "status"
 
-RETRY_PRIORITY = -1
-"""A run that waits for its next attempt lets other runs of its provider go first: a job that is scheduled for later
-blocks those of the same lock and priority."""
+PRIORITY_SECONDS = 10
+"""Jobs that are scheduled within so many seconds of each other have the same priority."""
 
 # Only its SQL is used, on connections that are given to it; it is never opened.
 _app = procrastinate.App(connector=SyncPsycopgConnector())
@@ -42,10 +41,13 @@ def defer(
     queue: str,
     lock: str | None = None,
     wait: float = 0.0,
-    priority: int = 0,
     **arguments: Any,
 ) -> int:
     """Put a job into the queue, in the connection's transaction.
+
+    A job that is scheduled for later blocks those of the same lock and a lower priority, and later ones of the same.
+    So one that has to wait has a lower priority than all that don't, and the lower the longer it has to; when it is
+    due, `promote_due` gives it its place.
 
     Args:
         connection: commits it, or doesn't.
@@ -53,28 +55,26 @@ def defer(
         queue: `RUNS` or `CHORES`.
         lock: no two jobs with the same one run at once.
         wait: seconds before it may start.
-        priority: higher ones go first.
         arguments: of the task, in JSON.
 
     Returns:
         The job's id.
     """
+    due = datetime.now(UTC) + timedelta(seconds=wait) if wait > 0 else None
     deferrer = _app.configure_task(
         task,
         queue=queue,
         lock=lock,
-        priority=priority,
-        schedule_at=datetime.now(UTC) + timedelta(seconds=wait) if wait > 0 else None,
+        priority=0 if due is None else -int(due.timestamp() // PRIORITY_SECONDS),
+        schedule_at=due,
         connection=connection,
     )
     return deferrer.defer(**arguments)
 
 
-def defer_run(
-    connection: Connection[Any], run_id: UUID, lock: str | None, *, wait: float = 0.0, priority: int = 0
-) -> int:
+def defer_run(connection: Connection[Any], run_id: UUID, lock: str | None, *, wait: float = 0.0) -> int:
     """Put the job of a run into the queue; see `defer`."""
-    return defer(connection, VERIFY, queue=RUNS, lock=lock, wait=wait, priority=priority, run_id=str(run_id))
+    return defer(connection, VERIFY, queue=RUNS, lock=lock, wait=wait, run_id=str(run_id))
 
 
 def defer_publish(connection: Connection[Any], run_id: UUID, attempt: int, *, wait: float = 0.0) -> int:
@@ -88,18 +88,31 @@ def cancel(connection: Connection[Any], job_id: int) -> bool:
     Returns:
         Whether there was anything to cancel.
     """
-    return _app.job_manager.cancel_job_by_id(job_id, abort=True, connection=connection)
+    return _app.job_manager.cancel_job_by_id(job_id, abort=True, delete_job=True, connection=connection)
+
+
+def promote_due(connection: Connection[Any]) -> None:
+    """Give jobs that were scheduled for later, and are due, their place before those that came after them.
+
+    Without it, a provider that new runs keep busy would never get to a retry.
+    """
+    _execute(
+        connection,
+        "UPDATE procrastinate_jobs SET priority = 0 WHERE status = 'todo' AND priority < 0 "
+        "AND scheduled_at <= now()",
+    )
 
 
 def hasten(connection: Connection[Any], job_id: int) -> None:
-    """Have a job that is scheduled for later start now."""
-    _execute(
+    """Have a job start now, if it is scheduled for later."""
+    hastened = _execute(
         connection,
         "UPDATE procrastinate_jobs SET scheduled_at = NULL, priority = 0 WHERE id = %(job)s AND status = 'todo' "
         "AND scheduled_at IS NOT NULL",
         job=job_id,
     )
-    wake(connection, RUNS, job_id)
+    if hastened:
+        wake(connection, RUNS, job_id)
 
 
 def wake(connection: Connection[Any], queue: str, job_id: int = 0) -> None:
@@ -118,6 +131,7 @@ def lock_of(provider: str, *, parallel: bool) -> str | None:
     return None if parallel else f"provider {provider}"
 
 
-def _execute(connection: Connection[Any], query: LiteralString, **values: Any) -> None:
+def _execute(connection: Connection[Any], query: LiteralString, **values: Any) -> int:
+    """Execute a statement; gives the number of rows that it changed or found."""
     with connection.cursor(row_factory=dict_row) as cursor:
-        cursor.execute(query, values)
+        return cursor.execute(query, values).rowcount

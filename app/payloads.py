@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from app.storable import storable_text
+
 STARS = "**********"
 LONGEST = 8000
 
@@ -18,8 +20,7 @@ _SECRET_VALUE = re.compile(
 def readable(document: Any) -> Any:
     """Copy a JSON document without what may be a secret, and without what PostgreSQL's jsonb can't hold."""
     if isinstance(document, str):
-        text = document.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()
-        return _SECRET_VALUE.sub(STARS, text[:LONGEST])
+        return _SECRET_VALUE.sub(STARS, storable_text(document)[:LONGEST])
     if isinstance(document, dict):
         return {
             readable(name): STARS if _SECRET_NAME.search(name) and member else readable(member)

@@ -45,17 +45,21 @@ def recover(
             return 0, 0
         stalled = connection.execute(
             """
-            SELECT procrastinate_retry_job_v2(job.id, now(), NULL, NULL, NULL)
-            FROM procrastinate_jobs job LEFT JOIN procrastinate_workers worker ON worker.id = job.worker_id
-            WHERE job.status = 'doing' AND job.queue_name = ANY(%(queues)s)
-              AND NOT coalesce(job.worker_id = ANY(%(alive)s::bigint[]), false)
-              AND (worker.id IS NULL OR worker.last_heartbeat < now() - %(seconds)s * interval '1 second')
+            WITH stalled AS MATERIALIZED (
+                SELECT job.id
+                FROM procrastinate_jobs job LEFT JOIN procrastinate_workers worker ON worker.id = job.worker_id
+                WHERE job.status = 'doing' AND job.queue_name = ANY(%(queues)s)
+                  AND NOT coalesce(job.worker_id = ANY(%(alive)s::bigint[]), false)
+                  AND (worker.id IS NULL OR worker.last_heartbeat < now() - %(seconds)s * interval '1 second')
+                FOR UPDATE OF job SKIP LOCKED)  -- one that a late worker ends just now is not stalled, nor an error
+            SELECT procrastinate_retry_job_v2(id, now(), NULL, NULL, NULL) FROM stalled
             """,
             {"queues": [jobs.RUNS, jobs.CHORES], "seconds": stalled_seconds, "alive": alive},
         ).rowcount
         if stalled:
             jobs.wake(connection, jobs.RUNS)
             jobs.wake(connection, jobs.CHORES)
+        jobs.promote_due(connection)
         return stalled, _adopt(connection, lock_of)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import deque
 from datetime import UTC, datetime
 
+from app.storable import storable_text
+
 
 class RunLog:
     """Lines with the time of day in UTC.
@@ -28,6 +30,7 @@ class RunLog:
 
     def repeat(self, line: str) -> None:
         """Add a line of an earlier log, which has its time."""
+        line = storable_text(line)
         size = len(line.encode()) + 1
         self.changed = True
         if not self._tail and self._head_size + size <= self._half:

@@ -17,6 +17,7 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from app import jobs
+from app.storable import storable_text
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -83,11 +84,11 @@ class Failure:
 
 
 def key_of(provider: str, dispatch: Dispatch) -> str:
-    """Give what is the same for dispatches that ask for the same: provider, pact and commit.
+    """Give what is the same for dispatches that ask for the same: provider, pact, commit and its branch.
 
     One that is passed on counts as a whole: nothing of it may get lost.
     """
-    asked = json.dumps([provider, dispatch.pact_url, dispatch.sha])
+    asked = json.dumps([provider, dispatch.pact_url, dispatch.sha, dispatch.branch])
     if dispatch.client_payload is not None:
         asked += json.dumps([dispatch.event_type, dispatch.client_payload])
     return hashlib.sha256(asked.encode()).hexdigest()
@@ -109,8 +110,8 @@ def request(
         INSERT INTO runs (id, key, provider, repository, event_type, reason, pact_url, consumer, sha, branch, status)
         VALUES (%(id)s, %(key)s, %(provider)s, %(repository)s, %(event_type)s, %(reason)s, %(pact_url)s, %(consumer)s,
                 %(sha)s, %(branch)s, 'waiting')
-        ON CONFLICT (key) WHERE status = 'waiting' DO UPDATE SET branch = coalesce(excluded.branch, runs.branch)
-        RETURNING id, job_id, retry_at IS NOT NULL
+        ON CONFLICT (key) WHERE status = 'waiting' DO UPDATE SET retry_at = NULL
+        RETURNING id, job_id
         """,
         {
             "id": run_id,
@@ -126,9 +127,9 @@ def request(
         },
     ).fetchone()
     assert row is not None  # noqa: S101 - the statement always returns one
-    found, job_id, scheduled = row
+    found, job_id = row
     if found != run_id:
-        if scheduled and job_id is not None:
+        if job_id is not None:
             jobs.hasten(connection, job_id)
         return found, True
     if dispatch.client_payload is not None:
@@ -246,7 +247,7 @@ def not_published(connection: Connection[Any], run: Run, error: str, *, wait: fl
             "id": run.id,
             "attempt": run.attempt,
             "publishing": "refused" if wait is None else "pending",
-            "error": error,
+            "error": storable_text(error),
         },
     )
     if done.rowcount and wait is not None:
@@ -267,15 +268,16 @@ def fail(connection: Connection[Any], run: Run, failure: Failure) -> None:
     connection.execute(
         """
         UPDATE runs SET status = 'finished', finished_at = now(), outcome = 'error', error = %(message)s,
-            error_kind = %(kind)s, error_output = %(output)s
+            error_kind = %(kind)s, error_output = %(output)s,
+            publishing = CASE publishing WHEN 'pending' THEN 'none' ELSE publishing END
         WHERE id = %(id)s AND attempt = %(attempt)s AND status = 'running'
         """,
         {
             "id": run.id,
             "attempt": run.attempt,
-            "message": failure.message,
+            "message": storable_text(failure.message),
             "kind": failure.kind,
-            "output": failure.output or None,
+            "output": storable_text(failure.output) or None,
         },
     )
 
@@ -293,34 +295,33 @@ def try_again(
         lock: its provider's.
 
     Returns:
-        False if there is no need: a run that was asked for meanwhile will answer the same, or this attempt is not the
-        latest one. The former finishes this run.
+        False if there is no need: a run that was asked for meanwhile will answer the same, this one was cancelled
+        meanwhile, or this attempt is not the latest one. The first two end this run.
     """
-    message = failure.message if failure else None
+    message = storable_text(failure.message) if failure else None
     try:
         with connection.transaction():
             done = connection.execute(
                 """
                 UPDATE runs SET status = 'waiting', error = %(message)s, error_kind = %(kind)s,
-                    error_output = %(output)s, outcome = NULL,
+                    error_output = %(output)s, outcome = CASE publishing WHEN 'pending' THEN outcome END,
                     retry_at = CASE WHEN %(wait)s > 0 THEN now() + %(wait)s * interval '1 second' END
-                WHERE id = %(id)s AND attempt = %(attempt)s AND status = 'running'
+                WHERE id = %(id)s AND attempt = %(attempt)s AND status = 'running' AND NOT cancel_requested
                 """,
                 {
                     "id": run.id,
                     "attempt": run.attempt,
                     "message": message,
                     "kind": failure.kind if failure else None,
-                    "output": failure.output or None if failure else None,
+                    "output": storable_text(failure.output) or None if failure else None,
                     "wait": wait,
                 },
             )
             if not done.rowcount:
+                # one that waits is cancelled at once: others may join it until then, and must not be lost
+                cancelled(connection, run.id)
                 return False
-            job_id = jobs.defer_run(
-                connection, run.id, lock, wait=wait, priority=jobs.RETRY_PRIORITY if wait else 0
-            )
-            _set_job(connection, run.id, job_id)
+            _set_job(connection, run.id, jobs.defer_run(connection, run.id, lock, wait=wait))
     except UniqueViolation:
         fail(
             connection,
@@ -365,8 +366,11 @@ def cancelled(connection: Connection[Any], run_id: UUID) -> bool:
         Whether it was: one that is stopped because its worker stops wasn't.
     """
     done = connection.execute(
-        "UPDATE runs SET status = 'cancelled', finished_at = now() WHERE id = %(id)s AND status = 'running' "
-        "AND cancel_requested",
+        """
+        UPDATE runs SET status = 'cancelled', finished_at = now(),
+            publishing = CASE publishing WHEN 'pending' THEN 'none' ELSE publishing END
+        WHERE id = %(id)s AND status = 'running' AND cancel_requested
+        """,
         {"id": run_id},
     )
     return bool(done.rowcount)
@@ -387,7 +391,7 @@ def keep_log(connection: Connection[Any], run_id: UUID, text: str) -> None:
     connection.execute(
         "INSERT INTO run_logs (run_id, text) VALUES (%(id)s, %(text)s) "
         "ON CONFLICT (run_id) DO UPDATE SET text = excluded.text",
-        {"id": run_id, "text": text.replace("\0", "\N{REPLACEMENT CHARACTER}")},
+        {"id": run_id, "text": storable_text(text)},
     )
 
 

@@ -276,7 +276,6 @@ def _queue(connection: Connection[Any], status: StoredStatus, *, wait: float = 0
         queue=jobs.CHORES,
         lock=status.lock,
         wait=wait,
-        priority=jobs.RETRY_PRIORITY if wait else 0,
         status_id=status.id,
     )
     connection.execute(

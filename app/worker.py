@@ -313,7 +313,7 @@ class Worker:
             return None
         publishable = verification["outcome"] != "error" and bool(verification["provider_version"])
         run_log.add(f"Outcome: {verification['outcome']}" + (f": {error['message']}" if error else ""))
-        kept = await self._change(run.id, runs.verified, run, _storable(verification), publish=publishable)
+        kept = await self._change(run.id, runs.verified, run, verification, publish=publishable)
         log.info("verified", outcome=verification["outcome"], seconds=round(verification["duration"], 3))
         if kept is None:
             log.warning("another worker has taken this run up: its outcome is not kept")
@@ -459,14 +459,3 @@ def _note(run_log: RunLog, event: dict[str, Any]) -> None:
 def _finish_and_keep_log(connection: Connection[Any], run: Run, text: str) -> None:
     runs.keep_log(connection, run.id, text)
     runs.finish(connection, run)
-
-
-def _storable(value: Any) -> Any:
-    """Make JSON fit for PostgreSQL, whose jsonb takes neither NUL nor half a surrogate pair."""
-    if isinstance(value, str):
-        return value.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()
-    if isinstance(value, dict):
-        return {_storable(name): _storable(member) for name, member in value.items()}
-    if isinstance(value, list | tuple):
-        return [_storable(member) for member in value]
-    return value

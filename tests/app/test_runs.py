@@ -1,278 +1,195 @@
-"""Runs of every kind of provider, on one receiver that all of these tests share: real processes all the way."""
+"""The states of a run, one after another and against each other: a real database, and no worker."""
 
 from __future__ import annotations
 
-import sys
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+import psycopg
 import pytest
 
-from tests.app.broker_records import count_results, publish, results
-from tests.app.origin import Origin
-from tests.pacts import interaction, pact
-from tests.processes import EmbeddedBroker
-from tests.receiver import API_TOKEN, ReceiverProcess, configuration
-from tests.system.running import PROVIDER, ROOT, scripted_provider
+from app import jobs, runs
+from app.dispatch import Dispatch
+from app.recovery import recover
+from app.run_log import RunLog
+from app.runs import Failure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
+    from uuid import UUID
 
-VERSION = "3f2c9d1e5a7b8c9d0e1f2a3b4c5d6e7f8a9b0c1d"
-RUNNING = {"version": VERSION, "branch": "main", "health_path": "/health"}
-GOOD = interaction("a thing", "/things/1", body={"id": 1, "name": "thing"})
-BROKEN = interaction("a thing", "/things/1", body={"id": 2})
+    from psycopg import Connection
 
+    from app.runs import Run
 
-@pytest.fixture(scope="module")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedBroker]:
-    with EmbeddedBroker(tmp_path_factory.mktemp("broker")) as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("receiver")
-
-
-@pytest.fixture(scope="module")
-def origin(folder: Path) -> Origin:
-    return Origin(folder / "git" / "checkout")
-
-
-@pytest.fixture(scope="module")
-def server(
-    folder: Path, origin: Origin, broker: EmbeddedBroker, module_database_url: str
-) -> Iterator[ReceiverProcess]:
-    with scripted_provider() as url:
-        asked = {"version_url": f"{url}/things/7", "version_pointer": "/id", "health_path": "/health"}
-        checkout = {"url": origin.url, "command": f"{sys.executable} provider.py"}
-        secretive: dict[str, Any] = {
-            "command": f"sh -c 'echo it is $GREETING; exec {PROVIDER}'",
-            "environment": {"GREETING": {"env": "THE_SECRET"}},
-        }
-        comes_back = f"sh -c 'test -e {folder / 'up'} && exec {PROVIDER}'"
-        providers: dict[str, dict[str, Any]] = {
-            "Running": {"base_url": url, **RUNNING},
-            "Asked": {"base_url": url, **asked},
-            "Down": {"base_url": "http://127.0.0.1:1", "wait": 0.1, **RUNNING},
-            "Started": {"command": PROVIDER, **RUNNING},
-            "Beside": {"command": PROVIDER, **RUNNING},
-            "Secretive": {**secretive, **RUNNING},
-            "ComesBack": {"command": comes_back, "wait": 5.0, **RUNNING},
-            "Checkout": {"checkout": checkout, "health_path": "/health"},
-        }
-        config = configuration(
-            broker.url,
-            *({"name": name, "repository": f"acme/{name}", **values} for name, values in providers.items()),
-            worker={"retry_seconds": [0.3, 0.3]},
-            server={"processes": 1},
-        )
-        with ReceiverProcess(
-            folder,
-            config,
-            database_url=module_database_url,
-            environment={"THE_SECRET": "never-to-be-seen"},
-        ) as started:
-            yield started
-
-
-class Asked:
-    """Dispatches of one test, to one provider, and the runs that come of them."""
-
-    def __init__(self, server: ReceiverProcess, broker: EmbeddedBroker, provider: str, test: str) -> None:
-        self._server = server
-        self._broker = broker
-        self._provider = provider
-        self._test = test
-
-    def publish(self, what: dict[str, Any], consumer: str = "C") -> str:
-        """Publish a pact; gives its URL."""
-        return publish(self._broker, pact(what, provider=self._provider), f"{self._test}-{consumer}")
-
-    def dispatch(self, pact_url: str, **payload: Any) -> None:
-        """Dispatch it."""
-        answer = self._server.dispatch(pact_url, repository=f"acme/{self._provider}", **payload)
-        assert answer.status_code == 204, answer.text
-
-    def runs(self) -> list[dict[str, Any]]:
-        """Give this test's runs with this provider, oldest first."""
-        return self._server.rows(
-            "SELECT * FROM runs WHERE provider = %s AND consumer LIKE %s ORDER BY created_at, id",
-            self._provider,
-            f"{self._test}-%",
-        )
-
-    def done(self, number: int = 1) -> list[dict[str, Any]]:
-        """Wait until there are so many runs and all of them are done; gives them, oldest first."""
-
-        def found() -> list[dict[str, Any]] | None:
-            runs = self.runs()
-            return runs if [run["status"] for run in runs] == ["finished"] * number else None
-
-        runs: list[dict[str, Any]] = self._server.wait_until(found, f"{number} runs are done")
-        return runs
+LOCK = "provider P"
+AWAY = Failure("provider-not-ready", "the provider is away", retryable=True)
+PASSED = {"outcome": "passed", "provider_version": "1", "interactions": []}
 
 
 @pytest.fixture
-def asked(request: pytest.FixtureRequest, server: ReceiverProcess, broker: EmbeddedBroker) -> Any:
-    """Makes an `Asked` for a provider."""
-    return lambda provider: Asked(server, broker, provider, request.node.name[:60])
+def database(database_url: str) -> Iterator[Connection[Any]]:
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        yield connection
 
 
-def log_of(server: ReceiverProcess, run: dict[str, Any]) -> str:
-    [log] = server.rows("SELECT text FROM run_logs WHERE run_id = %s", run["id"])
-    return str(log["text"])
+def dispatch(number: int = 1, *, sha: str | None = None, branch: str | None = None) -> Dispatch:
+    pact = f"http://broker.example.org/pacts/provider/P/consumer/C/version/{number}"
+    return Dispatch("acme/p", "pact_changed", pact, sha, branch)
 
 
-def test_a_dispatch_becomes_a_result_in_the_broker(
-    asked: Any, server: ReceiverProcess, broker: EmbeddedBroker
+def request(database: Connection[Any], asked: Dispatch) -> UUID:
+    return runs.request(database, "P", asked, reason="dispatched", lock=LOCK)[0]
+
+
+def begin(database: Connection[Any], run_id: UUID) -> Run:
+    """Start an attempt as a worker does."""
+    waiting = stored(database, run_id)
+    assert waiting.job_id is not None
+    run = runs.begin(database, run_id, waiting.job_id, "worker")
+    assert run is not None
+    return run
+
+
+def stored(database: Connection[Any], run_id: UUID) -> Run:
+    run = runs.get(database, run_id)
+    assert run is not None
+    return run
+
+
+def end_job(database: Connection[Any], run: Run) -> None:
+    """Take the job of an attempt out of the queue, as is done when it ends."""
+    database.execute("DELETE FROM procrastinate_jobs WHERE id = %s", [run.job_id])
+
+
+def next_run(database: Connection[Any]) -> UUID | None:
+    """Take the next job of the queue; gives its run."""
+    worker = database.execute("SELECT worker_id FROM procrastinate_register_worker_v1()").fetchone()
+    assert worker is not None
+    row = database.execute(
+        "SELECT (args->>'run_id')::uuid FROM procrastinate_fetch_job_v2(%s, %s)", [[jobs.RUNS], worker[0]]
+    ).fetchone()
+    return None if row is None else row[0]
+
+
+def look(database: Connection[Any]) -> tuple[int, int]:
+    return recover(database, stalled_seconds=10, lock_of=lambda _: LOCK, alive=[])
+
+
+def test_a_dispatch_never_joins_a_run_that_is_being_cancelled(database: Connection[Any]) -> None:
+    run = begin(database, request(database, dispatch()))
+    runs.cancel(
+        database, run.id
+    )  # and before its worker hears of that, the attempt comes to nothing by itself
+
+    assert not runs.try_again(database, run, AWAY, wait=600, lock=LOCK)
+
+    assert stored(database, run.id).status == "cancelled"
+    assert request(database, dispatch()) != run.id
+
+
+def test_a_run_that_is_handed_back_after_its_verification_keeps_its_outcome(
+    database: Connection[Any],
 ) -> None:
-    provider = asked("Running")
-    good, broken = provider.publish(GOOD, "good"), provider.publish(BROKEN, "broken")
-    provider.dispatch(good)
-    provider.dispatch(broken)
-    passed, failed = provider.done(2)
+    run = begin(database, request(database, dispatch()))
+    assert runs.verified(database, run, PASSED, publish=True)
 
-    assert (passed["outcome"], failed["outcome"]) == ("passed", "failed")
-    recorded = results(broker, good)
-    assert recorded is not None
-    assert (recorded["success"], recorded["providerApplicationVersion"]) == (True, VERSION)
-    assert passed["result_url"] == recorded["_links"]["self"]["href"]
-    assert (passed["consumer_version"], passed["interactions"]) == ("1", 1)
-    recorded = results(broker, broken)
-    assert recorded is not None
-    assert recorded["success"] is False
-    assert failed["attempt"] == 1  # a broken contract doesn't heal
-    assert "failed: a thing" in log_of(server, failed)
+    assert runs.try_again(database, run, None, wait=0, lock=LOCK)
+
+    again = begin(database, run.id)
+    assert (again.outcome, again.publishing) == ("passed", "pending")
 
 
-def test_a_run_has_a_page_for_people(asked: Any, server: ReceiverProcess) -> None:
-    provider, down = asked("Running"), asked("Down")
-    provider.dispatch(provider.publish(interaction("<script>alert(1)</script>", "/things/1", body={"id": 2})))
-    down.dispatch(down.publish(GOOD))
-    [failed] = provider.done()
-    [unknown] = down.done()
+def test_a_run_that_is_given_up_has_nothing_left_to_publish(database: Connection[Any]) -> None:
+    run = begin(database, request(database, dispatch()))
+    assert runs.verified(database, run, PASSED, publish=True)
 
-    def get(run_id: Any, password: str | None = API_TOKEN) -> Any:
-        auth = ("me", password) if password else None
-        return server.session.get(f"{server.url}/runs/{run_id}", auth=auth, timeout=30)
+    runs.fail(database, run, Failure("given-up", "given up"))
 
-    page, other = get(failed["id"]), get(unknown["id"])
-    assert get(failed["id"], None).headers["WWW-Authenticate"].startswith("Basic ")
-    assert get(failed["id"], "wrong-password").status_code == 401
-    assert get("00000000-0000-0000-0000-000000000000").status_code == 404
-    assert page.status_code == 200
-    assert "Failed: 1 of 1 interaction" in page.text
-    assert "&lt;script&gt;alert(1)" in page.text
-    assert "<script" not in page.text
-    assert "Published, confirmed" in page.text
-    assert 'http-equiv="refresh"' not in page.text
-    assert "did not become ready" in other.text
+    end_job(database, run)
+    assert look(database) == (0, 0)
+    ended = stored(database, run.id)
+    assert (ended.status, ended.outcome, ended.publishing) == ("finished", "error", "none")
 
 
-def test_a_provider_that_is_started_is_stopped_again_and_its_secrets_are_hidden(
-    asked: Any, server: ReceiverProcess
+def test_each_branch_of_a_commit_gets_its_result(database: Connection[Any]) -> None:
+    of_main, of_feature = (
+        request(database, dispatch(sha="abcdef1", branch=branch)) for branch in ("main", "feature")
+    )
+    assert [stored(database, run_id).branch for run_id in (of_main, of_feature)] == ["main", "feature"]
+    assert request(database, dispatch(sha="abcdef1", branch="main")) == of_main
+
+
+def test_a_run_that_is_asked_for_again_does_not_wait_any_longer(database: Connection[Any]) -> None:
+    run = begin(database, request(database, dispatch()))
+    runs.try_again(database, run, AWAY, wait=600, lock=LOCK)
+    end_job(database, run)
+    assert next_run(database) is None
+
+    assert request(database, dispatch()) == run.id
+
+    assert stored(database, run.id).retry_at is None
+    assert next_run(database) == run.id
+
+
+def test_a_cancelled_run_leaves_no_job_behind(database: Connection[Any]) -> None:
+    runs.cancel(database, request(database, dispatch()))
+    assert database.execute("SELECT * FROM procrastinate_jobs").fetchall() == []
+
+
+def test_what_no_database_can_hold_is_kept_readable(database: Connection[Any]) -> None:
+    run = begin(database, request(database, dispatch()))
+    run_log = RunLog(1000)
+    run_log.add("half \ud800 a pair, and \0")
+    runs.keep_log(database, run.id, run_log.text())
+    runs.fail(database, run, Failure("provider-died", "it said \0", output="\0\ud800"))
+
+    ended = stored(database, run.id)
+    assert (ended.error, ended.error_output) == ("it said \ufffd", "\ufffd?")
+    assert runs.log_of(database, run.id).endswith("half ? a pair, and \ufffd")
+
+
+def test_a_retry_waits_for_no_other_that_is_due_later(database: Connection[Any]) -> None:
+    late, soon = (begin(database, request(database, dispatch(number))) for number in (1, 2))
+    runs.try_again(database, late, AWAY, wait=600, lock=LOCK)
+    runs.try_again(database, soon, AWAY, wait=30, lock=LOCK)
+    for run in (late, soon):
+        end_job(database, run)
+
+    pass_time(database, seconds=31)
+
+    assert next_run(database) == soon.id
+
+
+def test_a_retry_lets_others_go_first_until_it_is_due(database: Connection[Any]) -> None:
+    retried = begin(database, request(database, dispatch(1)))
+    runs.try_again(database, retried, AWAY, wait=30, lock=LOCK)
+    end_job(database, retried)
+    first, second = (request(database, dispatch(number)) for number in (2, 3))
+
+    assert next_run(database) == first
+    end_job(database, stored(database, first))
+    pass_time(database, seconds=31)
+    look(database)
+
+    assert next_run(database) == retried.id
+    end_job(database, stored(database, retried.id))
+    assert next_run(database) == second
+
+
+def test_a_job_that_ends_while_it_is_taken_for_lost_is_no_failure(
+    database: Connection[Any], database_url: str
 ) -> None:
-    provider = asked("Secretive")
-    provider.dispatch(provider.publish(GOOD))
-    [run] = provider.done()
-
-    assert run["outcome"] == "passed"
-    log = log_of(server, run)
-    assert "provider: listening on" in log
-    assert "provider: it is ***" in log
-    assert "never-to-be-seen" not in log + server.output()
-    assert not [child for child in server.descendants() if "sh -c" in " ".join(child.cmdline())]
+    request(database, dispatch())
+    assert next_run(database) is not None
+    database.execute("UPDATE procrastinate_workers SET last_heartbeat = now() - interval '1 minute'")
+    database.execute("SET lock_timeout = '2s'")
+    with psycopg.connect(database_url) as late_worker:
+        late_worker.execute("DELETE FROM procrastinate_jobs")
+        assert look(database) == (0, 0)
 
 
-def test_an_outage_of_the_provider_is_tried_again_and_published_as_nothing(
-    asked: Any, broker: EmbeddedBroker
-) -> None:
-    provider = asked("Down")
-    url = provider.publish(GOOD)
-    provider.dispatch(url)
-    [run] = provider.done()
-
-    assert (run["outcome"], run["error_kind"], run["attempt"]) == ("error", "provider-not-ready", 3)
-    assert results(broker, url) is None
-
-
-def test_a_provider_that_comes_back_is_verified_after_all(asked: Any, folder: Path) -> None:
-    provider = asked("ComesBack")
-    url = provider.publish(GOOD)
-    provider.dispatch(url)
-    # a provider that ends at once can't be waited for, and isn't tried again
-    [run] = provider.done()
-    assert (run["outcome"], run["error_kind"]) == ("error", "provider-died")
-    (folder / "up").touch()
-    provider.dispatch(url)
-    _, run = provider.done(2)
-
-    assert run["outcome"] == "passed"
-
-
-def test_another_version_than_the_one_asked_for_is_an_error_and_nothing_is_published(
-    asked: Any, broker: EmbeddedBroker
-) -> None:
-    provider = asked("Running")
-    url = provider.publish(GOOD)
-    provider.dispatch(url, sha="0" * 40)
-    provider.dispatch(url, sha=VERSION[:10])
-    other, same = provider.done(2)
-
-    assert (other["outcome"], other["error_kind"]) == ("error", "other-version")
-    assert "0" * 40 in other["error"]
-    assert VERSION in other["error"]
-    assert same["outcome"] == "passed"
-    assert count_results(broker, url) == 1
-
-
-def test_the_version_is_what_the_provider_says(asked: Any) -> None:
-    provider = asked("Asked")
-    provider.dispatch(provider.publish(GOOD))
-    [run] = provider.done()
-
-    assert (run["outcome"], run["provider_version"]) == ("passed", "7")
-
-
-def test_the_dispatched_commit_is_checked_out_verified_and_published_for(
-    asked: Any, origin: Origin, broker: EmbeddedBroker
-) -> None:
-    source = (ROOT / "tests" / "scripted_provider.py").read_text(encoding="utf-8")
-    good = origin.commit({"provider.py": source})
-    newer = origin.commit({"provider.py": source.replace('"name": "thing"', '"name": 7')})
-    provider = asked("Checkout")
-    url = provider.publish(GOOD)
-    provider.dispatch(url, sha=good, branch="release")
-    provider.dispatch(url)
-    provider.dispatch(url, sha="0" * 40)
-    runs = provider.done(3)
-
-    assert [(run["outcome"], run["provider_version"]) for run in runs] == [
-        ("passed", good),
-        ("failed", newer),
-        ("error", None),
-    ]
-    assert (runs[0]["provider_branch"], runs[2]["error_kind"]) == ("release", "no-such-commit")
-    matrix = broker.get(f"/matrix/provider/Checkout/consumer/{runs[0]['consumer']}").json()["matrix"]
-    recorded = {
-        row["provider"]["version"]["number"]: row["verificationResult"]["success"]
-        for row in matrix
-        if row["verificationResult"]
-    }
-    assert recorded == {good: True, newer: False}
-
-
-def test_runs_of_one_provider_are_never_at_once_and_others_are(asked: Any) -> None:
-    provider, other = asked("Started"), asked("Beside")
-    for number in range(3):
-        provider.dispatch(provider.publish(GOOD, f"{number}"))
-    other.dispatch(other.publish(GOOD))
-    mine, [beside] = provider.done(3), other.done()
-
-    assert {run["outcome"] for run in (*mine, beside)} == {"passed"}
-    for earlier, later in pairwise(mine):
-        assert earlier["finished_at"] <= later["started_at"]
-    assert beside["started_at"] < mine[-1]["started_at"]
+def pass_time(database: Connection[Any], *, seconds: float) -> None:
+    """Have what is scheduled come nearer."""
+    database.execute(
+        "UPDATE procrastinate_jobs SET scheduled_at = scheduled_at - %s * interval '1 second'", [seconds]
+    )
