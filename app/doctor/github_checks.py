@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from broker.triggered_webhooks import Triggered
 
 TOKEN = "PACT_DISPATCH_GITHUB_TOKEN"  # noqa: S105 - the name of one
+GIVEN = "the token that was given"
 SOON = timedelta(days=14)
 """A token that expires within this is warned of."""
 SKEW = timedelta(minutes=1)
@@ -115,13 +116,13 @@ def check_token(state: PactState, look: GitHubLook, target: Target, *, now: date
             todo = "make a new token (Contents: write), and give it to the broker's secret or to the webhook"
             status = Status.UNKNOWN if _delivered(state) else Status.BROKEN
             return Check(
-                "github-token", status, f"{TOKEN}: GitHub answers 401: it is wrong, revoked or expired", todo
+                "github-token", status, f"{GIVEN}: GitHub answers 401: it is wrong, revoked or expired", todo
             )
         return _unseen("github-token", error)
     until = facts.token.expires
     if until is None:
-        return Check("github-token", Status.OK, f"{TOKEN} is valid; GitHub names no date on which it expires")
-    return _expiry(f"{TOKEN} is valid until {until:%Y-%m-%d}", until, now)
+        return Check("github-token", Status.OK, f"{GIVEN} is valid; GitHub names no date on which it expires")
+    return _expiry(f"{GIVEN} is valid until {until:%Y-%m-%d}", until, now)
 
 
 def check_repository(state: PactState, look: GitHubLook, target: Target) -> Check:
@@ -134,7 +135,7 @@ def check_repository(state: PactState, look: GitHubLook, target: Target) -> Chec
         facts = look.facts(target)
     except GitHubFailed as error:
         if error.status == 404 and not _delivered(state):
-            said = f"GitHub shows no {name} to {TOKEN}: there is none, or the token may not see it"
+            said = f"GitHub shows no {name} to {GIVEN}: there is none, or the token may not see it"
             todo = "check the name in the webhook's URL; the webhook's token needs Contents: write for it"
             return Check(link, Status.BROKEN, said, todo)
         return _unseen(link, error)
@@ -159,7 +160,7 @@ def _problem(state: PactState, facts: RepositoryFacts, target: Target) -> tuple[
         )
     if facts.may_dispatch is False and not _delivered(state):
         return (
-            f"{TOKEN} may not dispatch to {facts.full_name}",
+            f"{GIVEN} may not dispatch to {facts.full_name}",
             "give it Contents: write (a classic token: the scope repo), if it is the one that the webhook uses",
         )
     return None
@@ -313,7 +314,7 @@ def _unseen(link: str, error: GitHubFailed) -> Check:
         link,
         Status.UNKNOWN,
         str(error),
-        f"{TOKEN} needs Contents: read and Actions: read, and GitHub must answer",
+        f"{GIVEN} needs Contents: read and Actions: read, and GitHub must answer",
     )
 
 

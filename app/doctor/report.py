@@ -52,18 +52,22 @@ def write_text(report: Report, hide: Callable[[str], str], stream: TextIO) -> No
     def line(text: str) -> str:
         return one_line(_text(text, hide))
 
+    first = report.first_broken
     for chain in report.chains:
         stream.write(f"{line(_title(chain))}\n")
+        said = ""
         for check in chain.checks:
             stream.write(f"  {check.status:<8} {check.id:<{_ID_WIDTH}} {line(check.found)}\n")
-            if check.status is Status.UNKNOWN and check.todo:
-                stream.write(f"  {'':<8} {'':<{_ID_WIDTH}} to look at it: {line(check.todo)}\n")
+            last = first is not None and check is first[1]  # what to do about it is said at the end
+            if check.status is not Status.OK and check.todo not in {"", said} and not last:
+                what = "to look at it" if check.status is Status.UNKNOWN else "to do"
+                stream.write(f"  {'':<8} {'':<{_ID_WIDTH}} {what}: {line(check.todo)}\n")
+                said = check.todo
         stream.write("\n")
     if report.left_out:
         stream.write(
             f"{report.left_out} more pacts were not looked at: ask for them by --consumer and --version\n\n"
         )
-    first = report.first_broken
     if first is not None:
         chain, check = first
         where = f" ({line(_title(chain))})" if chain.case and len(report.chains) > 1 else ""

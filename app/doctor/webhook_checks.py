@@ -161,9 +161,9 @@ def _failed(state: PactState, one: Triggered) -> Check:
         )
         answer, meaning = said, f"{explain(execution)} ".lstrip()
     when = f" at {last.at}" if last and last.at else ""
-    again = f"; {left} attempts to go" if left else "; it is not tried again"
+    again = f"{left} to go" if left else "it is not tried again"
     test = f"pact-dispatch webhooks test {one.webhook_uuid}"
-    found = f"{one.event} to {redacted_urls(host)} {answer}{when}, attempt {count}{again}"
+    found = f"{one.event} to {redacted_urls(host)} {answer}{when} (attempt {count}; {again})"
     if state.complete:
         return Check(
             "delivery",
