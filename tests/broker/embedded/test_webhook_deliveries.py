@@ -296,6 +296,28 @@ def test_a_deleted_webhook_delivers_nothing_more_and_its_logs_stay(
     assert texts[1] == "Webhook was deleted before it was delivered\n"
 
 
+@pytest.mark.parametrize("path", ["/slow", "/slow/to-fail"])
+def test_a_webhook_deleted_amid_a_delivery_delivers_that_and_no_more(
+    tmp_path: Path, pact: dict[str, Any], target: Target, path: str
+) -> None:
+    target.status = 200 if path == "/slow" else 500
+    with EmbeddedBroker(tmp_path, *FAST) as broker:
+        hook = create(broker, webhook(f"{target.url}{path}"))
+        broker.publish(pact, "1")
+        target.wait_for(1)
+        (delivery,) = wait_for(broker, all_are("not_run"))
+        assert broker.request("DELETE", f"/webhooks/{hook['uuid']}").status_code == 204
+        target.answer_the_slow()
+        until(lambda: len(logs(broker, delivery)) == 2)
+        until(lambda: pending(broker) == 0)
+        texts = [one["logs"] for one in logs(broker, delivery)]
+        assert broker.log.read_text() == ""
+    assert texts[0] == "Webhook was deleted before it was delivered\n"
+    last = "Successfully executed webhook" if path == "/slow" else "Webhook execution failed after 1 attempts"
+    assert last in texts[1]
+    assert len(target.received) == 1
+
+
 def test_each_publication_is_delivered_once_to_each_webhook(
     tmp_path: Path, pact: dict[str, Any], target: Target
 ) -> None:

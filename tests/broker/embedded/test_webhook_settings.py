@@ -3,13 +3,73 @@
 from __future__ import annotations
 
 import pytest
+import requests
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from urllib3.util import parse_url
 
 from broker.embedded.webhook_settings import WebhookSettings
+from broker.embedded.webhook_template import Template, render
 
 OPEN = WebhookSettings(
     hosts=("127.0.0.1", "*.example.org", "::1"), schemes=("http", "https"), methods=("POST", "PUT")
 )
 INVALID = ["is not a valid URL eg. http://example.org"]
+
+PIECES = st.sampled_from(
+    [
+        *(
+            "http://",
+            "HTTPS://",
+            "good.example.org",
+            "Evil.net",
+            "127.0.0.1",
+            "[::1]",
+            "${pactbroker.x}",
+            "${",
+            "}",
+        ),
+        *(
+            "@",
+            ":",
+            "/",
+            "//",
+            "\\",
+            "?",
+            "#",
+            "%2f",
+            "%40",
+            "%",
+            "..",
+            ".",
+            "80",
+            "x",
+            "\t",
+            " ",
+            "é",
+            "。",
+            "[",
+            "]",
+        ),
+    ]
+)
+TEXTS = st.lists(PIECES, max_size=8).map("".join)
+URLS = TEXTS | st.builds(
+    "{}{}".format, st.sampled_from(["http://127.0.0.1", "https://good.example.org"]), TEXTS
+)
+
+
+@settings(max_examples=2000, derandomize=True, database=None, deadline=None)
+@given(url=URLS, value=TEXTS)
+def test_what_is_allowed_goes_to_a_listed_host_whatever_the_values_are(url: str, value: str) -> None:
+    if OPEN.mistakes_in_url(url):
+        return
+    rendered = render(Template("POST", url, {}), {"pactbroker.x": value}).url
+    if OPEN.mistakes_in_url(rendered):
+        return
+    sent = parse_url(requests.Request("POST", rendered).prepare().url or "")
+    assert sent.auth is None
+    assert sent.host in {"127.0.0.1", "[::1]"} or (sent.host or "").endswith(".example.org")
 
 
 @pytest.mark.parametrize(
@@ -65,6 +125,9 @@ def test_no_variable_may_be_in_the_host(url: str) -> None:
         "https://example.org/",
         "http://evil.net/?x=.example.org",
         "http://127.0.0.1.evil.net/",
+        "http://127.0.0.1./",
+        "http://2130706433/",
+        "http://[::ffff:127.0.0.1]/",
         "http://localhost/",
     ],
 )
