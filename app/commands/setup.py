@@ -30,9 +30,8 @@ The steps, each with what was found, what was done, and what to do if it can't b
   test       the broker sends it once, with the latest pact: a real dispatch
   workflow   a workflow on the default branch listens to it, and is switched on
   run        with --wait: the run that the test started appears, and succeeds
-With --target receiver the first one is:
+With --target receiver the first one is this, and there is no workflow:
   receiver   it is up, and knows the token and the repository
-and the last two aren't.
 """
 
 EPILOG = """\
@@ -41,6 +40,7 @@ the token is taken from the environment or from a file, never from the command l
                 (--wait: and Actions: read). A workflow's own GITHUB_TOKEN lives for an hour: it won't do
   for --target receiver    PACT_DISPATCH_RECEIVER_TOKEN: one of its PACT_DISPATCH_TOKENS, without NAME:
   each also as ..._FILE, the file that it stands in, or by --token-file
+  --wait with --target receiver asks the receiver's API: PACT_DISPATCH_API_TOKEN is one of its PACT_DISPATCH_API_TOKENS
 
 examples:
   see what there is and what would be done:
@@ -154,7 +154,7 @@ def _run(options: argparse.Namespace) -> int:
     try:
         asked = wanted.read(options, os.environ)
         access = broker_access.access_of(options, os.environ)
-        redaction = Redaction([asked.token, access.password, access.token])
+        redaction = Redaction([asked.token, asked.api_token, access.password, access.token])
         with BrokerClient(access, retry_time=RETRY_SECONDS, on_retry=say) as client:
             code = command.run(asked, client, redaction, as_json=options.json, progress=say)
         sys.stdout.flush()

@@ -170,7 +170,7 @@ class BrokerSteps:
             again = self._write_again()
             execution = self._webhooks.execute(self._webhook.uuid)
         done = f"{again}The broker sent it, and got {_answer(execution)}."
-        facts = {"status": execution.status}
+        facts = {"status": execution.status, "delivery": execution.answer_headers.get("x-github-request-id")}
         if execution.success:
             return TEST.ended(
                 State.OK, found=found, done=f"{done} {explain(execution)}", warnings=warnings, facts=facts

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from app.github import GitHub, GitHubAccess
 from app.github_repository import GitHubRepository
-from app.setup import broker_steps, github_steps, receiver_steps, rendering
+from app.setup import broker_steps, github_steps, receiver_run, receiver_steps, rendering
 from app.setup.broker_steps import BrokerSteps
 from app.setup.github_steps import GitHubSteps
+from app.setup.receiver_run import ReceiverRun
 from app.setup.step import State
 from app.setup.wanted import GITHUB
 
@@ -52,7 +53,11 @@ class Setup:
         else:
             broker = BrokerSteps(self._wanted, client)
             ready = self._take(receiver_steps.RECEIVER, lambda: receiver_steps.receiver(self._wanted))
-            self._in_broker(broker, ready, lambda: broker.secret(None))
+            tested = self._in_broker(broker, ready, lambda: broker.secret(None))
+            seconds, api_token = self._wanted.wait_seconds, self._wanted.api_token
+            if seconds is not None and api_token is not None:
+                run = ReceiverRun(self._wanted.base_url, api_token, tested.facts.get("delivery"))
+                self._take(receiver_run.RUN, lambda: run.wait(seconds, progress), tested.is_well)
         problem = rendering.first_problem(self.steps)
         if problem is None:
             return DONE

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from app.github import DISPATCH_RIGHT
 from app.github_answers import GitHubAway, GitHubRefused
+from app.setup.looks import looks
 from app.setup.step import Kind, State
 
 if TYPE_CHECKING:
@@ -22,8 +21,6 @@ WORKFLOW = Kind("workflow", "The workflow on the default branch")
 RUN = Kind("run", "The run that the test started")
 
 SOON = timedelta(days=14)
-POLL_SECONDS = (0.5, 1.0, 2.0, 5.0)
-"""Between two looks at the runs; the last one stays."""
 
 _HOW_TO_MAKE_ONE = (
     "Make a fine-grained token at GitHub (Settings, Developer settings, Personal access tokens) for {repository} "
@@ -129,11 +126,9 @@ class GitHubSteps:
             seconds: how long, at most.
             progress: is told of each change.
         """
-        deadline, said = time.monotonic() + seconds, ""
+        said, problem = "", ""
         run: Run | None = None
-        pause, number = threading.Event(), 0
-        problem = ""
-        while True:
+        for _ in looks(seconds):
             try:
                 run = self._new_run() if run is None else self._repository.run(run.id)
                 problem = ""
@@ -148,11 +143,7 @@ class GitHubSteps:
             now = problem or ("no run yet" if run is None else f"run {run.id} of {run.path}: {run.status}")
             if now != said:
                 progress(said := now)
-            left = deadline - time.monotonic()
-            if left <= 0:
-                return self._too_late(run, seconds, problem)
-            pause.wait(min(POLL_SECONDS[min(number, len(POLL_SECONDS) - 1)], left))
-            number += 1
+        return self._too_late(run, seconds, problem)
 
     @property
     def _branch(self) -> str:

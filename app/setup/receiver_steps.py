@@ -11,6 +11,8 @@ from app.setup.step import Kind, State
 from broker.reason import innermost
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from app.setup.step import Step
     from app.setup.wanted import Wanted
 
@@ -37,6 +39,19 @@ def receiver(wanted: Wanted) -> Step:
             to_do="Start it (pact-dispatch serve), or mend --receiver-url, and run it again. The broker must reach it "
             "too.",
         )
+
+
+def token_or_nothing(
+    token: str | None,
+) -> Callable[[requests.PreparedRequest], requests.PreparedRequest]:
+    """Give requests a token to send, or none; it would take a password of ~/.netrc otherwise."""
+
+    def authorize(request: requests.PreparedRequest) -> requests.PreparedRequest:
+        if token is not None:
+            request.headers["Authorization"] = f"Bearer {token}"
+        return request
+
+    return authorize
 
 
 def _asked(session: requests.Session, wanted: Wanted) -> Step:
@@ -94,18 +109,12 @@ def _not_a_receiver(url: str, status: int) -> Step:
 
 
 def _status(session: requests.Session, method: str, url: str, token: str | None = None) -> int:
-    def authorize(request: requests.PreparedRequest) -> requests.PreparedRequest:
-        """Send the token or nothing; without this, requests would take a password of ~/.netrc."""
-        if token is not None:
-            request.headers["Authorization"] = f"Bearer {token}"
-        return request
-
     with session.request(
         method,
         url,
         headers={"User-Agent": USER_AGENT},
         json={} if method == "POST" else None,
-        auth=authorize,
+        auth=token_or_nothing(token),
         timeout=TIMEOUT_SECONDS,
         allow_redirects=False,
         stream=True,

@@ -22,6 +22,7 @@ TOKENS = {
     RECEIVER: ("PACT_DISPATCH_RECEIVER_TOKEN",),
 }
 """Variables that the token may stand in, by target; the first that is set."""
+API_TOKEN = "PACT_DISPATCH_API_TOKEN"  # noqa: S105 - the name of one
 LONGEST_TOKEN = 1024
 
 
@@ -40,6 +41,7 @@ class Wanted:
         webhook: as it should be.
         plan: change nothing.
         wait_seconds: how long a triggered run is waited for; None: not at all.
+        api_token: that lets the receiver's API be asked for the run; None where it isn't.
     """
 
     target: str
@@ -52,6 +54,7 @@ class Wanted:
     webhook: Webhook = field(repr=False)
     plan: bool
     wait_seconds: float | None
+    api_token: str | None = field(default=None, repr=False)
 
     @property
     def holder(self) -> str:
@@ -104,6 +107,7 @@ def read(options: argparse.Namespace, environment: Mapping[str, str]) -> Wanted:
         ),
         plan=options.plan,
         wait_seconds=options.wait,
+        api_token=_api_token(options, environment),
     )
 
 
@@ -120,8 +124,6 @@ def _check_combination(options: argparse.Namespace) -> None:
         raise UsageError("--github-url is for --target github")
     if not receives and options.receiver_url:
         raise UsageError("--receiver-url is for --target receiver")
-    if receives and options.wait is not None:
-        raise UsageError("--wait is for --target github: what the receiver made of it, its history shows")
     if options.plan and options.wait is not None:
         raise UsageError("--wait is no part of --plan: nothing is sent that a run could come of")
     if options.token_in_webhook and options.secret:
@@ -153,10 +155,7 @@ def _token(options: argparse.Namespace, environment: Mapping[str, str]) -> str:
         token = _read_file(options.token_file)
     else:
         for source in names:
-            try:
-                token = secret(source, environment)
-            except ConfigurationError as error:
-                raise UsageError(str(error)) from error
+            token = _variable(source, environment)
             if token:
                 break
     if not token:
@@ -167,6 +166,29 @@ def _token(options: argparse.Namespace, environment: Mapping[str, str]) -> str:
             f"there is no token for the broker to dispatch with: put {what} into {' or '.join(names)}, or into a file "
             f"({names[0]}_FILE, --token-file). It is not taken from the command line, which others can see"
         )
+    return _checked(token, source)
+
+
+def _api_token(options: argparse.Namespace, environment: Mapping[str, str]) -> str | None:
+    if options.target != RECEIVER or options.wait is None:
+        return None
+    token = _variable(API_TOKEN, environment)
+    if token is None:
+        raise UsageError(
+            f"--wait asks the receiver's API for the run: put one of its PACT_DISPATCH_API_TOKENS into {API_TOKEN} "
+            f"(or its file into {API_TOKEN}_FILE)"
+        )
+    return _checked(token, API_TOKEN)
+
+
+def _variable(name: str, environment: Mapping[str, str]) -> str | None:
+    try:
+        return secret(name, environment)
+    except ConfigurationError as error:
+        raise UsageError(str(error)) from error
+
+
+def _checked(token: str, source: str) -> str:
     token = token.strip()
     if not (token.isascii() and token.isprintable() and " " not in token and len(token) <= LONGEST_TOKEN):
         raise UsageError(f"{source}: a token is printable ASCII without spaces, and this one isn't")

@@ -16,10 +16,11 @@ from tests.faulty_broker import Fault as BrokerFault
 from tests.faulty_broker import FaultyBroker
 from tests.github_api import Fault, GitHubApi
 from tests.github_state import READ, WRITE, Repository, Token
+from tests.pacts import interaction, pact
 from tests.processes import BIN, EmbeddedBroker
+from tests.receiver import API_TOKEN, ReceiverProcess, configuration
 from tests.receiver import TOKEN as RECEIVER_TOKEN
-from tests.receiver import ReceiverProcess, configuration
-from tests.system.running import ROOT, environment
+from tests.system.running import ROOT, environment, scripted_provider
 from tests.verifier.loopback import Loopback, Reply, closed_port
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ class Setup:
             "PACT_BROKER_PASSWORD": PASSWORD,
             "GITHUB_TOKEN": TOKEN,
             "PACT_DISPATCH_RECEIVER_TOKEN": RECEIVER_TOKEN,
+            "PACT_DISPATCH_API_TOKEN": API_TOKEN,
         }
 
     def __call__(self, *arguments: str, output: tuple[str, ...] = ("--json",), **variables: str) -> Done:
@@ -89,7 +91,7 @@ class Setup:
             env=used,
         )
         assert "Traceback" not in done.stderr, done.stderr
-        for secret in (TOKEN, OTHER_TOKEN, PASSWORD, RECEIVER_TOKEN):
+        for secret in (TOKEN, OTHER_TOKEN, PASSWORD, RECEIVER_TOKEN, API_TOKEN):
             assert secret not in done.stdout + done.stderr
         return Done(done.returncode, done.stdout, done.stderr)
 
@@ -571,6 +573,10 @@ def test_a_receiver_is_set_up_and_takes_the_test(
         assert setup().code == 0
         assert kept(broker) == before
 
+        late = setup("--wait", "0.2")
+        assert late.code == 1
+        assert re.match(r"It has not ended within 0.2 s: run \S+ is waiting", late.steps["run"]["found"])
+
         wrong = setup(PACT_DISPATCH_RECEIVER_TOKEN="a-token-of-somebody-else")
         assert wrong.code == 1
         assert "PACT_DISPATCH_TOKENS" in wrong.steps["receiver"]["to_do"]
@@ -578,6 +584,31 @@ def test_a_receiver_is_set_up_and_takes_the_test(
         assert unknown.code == 1
         assert "knows no provider with the repository acme/nothing" in unknown.steps["receiver"]["found"]
         assert kept(broker) == before
+
+
+def test_the_run_of_a_receiver_is_waited_for(tmp_path: Path, database_url: str) -> None:
+    good = interaction("a thing", "/things/1", body={"id": 1, "name": "thing"})
+    running = {"version": "3f2c9d1", "branch": "main", "health_path": "/health"}
+    with EmbeddedBroker(tmp_path, *OPEN) as own, scripted_provider() as provider:
+        own.publish(pact(good, provider="Products"), "1.0.0", "main")
+        config = configuration(own.url, {"base_url": provider, **running}, server={"processes": 1})
+        with ReceiverProcess(tmp_path, config, database_url=database_url) as receiver:
+            setup = Setup(own.url, "--target", "receiver", "--receiver-url", receiver.url, "--wait", "50")
+            passed = setup()
+            assert passed.code == 0, passed.out
+            assert (passed.states["run"], passed.steps["run"]["outcome"]) == ("ok", "passed")
+            assert passed.steps["run"]["result_url"].startswith(own.url)
+
+            refused = setup(PACT_DISPATCH_API_TOKEN="a-token-of-somebody-else")
+            assert refused.code == 1
+            assert "PACT_DISPATCH_API_TOKENS" in refused.steps["run"]["to_do"]
+
+            broken = interaction("a thing", "/things/1", body={"id": 2})
+            own.publish(pact(broken, provider="Products"), "2.0.0", "main")
+            failed = setup()
+            assert failed.code == 1
+            assert failed.steps["run"]["outcome"] == "failed"
+            assert "the contract is broken" in failed.steps["run"]["to_do"]
 
 
 def test_a_receiver_that_is_not_there_or_none_is_told_apart(broker: EmbeddedBroker) -> None:
@@ -616,6 +647,11 @@ def test_a_receiver_that_is_not_there_or_none_is_told_apart(broker: EmbeddedBrok
         (("--secret", "a-b"), {}, "--secret 'a-b' is not a secret's name"),
         (("--secret", "a", "--token-in-webhook"), {}, "two places"),
         (("--plan", "--wait"), {}, "--wait is no part of --plan"),
+        (
+            ("--target", "receiver", "--receiver-url", "http://x", "--wait"),
+            {"PACT_DISPATCH_API_TOKEN": ""},
+            "PACT_DISPATCH_API_TOKEN",
+        ),
         (("--wait", "-1"), {}, "is no number of seconds"),
         (("--token-file", "/nowhere/token"), {}, "/nowhere/token can't be read"),
         ((), {"GITHUB_TOKEN": ""}, "PACT_DISPATCH_GITHUB_TOKEN or GITHUB_TOKEN"),
