@@ -161,12 +161,16 @@ class BrokerClient:
         return "/".join([str(self.origin), *(quote(segment, safe="") for segment in segments)])
 
     def links(self, document: Any, rel: str) -> list[str]:
-        """Find all links of a HAL document that have a relation, as absolute URLs; none where there are none."""
+        """Find all links of a HAL document that have a relation, as absolute URLs; none where there are none.
+
+        Raises:
+            UnexpectedAnswer: one of them is no URL.
+        """
         links = document.get("_links") if isinstance(document, dict) else None
         found = links.get(rel) if isinstance(links, dict) else None
         each = found if isinstance(found, list) else [found]
         hrefs = [one["href"] for one in each if isinstance(one, dict) and isinstance(one.get("href"), str)]
-        return [urljoin(str(self.origin) + "/", href) for href in hrefs]
+        return [_absolute(str(self.origin) + "/", href) for href in hrefs]
 
     def link(self, document: Any, rel: str, **parameters: str) -> str | None:
         """Find a link of a HAL document, its template filled in, each value percent-encoded.
@@ -178,6 +182,7 @@ class BrokerClient:
 
         Raises:
             OffOrigin: a value is `.` or `..`, which no encoding keeps from being resolved on the way.
+            UnexpectedAnswer: the link is no URL.
         """
         links = document.get("_links") if isinstance(document, dict) else None
         found = links.get(rel) if isinstance(links, dict) else None
@@ -189,7 +194,7 @@ class BrokerClient:
         for name, value in parameters.items():
             _check_segment(value, name)
             href = href.replace("{" + name + "}", quote(value, safe=""))
-        return urljoin(str(self.origin) + "/", href)
+        return _absolute(str(self.origin) + "/", href)
 
     def _with_retries(self, method: str, url: str, body: Mapping[str, Any] | None) -> Answer:
         waits = self.waits()
@@ -208,7 +213,7 @@ class BrokerClient:
                 target = response.headers.get("Location") if response.is_redirect else None
                 if target is None:
                     return self._read(method, url, response)
-                target = urljoin(url, target)
+                target = _absolute(url, target)
                 if not self.origin.contains(target):
                     raise UnexpectedAnswer(
                         f"{url} redirects to {shown_url(target)}, which is not on the broker's origin "
@@ -280,7 +285,7 @@ class BrokerClient:
             raise refused(refusal(method, url, response, content, self._access), status=status)
         location = response.headers.get("Location")
         if location is not None:
-            location = urljoin(url, location)
+            location = _absolute(url, location)
         version = response.headers.get("X-Pact-Broker-Version")
         if not content.strip():
             return Answer(url, status, location, None, version)
@@ -324,6 +329,18 @@ def _retry_after(response: requests.Response) -> float | None:
         return Retry().parse_retry_after(value)
     except HTTPError:
         return None
+
+
+def _absolute(base: str, link: str) -> str:
+    """Make a link absolute.
+
+    Raises:
+        UnexpectedAnswer: it is no URL.
+    """
+    try:
+        return urljoin(base, link)
+    except ValueError as error:
+        raise UnexpectedAnswer(f"{shown_url(base)} gives a link that can't be read as a URL") from error
 
 
 def _check_segment(value: str, name: str) -> None:

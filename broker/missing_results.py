@@ -69,7 +69,10 @@ class MissingResult:
 
 def content_of(pact_url: str) -> str | None:
     """Give the broker's id of a pact's content, where the URL names it."""
-    match = _CONTENT.search(urlsplit(pact_url).path)
+    try:
+        match = _CONTENT.search(urlsplit(pact_url).path)
+    except ValueError:  # no URL
+        return None
     return match["content"] if match else None
 
 

@@ -6,6 +6,7 @@ import json
 import re
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from broker.webhooks import Execution
 
@@ -36,7 +37,7 @@ def execution_of(attempt: Attempt) -> Execution:
             continue
         said = info[1]
         if not line and (match := _SENT.match(said)):
-            line = match[1]
+            line = match[1] if _is_url(match[1].partition(" ")[2]) else ""
         elif not has_answer and _ANSWERED.match(said):
             has_answer = True
         elif match := _HEADER.fullmatch(said):
@@ -55,6 +56,14 @@ def execution_of(attempt: Attempt) -> Execution:
         error=attempt.error,
         logs=attempt.logs,
     )
+
+
+def _is_url(text: str) -> bool:
+    try:
+        urlsplit(text)
+    except ValueError:
+        return False
+    return True
 
 
 def hides_answers(attempt: Attempt) -> bool:

@@ -21,6 +21,8 @@ TOKEN = "PACT_DISPATCH_GITHUB_TOKEN"  # noqa: S105 - the name of one
 GIVEN = "the token that was given"
 SOON = timedelta(days=14)
 """A token that expires within this is warned of."""
+GITHUB_BEGAN = 2008
+"""Nothing was delivered to it before this year."""
 SKEW = timedelta(minutes=1)
 """How far the clocks of broker and GitHub may be apart, and how long a run may take to show."""
 
@@ -323,4 +325,5 @@ def _time(text: str | None) -> datetime | None:
         found = datetime.fromisoformat(text or "")
     except ValueError:
         return None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+    found = found if found.tzinfo else found.replace(tzinfo=UTC)
+    return found if found.year >= GITHUB_BEGAN else None

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from app.doctor.check import Case
 from broker.errors import BrokerError, NotFound, UnexpectedAnswer
@@ -176,7 +176,7 @@ class PactState:
     def _sent_to(self, webhook: Webhook) -> str:
         url = webhook.request.url
         for name, value in (("consumerName", self.case.consumer), ("providerName", self.case.provider)):
-            url = url.replace("${pactbroker." + name + "}", value)
+            url = url.replace("${pactbroker." + name + "}", quote(value, safe=""))
         return url
 
 
@@ -270,10 +270,13 @@ def document_at(client: BrokerClient, url: str) -> dict[str, Any] | None:
 
 
 def _asks(webhook: Webhook) -> bool:
-    body = webhook.request.body
-    text = body if isinstance(body, str) else json.dumps(body)
-    path = urlsplit(webhook.request.url).path
-    return path.endswith("/dispatches") or "${pactbroker.pactUrl}" in text + webhook.request.url
+    request = webhook.request
+    try:
+        path = urlsplit(request.url).path
+    except ValueError:  # no URL: nothing is ever sent there
+        return False
+    text = request.body if isinstance(request.body, str) else json.dumps(request.body)
+    return path.endswith("/dispatches") or "${pactbroker.pactUrl}" in text + request.url
 
 
 def _named(document: Any, rel: str) -> str | None:

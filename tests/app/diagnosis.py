@@ -17,7 +17,7 @@ from tests.receiver import API_TOKEN, wait_until
 from tests.system.running import environment
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 GITHUB_TOKEN = "ghp_0123456789abcdefSECRET"
 RECEIVER_TOKEN = "a-token-of-the-broker"
@@ -166,11 +166,26 @@ class Patient:
 
         wait_until(done, f"deliveries are {status}")
 
-    def diagnose(self, *options: str, as_json: bool = True, **variables: str) -> Done:
-        """Ask the doctor about version 1.0.0, and see that nothing was changed and nothing but GET was sent."""
+    def diagnose(
+        self,
+        *options: str,
+        as_json: bool = True,
+        distort: Callable[[bytes], bytes] = bytes,
+        **variables: str,
+    ) -> Done:
+        """Ask the doctor about version 1.0.0, and see that nothing was changed and nothing but GET was sent.
+
+        Args:
+            options: of the command.
+            as_json: the report as JSON.
+            distort: changes what the broker answers.
+            variables: of the environment.
+        """
         asked = ("--consumer", self.consumer, "--version", "1.0.0", "--provider", self.provider)
         with FaultyBroker(self.broker.url) as between:
-            between.rewrite = lambda body: body.replace(self.broker.url.encode(), between.url.encode())
+            between.rewrite = lambda body: distort(
+                body.replace(self.broker.url.encode(), between.url.encode())
+            )
             before = dump(self.broker)
             done = doctor(
                 between.url,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import TYPE_CHECKING, Any
@@ -553,6 +554,54 @@ def test_a_broker_that_answers_nonsense_is_told_of(document: Any) -> None:
     with Loopback(lambda _: Reply(200, document)) as target:
         done = doctor(target.url, "--provider", "P")
     assert (done.code, done.first) == (3, "broker")
+
+
+NONSENSE: tuple[Any, ...] = (
+    None,
+    1,
+    "",
+    "http://[",
+    "\x1b[2J" * 1000,
+    [],
+    {},
+    [[]],
+    {"a": None},
+    {"name": "\u0000"},
+    True,
+)
+
+
+@pytest.mark.parametrize("kind", ["links", "members"])
+def test_whatever_the_broker_answers_is_no_crash(with_github: Patient, kind: str) -> None:
+    with_github.publish()
+    with_github.wait_until_delivered()
+    chosen = random.Random(kind)
+
+    def distort(body: bytes) -> bytes:
+        try:
+            document = json.loads(body)
+        except ValueError:
+            return body
+        return json.dumps(_distorted(document, chosen, kind)).encode()
+
+    for _ in range(6):
+        done = with_github.diagnose(as_json=False, distort=distort)
+        assert done.code in {0, 1, 3}, done
+        assert "\x1b" not in done.out
+
+
+def _distorted(value: Any, chosen: random.Random, kind: str) -> Any:
+    """Put nonsense into one of twenty places: the targets of links, or anything else."""
+    if isinstance(value, list):
+        return [_distorted(one, chosen, kind) for one in value]
+    if not isinstance(value, dict):
+        return value
+    changed = {}
+    for name, member in value.items():
+        fits = name == "href" if kind == "links" else name not in {"href", "_links"}
+        nonsense = fits and chosen.random() < 0.05
+        changed[name] = chosen.choice(NONSENSE) if nonsense else _distorted(member, chosen, kind)
+    return changed
 
 
 def _uuids(patient: Patient, url: str) -> list[str]:

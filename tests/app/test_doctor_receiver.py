@@ -160,6 +160,19 @@ def test_a_receiver_that_refuses_the_last_dispatch_is_the_first_broken_link(
     assert "422" in done.found
 
 
+def test_a_later_dispatch_that_was_refused_is_not_taken_for_this_pacts(
+    tmp_path: Path, database_url: str, patient: Patient
+) -> None:
+    with receiver(tmp_path, database_url, patient, f"http://127.0.0.1:{closed_port()}") as server:
+        treat(patient, server)
+        server.wait_for_runs()
+        patient.wait_until_delivered()
+        assert server.dispatch("http://127.0.0.1:9/pacts/provider/P/consumer/C/latest").status_code == 422
+        done = patient.diagnose()
+    assert done.first == "receiver-runs"
+    assert done.statuses["receiver-deliveries"] == "warning"
+
+
 def test_a_webhook_that_sends_elsewhere_is_told_by_the_receiver(
     tmp_path: Path, database_url: str, patient: Patient, provider: str
 ) -> None:
@@ -222,8 +235,8 @@ def test_hostile_answers_of_a_receiver_are_bounded_and_escaped(patient: Patient,
         patient.add_webhook(f"{target.url}/repos/{REPOSITORY}/dispatches", secret="receiverToken")
         patient.publish(document=GOOD)
         patient.wait_until_delivered()
-        variables = {"PACT_DISPATCH_API_TOKEN": API_TOKEN}
-        done = patient.diagnose("--receiver-url", target.url, as_json=False, **variables)
+        patient.variables = {"PACT_DISPATCH_API_TOKEN": API_TOKEN}
+        done = patient.diagnose("--receiver-url", target.url, as_json=False)
     assert done.code == 1
     assert "\x1b" not in done.out
     assert len(done.out) < 20_000
