@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
-from flask import Response, current_app, request
+from flask import Response, current_app, g, request
 
 HAL_JSON = "application/hal+json;charset=utf-8"
 
@@ -24,8 +24,10 @@ def is_host(host: str) -> bool:
 
 def base_url() -> str:
     """Return the URL that links start with: the one given at start, else the request's own host."""
-    configured: str | None = current_app.config["BASE_URL"]
-    return configured or f"http://{request.host}"
+    if "base_url" not in g:  # asked for with each link, of which an answer may have thousands
+        g.base_url = current_app.config["BASE_URL"] or f"http://{request.host}"
+    known: str = g.base_url
+    return known
 
 
 def encode(name: str) -> str:

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sqlalchemy import select
-from sqlalchemy.orm import defer, joinedload
+from sqlalchemy.orm import contains_eager, defer, joinedload
+from sqlalchemy.orm.attributes import set_committed_value
 
 from broker.embedded.matrix_query import LatestBy
-from broker.embedded.records import MOST_IN_A_QUERY, publications, session, with_names
+from broker.embedded.records import MOST_IN_A_QUERY, publications, session
 from broker.embedded.tables import PactVersion, Publication, VerificationResult, Version
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Select
 
     from broker.embedded.matrix_selection import Selected
+    from broker.embedded.tables import Pacticipant
 
 
 @dataclass(frozen=True)
@@ -63,11 +65,27 @@ def _between(consumers: list[Selected], providers: list[Selected], latest_by: La
     if None not in by_version and len(by_version) <= MOST_IN_A_QUERY:
         pacts = pacts.where(Version.id.in_(by_version))
     results = _results(pacts, providers)
-    for publication in session().scalars(with_names(pacts)):
+    loaded = (contains_eager(Publication.consumer_version), contains_eager(Publication.pact_version))
+    for publication in session().scalars(pacts.options(*loaded)):
         verified = results[publication.pact_version_id]
+        _name(publication, verified, consumers[0].pacticipant, providers[0].pacticipant)
         for consumer in by_version[None] + by_version[publication.consumer_version_id]:
             for provider, result in _verifications(providers, verified, latest_by):
                 yield Row(consumer, provider, publication, result)
+
+
+def _name(
+    publication: Publication,
+    verified: Iterable[VerificationResult],
+    consumer: Pacticipant,
+    provider: Pacticipant,
+) -> None:
+    """Set the two pacticipants, which are known: the database needn't be asked for them with each row."""
+    set_committed_value(publication.consumer_version, "pacticipant", consumer)
+    set_committed_value(publication.pact_version, "consumer", consumer)
+    set_committed_value(publication.pact_version, "provider", provider)
+    for result in verified:
+        set_committed_value(result.provider_version, "pacticipant", provider)
 
 
 def _verifications(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -119,6 +120,8 @@ class _Server(BaseApplication):
         self._deliveries = Deliveries(self._database, self._vault, settings.webhooks)
         app.on_triggered = self._deliveries.wake
         self._deliveries.start()
+        # What is there for good needn't be looked through at each collection: a list of thousands causes several.
+        gc.freeze()
         return app
 
     def _close(self, _arbiter: Any, _worker: Any) -> None:
