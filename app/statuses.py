@@ -160,6 +160,7 @@ class Statuses:
         """
         with pool.connection() as connection:
             status = _to_set(connection, status_id)
+            began = _time(connection)
         if status is None:
             return
         fields = {"run": str(status.run_id), "repository": status.repository, "state": status.state}
@@ -186,8 +187,9 @@ class Statuses:
             log.warning("commit status not set", error=str(error), retry_in=wait, **fields)
         else:
             with pool.connection() as connection:
+                _wait_for_others(connection, status)
                 _finish(connection, status, "set", None)
-                _set_newer_again(connection, status)
+                _set_newest_again(connection, status, began)
             log.info("commit status set", sha=status.sha, context=status.context, **fields)
 
     def _wait(self, status: StoredStatus, error: GitHubFailed) -> float | None:
@@ -239,21 +241,49 @@ def _finish(
     )
 
 
-def _set_newer_again(connection: Connection[Any], status: StoredStatus) -> None:
-    """Have the newest status set once more, if it was set before this one.
+def _time(connection: Connection[Any]) -> datetime:
+    """Give the database's time."""
+    row = connection.execute("SELECT clock_timestamp()").fetchone()
+    assert row is not None  # noqa: S101 - the statement always returns one
+    moment: datetime = row[0]
+    return moment
 
-    Their lock rules that out, unless this worker was frozen meanwhile and taken for dead.
+
+def _wait_for_others(connection: Connection[Any], status: StoredStatus) -> None:
+    """Wait until nobody else notes that a status of the same commit and context was set: then the last one sees all."""
+    connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%(lock)s, 0))", {"lock": status.lock})
+
+
+def _set_newest_again(connection: Connection[Any], status: StoredStatus, began: datetime) -> None:
+    """Have the newest status set once more, if GitHub may have got an older one after it.
+
+    Their lock rules that out, unless a worker was frozen meanwhile and taken for dead.
+
+    Args:
+        connection: of the transaction that has noted that `status` was set.
+        status: what was set just now: the newest, or an older one.
+        began: the time when that was begun.
     """
     with connection.cursor(row_factory=class_row(StoredStatus)) as cursor:
         newest = cursor.execute(
             """
             UPDATE commit_statuses SET result = 'waiting', finished_at = NULL
-            WHERE result = 'set' AND id > %(id)s AND id = (
+            WHERE result = 'set' AND id = (
                 SELECT max(id) FROM commit_statuses
                 WHERE repository = %(repository)s AND sha = %(sha)s AND context = %(context)s)
+              AND (id > %(id)s OR EXISTS (
+                SELECT 1 FROM commit_statuses older
+                WHERE repository = %(repository)s AND sha = %(sha)s AND context = %(context)s
+                  AND older.id < %(id)s AND older.result = 'set' AND older.finished_at > %(began)s))
             RETURNING *
             """,
-            {"id": status.id, "repository": status.repository, "sha": status.sha, "context": status.context},
+            {
+                "id": status.id,
+                "repository": status.repository,
+                "sha": status.sha,
+                "context": status.context,
+                "began": began,
+            },
         ).fetchone()
     if newest is not None:
         _queue(connection, newest)
