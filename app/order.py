@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from verifier.redaction import Redaction
+
 
 @dataclass(frozen=True)
 class Order:
@@ -39,6 +41,10 @@ class Order:
     def to_dict(self) -> dict[str, Any]:
         """Give it in JSON values."""
         return asdict(self)
+
+    def redaction(self) -> Redaction:
+        """Give what hides its secrets in texts."""
+        return Redaction([self.broker.get("password"), self.broker.get("token"), *self.secrets])
 
 
 LOG, TOTAL, VERIFICATION, FAILED, READY = (

@@ -240,9 +240,7 @@ def main() -> None:
         engine.wait_until_up()
         events.send(READY)
         for order in orders:
-            events.redaction = Redaction(
-                [order.broker.get("password"), order.broker.get("token"), *order.secrets]
-            )
+            events.redaction = order.redaction()
             try:
                 verification = carry_out(order, events, engine)
             except (RunFailed, CannotVerify) as error:

@@ -10,6 +10,7 @@ import asyncio
 import os
 import signal
 import socket
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 from uuid import UUID
@@ -23,6 +24,7 @@ from app import housekeeping, jobs, reconcile, recovery, relay, runs
 from app.children import ChildFailed, Children
 from app.config import secret_values, values_of
 from app.database import connection_options, open_pool
+from app.database_threads import DatabaseThreads
 from app.order import LOG, TOTAL, VERIFICATION, Order
 from app.run_log import RunLog
 from app.runs import Failure
@@ -58,7 +60,13 @@ GRACE_SECONDS = 30.0
 """How much longer than its time limit a run may take before its child is killed."""
 MOST_ATTEMPTS = 25
 """A run that takes its worker down with it, again and again, must end."""
-HIDDEN_VARIABLES = ("DATABASE_URL", "PACT_BROKER_TOKEN", "PACT_BROKER_USERNAME", "PACT_BROKER_PASSWORD")
+HIDDEN_VARIABLES = (
+    "DATABASE_URL",
+    "PGPASSWORD",
+    "PACT_BROKER_TOKEN",
+    "PACT_BROKER_USERNAME",
+    "PACT_BROKER_PASSWORD",
+)
 
 
 class WorkerFailed(Exception):
@@ -119,6 +127,10 @@ class Worker:
             loop.add_signal_handler(number, self._stop.set)
         with open_pool(self._conninfo, size=self._settings.worker.concurrency + CHORES_AT_ONCE) as pool:
             self._pool: ConnectionPool[Any] = pool
+            self._database = DatabaseThreads(pool)
+            loop.set_default_executor(
+                ThreadPoolExecutor(self._settings.worker.concurrency + CHORES_AT_ONCE + 1)
+            )
             async with self._app.open_async():
                 await self._children.fill()
                 log.info("worker started", worker=self._name, concurrency=self._settings.worker.concurrency)
@@ -126,6 +138,7 @@ class Worker:
                     await self._work()
                 finally:
                     await self._children.close()
+                    self._database.close()
         log.info("worker stopped", worker=self._name)
 
     async def _work(self) -> None:
@@ -148,10 +161,10 @@ class Worker:
         workers = [asyncio.create_task(_run(taker)) for taker in self._takers]
         recovering = asyncio.create_task(self._recover_forever())
         chores = (
-            *housekeeping.chores_of(self._settings, self._db),
+            *housekeeping.chores_of(self._settings, self._database.call),
             *reconcile.chores_of(self._settings, self._access, self._pool.connection),
         )
-        house = asyncio.create_task(housekeeping.keep_house(chores, self._db))
+        house = asyncio.create_task(housekeeping.keep_house(chores, self._database.call))
         stopping = asyncio.create_task(self._stop.wait())
         try:
             await asyncio.wait([*workers, recovering, house, stopping], return_when=asyncio.FIRST_COMPLETED)
@@ -172,7 +185,7 @@ class Worker:
     async def _recover_forever(self) -> None:
         seconds = self._settings.worker.stalled_seconds
         while True:
-            jobs_back, adopted = await self._db(
+            jobs_back, adopted = await self._database.call(
                 recovery.recover,
                 stalled_seconds=seconds,
                 lock_of=self._lock_of,
@@ -180,26 +193,12 @@ class Worker:
             )
             if jobs_back or adopted:
                 log.warning("runs taken up again", jobs=jobs_back, without_job=adopted)
-            await self._db(self._statuses.catch_up)
+            await self._database.call(self._statuses.catch_up)
             await asyncio.sleep(seconds / 4)
 
     def _lock_of(self, provider: str) -> str | None:
         found = self._settings.provider_named(provider)
         return jobs.lock_of(provider, parallel=found is not None and found.parallel)
-
-    async def _db(
-        self,
-        function: Callable[Concatenate[Connection[Any], P], R],
-        *arguments: P.args,
-        **options: P.kwargs,
-    ) -> R:
-        """Call a function of the stores with a connection, in a thread; what it did is committed."""
-
-        def call() -> R:
-            with self._pool.connection() as connection:
-                return function(connection, *arguments, **options)
-
-        return await asyncio.to_thread(call)
 
     async def _change(
         self,
@@ -215,7 +214,7 @@ class Worker:
             self._statuses.follow(connection, run_id)
             return result
 
-        return await self._db(change)
+        return await self._database.call(change)
 
     async def _verify_job(self, context: JobContext, run_id: str) -> None:
         """Carry out one attempt of a run."""
@@ -277,15 +276,24 @@ class Worker:
     async def _verify(self, run: Run, provider: ProviderSettings, run_log: RunLog) -> Run | None:
         """Verify; gives the run whose result is to be published, None if there is nothing to publish."""
         log.info("run started", pact_url=run.pact_url, consumer=run.consumer, sha=run.sha)
-        keeping = asyncio.create_task(self._keep_log(run, run_log))
+        try:
+            order = self._order(run, provider)
+        except ValueError as error:
+            unreadable = Failure(
+                "configuration", f"a secret of the provider is missing: {error}", retryable=True
+            )
+            await self._failed(run, run_log, unreadable)
+            return None
         child = await self._children.take()
+        keeping = asyncio.create_task(self._keep_log(run, run_log))
         usable = False
         try:
             async with asyncio.timeout(provider.timeout + GRACE_SECONDS):
-                event = await child.carry_out(self._order(run, provider), partial(_note, run_log))
+                event = await child.carry_out(order, partial(_note, run_log))
             usable = event["event"] == VERIFICATION and event["verification"]["outcome"] != "error"
         except ChildFailed as error:
-            event = {"event": "failed", **vars(error.failure)}
+            output = order.redaction().text(error.failure.output)
+            event = {"event": "failed", **vars(error.failure), "output": output}
         except TimeoutError:
             event = {
                 "event": "failed",
@@ -342,7 +350,7 @@ class Worker:
             run_log.add(f"Published, confirmed: {result.url}")
             await self._change(run.id, runs.published, run, result.url)
             log.info("published", result=result.url, outcome=run.outcome)
-        await self._db(runs.keep_log, run.id, run_log.text())
+        await self._database.call(runs.keep_log, run.id, run_log.text())
 
     async def _status_job(self, status_id: int) -> None:
         """Set a commit's status."""
@@ -350,11 +358,11 @@ class Worker:
 
     async def _publish_job(self, run_id: str, attempt: int) -> None:
         """Try again to publish the result of a run."""
-        run = await self._db(runs.to_publish, UUID(run_id), attempt)
+        run = await self._database.call(runs.to_publish, UUID(run_id), attempt)
         if run is None:
             return
         run_log = RunLog(self._settings.retention.log_kilobytes * 1024)
-        for line in (await self._db(runs.log_of, run.id)).splitlines():
+        for line in (await self._database.call(runs.log_of, run.id)).splitlines():
             run_log.repeat(line)
         with structlog.contextvars.bound_contextvars(run=run_id, provider=run.provider):
             await self._publish(run, run_log, resumed=True)
@@ -378,13 +386,13 @@ class Worker:
             return
         run_log.add(f"Could not verify: {failure.message}")
         run_log.add(f"Tried again in {wait:g} s")
-        await self._db(runs.keep_log, run.id, run_log.text())
+        await self._database.call(runs.keep_log, run.id, run_log.text())
         await self._change(run.id, runs.try_again, run, failure, wait=wait, lock=self._lock_of(run.provider))
         log.warning("could not verify", error=failure.message, kind=failure.kind, retry_in=wait)
 
     async def _fail(self, run: Run, run_log: RunLog, failure: Failure) -> None:
         run_log.add(f"Could not verify: {failure.message}")
-        await self._db(runs.keep_log, run.id, run_log.text())
+        await self._database.call(runs.keep_log, run.id, run_log.text())
         await self._change(run.id, runs.fail, run, failure)
         log.error("could not verify", error=failure.message, kind=failure.kind)
 
@@ -393,7 +401,9 @@ class Worker:
         if await self._change(run.id, runs.cancelled, run.id):
             log.info("run cancelled")
             return
-        handed_back = await self._db(runs.try_again, run, None, wait=0.0, lock=self._lock_of(run.provider))
+        handed_back = await self._database.call(
+            runs.try_again, run, None, wait=0.0, lock=self._lock_of(run.provider)
+        )
         if handed_back:
             log.info("run handed back")
 
@@ -401,9 +411,14 @@ class Worker:
         while True:
             await asyncio.sleep(FLUSH_SECONDS)
             if run_log.changed:
-                await self._db(runs.keep_log, run.id, run_log.text())
+                await self._database.call(runs.keep_log, run.id, run_log.text())
 
     def _order(self, run: Run, provider: ProviderSettings) -> Order:
+        """Write a run's order.
+
+        Raises:
+            ValueError: a secret value isn't where the configuration says it is (any more).
+        """
         public_url = self._settings.server.public_url
         access = self._access
         return Order(

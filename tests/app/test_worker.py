@@ -206,6 +206,7 @@ def test_children_get_none_of_the_receivers_secrets(
         "PACT_BROKER_USERNAME": "who",
         "PACT_BROKER_PASSWORD": "secret-of-the-broker",
         "PROVIDER_KEY": "key",
+        "PGPASSWORD": "secret-of-the-database",
     }
     config = configuration(
         broker.url,
@@ -226,10 +227,29 @@ def test_children_get_none_of_the_receivers_secrets(
 
     environment = json.loads(shown.read_text(encoding="utf-8"))
     assert environment["DATABASE_URL"] == "the-providers-own"
-    hidden = {"PACT_BROKER_USERNAME", "PACT_BROKER_PASSWORD", "PROVIDER_KEY", "PACT_DISPATCH_TOKENS"}
+    hidden = {*secrets, "PACT_DISPATCH_TOKENS"}
     assert not hidden & set(environment)
     assert not [line for line in lines if "secret-of-the-broker" in line]
     assert "secret-of-the-broker" not in server.output()
+
+
+def test_a_secret_that_is_missing_for_a_while_is_waited_for(
+    tmp_path: Path, database_url: str, broker: EmbeddedBroker, provider: str
+) -> None:
+    key = tmp_path / "key"
+    key.write_text("the-key-of-the-provider", encoding="utf-8")
+    keyed = {"base_url": provider, "headers": {"X-Api-Key": {"file": str(key)}}, **RUNNING}
+    waits = {"retry_seconds": [0.2] * 20}
+    with receiver(tmp_path, database_url, broker.url, keyed, **waits) as server:
+        key.unlink()
+        server.dispatch(publish(broker, GOOD, "Keyed"))
+        server.wait_until(lambda: server.runs()[0]["error_kind"] == "configuration", "it is missed")
+        assert str(key) in server.runs()[0]["error"]
+        key.write_text("the-key-of-the-provider", encoding="utf-8")
+        [run] = server.wait_for_runs()
+
+    assert (run["outcome"], run["publishing"]) == ("passed", "published")
+    assert "Traceback" not in server.output()
 
 
 def _alive(process: psutil.Process) -> bool:
