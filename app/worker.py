@@ -51,7 +51,7 @@ R = TypeVar("R")
 log = structlog.get_logger("worker")
 
 POLL_SECONDS = 0.5
-"""How long the next run of a provider waits after the last one: finishing a job wakes nobody."""
+"""How long a job waits at most whose notification was missed."""
 FLUSH_SECONDS = 1.0
 PUBLISH_SECONDS = 10.0
 """How long a run's own job tries to publish, before that becomes a job of its own."""
