@@ -58,10 +58,11 @@ lock: install ## Renew the versions that the GitHub Action installs
 	@$(BIN)/uv pip compile pyproject.toml --group build --universal --python-version 3.11 --generate-hashes \
 	  --no-annotate --no-header --upgrade --quiet --output-file .github/action/requirements.txt
 
-bench: install ## Time `verify` beside its peers, and the broker (ARGS=--quick for a short look)
+bench: install ## Time `verify` and the receiver beside their peers, and the broker (ARGS=--quick for a short look)
 	@$(BIN)/python -m benchmarks.verify $(ARGS)
 	@$(BIN)/python -m benchmarks.broker $(filter --quick,$(ARGS))
 	@$(BIN)/python -m benchmarks.webhooks $(filter --quick,$(ARGS))
+	@$(BIN)/python -m benchmarks.receiver $(filter --quick,$(ARGS))
 
 clean: ## Remove what was made
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -1,6 +1,7 @@
 """A provider for tests, as a real process: it behaves, or misbehaves, as its options say.
 
 `GET /things/N` answers `{"id": N, "name": "thing"}`; `/hang` never answers; `/_states` takes any state but "refused".
+With `--notes FILE` it writes down when it begins and ends with each request for a thing.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -21,11 +23,13 @@ class Handler(BaseHTTPRequestHandler):
 
     options: argparse.Namespace
     served = 0
+    noting = threading.Lock()
 
     def do_GET(self) -> None:
         if self.path == "/health":
             self._answer(503 if self.options.never_ready else 200, {"status": "ok"})
             return
+        self._note("begin")
         type(self).served += 1
         if self.options.die_after is not None and type(self).served > self.options.die_after:
             print("fatal: out of memory", flush=True)
@@ -38,6 +42,8 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Length", "0")
             self.end_headers()
         elif self.path.startswith("/things/"):
+            time.sleep(self.options.takes)
+            self._note("end")  # before the answer, after which the next request may begin
             self._answer(200, {"id": int(self.path.rsplit("/", 1)[1]), "name": "thing"})
         else:
             self._answer(404, {"error": "not found"})
@@ -50,6 +56,11 @@ class Handler(BaseHTTPRequestHandler):
             self._answer(500, {"error": "no such state here"})
         else:
             self._answer(200, {})
+
+    def _note(self, what: str) -> None:
+        if self.options.notes is not None:
+            with self.noting, Path(self.options.notes).open("a", encoding="utf-8") as notes:
+                notes.write(f"{time.time():.6f} {what} {self.path}\n")
 
     def _answer(self, status: int, document: object) -> None:
         content = json.dumps(document).encode()
@@ -76,6 +87,8 @@ def main() -> None:
     parser.add_argument("--grandchild", help="starts a process, and writes its id to this file")
     parser.add_argument("--redirect-to", default="")
     parser.add_argument("--talkative", action="store_true")
+    parser.add_argument("--takes", type=float, default=0.0, help="seconds, for each thing")
+    parser.add_argument("--notes", help="requests for things are written down in this file")
     options = parser.parse_args()
     Handler.options = options
     if options.exit_at_once:
