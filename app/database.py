@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
-from psycopg_pool import ConnectionPool
+from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 
 from app import embedded_postgres, schema
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 SCHEMES = ("postgresql", "postgres", "postgresql+psycopg")
 OLDEST_MAJOR = 13
 """Procrastinate's oldest PostgreSQL."""
+DATABASE_AWAY = (psycopg.Error, PoolTimeout, PoolClosed)
+"""What is raised where nothing can be stored."""
 POOL_SECONDS = 3.0
 """How long a request waits for a connection: a database that is away is a 503 at once."""
 STATEMENT_SECONDS = 5.0

@@ -134,8 +134,8 @@ def _read(repository: str, type_field: str, document: dict[str, Any]) -> Dispatc
                 "client_payload.pact_url", "missing_field", "is missing: which pact is to be verified?"
             )
         )
-    if pact_url is not None and not _is_url(pact_url):
-        errors.append(FieldError("client_payload.pact_url", "invalid", "must be an http:// or https:// URL"))
+    if pact_url is not None:
+        errors += _faults_of(pact_url)
     sha = _text(payload, "sha", MAX_TEXT, errors)
     if sha is not None and _COMMIT.fullmatch(sha) is None:
         errors.append(
@@ -146,6 +146,17 @@ def _read(repository: str, type_field: str, document: dict[str, Any]) -> Dispatc
     if errors:
         raise InvalidDispatch(*errors)
     return Dispatch(repository, str(event_type), str(pact_url), sha.lower() if sha else None, branch, message)
+
+
+def _faults_of(pact_url: str) -> list[FieldError]:
+    names = (_name_in(pact_url, "consumer"), _name_in(pact_url, "provider")) if _is_url(pact_url) else ()
+    if not names:
+        why = "must be an http:// or https:// URL"
+    elif not all(name is None or name.isprintable() for name in names):
+        why = "has a consumer's or provider's name that is not printable"
+    else:
+        return []
+    return [FieldError("client_payload.pact_url", "invalid", why)]
 
 
 def _text(

@@ -6,23 +6,22 @@ answered with 503, so that the broker's own retry brings it back.
 
 from __future__ import annotations
 
-import contextlib
 import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
-import psycopg
 import structlog
 from flask import Blueprint, Response, current_app, request
-from psycopg_pool import PoolClosed, PoolTimeout
+from gunicorn.http.errors import ParseException
 from werkzeug.exceptions import ClientDisconnected
 
 from app import deliveries, jobs
 from app.auth import BadCredentials, NoCredentials, signature_is_right
+from app.database import DATABASE_AWAY
 from app.deliveries import Arrival
 from app.dispatch import InvalidDispatch, from_api, from_delivery
-from app.payloads import readable
+from app.payloads import MAX_DEPTH, is_nested_deeper, readable
 from app.refusal import Refusal
 from app.relay import USER_AGENT as RELAY_USER_AGENT
 from broker.origin import Origin
@@ -40,7 +39,6 @@ MAX_BYTES = 64 * 1024
 RETRY_AFTER_SECONDS = 5
 JSON_TYPES = frozenset({"application/json", "text/json"})
 FORM_TYPE = "application/x-www-form-urlencoded"
-DATABASE_AWAY = (psycopg.Error, PoolTimeout, PoolClosed)
 
 log = structlog.get_logger("web")
 blueprint = Blueprint("dispatches", __name__)
@@ -147,7 +145,7 @@ class _Reception:
         try:
             take()
         except Refusal as refusal:
-            self._keep(refusal)
+            self.receiver.refusals.keep(self._arrival, refusal)
             response = Response(
                 json.dumps(refusal.document()), refusal.status, content_type="application/json; charset=utf-8"
             )
@@ -158,26 +156,6 @@ class _Reception:
             del response.headers["Content-Type"]
         response.headers["X-GitHub-Request-Id"] = str(self._arrival.id)
         return response
-
-    def _keep(self, refusal: Refusal) -> None:
-        arrival = self._arrival
-        log.warning(
-            "refused",
-            delivery=str(arrival.id),
-            status=refusal.status,
-            reason=refusal.reason,
-            detail=refusal.detail,
-            repository=arrival.repository,
-            sender=arrival.sender,
-            address=arrival.address,
-        )
-        if refusal.status == 503:
-            return
-        # one that can't be kept is refused all the same; the log has it
-        with contextlib.suppress(*DATABASE_AWAY), self.receiver.pool.connection() as connection:
-            deliveries.refuse(
-                connection, arrival, status=refusal.status, refusal=refusal.reason, detail=refusal.detail
-            )
 
 
 def _sender(receiver: Receiver) -> str:
@@ -211,6 +189,8 @@ def _body() -> bytes:
         body = b"" if length is not None and length > MAX_BYTES else request.stream.read(MAX_BYTES + 1)
     except (OSError, ClientDisconnected) as error:
         raise Refusal(408, "incomplete", "Request Timeout", f"the body did not arrive: {error}") from error
+    except ParseException as error:
+        raise Refusal(400, "incomplete", "Bad Request", f"the body can't be read: {error}") from error
     if (length or 0) > MAX_BYTES or len(body) > MAX_BYTES:
         raise Refusal(413, "too-large", "Payload Too Large", f"the body has more than {MAX_BYTES // 1024} KB")
     if length is not None and len(body) < length:
@@ -232,9 +212,12 @@ def _json(body: bytes, *, form: bool) -> Any:
         detail = f"Content-Type is {media_type[:100]!r}, and must be application/json"
         raise Refusal(415, "media-type", "Unsupported Media Type", detail)
     try:
-        return parse_json(body)
+        document = parse_json(body)
     except NotJson as error:
         raise Refusal(400, "not-json", "Problems parsing JSON", f"the body {error}") from error
+    if is_nested_deeper(document, MAX_DEPTH):
+        raise Refusal.invalid("invalid", "body", f"must not be nested more than {MAX_DEPTH} levels deep")
+    return document
 
 
 def _event_type(document: Any, field: str) -> str | None:

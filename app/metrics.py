@@ -35,7 +35,7 @@ def metrics() -> Response:
     with database() as connection:
         # one view of the tables: what retention moves between them meanwhile is neither missed nor counted twice
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-        counted = tallies.of_deleted(connection)
+        counted = tallies.of_totals(connection)
         counted.update(tallies.of_deliveries(connection))
         counted.update(tallies.of_runs(connection))
         state = QueueState.read(connection, stalled_seconds=receiver().settings.worker.stalled_seconds)

@@ -9,6 +9,7 @@ from app.storable import storable_text
 
 STARS = "**********"
 LONGEST = 8000
+MAX_DEPTH = 100
 
 _SECRET_NAME = re.compile(r"token|secret|password|authorization|credential|api_?key", re.IGNORECASE)
 _SECRET_VALUE = re.compile(
@@ -29,6 +30,19 @@ def readable(document: Any) -> Any:
     if isinstance(document, list):
         return [readable(member) for member in document]
     return document
+
+
+def is_nested_deeper(document: Any, levels: int) -> bool:
+    """Tell whether a JSON document has objects and lists in each other more than so many levels deep."""
+    inside = [document]
+    for _ in range(levels + 1):
+        inside = [
+            member
+            for one in inside
+            if isinstance(one, dict | list)
+            for member in (one.values() if isinstance(one, dict) else one)
+        ]
+    return bool(inside)
 
 
 def is_whole(document: Any) -> bool:

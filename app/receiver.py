@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from flask import Flask, Response
 from werkzeug.exceptions import HTTPException
 
 from app import api, dispatches, health, metrics, openapi
+from app.kept_refusals import KeptRefusals
 from app.pages import run
 from app.problem import Problem
 
@@ -37,6 +39,11 @@ class Receiver:
     tokens: Tokens
     api_tokens: Tokens
     webhook_secret: str | None = field(default=None, repr=False)
+
+    @cached_property
+    def refusals(self) -> KeptRefusals:
+        """Where refusals are kept."""
+        return KeptRefusals(self.pool)
 
 
 def create_app(receiver: Receiver) -> Flask:

@@ -49,7 +49,7 @@ def _delete_runs(connection: Connection[Any], days: float) -> int:
     ).fetchall()
     delivery_ids = [row[0] for row in rows]
     counted = tallies.of_runs(connection, run_ids) + tallies.of_deliveries(connection, delivery_ids)
-    tallies.add_to_deleted(connection, counted)
+    tallies.add_to_totals(connection, counted)
     connection.execute("DELETE FROM deliveries WHERE id = ANY(%(ids)s)", {"ids": delivery_ids})
     connection.execute("DELETE FROM runs WHERE id = ANY(%(ids)s)", {"ids": run_ids})  # the logs go along
     return len(run_ids)
@@ -66,6 +66,6 @@ def _delete_deliveries_without_run(connection: Connection[Any], days: float) -> 
     ).fetchall()
     ids = [row[0] for row in rows]
     if ids:
-        tallies.add_to_deleted(connection, tallies.of_deliveries(connection, ids))
+        tallies.add_to_totals(connection, tallies.of_deliveries(connection, ids))
         connection.execute("DELETE FROM deliveries WHERE id = ANY(%(ids)s)", {"ids": ids})
     return len(ids)

@@ -1,4 +1,4 @@
-"""What the counters count: deliveries and runs, those that are kept and those that retention has deleted.
+"""What the counters count: deliveries and runs, those that are kept, and those that aren't (any more).
 
 Both are counted by the same statements, before a row is deleted and while it is there, in whole numbers. So the sum of
 the two never goes back, whatever is deleted when.
@@ -130,14 +130,14 @@ def of_runs(connection: Connection[Any], ids: Sequence[UUID] | None = None) -> T
     return counted
 
 
-def of_deleted(connection: Connection[Any]) -> Tallies:
-    """Read what was counted before it was deleted."""
+def of_totals(connection: Connection[Any]) -> Tallies:
+    """Read what was counted before it was deleted, or in the place of being kept."""
     rows = connection.execute("SELECT name, labels, value FROM totals")
     return Tallies({Tally.of(name, **labels): round(value) for name, labels, value in rows})
 
 
-def add_to_deleted(connection: Connection[Any], counted: Mapping[Tally, int]) -> None:
-    """Add to what was counted before it was deleted; the transaction is that of the deletion."""
+def add_to_totals(connection: Connection[Any], counted: Mapping[Tally, int]) -> None:
+    """Add to what is counted and not kept; of a deletion, in its own transaction."""
     ordered = sorted(counted.items(), key=lambda item: (item[0].name, json.dumps(item[0].labels)))
     with (
         connection.cursor() as cursor

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Mapping
 
-    from psycopg_pool import ConnectionPool
-
     from app.config import Settings
 
 TOKENS = "PACT_DISPATCH_TOKENS"
@@ -45,7 +43,7 @@ class Web(BaseApplication):
         self._conninfo = conninfo
         self._listener = listener
         self._environment = environment
-        self._pool: ConnectionPool[Any] | None = None
+        self._receiver: Receiver | None = None
         super().__init__()
 
     def load_config(self) -> None:
@@ -77,20 +75,20 @@ class Web(BaseApplication):
     def load(self) -> Any:  # gunicorn's stubs know no Flask
         """Make the application, in the process that serves: a pool doesn't survive a fork."""
         configure()
-        self._pool = open_pool(self._conninfo, size=self._settings.server.connections)
-        return create_app(
-            Receiver(
-                settings=self._settings,
-                pool=self._pool,
-                tokens=Tokens(TOKENS, self._environment),
-                api_tokens=Tokens(API_TOKENS, self._environment),
-                webhook_secret=secret(WEBHOOK_SECRET, self._environment),
-            )
+        pool = open_pool(self._conninfo, size=self._settings.server.connections)
+        self._receiver = Receiver(
+            settings=self._settings,
+            pool=pool,
+            tokens=Tokens(TOKENS, self._environment),
+            api_tokens=Tokens(API_TOKENS, self._environment),
+            webhook_secret=secret(WEBHOOK_SECRET, self._environment),
         )
+        return create_app(self._receiver)
 
     def _close(self, _arbiter: Any, _worker: Any) -> None:
-        if self._pool is not None:
-            self._pool.close()
+        if self._receiver is not None:
+            self._receiver.refusals.store_counts()
+            self._receiver.pool.close()
 
 
 def check_secrets(environment: Mapping[str, str]) -> list[str]:

@@ -163,6 +163,8 @@ URL = "client_payload.pact_url"
         (b"", 400, None),
         (b"\xff\xfe", 400, None),
         (b'{"a":' * 5000, 400, None),
+        (changed(pact_url=PACT.replace("Storefront", "Store%00front")), 422, URL),
+        (changed(deep=json.loads("[" * 600 + "]" * 600)), 422, "body"),
     ],
 )
 def test_a_bad_payload_is_refused_by_its_field(
@@ -210,6 +212,31 @@ def test_too_large_a_body_is_413_however_it_comes(web: ReceiverProcess) -> None:
     )
     assert chunked.status_code == 413
     assert [delivery["refusal"] for delivery in deliveries(web)] == ["too-large", "too-large"]
+
+
+def test_a_body_in_broken_chunks_is_400(web: ReceiverProcess) -> None:
+    head = f"POST /repos/{REPOSITORY}/dispatches HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\n"
+    head += "Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", int(web.url.rsplit(":", 1)[1])), 30) as connection:
+        connection.sendall(head.encode() + b"not-a-number\r\n\r\n")
+        assert connection.recv(1000).startswith(b"HTTP/1.1 400 ")
+
+    [delivery] = deliveries(web)
+    assert (delivery["status"], delivery["refusal"]) == (400, "incomplete")
+
+
+def test_a_refused_body_is_never_taken_for_the_next_request(web: ReceiverProcess) -> None:
+    hidden = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+    head = f"POST /repos/{REPOSITORY}/dispatches HTTP/1.1\r\nHost: x\r\nContent-Length: {len(hidden)}\r\n\r\n"
+    answers = b""
+    with socket.create_connection(("127.0.0.1", int(web.url.rsplit(":", 1)[1])), 30) as connection:
+        connection.sendall(head.encode() + hidden)
+        connection.shutdown(socket.SHUT_WR)
+        while piece := connection.recv(65536):
+            answers += piece
+
+    assert answers.startswith(b"HTTP/1.1 404 ")
+    assert answers.count(b"HTTP/1.1 ") == 1
 
 
 def test_another_media_type_is_415(web: ReceiverProcess) -> None:

@@ -10,6 +10,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as read_text
 
 from app import retention
+from app.kept_refusals import AT_ONCE
 from tests.app.history_rows import add_history
 from tests.processes import TIME_LIMIT
 from tests.receiver import API_TOKEN, TOKEN, ReceiverProcess, configuration
@@ -76,6 +77,21 @@ def test_what_comes_in_is_counted(web: ReceiverProcess) -> None:
     assert found["runs_running", ()] == 0
     assert found["workers_alive", ()] == 0
     assert found["oldest_waiting_run_seconds", ()] > 0
+
+
+def test_a_flood_of_strangers_is_counted_and_not_kept(web: ReceiverProcess) -> None:
+    flood = 3 * AT_ONCE
+    for number in range(flood):
+        assert web.dispatch(PACT, token=f"guess-{number}").status_code == 401
+    web.dispatch("http://elsewhere.example.org/pacts")  # of a sender with a token: always kept
+
+    refused = ("deliveries_refused_total", (("reason", "bad-token"),))
+    web.wait_until(lambda: metrics(web).get(refused, 0) == flood, "each one is counted")
+    kept = web.rows("SELECT refusal, count(*) AS number FROM deliveries GROUP BY refusal ORDER BY refusal")
+    assert [row["refusal"] for row in kept] == ["bad-token", "other-broker"]
+    processes = 2
+    assert kept[0]["number"] < processes * AT_ONCE + flood / 10
+    assert len(web.logged("refused")) == sum(row["number"] for row in kept)
 
 
 def test_what_ended_is_counted_also_when_it_is_deleted(web: ReceiverProcess) -> None:

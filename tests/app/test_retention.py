@@ -42,7 +42,7 @@ def numbers(connection: Connection[Any]) -> dict[str, int]:
 
 
 def counted(connection: Connection[Any]) -> tallies.Tallies:
-    found = tallies.of_deleted(connection)
+    found = tallies.of_totals(connection)
     found.update(tallies.of_deliveries(connection))
     found.update(tallies.of_runs(connection))
     return found
