@@ -6,14 +6,18 @@ A job is deferred in the transaction that stores what it is for. The tasks thems
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, LiteralString
 
 import procrastinate
+import psycopg
 from procrastinate import SyncPsycopgConnector
+from procrastinate.exceptions import ConnectorException
 from psycopg.rows import dict_row
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from uuid import UUID
 
     from psycopg import Connection
@@ -69,7 +73,8 @@ def defer(
         schedule_at=due,
         connection=connection,
     )
-    return deferrer.defer(**arguments)
+    with _as_psycopg_fails():
+        return deferrer.defer(**arguments)
 
 
 def defer_run(connection: Connection[Any], run_id: UUID, lock: str | None, *, wait: float = 0.0) -> int:
@@ -88,7 +93,8 @@ def cancel(connection: Connection[Any], job_id: int) -> bool:
     Returns:
         Whether there was anything to cancel.
     """
-    return _app.job_manager.cancel_job_by_id(job_id, abort=True, delete_job=True, connection=connection)
+    with _as_psycopg_fails():
+        return _app.job_manager.cancel_job_by_id(job_id, abort=True, delete_job=True, connection=connection)
 
 
 def promote_due(connection: Connection[Any]) -> None:
@@ -129,6 +135,17 @@ def wake(connection: Connection[Any], queue: str, job_id: int = 0) -> None:
 def lock_of(provider: str, *, parallel: bool) -> str | None:
     """Give the lock of a provider's runs: they share its provider states, so there is one at a time."""
     return None if parallel else f"provider {provider}"
+
+
+@contextmanager
+def _as_psycopg_fails() -> Iterator[None]:
+    """Have a database that is away or full be the same error wherever it is met: Procrastinate puts it into its own."""
+    try:
+        yield
+    except ConnectorException as error:
+        if isinstance(error.__cause__, psycopg.Error):
+            raise error.__cause__ from None
+        raise
 
 
 def _execute(connection: Connection[Any], query: LiteralString, **values: Any) -> int:

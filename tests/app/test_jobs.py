@@ -40,3 +40,12 @@ def test_the_end_of_a_job_wakes_nobody_where_nothing_waits_for_its_lock(
     with connection:
         assert end_first(connection, "finished", "a", "b") == 0
         assert end_first(connection, "finished", None, None) == 0
+
+
+def test_a_database_that_is_lost_is_psycopgs_error(connection: psycopg.Connection, database_url: str) -> None:
+    with psycopg.connect(database_url, autocommit=True) as other:
+        other.execute("SELECT pg_terminate_backend(%s)", (connection.info.backend_pid,))
+    with pytest.raises(psycopg.OperationalError):
+        jobs.defer(connection, "any", queue=jobs.RUNS)
+    with pytest.raises(psycopg.OperationalError):
+        jobs.cancel(connection, 1)
