@@ -12,7 +12,7 @@ import signal
 import socket
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, NoReturn, ParamSpec, TypeVar
 from uuid import UUID
 
 import procrastinate
@@ -58,6 +58,12 @@ PUBLISH_SECONDS = 10.0
 CHORES_AT_ONCE = 4
 GRACE_SECONDS = 30.0
 """How much longer than its time limit a run may take before its child is killed."""
+STOP_MARGIN_SECONDS = 3.0
+"""How much longer than `worker.stop_seconds` the end of the process may take, whatever is away then."""
+STOP_PUBLISHING_SECONDS = 2.0
+"""How long a result that is being published may take when its run is stopped."""
+STOPPED, LOST = 0, 1
+"""Exit codes; whoever supervises a worker that lost its database starts it again."""
 MOST_ATTEMPTS = 25
 """A run that takes its worker down with it, again and again, must end."""
 HIDDEN_VARIABLES = (
@@ -67,10 +73,6 @@ HIDDEN_VARIABLES = (
     "PACT_BROKER_USERNAME",
     "PACT_BROKER_PASSWORD",
 )
-
-
-class WorkerFailed(Exception):
-    """The worker can't go on: the database is away, for instance. Whoever supervises it starts it again."""
 
 
 class Worker:
@@ -117,14 +119,10 @@ class Worker:
         self._app.task(name=jobs.STATUS, queue=jobs.CHORES)(self._status_job)
 
     async def run(self) -> None:
-        """Work until SIGTERM or SIGINT.
-
-        Raises:
-            WorkerFailed: it can't go on.
-        """
+        """Work until SIGTERM or SIGINT; when the database is lost, leave the process at once, with exit code `LOST`."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stop.set)
+            loop.add_signal_handler(number, self._begin_to_stop)
         with open_pool(self._conninfo, size=self._settings.worker.concurrency + CHORES_AT_ONCE) as pool:
             self._pool: ConnectionPool[Any] = pool
             self._database = DatabaseThreads(pool)
@@ -166,21 +164,24 @@ class Worker:
         )
         house = asyncio.create_task(housekeeping.keep_house(chores, self._database.call))
         stopping = asyncio.create_task(self._stop.wait())
-        try:
-            await asyncio.wait([*workers, recovering, house, stopping], return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            recovering.cancel()
-            house.cancel()
-            stopping.cancel()
-            for worker in workers:
-                worker.cancel()  # no new job; running ones have their time
-            ends = await asyncio.gather(*workers, return_exceptions=True)
+        watched = [*workers, recovering, house]
+        await asyncio.wait([*watched, stopping], return_when=asyncio.FIRST_COMPLETED)
         if not self._stop.is_set():
-            why: BaseException | None = next((end for end in ends if isinstance(end, Exception)), None)
-            for watch in (recovering, house):
-                if watch.done() and not watch.cancelled():
-                    why = watch.exception() or why
-            raise WorkerFailed(f"the worker lost its database or its queue: {why or 'no reason was given'}")
+            why = next((task.exception() for task in watched if task.done() and not task.cancelled()), None)
+            message = f"it lost its database or its queue: {why or 'no reason was given'}"
+            # an orderly end would wait for the database, again and again; the children leave when this process does
+            _leave(LOST, message)
+        recovering.cancel()
+        house.cancel()
+        for worker in workers:
+            worker.cancel()  # no new job; running ones have their time
+        await asyncio.gather(*workers, return_exceptions=True)
+
+    def _begin_to_stop(self) -> None:
+        self._stop.set()
+        limit = self._settings.worker.stop_seconds + STOP_MARGIN_SECONDS
+        message = f"its work did not end within {limit:g} s, and is taken up again"
+        asyncio.get_running_loop().call_later(limit, _leave, STOPPED, message)
 
     async def _recover_forever(self) -> None:
         seconds = self._settings.worker.stalled_seconds
@@ -259,7 +260,10 @@ class Worker:
         try:
             await asyncio.shield(publishing)
         except asyncio.CancelledError:
-            await publishing  # what has begun is brought to its end: the result may be in the broker already
+            # the result may be in the broker any moment now, or not for hours, where the broker is away
+            await asyncio.wait([publishing], timeout=STOP_PUBLISHING_SECONDS)
+            if not publishing.done():
+                await self._change(run.id, runs.not_published, run, "its worker was stopped", wait=0.0)
             raise
 
     async def _relay(self, run: Run, github: GitHub, run_log: RunLog) -> None:
@@ -441,6 +445,12 @@ class Worker:
             environment=values_of(provider.environment, self._environment),
             secrets=tuple(secret_values(provider, self._environment)),
         )
+
+
+def _leave(code: int, message: str) -> NoReturn:
+    """Leave the process without waiting for anything in it."""
+    (log.error if code else log.warning)("worker left", reason=message)
+    os._exit(code)
 
 
 async def _run(taker: QueueWorker) -> None:

@@ -5,16 +5,12 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
-import sys
 from typing import TYPE_CHECKING
 
 from app.commands import receiver_options
 
 if TYPE_CHECKING:
     from app.commands import Commands
-
-LOST = 1
-"""The exit code of a worker that lost its database: whoever supervises it starts it again."""
 
 DESCRIPTION = """\
 Take dispatches from the queue, verify them, and publish the results.
@@ -42,7 +38,7 @@ def _run(options: argparse.Namespace) -> int:
     from app.logs import configure  # noqa: PLC0415
     from app.relay import USER_AGENT  # noqa: PLC0415
     from app.supervision import follow_supervisor  # noqa: PLC0415
-    from app.worker import Worker, WorkerFailed  # noqa: PLC0415
+    from app.worker import Worker  # noqa: PLC0415
 
     place = receiver_options.find(options)
     github = github_access(place.settings, os.environ)
@@ -62,9 +58,5 @@ def _run(options: argparse.Namespace) -> int:
             )
             await worker.run()
 
-        try:
-            asyncio.run(work())
-        except WorkerFailed as error:
-            print(f"pact-dispatch worker: {error}", file=sys.stderr)
-            return LOST
+        asyncio.run(work())
     return 0
