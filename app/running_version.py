@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import requests
@@ -11,6 +12,7 @@ from broker.strict_json import NotJson, parse_json
 
 MAX_BYTES = 1024 * 1024
 TIMEOUT_SECONDS = 5.0
+_COMMIT = re.compile(r"[0-9a-f]{7,64}")
 
 
 class VersionUnknown(Exception):
@@ -72,10 +74,12 @@ def ask(url: str, pointer: str | None) -> str:
 
 
 def is_same(asked: str, runs: str) -> bool:
-    """Tell whether the version that runs is the commit that was asked for; either may be shortened."""
+    """Tell whether the version that runs is the commit that was asked for; either commit id may be shortened."""
     first, second = asked.lower(), runs.lower()
+    if not (_COMMIT.fullmatch(first) and _COMMIT.fullmatch(second)):
+        return first == second  # "20240101-rc1" is no commit that 20240101 could be short for
     shorter = min(len(first), len(second))
-    return first == second or (shorter >= 7 and first[:shorter] == second[:shorter])
+    return first[:shorter] == second[:shorter]
 
 
 def _find(document: Any, pointer: str) -> Any:

@@ -7,6 +7,7 @@ supervisor was killed, it stops as it would at SIGTERM.
 from __future__ import annotations
 
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -20,6 +21,7 @@ SUPERVISOR_VARIABLE = "PACT_DISPATCH_SUPERVISOR_FD"
 STOP_SECONDS = 60.0
 """How long the processes have to stop; the worker's own limit is `worker.stop_seconds`."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 10.0
+LOOK_SECONDS = 0.2
 STEADY_SECONDS = 30.0
 """A process that ran for so long is started again without a pause."""
 
@@ -42,7 +44,7 @@ class Supervisor:
 
     def __init__(self) -> None:
         self._processes: list[_Supervised] = []
-        self._stop = threading.Event()
+        self._stop = False
         self._reader, self._writer = os.pipe()
 
     def add(self, name: str, arguments: list[str], *, pass_fds: tuple[int, ...] = ()) -> None:
@@ -57,19 +59,26 @@ class Supervisor:
 
     def run(self) -> None:
         """Start them, and keep them running until a signal says to stop; then stop them."""
+        # by a pipe, and not by threading.Event: a handler runs in between, and would wait for a lock that is its own
+        signalled, signal_writer = os.pipe()
+        os.set_blocking(signalled, False)
+        os.set_blocking(signal_writer, False)
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: self._stop.set())
-        changed = threading.Event()
-        signal.signal(signal.SIGCHLD, lambda *_: changed.set())
+            signal.signal(number, self._on_stop)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(signal_writer, warn_on_full_buffer=False)
         try:
-            while not self._stop.is_set():
+            while not self._stop:
                 now = time.monotonic()
                 for supervised in self._processes:
                     self._look_after(supervised, now)
-                changed.wait(0.2)
-                changed.clear()
+                if select.select([signalled], [], [], LOOK_SECONDS)[0]:
+                    os.read(signalled, 65536)
         finally:
             self._stop_all()
+
+    def _on_stop(self, *_: object) -> None:
+        self._stop = True
 
     def _look_after(self, supervised: _Supervised, now: float) -> None:
         process = supervised.process
