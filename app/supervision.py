@@ -22,7 +22,7 @@ STOP_SECONDS = 60.0
 """How long the processes have to stop; the worker's own limit is `worker.stop_seconds`."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 10.0
 LOOK_SECONDS = 0.2
-STEADY_SECONDS = 30.0
+STEADY_SECONDS = 5.0
 """A process that ran for so long is started again without a pause."""
 
 log = structlog.get_logger("serve")
