@@ -107,7 +107,9 @@ def carry_out(order: Order, events: Events, engine: Engine) -> Verification:
     settings = ProviderSettings.model_validate(order.provider)
     deadline = time.monotonic() + settings.timeout
     with ExitStack() as stack:
-        folder, version, branch = Path.cwd(), settings.version, order.branch or settings.branch
+        # a branch belongs to a commit: what runs is not on the branch of a dispatch that names none
+        branch = (order.branch if order.sha else None) or settings.branch
+        folder, version = Path.cwd(), settings.version
         command = settings.command
         if settings.checkout is not None:
             folder, version, branch = _check_out(order, settings, deadline, events, engine, stack)

@@ -7,6 +7,7 @@ process dies, taken up again by `recovery`. Each attempt has a number, and only 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import socket
@@ -16,11 +17,12 @@ from typing import TYPE_CHECKING, Any, Concatenate, NoReturn, ParamSpec, TypeVar
 from uuid import UUID
 
 import procrastinate
+import psycopg
 import structlog
 from procrastinate import JobContext, PsycopgConnector
 from procrastinate.worker import Worker as QueueWorker
 
-from app import housekeeping, jobs, reconcile, recovery, relay, runs
+from app import deliveries, housekeeping, jobs, reconcile, recovery, relay, runs
 from app.children import ChildFailed, Children
 from app.config import secret_values, values_of
 from app.database import connection_options, open_pool
@@ -279,7 +281,14 @@ class Worker:
 
     async def _verify(self, run: Run, provider: ProviderSettings, run_log: RunLog) -> Run | None:
         """Verify; gives the run whose result is to be published, None if there is nothing to publish."""
-        log.info("run started", pact_url=run.pact_url, consumer=run.consumer, sha=run.sha)
+        answered = await self._database.call(deliveries.of_run, run.id)
+        log.info(
+            "run started",
+            deliveries=[str(delivery_id) for delivery_id in answered],
+            pact_url=run.pact_url,
+            consumer=run.consumer,
+            sha=run.sha,
+        )
         try:
             order = self._order(run, provider)
         except ValueError as error:
@@ -289,7 +298,8 @@ class Worker:
             await self._failed(run, run_log, unreadable)
             return None
         child = await self._children.take()
-        keeping = asyncio.create_task(self._keep_log(run, run_log))
+        ended = asyncio.Event()
+        keeping = asyncio.create_task(self._keep_log(run, run_log, ended))
         usable = False
         try:
             async with asyncio.timeout(provider.timeout + GRACE_SECONDS):
@@ -306,8 +316,10 @@ class Worker:
                 "retryable": False,
             }
         finally:
-            keeping.cancel()
+            ended.set()
             self._children.give_back(child, usable=usable)
+            # what is being written now must not come after the run's last words
+            await asyncio.wait([keeping])
         return await self._verified(run, run_log, event)
 
     async def _verified(self, run: Run, run_log: RunLog, event: dict[str, Any]) -> Run | None:
@@ -411,11 +423,15 @@ class Worker:
         if handed_back:
             log.info("run handed back")
 
-    async def _keep_log(self, run: Run, run_log: RunLog) -> None:
-        while True:
-            await asyncio.sleep(FLUSH_SECONDS)
-            if run_log.changed:
-                await self._database.call(runs.keep_log, run.id, run_log.text())
+    async def _keep_log(self, run: Run, run_log: RunLog, ended: asyncio.Event) -> None:
+        """Keep the log of a run while it goes on, for whoever looks."""
+        while not ended.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(ended.wait(), FLUSH_SECONDS)
+            if run_log.changed and not ended.is_set():
+                # a failure shows where the outcome is kept
+                with contextlib.suppress(psycopg.Error):
+                    await self._database.call(runs.keep_log, run.id, run_log.text())
 
     def _order(self, run: Run, provider: ProviderSettings) -> Order:
         """Write a run's order.

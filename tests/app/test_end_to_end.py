@@ -229,6 +229,27 @@ def test_another_version_than_the_one_asked_for_is_an_error_and_nothing_is_publi
     assert count_results(broker, url) == 1
 
 
+def test_the_branch_of_a_dispatch_is_that_of_its_commit_and_of_no_other(asked: Any) -> None:
+    provider = asked("Running")
+    url = provider.publish(GOOD)
+    provider.dispatch(url, branch="feature")  # of which commit? What runs is on the configured branch
+    provider.dispatch(url, sha=VERSION, branch="feature")
+    without_commit, with_commit = provider.done(2)
+
+    assert (without_commit["provider_version"], without_commit["provider_branch"]) == (VERSION, "main")
+    assert (with_commit["provider_version"], with_commit["provider_branch"]) == (VERSION, "feature")
+
+
+def test_the_log_tells_which_deliveries_a_run_answers(asked: Any, server: ReceiverProcess) -> None:
+    provider = asked("Running")
+    provider.dispatch(provider.publish(GOOD))
+    [run] = provider.done()
+
+    [delivery] = server.rows("SELECT id FROM deliveries WHERE run_id = %s", run["id"])
+    started = [entry for entry in server.logged("run started") if entry["run"] == str(run["id"])]
+    assert [entry["deliveries"] for entry in started] == [[str(delivery["id"])]]
+
+
 def test_the_version_is_what_the_provider_says(asked: Any) -> None:
     provider = asked("Asked")
     provider.dispatch(provider.publish(GOOD))
