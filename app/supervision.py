@@ -18,8 +18,8 @@ from dataclasses import dataclass, field
 import structlog
 
 SUPERVISOR_VARIABLE = "PACT_DISPATCH_SUPERVISOR_FD"
-STOP_SECONDS = 60.0
-"""How long the processes have to stop; the worker's own limit is `worker.stop_seconds`."""
+STOP_MARGIN_SECONDS = 15.0
+"""How much longer than `worker.stop_seconds` the processes may take to stop, before they are killed."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 10.0
 LOOK_SECONDS = 0.2
 STEADY_SECONDS = 5.0
@@ -40,9 +40,14 @@ class _Supervised:
 
 
 class Supervisor:
-    """Keeps processes running until SIGTERM or SIGINT."""
+    """Keeps processes running until SIGTERM or SIGINT.
 
-    def __init__(self) -> None:
+    Args:
+        stop_seconds: how long they have to stop before they are killed.
+    """
+
+    def __init__(self, stop_seconds: float) -> None:
+        self._stop_seconds = stop_seconds
         self._processes: list[_Supervised] = []
         self._stop = False
         self._reader, self._writer = os.pipe()
@@ -108,7 +113,7 @@ class Supervisor:
         running = [s.process for s in self._processes if s.process is not None and s.process.poll() is None]
         for process in running:
             process.send_signal(signal.SIGTERM)
-        end = time.monotonic() + STOP_SECONDS
+        end = time.monotonic() + self._stop_seconds
         for process in running:
             try:
                 process.wait(max(0.1, end - time.monotonic()))

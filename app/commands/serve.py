@@ -61,7 +61,7 @@ def _run(options: argparse.Namespace) -> int:
     from app.database import database, migrate  # noqa: PLC0415 - see app.commands
     from app.github import github_access  # noqa: PLC0415
     from app.logs import configure  # noqa: PLC0415
-    from app.supervision import Supervisor  # noqa: PLC0415
+    from app.supervision import STOP_MARGIN_SECONDS, Supervisor  # noqa: PLC0415
     from app.web import check_secrets  # noqa: PLC0415
     from broker.listening import bind  # noqa: PLC0415
 
@@ -74,7 +74,7 @@ def _run(options: argparse.Namespace) -> int:
     with database(place.database_url, place.data_dir) as conninfo:
         migrate(conninfo, wait=receiver_options.MIGRATE_SECONDS)
         where = ["--config", str(place.config), "--data-dir", str(place.data_dir)]
-        supervisor = Supervisor()
+        supervisor = Supervisor(place.settings.worker.stop_seconds + STOP_MARGIN_SECONDS)
         supervisor.add("web", ["web", *where, "--fd", str(listener.fileno())], pass_fds=(listener.fileno(),))
         for number in range(1, options.workers + 1):
             supervisor.add(f"worker {number}", ["worker", *where])
