@@ -85,7 +85,7 @@ def _lines(document: dict[str, Any]) -> Iterator[str]:
     server, worker = document["server"], document["worker"]
     yield f"links           {server['public_url'] or 'none: there is no server.public_url'}"
     yield f"web             {server['processes']} processes"
-    yield f"worker          {worker['concurrency']} runs at once, {worker['warm']} children kept ready"
+    yield f"worker          runs at once: {worker['concurrency']}; children kept ready: {worker['warm']}"
     retention, minutes = document["retention"], document["reconcile"]["minutes"]
     yield f"kept            {retention['days']:g} days; of each run's log {retention['log_kilobytes']} KB"
     yield f"reconciled      {f'every {minutes:g} minutes' if minutes else 'never'}"
@@ -117,6 +117,6 @@ def _provider(provider: dict[str, Any]) -> Iterator[str]:
         for name, source in provider[key].items():
             yield f"{key}.{name} {source}"
     yield (
-        f"{provider['jobs']} interactions at once, {provider['timeout']:g} s at most"
+        f"interactions at once: {provider['jobs']}; {provider['timeout']:g} s at most"
         + (", beside itself" if provider["parallel"] else "")
     )

@@ -9,6 +9,7 @@ import time
 from typing import TYPE_CHECKING
 
 from app.commands import COULD_NOT_START, broker_access
+from app.commands.options import add_github_url
 
 if TYPE_CHECKING:
     from app.commands import Commands
@@ -73,12 +74,7 @@ def add_to(commands: Commands) -> None:
     asked.add_argument("--provider", metavar="NAME", help="the latest pact of each of its consumers")
     asked.add_argument("--consumer", metavar="NAME", help="the consumer whose version is waiting")
     asked.add_argument("--version", metavar="VERSION", help="that version; with --provider that pact alone")
-    parser.add_argument(
-        "--github-url",
-        metavar="URL",
-        default="https://api.github.com",
-        help="the API of a GitHub Enterprise, such as https://github.example.org/api/v3",
-    )
+    add_github_url(parser, default="https://api.github.com")
     parser.add_argument("--receiver-url", metavar="URL", help="where the receiver listens, seen from here")
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
     broker_access.add_to(parser)

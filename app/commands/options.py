@@ -1,9 +1,23 @@
-"""Values of options that several commands take."""
+"""Options that several commands take, and their values."""
 
 from __future__ import annotations
 
 import argparse
 import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from argparse import _ActionsContainer
+
+
+def add_github_url(parser: _ActionsContainer, default: str | None = None) -> None:
+    """Add the option `--github-url`."""
+    parser.add_argument(
+        "--github-url",
+        metavar="URL",
+        default=default,
+        help="the API of a GitHub Enterprise, such as https://github.example.org/api/v3",
+    )
 
 
 def address(text: str) -> tuple[str, int]:

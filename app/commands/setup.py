@@ -9,6 +9,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from app.commands import COULD_NOT_START, broker_access
+from app.commands.options import add_github_url
 from app.commands.receiver_options import SERVER_LIBRARIES
 
 if TYPE_CHECKING:
@@ -89,11 +90,7 @@ def add_to(commands: Commands) -> None:
         "--target", choices=("github", "receiver"), default="github", help="who is told (default: github)"
     )
     parser.add_argument("--receiver-url", metavar="URL", help="where the receiver listens")
-    parser.add_argument(
-        "--github-url",
-        metavar="URL",
-        help="the API of a GitHub Enterprise, such as https://github.example.org/api/v3",
-    )
+    add_github_url(parser)
     parser.add_argument("--token-file", metavar="FILE", help="the file with the token")
     parser.add_argument(
         "--secret",

@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from app.commands import COULD_NOT_START, broker_access
+from app.commands.options import add_github_url
 
 if TYPE_CHECKING:
     from app.commands import Commands
@@ -155,11 +156,7 @@ def _add_create(commands: Commands) -> None:
         help="URL, headers, body and event of a repository_dispatch",
     )
     template.add_argument("--repository", metavar="OWNER/REPO", help="the provider's")
-    template.add_argument(
-        "--github-url",
-        metavar="URL",
-        help="the API of a GitHub Enterprise, such as https://github.example.org/api/v3",
-    )
+    add_github_url(template)
     template.add_argument("--receiver-url", metavar="URL", help="where the receiver listens")
     template.add_argument(
         "--secret",

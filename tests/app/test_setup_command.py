@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.broker.embedded.webhook_documents import OPEN
+from tests.broker_accounts import ACCOUNTS, PASSWORD
 from tests.faulty_broker import Fault as BrokerFault
 from tests.faulty_broker import FaultyBroker
 from tests.github_api import Fault, GitHubApi
@@ -31,21 +32,9 @@ if TYPE_CHECKING:
 
 TOKEN = "github_pat_11AAAAAAA0123456789abcdef"
 OTHER_TOKEN = "github_pat_22BBBBBBB0123456789abcdef"
-PASSWORD = "rw-passw0rd"
 FILE = ".github/workflows/pact_changed.yml"
 LISTENS = "on:\n  repository_dispatch:\n    types: [pact_changed]\n"
 PACT = json.loads((ROOT / "examples/storefront-products.json").read_text(encoding="utf-8"))
-ACCOUNTS = f"""
-[[users]]
-name = "ci"
-password = "{PASSWORD}"
-access = "read-write"
-
-[[users]]
-name = "dev"
-password = "ro-passw0rd"
-access = "read-only"
-"""
 
 
 @dataclass(frozen=True)

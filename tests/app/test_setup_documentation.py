@@ -8,7 +8,6 @@ import os
 import re
 import shlex
 import subprocess
-import sys
 import textwrap
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -119,16 +118,3 @@ def test_the_examples_of_the_help_can_be_parsed() -> None:
     assert len(examples) == 4
     for example in examples:
         assert parser().parse_args(shlex.split(example)[2:]).repository == "acme/products"
-
-
-def test_the_help_needs_nothing_of_the_server() -> None:
-    program = (
-        "import sys; from app.cli import main\n"
-        "try: main(['setup', '--help'])\n"
-        "except SystemExit: pass\n"
-        "print([name for name in ('flask', 'github', 'pydantic', 'psycopg', 'yaml', 'rich') if name in sys.modules])\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT
-    )
-    assert done.stdout.endswith("\n[]\n")

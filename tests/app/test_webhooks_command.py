@@ -13,6 +13,7 @@ import yaml
 
 from tests.broker.embedded.conftest import example
 from tests.broker.embedded.webhook_documents import OPEN, all_are, wait_for
+from tests.broker_accounts import ACCOUNTS, PASSWORD
 from tests.github_api import GitHubApi
 from tests.github_state import Repository, Token
 from tests.processes import BIN, EmbeddedBroker
@@ -25,18 +26,6 @@ if TYPE_CHECKING:
 
 EXCHANGES = Path(__file__).parents[1] / "broker" / "embedded" / "webhook_exchanges"
 TOKEN = "ghp_th1s1ss3cret"
-PASSWORD = "rw-passw0rd"
-ACCOUNTS = f"""
-[[users]]
-name = "ci"
-password = "{PASSWORD}"
-access = "read-write"
-
-[[users]]
-name = "dev"
-password = "ro-passw0rd"
-access = "read-only"
-"""
 
 
 @dataclass(frozen=True)

@@ -109,16 +109,3 @@ def test_the_examples_of_the_help_can_be_parsed() -> None:
     assert len(examples) == 8
     for example in examples:
         assert parser.parse_args(shlex.split(example)[1:]).webhooks_command
-
-
-def test_the_help_needs_nothing_of_the_server() -> None:
-    program = (
-        "import sys; from app.cli import main\n"
-        "try: main(['webhooks', 'create', '--help'])\n"
-        "except SystemExit: pass\n"
-        "print([name for name in ('flask', 'sqlalchemy', 'psycopg', 'yaml', 'rich') if name in sys.modules])\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT
-    )
-    assert done.stdout.endswith("\n[]\n")
