@@ -6,7 +6,15 @@ import argparse
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from app.commands import broker, check_config, doctor, reconcile, serve, setup, web, webhooks, worker
+from app.commands.broker import parser as broker
+from app.commands.check_config import parser as check_config
+from app.commands.doctor import parser as doctor
+from app.commands.reconcile import parser as reconcile
+from app.commands.serve import parser as serve
+from app.commands.setup import parser as setup
+from app.commands.web import parser as web
+from app.commands.webhooks import parser as webhooks
+from app.commands.worker import parser as worker
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,8 +9,8 @@ from urllib.parse import urlencode
 import requests
 from urllib3.exceptions import HTTPError
 
-from broker.reason import innermost
-from broker.strict_json import NotJson, parse_json
+from broker.http.reason import innermost
+from broker.http.strict_json import NotJson, parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -23,9 +23,9 @@ from urllib.parse import urlsplit
 from rich.console import Console
 from rich.table import Table
 
-from tests.broker.embedded.webhook_documents import OPEN, create, webhook
-from tests.processes import EmbeddedBroker
-from tests.webhook_target import Target
+from tests.support.processes import EmbeddedBroker
+from tests.support.webhook_documents import OPEN, create, webhook
+from tests.support.webhook_target import Target
 
 if TYPE_CHECKING:
     import requests

@@ -27,12 +27,19 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
-from app.database import database
+from app.database.connections import database
 from benchmarks.accept_load import hammer
 from benchmarks.verify import pact_document
-from tests.dispatch_storm import VERSION, WorkerKiller, aftermath, noting_providers, publish_pacts, send
-from tests.processes import EmbeddedBroker
-from tests.receiver import PROVIDER, REPOSITORY, TOKEN, ReceiverProcess, configuration, wait_until
+from tests.support.dispatch_storm import (
+    VERSION,
+    WorkerKiller,
+    aftermath,
+    noting_providers,
+    publish_pacts,
+    send,
+)
+from tests.support.processes import EmbeddedBroker
+from tests.support.receiver import PROVIDER, REPOSITORY, TOKEN, ReceiverProcess, configuration, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -21,9 +21,9 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.broker import THREADS, pact
-from tests.broker.embedded.webhook_documents import OPEN, create, webhook
-from tests.processes import EmbeddedBroker
-from tests.webhook_target import Target
+from tests.support.processes import EmbeddedBroker
+from tests.support.webhook_documents import OPEN, create, webhook
+from tests.support.webhook_target import Target
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

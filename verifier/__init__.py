@@ -17,7 +17,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from broker.access import BrokerAccess
+    from broker.http.access import BrokerAccess
     from verifier.errors import PublishFailed, UsageError
     from verifier.publishing import publish
     from verifier.request import ProviderUnderTest, VerificationRequest
@@ -40,7 +40,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "BrokerAccess": "broker.access",
+    "BrokerAccess": "broker.http.access",
     "InteractionResult": "verifier.verification",
     "Mismatch": "verifier.verification",
     "Outcome": "verifier.verification",

@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, NoReturn
 
-from verifier.engine import Engine
+from verifier.engine.process import Engine
 from verifier.environment import SECRET_VARIABLES
 from verifier.errors import UsageError
 
@@ -77,7 +77,7 @@ def run(arguments: list[str]) -> int:
             parser.error("the pact is given twice: as the argument and by --pact-url")
         # The engine's process starts up while this one imports the rest: both take a tenth of a second.
         with _interruptible(), Engine() as engine:
-            from verifier.command import VerifyCommand  # noqa: PLC0415
+            from verifier.command.execution import VerifyCommand  # noqa: PLC0415
 
             return VerifyCommand(options, engine).run()
     except UsageError as error:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from broker.client import MAX_BYTES, BrokerClient
-from broker.errors import BrokerError, BrokerRefused, OffOrigin, UnexpectedAnswer
-from broker.strict_json import NotJson, parse_json
+from broker.http.errors import BrokerError, BrokerRefused, OffOrigin, UnexpectedAnswer
+from broker.http.strict_json import NotJson, parse_json
 from verifier.errors import CannotVerify
 
 if TYPE_CHECKING:

@@ -13,14 +13,14 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from broker.client import BrokerClient
-from broker.errors import BrokerError, BrokerRefused, BrokerUnreachable, UnexpectedAnswer
+from broker.http.errors import BrokerError, BrokerRefused, BrokerUnreachable, UnexpectedAnswer
 from verifier.errors import PublishFailed
 from verifier.verification import Outcome, PublishedResult
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from broker.access import BrokerAccess
+    from broker.http.access import BrokerAccess
     from verifier.verification import InteractionResult, Verification
 
 IMPLEMENTATION = "pact-dispatch"

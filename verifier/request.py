@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
-from broker.access import BrokerAccess
-from broker.origin import Origin
+from broker.http.access import BrokerAccess
+from broker.http.origin import Origin
 from verifier.errors import UsageError
 
 if TYPE_CHECKING:

@@ -10,14 +10,14 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from verifier.core_results import interaction_result
-from verifier.engine import Engine, Job
+from verifier.engine.core_results import interaction_result
+from verifier.engine.plugins import missing_plugins
+from verifier.engine.process import Engine, Job
 from verifier.errors import CannotVerify, UsageError
 from verifier.fetch import fetch
 from verifier.pact import HTTP, NotAPact, Pact, parse_pact
-from verifier.plugins import missing_plugins
 from verifier.progress import Silence
-from verifier.provider import StartedProvider, wait_until_ready
+from verifier.provider.process import StartedProvider, wait_until_ready
 from verifier.redaction import Redaction
 from verifier.report.interface import count
 from verifier.request import PORT

@@ -20,6 +20,20 @@ def add_github_url(parser: _ActionsContainer, default: str | None = None) -> Non
     )
 
 
+DEFAULT_BIND = "127.0.0.1:8000"
+
+
+def add_bind_to(parser: _ActionsContainer) -> None:
+    """Add the option `--bind`."""
+    parser.add_argument(
+        "--bind",
+        type=address,
+        default=DEFAULT_BIND,
+        metavar="HOST:PORT",
+        help="where to listen; port 0 takes a free one (default: %(default)s)",
+    )
+
+
 def address(text: str) -> tuple[str, int]:
     """Read HOST:PORT.
 

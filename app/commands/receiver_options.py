@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable
 
-    from app.config import Settings
+    from app.config.settings import Settings
 
 SERVER_LIBRARIES = frozenset(
     {
@@ -77,8 +77,8 @@ def find(options: argparse.Namespace) -> Place:
     Raises:
         ConfigurationError: something can't be used; every mistake is named.
     """
-    from app.config import ConfigurationError, broker_access, secret  # noqa: PLC0415 - see app.commands
-    from app.config_file import load  # noqa: PLC0415
+    from app.config.file import load  # noqa: PLC0415
+    from app.config.settings import ConfigurationError, broker_access, secret  # noqa: PLC0415 - see app.commands
 
     settings = load(options.config, os.environ)
     mistakes = []
@@ -114,9 +114,9 @@ def guarded(name: str, run: Callable[[argparse.Namespace], int]) -> Callable[[ar
 
     def start(options: argparse.Namespace) -> int:
         try:
-            from app.config import ConfigurationError  # noqa: PLC0415 - see app.commands
-            from app.database import DatabaseUnusable  # noqa: PLC0415
-            from broker.listening import CannotListen  # noqa: PLC0415
+            from app.config.settings import ConfigurationError  # noqa: PLC0415 - see app.commands
+            from app.database.connections import DatabaseUnusable  # noqa: PLC0415
+            from broker.http.listening import CannotListen  # noqa: PLC0415
         except ModuleNotFoundError as error:
             if error.name is None or error.name.partition(".")[0] not in SERVER_LIBRARIES:
                 raise

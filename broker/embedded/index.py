@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from flask import Blueprint
 
-from broker.embedded.hal import json_response, template, url
+from broker.embedded.http.hal import json_response, template, url
 
 if TYPE_CHECKING:
     from flask import Response

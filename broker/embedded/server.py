@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from gunicorn.app.base import BaseApplication
 
-from broker.embedded import create_app
-from broker.embedded.access import Access
-from broker.embedded.database import Database, DatabaseUnusableError
-from broker.embedded.deliveries import THREADS as DELIVERY_THREADS
-from broker.embedded.deliveries import Deliveries
-from broker.embedded.encryption import KEY_VARIABLE, KeyUnusableError, Vault
-from broker.embedded.webhook_records import check_key
-from broker.embedded.webhook_settings import WebhookSettings
-from broker.listening import Announcement, CannotListen, bind
+from broker.embedded.accounts import Access
+from broker.embedded.application import create_app
+from broker.embedded.deliveries.threads import THREADS as DELIVERY_THREADS
+from broker.embedded.deliveries.threads import Deliveries
+from broker.embedded.storage.database import Database, DatabaseUnusableError
+from broker.embedded.storage.encryption import KEY_VARIABLE, KeyUnusableError, Vault
+from broker.embedded.webhooks.records import check_key
+from broker.embedded.webhooks.settings import WebhookSettings
+from broker.http.listening import Announcement, CannotListen, bind
 
 if TYPE_CHECKING:
     import socket

@@ -10,7 +10,7 @@ import pytest
 from app.cli import COMMANDS
 
 HEAVY = ("flask", "github", "psycopg", "pydantic", "rich", "sqlalchemy", "yaml")
-NAMES = [command.__name__.rsplit(".", 1)[1].replace("_", "-") for command in COMMANDS]
+NAMES = [command.__name__.split(".")[2].replace("_", "-") for command in COMMANDS]
 
 
 @pytest.mark.parametrize("words", [*([name] for name in NAMES), ["webhooks", "create"]])

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.processes import EmbeddedBroker
+from tests.support.processes import EmbeddedBroker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

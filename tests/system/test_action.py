@@ -16,9 +16,10 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 
-from tests.pacts import interaction, pact
-from tests.system.github_runner import Runner, copy_of_this_project, git
-from tests.system.running import BIN, ROOT
+from tests.support.github_runner import Runner, copy_of_this_project, git
+from tests.support.pacts import interaction, pact
+from tests.support.paths import ROOT
+from tests.support.running import BIN
 from verifier.cli import build_parser
 from verifier.errors import UsageError
 from verifier.github_action import LISTS, SWITCHES, header_secrets, to_arguments
@@ -26,7 +27,7 @@ from verifier.github_action import LISTS, SWITCHES, header_secrets, to_arguments
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.processes import EmbeddedBroker
+    from tests.support.processes import EmbeddedBroker
 
 pytestmark = pytest.mark.timeout(400)  # the first run installs from PyPI
 

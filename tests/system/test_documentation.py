@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from tests.processes import EmbeddedBroker
-from tests.system.running import BIN, ROOT, environment
+from tests.support.paths import ROOT
+from tests.support.processes import EmbeddedBroker
+from tests.support.running import BIN, environment
 from verifier.cli import build_parser
 
 if TYPE_CHECKING:

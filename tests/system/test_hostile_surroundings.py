@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from tests.faulty_broker import Fault, FaultyBroker
-from tests.pacts import interaction, pact, things
-from tests.system.running import BIN, PROVIDER, READY, STATES, environment, start_verify, verify
+from tests.support.faulty_broker import Fault, FaultyBroker
+from tests.support.loopback import Loopback, Received, Reply
+from tests.support.pacts import interaction, pact, things
+from tests.support.running import BIN, PROVIDER, READY, STATES, environment, start_verify, verify
 from tests.system.test_trustworthy import RESULTS, TIME_LIMIT, nothing_published, wait_until
 from tests.system.test_verify import publishing
-from tests.verifier.loopback import Loopback, Received, Reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
     from typing import Any
 
-    from tests.processes import EmbeddedBroker
+    from tests.support.processes import EmbeddedBroker
 
     Publish = Callable[..., str]
 

@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from tests.faulty_broker import Fault, FaultyBroker
-from tests.pacts import BROKEN, interaction, pact, things
-from tests.system.running import PROVIDER, READY, STATES, scripted_provider, start_verify, verify
+from tests.support.faulty_broker import Fault, FaultyBroker
+from tests.support.pacts import BROKEN, interaction, pact, things
+from tests.support.running import PROVIDER, READY, STATES, scripted_provider, start_verify, verify
 from tests.system.test_verify import publishing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.processes import EmbeddedBroker
+    from tests.support.processes import EmbeddedBroker
 
     Publish = Callable[..., str]
 

@@ -12,12 +12,12 @@ import jsonschema
 import requests
 import trustme
 
-from tests.faulty_broker import FaultyBroker
-from tests.pacts import BROKEN, interaction, pact, things
-from tests.system.running import (
+from tests.support.faulty_broker import FaultyBroker
+from tests.support.pacts import BROKEN, interaction, pact, things
+from tests.support.paths import ROOT
+from tests.support.running import (
     PROVIDER,
     READY,
-    ROOT,
     STATES,
     environment,
     scripted_provider,
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from tests.processes import EmbeddedBroker
+    from tests.support.processes import EmbeddedBroker
 
     Publish = Callable[..., str]
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.verifier.examples import http_interaction, pact_document
+from tests.support.examples import http_interaction, pact_document
+from tests.support.paths import ROOT
 from verifier.pact import HTTP, MESSAGE, SYNCHRONOUS_MESSAGE, NotAPact, Pact, ProviderState, parse_pact
 
-EXAMPLE = Path(__file__).parents[2] / "examples" / "storefront-products.json"
+EXAMPLE = ROOT / "examples" / "storefront-products.json"
 
 
 def message(description: str = "a product was sold", **parts: Any) -> dict[str, Any]:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from broker.access import BrokerAccess
-from tests.verifier.examples import ERROR, FAILED, PASSED, PENDING_FAILED, PRICE, verification
-from tests.verifier.loopback import Loopback, Received, Reply
+from broker.http.access import BrokerAccess
+from tests.support.examples import ERROR, FAILED, PASSED, PENDING_FAILED, PRICE, verification
+from tests.support.loopback import Loopback, Received, Reply
 from verifier.errors import PublishFailed
 from verifier.publishing import LONGEST_DESCRIPTION, publish, result_document
 

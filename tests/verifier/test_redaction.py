@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from broker.access import BrokerAccess
-from tests.verifier.examples import ERROR, FAILED, PASSED, verification
+from broker.http.access import BrokerAccess
+from tests.support.examples import ERROR, FAILED, PASSED, verification
 from verifier.redaction import Redaction
 from verifier.request import ProviderUnderTest, VerificationRequest
 from verifier.verification import Mismatch, Verification, VerificationError

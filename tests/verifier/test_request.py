@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from broker.access import BrokerAccess
-from broker.origin import Origin
+from broker.http.access import BrokerAccess
+from broker.http.origin import Origin
+from verifier.command.option_values import parse_access, parse_headers, parse_states_file, parse_transports
 from verifier.errors import UsageError
-from verifier.option_values import parse_access, parse_headers, parse_states_file, parse_transports
 from verifier.request import ProviderUnderTest, VerificationRequest, check_url
 
 BASE_URL = "http://127.0.0.1:8080"

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.verifier.examples import ERROR, FAILED, PASSED, PENDING_FAILED, verification
+from tests.support.examples import ERROR, FAILED, PASSED, PENDING_FAILED, verification
 from verifier.verification import InteractionResult, Outcome, Verification, VerificationError
 
 PENDING_ERROR = replace(ERROR, pending=True)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, current_app
 
-from broker.embedded.hal import base_url, json_response
+from broker.embedded.http.hal import base_url, json_response
 from broker.embedded.openapi.operations import OPERATIONS, Operation
 from broker.embedded.openapi.schemas import SCHEMAS
 

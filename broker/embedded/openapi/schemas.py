@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from broker.embedded.events import WEBHOOK_EVENTS
-from broker.embedded.webhook_settings import METHODS
+from broker.embedded.webhooks.events import WEBHOOK_EVENTS
+from broker.embedded.webhooks.settings import METHODS
 
 Schema = dict[str, Any]
 

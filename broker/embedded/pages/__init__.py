@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from flask import request
 
-from broker.embedded.errors import RefusalError
+from broker.embedded.http.errors import RefusalError
 from broker.embedded.pages import pact, pacticipant, pacts, result, webhooks
 from broker.embedded.pages.rendering import render
 

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
-from broker.embedded.records import session
-from broker.embedded.triggered_webhook_records import FAILURE, NOT_RUN, RETRYING, SUCCESS
-from broker.embedded.webhook_records import shown_description
-from broker.embedded.webhook_tables import TriggeredWebhook, WebhookExecution
+from broker.embedded.storage.records import session
+from broker.embedded.storage.webhook_tables import TriggeredWebhook, WebhookExecution
+from broker.embedded.webhooks.records import shown_description
+from broker.embedded.webhooks.triggered_records import FAILURE, NOT_RUN, RETRYING, SUCCESS
 
 if TYPE_CHECKING:
     from sqlalchemy import Select

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
-from broker.embedded.errors import not_found
-from broker.embedded.pacts import latest_of_content
+from broker.embedded.http.errors import not_found
+from broker.embedded.pacts.resource import latest_of_content
 from broker.embedded.pages.deliveries import MOST_LISTED, deliveries
 from broker.embedded.pages.interactions import interactions_in
 from broker.embedded.pages.pacts import branches_of, by_version
 from broker.embedded.pages.rendering import render
 from broker.embedded.pages.results import last_results, results_of
 from broker.embedded.pages.webhooks import publications_events, webhooks_of
-from broker.embedded.records import between, publications, session
-from broker.embedded.tables import BranchVersion, PactVersion, Publication, Tag, Version
-from broker.embedded.triggered_webhook_records import by_publication
+from broker.embedded.storage.records import between, publications, session
+from broker.embedded.storage.tables import BranchVersion, PactVersion, Publication, Tag, Version
+from broker.embedded.webhooks.triggered_records import by_publication
 
 if TYPE_CHECKING:
     from flask import Response

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
-from broker.embedded.deployment_records import current
-from broker.embedded.deployment_tables import Deployment, Label, Release
 from broker.embedded.pages.pacts import branches_of, by_version, latest_pacts
 from broker.embedded.pages.rendering import render
-from broker.embedded.records import pacticipant_named, session
-from broker.embedded.tables import Branch, BranchVersion, Pacticipant, Tag, Version
+from broker.embedded.storage.deployment_records import current
+from broker.embedded.storage.deployment_tables import Deployment, Label, Release
+from broker.embedded.storage.records import pacticipant_named, session
+from broker.embedded.storage.tables import Branch, BranchVersion, Pacticipant, Tag, Version
 
 if TYPE_CHECKING:
     from flask import Response

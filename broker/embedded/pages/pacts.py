@@ -8,11 +8,18 @@ from typing import TYPE_CHECKING
 from sqlalchemy import func, select
 from sqlalchemy.orm import aliased
 
-from broker.embedded.hal import encode, url
+from broker.embedded.http.hal import encode, url
 from broker.embedded.pages.rendering import render
 from broker.embedded.pages.results import Result, last_results
-from broker.embedded.records import session
-from broker.embedded.tables import Branch, BranchVersion, Pacticipant, PactVersion, Publication, Version
+from broker.embedded.storage.records import session
+from broker.embedded.storage.tables import (
+    Branch,
+    BranchVersion,
+    Pacticipant,
+    PactVersion,
+    Publication,
+    Version,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from flask import Response
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from broker.embedded.hal import url
+from broker.embedded.http.hal import url
 
 
 def _day_and_time(time: str | None) -> str:

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
-from broker.embedded.errors import not_found
-from broker.embedded.events import of_result
-from broker.embedded.pacts import latest_of_content
+from broker.embedded.http.errors import not_found
+from broker.embedded.pacts.resource import latest_of_content
 from broker.embedded.pages.deliveries import MOST_LISTED, deliveries
 from broker.embedded.pages.interactions import interactions_in, outcomes
 from broker.embedded.pages.rendering import render
-from broker.embedded.records import session
-from broker.embedded.tables import VerificationResult
-from broker.embedded.triggered_webhook_records import by_result
+from broker.embedded.storage.records import session
+from broker.embedded.storage.tables import VerificationResult
+from broker.embedded.webhooks.events import of_result
+from broker.embedded.webhooks.triggered_records import by_result
 
 if TYPE_CHECKING:
     from flask import Response

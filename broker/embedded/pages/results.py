@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import func, select
 
-from broker.embedded.hal import url
-from broker.embedded.records import session
-from broker.embedded.tables import PactVersion, VerificationResult, Version
+from broker.embedded.http.hal import url
+from broker.embedded.storage.records import session
+from broker.embedded.storage.tables import PactVersion, VerificationResult, Version
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence

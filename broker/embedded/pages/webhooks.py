@@ -9,18 +9,18 @@ from sqlalchemy import select
 
 from broker.embedded.pages.deliveries import MOST_LISTED, deliveries, state_of
 from broker.embedded.pages.rendering import render
-from broker.embedded.records import session
-from broker.embedded.triggered_webhook_records import by_webhook
-from broker.embedded.webhook_records import applying_to, events_of, shown_description, webhook_with
-from broker.embedded.webhook_tables import PublicationEvents, TriggeredWebhook, Webhook
-from broker.embedded.webhooks import represent, scope_of
+from broker.embedded.storage.records import session
+from broker.embedded.storage.webhook_tables import PublicationEvents, TriggeredWebhook, Webhook
+from broker.embedded.webhooks.records import applying_to, events_of, shown_description, webhook_with
+from broker.embedded.webhooks.resource import represent, scope_of
+from broker.embedded.webhooks.triggered_records import by_webhook
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from flask import Response
 
-    from broker.embedded.tables import Publication
+    from broker.embedded.storage.tables import Publication
 
 
 def show_all() -> Response:

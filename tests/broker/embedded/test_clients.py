@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.processes import BIN, EmbeddedBroker
+from tests.support.processes import BIN, EmbeddedBroker
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from broker.embedded.database import SCHEMA_VERSION
-from tests.processes import BIN, EmbeddedBroker
+from broker.embedded.storage.database import SCHEMA_VERSION
+from tests.support.processes import BIN, EmbeddedBroker
 
 if TYPE_CHECKING:
     from pathlib import Path

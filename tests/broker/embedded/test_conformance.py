@@ -10,20 +10,19 @@ from __future__ import annotations
 
 import base64
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.broker.embedded.comparison import Dictionary
-from tests.processes import EmbeddedBroker
+from tests.support.comparison import Dictionary
+from tests.support.paths import EXCHANGES
+from tests.support.processes import EmbeddedBroker
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
-EXCHANGES = {
-    path.name.partition("-")[0]: path for path in (Path(__file__).parent / "exchanges").glob("*.json")
-}
+RECORDED = {path.name.partition("-")[0]: path for path in (EXCHANGES / "pacts").glob("*.json")}
 
 
 def publish_as(exchange: str, version: str) -> Callable[[EmbeddedBroker, Dictionary], None]:
@@ -107,12 +106,12 @@ DIFFERENCES: dict[str, tuple[str, Callable[[dict[str, Any]], None]]] = {
 
 
 def read(exchange: str) -> dict[str, Any]:
-    recorded: dict[str, Any] = json.loads(EXCHANGES[exchange].read_text())
+    recorded: dict[str, Any] = json.loads(RECORDED[exchange].read_text())
     return recorded
 
 
 def test_every_exchange_is_replayed() -> None:
-    assert {step for step in STEPS if isinstance(step, str)} == EXCHANGES.keys()
+    assert {step for step in STEPS if isinstance(step, str)} == RECORDED.keys()
 
 
 def test_answers_are_those_of_a_real_broker(tmp_path: Path) -> None:
@@ -123,7 +122,7 @@ def test_answers_are_those_of_a_real_broker(tmp_path: Path) -> None:
             if not isinstance(step, str):
                 step(broker, dictionary)
             elif found := replay(broker, dictionary, step):
-                problems[EXCHANGES[step].stem] = found
+                problems[RECORDED[step].stem] = found
     if problems:
         pytest.fail("\n".join(f"{name}\n  " + "\n  ".join(found) for name, found in problems.items()))
 

@@ -6,16 +6,18 @@ import json
 import os
 import re
 import subprocess
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from broker.embedded import access
-from tests.processes import BIN
+from broker.embedded import accounts as access
+from tests.support.paths import DOCS
+from tests.support.processes import BIN
 
 if TYPE_CHECKING:
-    from tests.processes import EmbeddedBroker
+    from pathlib import Path
 
-DOCUMENT = Path(__file__).parents[3] / "docs" / "broker.md"
+    from tests.support.processes import EmbeddedBroker
+
+DOCUMENT = DOCS / "broker.md"
 
 
 def test_examples_are_true(broker: EmbeddedBroker, pact: dict[str, Any], tmp_path: Path) -> None:

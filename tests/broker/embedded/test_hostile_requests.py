@@ -12,11 +12,11 @@ from uuid import uuid4
 
 import pytest
 
-from broker.embedded import MAX_BODY_BYTES
-from broker.embedded.bodies import MAX_DEPTH
+from broker.embedded.application import MAX_BODY_BYTES
+from broker.embedded.http.bodies import MAX_DEPTH
 
 if TYPE_CHECKING:
-    from tests.processes import EmbeddedBroker
+    from tests.support.processes import EmbeddedBroker
 
 JSON = {"Content-Type": "application/json"}
 PACT_PATH = "/pacts/provider/Bar/consumer/Foo/version/1"

@@ -1,0 +1,1 @@
+"""`pact-dispatch broker`: a Pact Broker to run at home."""

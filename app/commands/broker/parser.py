@@ -1,0 +1,200 @@
+"""`pact-dispatch broker`: a Pact Broker to run at home."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from app.commands import COULD_NOT_START
+from app.commands.options import address
+
+if TYPE_CHECKING:
+    from app.commands import Commands
+
+DESCRIPTION = """\
+Run a Pact Broker in this process, with everything in one SQLite file.
+It is for development, demos and tests: everyone who reaches it may change everything unless accounts are set up, and
+it listens on this machine alone unless told otherwise.
+"""
+
+EXAMPLE = """\
+example:
+  pact-dispatch broker --database broker.sqlite3
+  pact broker publish pacts/ --broker-base-url http://127.0.0.1:9292 --consumer-app-version 1.0.0 --branch main
+"""
+
+
+def add_to(commands: Commands) -> None:
+    """Add the command and its options."""
+    broker = commands.add_parser(
+        "broker",
+        help="run a Pact Broker for development, in one SQLite file",
+        description=DESCRIPTION,
+        epilog=EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    broker.add_argument(
+        "--bind",
+        type=address,
+        default="127.0.0.1:9292",
+        metavar="HOST:PORT",
+        help="where to listen; port 0 takes a free one (default: %(default)s)",
+    )
+    broker.add_argument(
+        "--database",
+        type=Path,
+        default=Path("broker.sqlite3"),
+        metavar="FILE",
+        help="the SQLite file, made if need be (default: %(default)s)",
+    )
+    broker.add_argument(
+        "--base-url",
+        type=_base_url,
+        metavar="URL",
+        help="what links start with, where it isn't the host that a request was sent to",
+    )
+    _add_webhook_options(broker)
+    broker.add_argument(
+        "--access",
+        type=Path,
+        metavar="FILE",
+        help="who may read and write, in TOML; also in PACT_DISPATCH_BROKER_USERS and PACT_DISPATCH_BROKER_TOKENS",
+    )
+    broker.add_argument(
+        "--log-level",
+        choices=("debug", "info", "warning", "error", "critical"),
+        default="warning",
+        help="info logs each request (default: %(default)s)",
+    )
+    broker.set_defaults(run=_run)
+
+
+def _add_webhook_options(broker: argparse.ArgumentParser) -> None:
+    webhooks = broker.add_argument_group(
+        "webhooks", "Where they may be sent: unless told otherwise, nowhere, and by POST and https alone."
+    )
+    webhooks.add_argument(
+        "--webhook-hosts",
+        type=_list,
+        default=(),
+        metavar="HOST,...",
+        help="hosts that webhooks may be sent to; *.example.org for all below it, * for all (default: none)",
+    )
+    webhooks.add_argument(
+        "--webhook-schemes",
+        type=_schemes,
+        default=("https",),
+        metavar="SCHEME,...",
+        help="http, https, or both (default: https)",
+    )
+    webhooks.add_argument(
+        "--webhook-methods",
+        type=_methods,
+        default=("POST",),
+        metavar="METHOD,...",
+        help="methods of their requests (default: POST)",
+    )
+    webhooks.add_argument(
+        "--webhook-retry-seconds",
+        type=_seconds,
+        default=(10, 60, 120, 300, 600, 1200),
+        metavar="SECONDS,...",
+        help="the time between a failed attempt and the next (default: 10,60,120,300,600,1200); 'none' for no retry",
+    )
+    webhooks.add_argument(
+        "--webhook-delay",
+        type=_delay,
+        default=0.0,
+        metavar="SECONDS",
+        help="the time between an event and the first attempt (default: 0; a real broker waits 5)",
+    )
+
+
+def _list(text: str) -> tuple[str, ...]:
+    values = tuple(dict.fromkeys(value.strip() for value in text.split(",") if value.strip()))
+    if not values:
+        raise argparse.ArgumentTypeError("name at least one")
+    return values
+
+
+def _schemes(text: str) -> tuple[str, ...]:
+    values = _list(text.lower())
+    if not {"http", "https"}.issuperset(values):
+        raise argparse.ArgumentTypeError(f"{text!r} is not http, https, or http,https")
+    return values
+
+
+def _methods(text: str) -> tuple[str, ...]:
+    values = _list(text.upper())
+    if not {"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"}.issuperset(values):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list of HTTP methods such as POST,PUT")
+    return values
+
+
+def _seconds(text: str) -> tuple[float, ...]:
+    return () if text == "none" else tuple(_delay(value) for value in text.split(","))
+
+
+def _delay(text: str) -> float:
+    if re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,3})?", text) is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds")
+    return float(text)
+
+
+def _base_url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in {"http", "https"} or not parts.netloc or parts.query or parts.fragment:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a URL such as https://broker.example.org/pacts")
+    return text
+
+
+def _run(options: argparse.Namespace) -> int:
+    try:
+        # The extra may be missing, and --help needs none of it.
+        from broker.embedded import accounts as access  # noqa: PLC0415
+        from broker.embedded import server  # noqa: PLC0415
+        from broker.embedded.webhooks import settings as webhook_settings  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] not in {
+            "cryptography",
+            "flask",
+            "gunicorn",
+            "sqlalchemy",
+        }:
+            raise
+        print(
+            f"pact-dispatch broker needs {error.name}: pip install 'pact-dispatch[server]'", file=sys.stderr
+        )
+        return COULD_NOT_START
+    host, port = options.bind
+    try:
+        accounts = access.load(os.environ, options.access)
+    except access.AccessUnusableError as error:
+        print(f"pact-dispatch broker: {error}", file=sys.stderr)
+        return COULD_NOT_START
+    settings = server.Settings(
+        host=host,
+        port=port,
+        database=options.database,
+        base_url=options.base_url,
+        log_level=options.log_level,
+        accounts=accounts,
+        webhooks=webhook_settings.WebhookSettings(
+            hosts=options.webhook_hosts,
+            schemes=options.webhook_schemes,
+            methods=options.webhook_methods,
+            retry_seconds=options.webhook_retry_seconds,
+            delay_seconds=options.webhook_delay,
+        ),
+    )
+    try:
+        server.serve(settings)
+    except server.CannotStartError as error:
+        print(f"pact-dispatch broker: {error}", file=sys.stderr)
+        return COULD_NOT_START
+    return 0

@@ -1,0 +1,1 @@
+"""`pact-dispatch check-config`: what the configuration was understood to say."""

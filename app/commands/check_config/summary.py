@@ -1,0 +1,185 @@
+"""What the configuration was understood to say, and what of it would bite; without any secret."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from app.config.file import load
+from app.config.settings import ConfigurationError, broker_access, secret
+from app.database.connections import DatabaseUnusable, check_url, described
+from app.github.client import PRIVATE_KEY, TOKEN, github_access
+from app.intake.credentials import Tokens
+from app.web.server import API_TOKENS, TOKENS, WEBHOOK_SECRET, check_secrets
+from broker.http.origin import Origin
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
+
+    from app.config.settings import ProviderSettings, Settings, Value
+    from broker.http.access import BrokerAccess
+
+T = TypeVar("T")
+
+SECRETS = (
+    TOKENS,
+    API_TOKENS,
+    WEBHOOK_SECRET,
+    TOKEN,
+    PRIVATE_KEY,
+    "PACT_BROKER_TOKEN",
+    "PACT_BROKER_USERNAME",
+    "PACT_BROKER_PASSWORD",
+    "DATABASE_URL",
+)
+"""Read from the variable, or from the file that `NAME_FILE` names."""
+OTHERS = ("PACT_DISPATCH_CONFIG", "PACT_DISPATCH_DATA_DIR")
+_BROKER_AT_HOME = "PACT_DISPATCH_BROKER_"
+_SECRET_WORDS = ("authorization", "cookie", "token", "key", "secret", "password")
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What was understood.
+
+    Attributes:
+        settings: the configuration.
+        access: the broker.
+        document: all of it for people and programs, in JSON values, without a secret.
+        warnings: what can be used, and is perhaps not what was meant.
+    """
+
+    settings: Settings
+    access: BrokerAccess
+    document: dict[str, Any]
+    warnings: list[str]
+
+
+def understand(file: Path, data_dir: Path, environment: Mapping[str, str]) -> Summary:
+    """Read all that the receiver reads when it starts.
+
+    Raises:
+        ConfigurationError: something can't be used; every mistake is named, and no secret is shown.
+    """
+    mistakes: list[str] = []
+
+    def read(what: Callable[[], T]) -> T | None:
+        try:
+            return what()
+        except ConfigurationError as error:
+            mistakes.extend(error.mistakes)
+        except DatabaseUnusable as error:
+            mistakes.append(str(error))
+        return None
+
+    settings = read(lambda: load(file, environment))
+    tokens = read(lambda: Tokens(TOKENS, environment).names())
+    api_tokens = read(lambda: Tokens(API_TOKENS, environment).names())
+    webhook_secret = read(lambda: secret(WEBHOOK_SECRET, environment))
+    database_url = read(lambda: secret("DATABASE_URL", environment))
+    if database_url is not None:
+        database_url = read(lambda: check_url(str(database_url)))
+    access = read(lambda: broker_access(settings, environment)) if settings else None
+    github = read(lambda: github_access(settings, environment)) if settings else None
+    if mistakes or settings is None or access is None:
+        raise ConfigurationError(list(dict.fromkeys(mistakes)))
+    document = {
+        "file": str(file.absolute()),
+        "broker": {"url": settings.broker.url, "login": _login(access)},
+        "providers": [_provider(provider) for provider in settings.providers],
+        "event_types": sorted(settings.event_types),
+        "tokens": tokens,
+        "api_tokens": api_tokens,
+        "webhook_secret": webhook_secret is not None,
+        "github": None if github is None else {"url": github.api_url, "login": _github_login(github)},
+        "database": described(database_url)
+        if database_url
+        else f"embedded, in {data_dir.absolute() / 'postgres'}",
+        **{
+            section: getattr(settings, section).model_dump(mode="json")
+            for section in ("server", "worker", "retention", "reconcile")
+        },
+    }
+    return Summary(settings, access, document, list(_warnings(settings, access, environment)))
+
+
+def _login(access: BrokerAccess) -> str:
+    if access.token is not None:
+        return "with a token"
+    return "without credentials" if access.username is None else f"as {access.username}, with a password"
+
+
+def _github_login(github: Any) -> str:
+    return "with a token" if github.app_id is None else f"as the App {github.app_id}"
+
+
+def _provider(provider: ProviderSettings) -> dict[str, Any]:
+    """Write a provider's settings as they stand, without those that don't concern it and without values."""
+    given = provider.model_dump(mode="json", exclude_none=True)
+    for key in ("headers", "environment"):
+        given[key] = {name: _source(value) for name, value in getattr(provider, key).items()}
+    if provider.checkout is not None and not isinstance(provider.checkout.url, str):
+        given["checkout"]["url"] = _source(provider.checkout.url)
+    if provider.relay is not None:
+        return {key: given[key] for key in ("name", "repository", "relay")}
+    return given
+
+
+def _source(value: Value) -> str:
+    if isinstance(value, str):
+        return "in the file"
+    return f"from the variable {value.env}" if value.env else f"from {value.file}"
+
+
+def _warnings(settings: Settings, access: BrokerAccess, environment: Mapping[str, str]) -> Iterator[str]:
+    yield from check_secrets(environment)
+    yield from _empty_files(environment)
+    yield from _unread(environment)
+    origin = Origin.of(settings.broker.url)
+    if origin.scheme == "http" and access.has_credentials and not _is_here(origin.host):
+        yield f"broker.url: the credentials for the broker go to {origin.host} unencrypted: use https"
+    elsewhere = environment.get("PACT_BROKER_BASE_URL")
+    if elsewhere and elsewhere.rstrip("/") != settings.broker.url.rstrip("/"):
+        yield "PACT_BROKER_BASE_URL is not read here, and is another one than broker.url"
+    if settings.server.public_url is None:
+        yield "server.public_url is missing: results in the broker will not lead to their runs"
+    if not settings.reconcile.minutes:
+        yield "reconcile.minutes is 0: what a webhook missed stays missed, unless `pact-dispatch reconcile` is run"
+    for number, provider in enumerate(settings.providers, start=1):
+        for warning in _about(provider):
+            yield f"providers[{number}] ({provider.name}){warning}"
+
+
+def _about(provider: ProviderSettings) -> Iterator[str]:
+    if provider.relay is not None:
+        return
+    if provider.base_url is not None and provider.environment:
+        yield ".environment is for a provider that is started: this one runs, and doesn't get it"
+    if provider.branch is None and provider.checkout is None:
+        yield ": has no branch, so its results don't count for the latest version of a branch"
+    for key, values in (("headers", provider.headers), ("environment", provider.environment)):
+        for name, value in values.items():
+            if isinstance(value, str) and any(word in name.lower() for word in _SECRET_WORDS):
+                yield f'.{key}.{name}: if it is a secret, it should not stand in the file: {{ env = "NAME" }}'
+
+
+def _empty_files(environment: Mapping[str, str]) -> Iterator[str]:
+    for name in SECRETS:
+        if environment.get(f"{name}_FILE") and secret(name, environment) is None:
+            yield f"{name}_FILE: {environment[f'{name}_FILE']} is empty, which is the same as no {name}"
+
+
+def _unread(environment: Mapping[str, str]) -> Iterator[str]:
+    known = {*SECRETS, *(f"{name}_FILE" for name in SECRETS), *OTHERS}
+    for name in sorted(environment):
+        if name.startswith("PACT_DISPATCH_") and name not in known and not name.startswith(_BROKER_AT_HOME):
+            yield f"{name} is set, and nothing reads it: is it spelt right?"
+
+
+def _is_here(host: str) -> bool:
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")

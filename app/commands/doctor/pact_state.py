@@ -1,0 +1,292 @@
+"""What a broker knows of one pact, fetched when it is asked for."""
+
+from __future__ import annotations
+
+import json
+import re
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlsplit
+
+from app.commands.doctor.check import Case
+from broker.client.missing_results import Questions, content_of
+from broker.client.pact_results import results_of
+from broker.http.errors import BrokerError, NotFound, UnexpectedAnswer
+from broker.webhooks import Webhooks
+from broker.webhooks.triggered import TriggeredWebhooks
+
+if TYPE_CHECKING:
+    from broker.client import BrokerClient
+    from broker.client.missing_results import ProviderVersion
+    from broker.client.pact_results import Result
+    from broker.webhooks.definition import Webhook
+    from broker.webhooks.triggered import Triggered
+
+REQUIRING_VERIFICATION = "contract_requiring_verification_published"
+PUBLICATION = ("contract_content_changed", REQUIRING_VERIFICATION, "contract_published")
+"""The events that happen when a pact is published."""
+
+_DISPATCHES = re.compile(r"(?P<base>https?://.*)/repos/(?P<repository>[^/]+/[^/]+)/dispatches")
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where the webhooks of a pact send their dispatches.
+
+    Attributes:
+        url: of the request.
+        base: what stands before `/repos/`; None where it is no dispatch.
+        repository: OWNER/REPO; likewise.
+        event_types: of the dispatches that are sent there.
+    """
+
+    url: str
+    base: str | None
+    repository: str | None
+    event_types: tuple[str, ...]
+
+
+class PactState:
+    """One pact in one broker. Everything raises BrokerError when the broker can't be asked.
+
+    Args:
+        client: the session; it should ask nothing twice.
+        case: the pact.
+    """
+
+    def __init__(self, client: BrokerClient, case: Case) -> None:
+        self.client = client
+        self.case = case
+
+    @cached_property
+    def pact(self) -> dict[str, Any] | None:
+        """The pact, if there is one."""
+        case = self.case
+        url = index_link(
+            self.client,
+            "pb:publish-pact",
+            provider=case.provider,
+            consumer=case.consumer,
+            consumerApplicationVersion=case.version,
+        )
+        return document_at(self.client, url)
+
+    @property
+    def content(self) -> str | None:
+        """The broker's id of the pact's content."""
+        link = self.client.link(self.pact, "pb:pact-version")
+        return content_of(link) if link else None
+
+    @property
+    def published_at(self) -> str | None:
+        """When the pact was published, as the broker gives it."""
+        at = (self.pact or {}).get("createdAt")
+        return at if isinstance(at, str) else None
+
+    @cached_property
+    def main_branch(self) -> str | None:
+        """The provider's main branch, if it is set."""
+        document = pacticipant(self.client, self.case.provider) or {}
+        name = document.get("mainBranch")
+        return name if isinstance(name, str) and name else None
+
+    @cached_property
+    def versions(self) -> list[ProviderVersion]:
+        """The provider's versions that need a result: the latest of the main branch, deployed, released."""
+        return Questions(self.client, self.case.provider).versions(None)
+
+    @cached_property
+    def results(self) -> list[Result]:
+        """The results that there are."""
+        return results_of(self.client, self.case.consumer, self.case.version, self.case.provider)
+
+    @property
+    def lacking(self) -> list[ProviderVersion]:
+        """The versions that need a result, and have none."""
+        have = {result.provider_version for result in self.results}
+        return [version for version in self.versions if version.number not in have]
+
+    @property
+    def complete(self) -> bool:
+        """Whether all results that are needed are there; where no version matters, any will do."""
+        return bool(self.results) and not self.lacking
+
+    @cached_property
+    def webhooks(self) -> list[Webhook]:
+        """The webhooks for this pact, whatever they do."""
+        return Webhooks(self.client).matching(consumer=self.case.consumer, provider=self.case.provider)
+
+    @property
+    def asking(self) -> list[Webhook]:
+        """Those of them that ask for a verification: they dispatch, or they say which pact it is about."""
+        return [webhook for webhook in self.webhooks if _asks(webhook)]
+
+    @property
+    def enabled(self) -> list[Webhook]:
+        """Those of these that are enabled."""
+        return [webhook for webhook in self.asking if webhook.enabled]
+
+    @property
+    def triggering(self) -> list[Webhook]:
+        """Those of these whose event happens when a pact is published."""
+        return [webhook for webhook in self.enabled if set(webhook.events) & set(PUBLICATION)]
+
+    @property
+    def needs_versions(self) -> bool:
+        """Whether nothing is sent while the provider has no version that needs a result."""
+        try:
+            events = {event for webhook in self.triggering for event in webhook.events} & set(PUBLICATION)
+        except BrokerError:
+            return False
+        return events == {REQUIRING_VERIFICATION}
+
+    @cached_property
+    def deliveries(self) -> list[Triggered]:
+        """What the publication of this version triggered of these webhooks, the newest first."""
+        case, uuids = self.case, {webhook.uuid for webhook in self.asking}
+        try:
+            found = TriggeredWebhooks(self.client).of_version(case.consumer, case.provider, case.version)
+        except NotFound:
+            return []
+        return sorted(
+            (one for one in found if one.webhook_uuid in uuids and one.event in PUBLICATION),
+            key=lambda one: one.at or "",
+            reverse=True,
+        )
+
+    @property
+    def target(self) -> Target | None:
+        """Where the dispatches go; of several targets, the one of the first webhook that is triggered."""
+        candidates = self.triggering or self.enabled or self.asking
+        if not candidates:
+            return None
+        url = self._sent_to(candidates[0])
+        same = [webhook for webhook in candidates if self._sent_to(webhook) == url]
+        match = _DISPATCHES.fullmatch(urlsplit(url)._replace(query="", fragment="").geturl())
+        types = [event_type(webhook.request.body) for webhook in same]
+        return Target(
+            url,
+            match["base"] if match else None,
+            match["repository"] if match else None,
+            tuple(dict.fromkeys(one for one in types if one is not None)),
+        )
+
+    def _sent_to(self, webhook: Webhook) -> str:
+        url = webhook.request.url
+        for name, value in (("consumerName", self.case.consumer), ("providerName", self.case.provider)):
+            url = url.replace("${pactbroker." + name + "}", quote(value, safe=""))
+        return url
+
+
+def event_type(body: Any) -> str | None:
+    """Give the event type of a dispatch's body, whether it is JSON or text."""
+    if isinstance(body, str):
+        with suppress(ValueError, RecursionError):
+            body = json.loads(body)
+    found = body.get("event_type") if isinstance(body, dict) else None
+    return found if isinstance(found, str) else None
+
+
+def latest_pacts(client: BrokerClient, provider: str, most: int) -> tuple[list[Case], int] | None:
+    """Fetch the latest pact of each consumer with a provider.
+
+    Returns:
+        At most so many, and how many more there are; None where the broker doesn't know the provider.
+
+    Raises:
+        BrokerError: the broker could not be asked.
+    """
+    document = document_at(client, index_link(client, "pb:latest-provider-pacts", provider=provider))
+    if document is None:
+        return None
+    found, urls = [], client.links(document, "pb:pacts")
+    for url in urls[:most]:
+        pact = client.get(url).document
+        consumer = _named(pact, "pb:consumer") or _member(pact, "consumer", "name")
+        version = _named(pact, "pb:consumer-version")
+        if consumer is None or version is None:
+            raise UnexpectedAnswer(f"the broker doesn't say whose version has the pact {url}")
+        found.append(Case(consumer, version, provider))
+    return found, max(0, len(urls) - most)
+
+
+def pacts_of(client: BrokerClient, consumer: str, version: str, most: int) -> tuple[list[Case], int] | None:
+    """Fetch the pacts of a consumer version.
+
+    Returns:
+        At most so many, and how many more there are; None where the broker doesn't know the version.
+
+    Raises:
+        BrokerError: the broker could not be asked.
+    """
+    url = index_link(client, "pb:pacticipant-version", pacticipant=consumer, version=version)
+    document = document_at(client, url)
+    if document is None:
+        return None
+    urls = client.links(document, "pb:pact-versions")
+    named = [_member(client.get(url).document, "provider", "name") for url in urls[:most]]
+    return [Case(consumer, version, name) for name in named if name is not None], max(0, len(urls) - most)
+
+
+def pacticipant(client: BrokerClient, name: str) -> dict[str, Any] | None:
+    """Fetch a pacticipant; None where the broker knows none of that name.
+
+    Raises:
+        BrokerError: the broker could not be asked.
+    """
+    return document_at(client, index_link(client, "pb:pacticipant", pacticipant=name))
+
+
+def index_link(client: BrokerClient, rel: str, **parameters: str) -> str:
+    """Find a link of the broker's index.
+
+    Raises:
+        UnexpectedAnswer: it has none.
+        BrokerError: the broker could not be asked.
+    """
+    url = client.link(client.get(f"{client.origin}/").document, rel, **parameters)
+    if url is None:
+        raise UnexpectedAnswer(
+            f"the index of {client.origin} has no link {rel}: it is no Pact Broker, or one too old for this"
+        )
+    return url
+
+
+def document_at(client: BrokerClient, url: str) -> dict[str, Any] | None:
+    """Fetch a document; None where there is none.
+
+    Raises:
+        BrokerError: the broker could not be asked.
+    """
+    try:
+        document = client.get(url).document
+    except NotFound:
+        return None
+    if not isinstance(document, dict):
+        raise UnexpectedAnswer(f"{url} did not answer with an object")
+    return document
+
+
+def _asks(webhook: Webhook) -> bool:
+    request = webhook.request
+    try:
+        path = urlsplit(request.url).path
+    except ValueError:  # no URL: nothing is ever sent there
+        return False
+    text = request.body if isinstance(request.body, str) else json.dumps(request.body)
+    return path.endswith("/dispatches") or "${pactbroker.pactUrl}" in text + request.url
+
+
+def _named(document: Any, rel: str) -> str | None:
+    links = document.get("_links") if isinstance(document, dict) else None
+    link = links.get(rel) if isinstance(links, dict) else None
+    name = link.get("name") if isinstance(link, dict) else None
+    return name if isinstance(name, str) else None
+
+
+def _member(document: Any, *path: str) -> str | None:
+    for name in path:
+        document = document.get(name) if isinstance(document, dict) else None
+    return document if isinstance(document, str) else None

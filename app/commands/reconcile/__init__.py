@@ -1,0 +1,1 @@
+"""`pact-dispatch reconcile`: queue what a webhook failed to ask for."""

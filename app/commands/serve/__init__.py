@@ -1,0 +1,1 @@
+"""`pact-dispatch serve`: the whole receiver in one command."""

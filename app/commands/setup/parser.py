@@ -1,0 +1,170 @@
+"""`pact-dispatch setup`: from a broker to whoever verifies, in one command."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from app.commands import COULD_NOT_START
+from app.commands import broker_options as broker_access
+from app.commands.options import add_github_url
+from app.commands.receiver_options import SERVER_LIBRARIES
+
+if TYPE_CHECKING:
+    from app.commands import Commands
+
+INTERRUPTED = 130
+RETRY_SECONDS = 5.0
+"""How long a broker that is away is asked again: someone is waiting."""
+WAIT_SECONDS = 600.0
+
+DESCRIPTION = """\
+Have a provider's repository, or the receiver, told whenever a pact with that provider changes. Run it again whenever
+you like: what is as it should be stays untouched, and a new token takes the place of the old one.
+
+The steps, each with what was found, what was done, and what to do if it can't be:
+  token      the GitHub token: the repository is there, the token may dispatch, when it expires
+  secret     the token becomes a secret of the broker (PactFlow, pact-dispatch broker)
+  webhook    the broker's webhook is created, or brought to what it should be
+  test       the broker sends it once, with the latest pact: a real dispatch
+  workflow   a workflow on the default branch listens to it, and is switched on
+  run        with --wait: the run that the test started appears, and succeeds
+With --target receiver the first one is this, and there is no workflow:
+  receiver   it is up, and knows the token and the repository
+"""
+
+EPILOG = """\
+the token is taken from the environment or from a file, never from the command line:
+  for GitHub    PACT_DISPATCH_GITHUB_TOKEN, else GITHUB_TOKEN; for the repository alone, with Contents: read and write
+                (--wait: and Actions: read). A workflow's own GITHUB_TOKEN lives for an hour: it won't do
+  for --target receiver    PACT_DISPATCH_RECEIVER_TOKEN: one of its PACT_DISPATCH_TOKENS, without NAME:
+  each also as ..._FILE, the file that it stands in, or by --token-file
+  --wait with --target receiver asks the receiver's API: PACT_DISPATCH_API_TOKEN is one of its PACT_DISPATCH_API_TOKENS
+
+examples:
+  see what there is and what would be done:
+    pact-dispatch setup --repository acme/products --provider Products --plan
+
+  do it, and wait until the first run has succeeded:
+    pact-dispatch setup --repository acme/products --provider Products --wait
+
+  verify each provider version that lacks a result, at its commit:
+    pact-dispatch setup --repository acme/products --provider Products \\
+        --event contract_requiring_verification_published
+
+  have a receiver do it:
+    pact-dispatch setup --target receiver --receiver-url https://dispatch.example.org \\
+        --repository acme/products --provider Products
+
+exit codes:
+  0  every step is well
+  1  a step failed: the first one is named, with what to do
+  2  the command is wrong
+  3  could not: the broker, GitHub or the receiver is away; run it again later
+"""
+
+
+def add_to(commands: Commands) -> None:
+    """Add the command and its options."""
+    parser = commands.add_parser(
+        "setup",
+        help="set up token, webhook and workflow, and test them; again without harm",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--repository", metavar="OWNER/REPO", help="the provider's")
+    parser.add_argument("--provider", metavar="NAME", help="the provider's name in the broker")
+    parser.add_argument("--consumer", metavar="NAME", help="for its pacts alone (default: every consumer's)")
+    parser.add_argument(
+        "--event",
+        action="append",
+        metavar="NAME",
+        help="what triggers the webhook; may be repeated (default: contract_content_changed for github, "
+        "contract_requiring_verification_published for receiver)",
+    )
+    parser.add_argument(
+        "--target", choices=("github", "receiver"), default="github", help="who is told (default: github)"
+    )
+    parser.add_argument("--receiver-url", metavar="URL", help="where the receiver listens")
+    add_github_url(parser)
+    parser.add_argument("--token-file", metavar="FILE", help="the file with the token")
+    parser.add_argument(
+        "--secret",
+        metavar="NAME",
+        help="the broker's secret for the token (default: githubToken, or receiverToken)",
+    )
+    parser.add_argument(
+        "--token-in-webhook",
+        action="store_true",
+        help="put the token into the webhook itself, where the broker has no secrets and you accept that",
+    )
+    parser.add_argument("--plan", action="store_true", help="change nothing, and say what would be done")
+    parser.add_argument(
+        "--wait",
+        nargs="?",
+        const=WAIT_SECONDS,
+        type=_seconds,
+        metavar="SECONDS",
+        help=f"wait for the run that the test starts (default: {WAIT_SECONDS:.0f} seconds at most)",
+    )
+    parser.add_argument("--json", action="store_true", help="print the outcome as JSON")
+    broker_access.add_to(parser)
+    parser.set_defaults(run=_run)
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 < seconds <= 24 * 3600:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds, more than 0 and at most a day")
+    return seconds
+
+
+def _run(options: argparse.Namespace) -> int:
+    # --help needs none of it
+    from broker.client import BrokerClient  # noqa: PLC0415
+    from verifier.errors import UsageError  # noqa: PLC0415
+    from verifier.redaction import Redaction  # noqa: PLC0415
+    from verifier.report.text import one_line  # noqa: PLC0415
+
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    redaction = Redaction([])
+
+    def say(text: str) -> None:
+        print(f"pact-dispatch setup: {one_line(redaction.text(text))}", file=sys.stderr, flush=True)
+
+    try:
+        from app.commands.setup import command  # noqa: PLC0415
+        from app.commands.setup import request as wanted  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] not in SERVER_LIBRARIES | {"yaml"}:
+            raise
+        say(f"it needs {error.name}: pip install 'pact-dispatch[server]'")
+        return COULD_NOT_START
+    try:
+        asked = wanted.read(options, os.environ)
+        access = broker_access.access_of(options, os.environ)
+        redaction = Redaction([asked.token, asked.api_token, access.password, access.token])
+        with BrokerClient(access, retry_time=RETRY_SECONDS, on_retry=say) as client:
+            code = command.run(asked, client, redaction, as_json=options.json, progress=say)
+        sys.stdout.flush()
+    except UsageError as error:
+        say(str(error))
+        return 2
+    except KeyboardInterrupt:
+        say("interrupted: what was done stays; run it again")
+        return INTERRUPTED
+    except BrokenPipeError:
+        # who read the output has seen enough; Python's own last flush must not complain of it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return COULD_NOT_START
+    return code

@@ -1,0 +1,209 @@
+"""What the options of `setup` ask for: read, or refused by the option's name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from app.commands.webhook_templates import CHANGED, GITHUB_API, REQUIRING_VERIFICATION, TEMPLATES, fill
+from app.config.settings import ConfigurationError, secret
+from broker.webhooks import stable_uuid
+from broker.webhooks.definition import EVENTS, Party, Scope, Webhook, WebhookRequest
+from verifier.errors import UsageError
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Mapping
+
+GITHUB, RECEIVER = "github", "receiver"
+TOKENS = {
+    GITHUB: ("PACT_DISPATCH_GITHUB_TOKEN", "GITHUB_TOKEN"),
+    RECEIVER: ("PACT_DISPATCH_RECEIVER_TOKEN",),
+}
+"""Variables that the token may stand in, by target; the first that is set."""
+API_TOKEN = "PACT_DISPATCH_API_TOKEN"  # noqa: S105 - the name of one
+LONGEST_TOKEN = 1024
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is asked for.
+
+    Attributes:
+        target: github or receiver.
+        repository: the provider's, as OWNER/REPO.
+        provider: its name in the broker.
+        consumer: of whose pacts alone; None for every consumer.
+        base_url: of GitHub's API, or of the receiver.
+        token: that lets the broker dispatch.
+        secret: the name that the broker keeps it under; None where it stands in the webhook itself.
+        webhook: as it should be.
+        plan: change nothing.
+        wait_seconds: how long a triggered run is waited for; None: not at all.
+        api_token: that lets the receiver's API be asked for the run; None where it isn't.
+    """
+
+    target: str
+    repository: str
+    provider: str
+    consumer: str | None
+    base_url: str
+    token: str = field(repr=False)
+    secret: str | None
+    webhook: Webhook = field(repr=False)
+    plan: bool
+    wait_seconds: float | None
+    api_token: str | None = field(default=None, repr=False)
+
+    @property
+    def holder(self) -> str:
+        """Whom the token is for: the repository, or the receiver, which has one for all its repositories."""
+        return self.base_url if self.target == RECEIVER else self.repository
+
+    @property
+    def event_type(self) -> str:
+        """The type of the dispatches, which the workflow must listen to."""
+        return str(self.webhook.request.body["event_type"])
+
+
+def read(options: argparse.Namespace, environment: Mapping[str, str]) -> Wanted:
+    """Read the options.
+
+    Raises:
+        UsageError: something is missing, contradicts something else, or can't be read.
+    """
+    _check_combination(options)
+    base_url = options.receiver_url if options.target == RECEIVER else options.github_url or GITHUB_API
+    template = _template(options)
+    name = options.secret or TEMPLATES[template].secret
+    if not name.isascii() or not name.replace("_", "a").isalnum():
+        raise UsageError(f"--secret {name!r} is not a secret's name: letters, digits and _")
+    token = _token(options, environment)
+    filled = fill(
+        template, repository=options.repository, base_url=base_url, events=_events(options), secret=name
+    )
+    headers = dict(filled.headers)
+    if options.token_in_webhook:
+        headers["Authorization"] = f"Bearer {token}"
+    scope = Scope(
+        consumer=Party(name=options.consumer) if options.consumer else None,
+        provider=Party(name=options.provider),
+    )
+    return Wanted(
+        target=options.target,
+        repository=options.repository,
+        provider=options.provider,
+        consumer=options.consumer,
+        base_url=base_url.rstrip("/"),
+        token=token,
+        secret=None if options.token_in_webhook else name,
+        webhook=Webhook(
+            uuid=stable_uuid(scope, filled.url, template),
+            scope=scope,
+            events=filled.events,
+            request=WebhookRequest("POST", filled.url, headers, dict(filled.body)),
+            description=filled.description,
+        ),
+        plan=options.plan,
+        wait_seconds=options.wait,
+        api_token=_api_token(options, environment),
+    )
+
+
+def _check_combination(options: argparse.Namespace) -> None:
+    receives = options.target == RECEIVER
+    for name in ("repository", "provider"):
+        if not getattr(options, name):
+            raise UsageError(
+                f"--{name} is missing: the provider's {'OWNER/REPO' if name == 'repository' else 'name'}"
+            )
+    if receives and not options.receiver_url:
+        raise UsageError("--target receiver wants --receiver-url, where the receiver listens")
+    if receives and options.github_url:
+        raise UsageError("--github-url is for --target github")
+    if not receives and options.receiver_url:
+        raise UsageError("--receiver-url is for --target receiver")
+    if options.plan and options.wait is not None:
+        raise UsageError("--wait is no part of --plan: nothing is sent that a run could come of")
+    if options.token_in_webhook and options.secret:
+        raise UsageError("--secret and --token-in-webhook are two places for the token: give one")
+
+
+def _template(options: argparse.Namespace) -> str:
+    if options.target == RECEIVER:
+        return "receiver"
+    return "github-requiring-verification" if REQUIRING_VERIFICATION in (options.event or ()) else "github"
+
+
+def _events(options: argparse.Namespace) -> tuple[str, ...]:
+    events = tuple(dict.fromkeys(options.event or ()))
+    for event in events:
+        if event not in EVENTS:
+            raise UsageError(f"--event {event!r} is none of {', '.join(EVENTS)}")
+    if {CHANGED, REQUIRING_VERIFICATION} <= set(events):
+        raise UsageError(
+            f"--event {CHANGED} and {REQUIRING_VERIFICATION} would have one change verified twice: give one of them"
+        )
+    return events
+
+
+def _token(options: argparse.Namespace, environment: Mapping[str, str]) -> str:
+    names = TOKENS[options.target]
+    token, source = None, "--token-file"
+    if options.token_file:
+        token = _read_file(options.token_file)
+    else:
+        for source in names:
+            token = _variable(source, environment)
+            if token:
+                break
+    if not token:
+        what = (
+            "one of the receiver's PACT_DISPATCH_TOKENS" if options.target == RECEIVER else "a GitHub token"
+        )
+        raise UsageError(
+            f"there is no token for the broker to dispatch with: put {what} into {' or '.join(names)}, or into a file "
+            f"({names[0]}_FILE, --token-file). It is not taken from the command line, which others can see"
+        )
+    return _checked(token, source)
+
+
+def _api_token(options: argparse.Namespace, environment: Mapping[str, str]) -> str | None:
+    if options.target != RECEIVER or options.wait is None:
+        return None
+    token = _variable(API_TOKEN, environment)
+    if token is None:
+        raise UsageError(
+            f"--wait asks the receiver's API for the run: put one of its PACT_DISPATCH_API_TOKENS into {API_TOKEN} "
+            f"(or its file into {API_TOKEN}_FILE)"
+        )
+    return _checked(token, API_TOKEN)
+
+
+def _variable(name: str, environment: Mapping[str, str]) -> str | None:
+    try:
+        return secret(name, environment)
+    except ConfigurationError as error:
+        raise UsageError(str(error)) from error
+
+
+def _checked(token: str, source: str) -> str:
+    token = token.strip()
+    if not (token.isascii() and token.isprintable() and " " not in token and len(token) <= LONGEST_TOKEN):
+        raise UsageError(f"{source}: a token is printable ASCII without spaces, and this one isn't")
+    return token
+
+
+def _read_file(path: str) -> str:
+    try:
+        with Path(path).open("rb") as file:
+            content = file.read(LONGEST_TOKEN + 2)
+        text = content.decode().strip()
+    except OSError as error:
+        raise UsageError(f"--token-file: {path} can't be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"--token-file: {path} is not UTF-8 text") from error
+    if not text:
+        raise UsageError(f"--token-file: {path} is empty")
+    return text

@@ -1,0 +1,1 @@
+"""`pact-dispatch web`: the endpoint alone, for machines of its own."""

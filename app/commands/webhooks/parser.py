@@ -1,0 +1,296 @@
+"""`pact-dispatch webhooks`: the webhooks of any Pact Broker or PactFlow."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from app.commands import COULD_NOT_START
+from app.commands import broker_options as broker_access
+from app.commands.options import add_github_url
+
+if TYPE_CHECKING:
+    from app.commands import Commands
+
+INTERRUPTED = 130
+RETRY_SECONDS = 5.0
+"""How long a broker that is away is asked again: someone is waiting."""
+
+DESCRIPTION = """\
+See, create, change, delete and try out the webhooks of any Pact Broker or PactFlow.
+
+A webhook sends a request when something happens to a pact. The one that matters here tells a provider's repository, or
+the receiver, that a pact changed.
+"""
+
+EPILOG = """\
+examples:
+  have GitHub verify every changed pact of the provider Products (the token is the broker's secret githubToken):
+    pact-dispatch webhooks create --template github --repository acme/products --provider Products
+
+  the same for each provider version that lacks a result, with its commit:
+    pact-dispatch webhooks create --template github-requiring-verification \\
+        --repository acme/products --provider Products
+
+  have a receiver do it:
+    pact-dispatch webhooks create --template receiver --receiver-url https://dispatch.example.org \\
+        --repository acme/products --provider Products
+
+  which webhooks fire for a pact, does this one work, and what became of it lately:
+    pact-dispatch webhooks list --consumer Storefront --provider Products
+    pact-dispatch webhooks test UUID
+    pact-dispatch webhooks logs --provider Products
+
+exit codes:
+  0  done
+  1  the webhook that was tested was not taken by its target
+  2  the command is wrong
+  3  could not: the broker is away, refused it, or doesn't have it
+"""
+
+CREATE = """\
+Create a webhook, or bring the one that is there to what is asked for.
+
+The UUID follows from whose pacts it is for, the URL and the template: the same command again changes nothing, and
+with other events or headers it changes that webhook, rather than adding a second one.
+"""
+
+CREATE_EXAMPLES = """\
+examples:
+  see what would be sent, without a broker:
+    pact-dispatch webhooks create --template github --repository acme/products --provider Products --dry-run
+
+  any other target; its token comes from the environment, not from the command line:
+    pact-dispatch webhooks create --provider Products --event provider_verification_failed \\
+        --url https://chat.example.org/hooks/pact --body message.json \\
+        --header-from-env 'Authorization=Bearer CHAT_TOKEN'
+"""
+
+UPDATE = """\
+Change a webhook: what isn't given stays as it is.
+
+Values that the broker hides (stars) are kept where it is known to keep them: headers, on a Pact Broker from 2.120.0 and
+on pact-dispatch broker, as long as the URL's host stays. Elsewhere, and for a password, give them anew.
+Whose pacts it is for doesn't change; create with --uuid replaces all of a webhook.
+"""
+
+TEST = """\
+Have the broker send the request once, now, with the latest pact (a real dispatch), also while the webhook is disabled.
+Shows what was sent and answered, and what that means.
+"""
+
+LOGS = """\
+Show the latest delivery of each webhook and event, with every attempt and its answer; for a consumer version, all
+that its publication triggered. --output json has the broker's logs.
+"""
+
+
+def add_to(commands: Commands) -> None:
+    """Add the command and those below it."""
+    webhooks = commands.add_parser(
+        "webhooks",
+        help="see, create, change and try out the webhooks of a broker",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    webhooks.set_defaults(run=lambda _: _help(webhooks))
+    below = webhooks.add_subparsers(metavar="COMMAND")
+    _add_list(below)
+    _add_show(below)
+    _add_create(below)
+    _add_update(below)
+    _add_delete(below)
+    _add_test(below)
+    _add_logs(below)
+
+
+def _help(parser: argparse.ArgumentParser) -> int:
+    parser.print_help()
+    return 2
+
+
+def _add(
+    commands: Commands, name: str, text: str, description: str | None = None, examples: str | None = None
+) -> argparse.ArgumentParser:
+    parser = commands.add_parser(
+        name,
+        help=text,
+        description=description or f"{text[0].upper()}{text[1:]}.",
+        epilog=examples,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.set_defaults(run=_run, webhooks_command=name)
+    return parser
+
+
+def _add_list(commands: Commands) -> None:
+    parser = _add(commands, "list", "list the webhooks, or those that are for certain pacts")
+    parser.add_argument("--consumer", metavar="NAME", help="those for its pacts, whatever else they are for")
+    parser.add_argument("--provider", metavar="NAME", help="likewise")
+    parser.add_argument("--event", metavar="NAME", help="those that it triggers")
+    _add_output(parser)
+    broker_access.add_to(parser)
+
+
+def _add_show(commands: Commands) -> None:
+    parser = _add(commands, "show", "show a webhook")
+    _add_uuid(parser)
+    _add_output(parser)
+    broker_access.add_to(parser)
+
+
+def _add_create(commands: Commands) -> None:
+    parser = _add(commands, "create", "create a webhook; again and again makes one", CREATE, CREATE_EXAMPLES)
+    scope = parser.add_argument_group("whose pacts")
+    for role in ("provider", "consumer"):
+        scope.add_argument(f"--{role}", metavar="NAME", help=f"of this {role}")
+        scope.add_argument(f"--{role}-label", metavar="LABEL", help=f"of {role}s with this label")
+    scope.add_argument("--all-pacts", action="store_true", help="every pact in the broker")
+    template = parser.add_argument_group("a template")
+    template.add_argument(
+        "--template",
+        choices=("github", "github-requiring-verification", "receiver"),
+        help="URL, headers, body and event of a repository_dispatch",
+    )
+    template.add_argument("--repository", metavar="OWNER/REPO", help="the provider's")
+    add_github_url(template)
+    template.add_argument("--receiver-url", metavar="URL", help="where the receiver listens")
+    template.add_argument(
+        "--secret",
+        metavar="NAME",
+        help="the broker's secret that holds the token (default: githubToken, or receiverToken)",
+    )
+    _add_request(parser)
+    parser.add_argument("--disabled", action="store_true", help="create it, but let nothing trigger it")
+    parser.add_argument("--uuid", metavar="UUID", help="instead of the one that follows from scope and URL")
+    _add_dry_run(parser)
+    _add_output(parser)
+    broker_access.add_to(parser)
+
+
+def _add_update(commands: Commands) -> None:
+    parser = _add(commands, "update", "change what is given of a webhook", UPDATE)
+    _add_uuid(parser)
+    _add_request(parser)
+    switch = parser.add_mutually_exclusive_group()
+    switch.add_argument(
+        "--enable", dest="enabled", action="store_true", default=None, help="let events trigger it"
+    )
+    switch.add_argument("--disable", dest="enabled", action="store_false", help="let nothing trigger it")
+    _add_dry_run(parser)
+    _add_output(parser)
+    broker_access.add_to(parser)
+
+
+def _add_delete(commands: Commands) -> None:
+    parser = _add(commands, "delete", "delete a webhook; what it had yet to deliver isn't delivered")
+    _add_uuid(parser)
+    broker_access.add_to(parser)
+
+
+def _add_test(commands: Commands) -> None:
+    parser = _add(commands, "test", "send a webhook's request now, and explain the answer", TEST)
+    _add_uuid(parser)
+    _add_output(parser)
+    broker_access.add_to(parser)
+
+
+def _add_logs(commands: Commands) -> None:
+    parser = _add(commands, "logs", "show what was triggered, each attempt with its answer", LOGS)
+    parser.add_argument("uuid", nargs="?", metavar="UUID", help="of this webhook alone")
+    parser.add_argument("--consumer", metavar="NAME", help="for its pacts")
+    parser.add_argument("--provider", metavar="NAME", help="likewise")
+    parser.add_argument("--consumer-version", metavar="VERSION", help="triggered by its publication")
+    _add_output(parser)
+    broker_access.add_to(parser)
+
+
+def _add_request(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--event", action="append", metavar="NAME", help="what triggers it; may be repeated")
+    parser.add_argument("--description", metavar="TEXT", help="for people")
+    request = parser.add_argument_group("the request", "A secret comes from the environment or from a file.")
+    request.add_argument("--url", metavar="URL", help="where to; may have variables in path and query")
+    request.add_argument("--method", metavar="METHOD", type=str.upper, help="of HTTP (default: POST)")
+    request.add_argument(
+        "--header", action="append", metavar="'NAME: VALUE'", help="not for secrets; may be repeated"
+    )
+    request.add_argument(
+        "--header-from-env",
+        action="append",
+        metavar="'NAME=[Bearer] VARIABLE'",
+        help="a header whose value stands in an environment variable; may be repeated",
+    )
+    request.add_argument(
+        "--header-from-file",
+        action="append",
+        metavar="'NAME=[Bearer] FILE'",
+        help="a header whose value stands in a file; may be repeated",
+    )
+    request.add_argument(
+        "--body", metavar="FILE", help="JSON, or text that is sent as it is; - is standard input"
+    )
+    request.add_argument("--username", metavar="NAME", help="of basic auth with the target")
+    request.add_argument(
+        "--password-env", metavar="VARIABLE", help="the environment variable with the password"
+    )
+    request.add_argument("--password-file", metavar="FILE", help="the file with the password")
+
+
+def _add_uuid(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("uuid", metavar="UUID", help="the webhook, as webhooks list shows it")
+
+
+def _add_dry_run(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--dry-run", action="store_true", help="show the JSON, and change nothing")
+
+
+def _add_output(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--output", choices=("table", "json", "yaml"), default="table", help="for people, or for programs"
+    )
+
+
+def _run(options: argparse.Namespace) -> int:
+    # --help needs none of it
+    from app.commands.webhooks import command, rendering  # noqa: PLC0415
+    from broker.client import BrokerClient  # noqa: PLC0415
+    from broker.http.errors import BrokerError  # noqa: PLC0415
+    from verifier.errors import UsageError  # noqa: PLC0415
+    from verifier.redaction import Redaction  # noqa: PLC0415
+    from verifier.report.text import one_line  # noqa: PLC0415
+
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    hidden: list[str | None] = []
+
+    def connect(secrets: tuple[str, ...]) -> BrokerClient:
+        access = broker_access.access_of(options, os.environ)
+        hidden.extend((access.password, access.token, *secrets))
+        return BrokerClient(access, retry_time=RETRY_SECONDS, on_retry=say)
+
+    def say(text: str) -> None:
+        print(f"pact-dispatch webhooks: {one_line(Redaction(hidden).text(text))}", file=sys.stderr)
+
+    try:
+        rendering.check_format(getattr(options, "output", "table"))
+        code: int = getattr(command, f"run_{options.webhooks_command}")(options, connect, os.environ)
+        sys.stdout.flush()
+    except UsageError as error:
+        say(str(error))
+        return 2
+    except BrokerError as error:
+        say(str(error))
+        return COULD_NOT_START
+    except KeyboardInterrupt:
+        say("interrupted")
+        return INTERRUPTED
+    except BrokenPipeError:
+        # who read the output has seen enough; Python's own last flush must not complain of it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return COULD_NOT_START
+    return code

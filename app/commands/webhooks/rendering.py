@@ -1,0 +1,208 @@
+"""What the commands found, as a table for people, as JSON, or as YAML (no requests)."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Any, TextIO
+
+from broker.webhooks.hidden_secrets import redacted_log
+from verifier.errors import UsageError
+from verifier.report.text import inert_json, lines_of, one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from broker.webhooks import Execution
+    from broker.webhooks.definition import Webhook
+    from broker.webhooks.triggered import Triggered
+
+FORMATS = ("table", "json", "yaml")
+UNLIMITED = 10_000
+"""Columns of a table that is not for a terminal: a cut UUID is of no use to a script."""
+
+
+def check_format(name: str) -> None:
+    """Make sure that a format can be written, before anything is done.
+
+    Raises:
+        UsageError: its library is missing.
+    """
+    if name == "yaml":
+        try:
+            import yaml  # noqa: F401, PLC0415 - of the extra `server`
+        except ModuleNotFoundError as error:
+            raise UsageError("--output yaml needs PyYAML: pip install 'pact-dispatch[server]'") from error
+
+
+def write_document(document: Any, output: str, stream: TextIO) -> None:
+    """Write a document as JSON or YAML, so that no CI takes a part of it for a command."""
+    if output == "yaml":
+        import yaml  # noqa: PLC0415
+
+        text = yaml.safe_dump(document, sort_keys=False, allow_unicode=False, width=UNLIMITED)
+        # a line of data is indented or starts with a name: only a scalar could start with ::, and is quoted then
+        stream.write(text.replace("##[", "## [").replace("##vso[", "## vso["))
+        return
+    stream.write(inert_json(json.dumps(document, indent=2, ensure_ascii=True)) + "\n")
+
+
+def webhook_document(webhook: Webhook) -> dict[str, Any]:
+    """Give a webhook as JSON and YAML show it."""
+    times = {"createdAt": webhook.created_at, "updatedAt": webhook.updated_at}
+    return {
+        "uuid": webhook.uuid,
+        **webhook.document(),
+        **{name: time for name, time in times.items() if time is not None},
+    }
+
+
+def execution_document(execution: Execution, explanation: str) -> dict[str, Any]:
+    """Give what came of a test as JSON and YAML show it."""
+    document: dict[str, Any] = {
+        "success": execution.success,
+        "request": {"line": execution.line, "headers": dict(execution.headers), "body": execution.body},
+    }
+    if execution.status is not None:
+        document["response"] = {
+            "status": execution.status,
+            "headers": dict(execution.answer_headers),
+            "body": execution.answer_body,
+        }
+    if execution.error is not None:
+        document["error"] = execution.error
+    return {**document, "explanation": explanation}
+
+
+def triggered_document(triggered: Triggered) -> dict[str, Any]:
+    """Give a delivery as JSON and YAML show it."""
+    return {
+        "webhook": triggered.webhook_uuid,
+        "name": triggered.name,
+        "consumer": triggered.consumer,
+        "provider": triggered.provider,
+        "event": triggered.event,
+        "status": triggered.status,
+        "triggeredAt": triggered.at,
+        "attemptsRemaining": triggered.attempts_remaining,
+        "attempts": [
+            {
+                "at": attempt.at,
+                "success": attempt.success,
+                "status": attempt.status,
+                "error": attempt.error,
+                "logs": redacted_log(attempt.logs),
+            }
+            for attempt in triggered.attempts
+        ],
+    }
+
+
+def write_list(webhooks: Sequence[Webhook], stream: TextIO) -> None:
+    """Write webhooks as a table."""
+    if not webhooks:
+        stream.write("no webhooks\n")
+        return
+    rows = [
+        (
+            webhook.uuid,
+            str(webhook.scope),
+            ", ".join(webhook.events),
+            f"{webhook.request.method} {webhook.request.url}",
+            "yes" if webhook.enabled else "no",
+            webhook.description or "",
+        )
+        for webhook in webhooks
+    ]
+    _table(("UUID", "FOR", "EVENTS", "REQUEST", "ENABLED", "DESCRIPTION"), rows, stream)
+
+
+def write_webhook(webhook: Webhook, stream: TextIO) -> None:
+    """Write a webhook, a line for each part."""
+    request = webhook.request
+    parts = (
+        ("uuid", webhook.uuid),
+        ("description", webhook.description),
+        ("for", str(webhook.scope)),
+        ("events", ", ".join(webhook.events)),
+        ("enabled", "yes" if webhook.enabled else "no"),
+        ("created", webhook.created_at),
+        ("updated", webhook.updated_at),
+        ("user", request.username),
+        ("password", request.password),
+        ("request", f"{request.method} {request.url}"),
+    )
+    stream.writelines(f"{name:<12} {one_line(value)}\n" for name, value in parts if value)
+    _headers(request.headers, stream)
+    if request.body is not None:
+        _indented(request.body, stream)
+
+
+def write_execution(execution: Execution, explanation: str, stream: TextIO) -> None:
+    """Write what was sent, what was answered, and what it means."""
+    stream.write(f"sent  {one_line(execution.line)}\n")
+    _exchange(execution.headers, execution.body, stream)
+    if execution.status is not None:
+        stream.write(f"\ngot   {execution.status}\n")
+        _exchange(execution.answer_headers, execution.answer_body, stream)
+    else:
+        stream.write(f"\ngot   no answer: {one_line(execution.error or 'the broker does not say why')}\n")
+    stream.write(f"\n{'taken by the target' if execution.success else 'NOT taken by the target'}\n")
+    if explanation:
+        stream.write(f"{one_line(explanation)}\n")
+
+
+def write_triggered(found: Sequence[Triggered], stream: TextIO) -> None:
+    """Write deliveries as a table, a row for each attempt."""
+    if not found:
+        stream.write("nothing was triggered\n")
+        return
+    rows = []
+    for one in found:
+        status = one.status
+        if one.attempts_remaining and status != "success":
+            status += f" ({one.attempts_remaining} to go)"
+        rows.append(
+            (
+                one.at or "",
+                f"{one.consumer} -> {one.provider}",
+                one.event,
+                one.webhook_uuid or "(deleted)",
+                status,
+                "",
+            )
+        )
+        rows += [
+            (f"  {attempt.at or ''}", "", "", "", "", str(attempt.status or attempt.error or "no answer"))
+            for attempt in one.attempts
+        ]
+    _table(("WHEN", "PACT", "EVENT", "WEBHOOK", "STATUS", "ANSWER"), rows, stream)
+
+
+def _exchange(headers: Mapping[str, str], body: Any, stream: TextIO) -> None:
+    _headers(headers, stream)
+    if body is not None and body != "":
+        _indented(body, stream)
+
+
+def _headers(headers: Mapping[str, str], stream: TextIO) -> None:
+    stream.writelines(f"      {one_line(name)}: {one_line(value)}\n" for name, value in headers.items())
+
+
+def _indented(body: Any, stream: TextIO) -> None:
+    text = body if isinstance(body, str) else json.dumps(body, indent=2, ensure_ascii=False)
+    stream.writelines(f"      {line}\n" for line in lines_of(text))
+
+
+def _table(heads: Iterable[str], rows: Iterable[Sequence[str]], stream: TextIO) -> None:
+    from rich.console import Console  # noqa: PLC0415 - JSON does without
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for head in heads:
+        table.add_column(head, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(one_line(cell)) for cell in row))
+    width = None if stream is sys.stdout and stream.isatty() else UNLIMITED
+    Console(file=stream, width=width, highlight=False, markup=False).print(table)

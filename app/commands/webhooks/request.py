@@ -1,0 +1,328 @@
+"""What the options of `webhooks create` and `update` ask for: read, or refused by the option's name."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from app.commands.webhook_templates import GITHUB_API, TEMPLATES, Filled, fill
+from broker.webhooks import stable_uuid
+from broker.webhooks.definition import EVENTS, Party, Scope, Webhook, WebhookRequest
+from broker.webhooks.hidden_secrets import hidden_headers, in_the_clear, is_stars
+from verifier.errors import UsageError
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable, Mapping
+
+MAX_FILE_BYTES = 1024 * 1024
+_UUID = re.compile(r"[A-Za-z0-9_-]{16,100}")
+_NAME = r"([!#$%&'*+.^_`|~0-9A-Za-z-]+)"
+_HEADER = re.compile(_NAME + r":[ \t]*([\t\x20-\x7e]*)")
+_HEADER_FROM = re.compile(_NAME + r"=(?:(Bearer|Basic|token) +)?(\S.*)")
+_ORIGIN = re.compile(r"^[a-z]+://[^/?#]*")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is asked for.
+
+    Attributes:
+        webhook: all of it.
+        secret_headers: names, in lower case, of headers whose values are never shown.
+        secrets: the values themselves, to be kept out of every message.
+        warnings: what is doubtful about the way it was asked for.
+    """
+
+    webhook: Webhook
+    secret_headers: frozenset[str]
+    secrets: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+def to_create(options: argparse.Namespace, environment: Mapping[str, str]) -> Wanted:
+    """Read the options of `create`.
+
+    Raises:
+        UsageError: something is missing, contradicts something else, or can't be read.
+    """
+    scope = _scope(options)
+    filled = _filled(options)
+    given = _Given.read(options, environment)
+    url = options.url or (filled.url if filled else None)
+    if url is None:
+        raise UsageError("where to? Give --url, or --template with --repository")
+    headers = _merged(filled.headers if filled else {}, given.headers)
+    body = given.body if given.body is not None else (dict(filled.body) if filled else None)
+    if isinstance(body, dict | list) and not any(name.lower() == "content-type" for name in headers):
+        headers["Content-Type"] = "application/json"
+    events = tuple(options.event or ()) or (filled.events if filled else ())
+    if not events:
+        raise UsageError(f"what triggers it? Give --event, one or more of {', '.join(EVENTS)}")
+    uuid = options.uuid or stable_uuid(scope, url, options.template or "")
+    _check_uuid(uuid)
+    webhook = Webhook(
+        uuid=uuid,
+        scope=scope,
+        events=events,
+        request=WebhookRequest(
+            method=options.method or "POST",
+            url=_url(url),
+            headers=headers,
+            body=body,
+            username=options.username,
+            password=given.password,
+        ),
+        description=options.description or (filled.description if filled else None),
+        enabled=not options.disabled,
+    )
+    _check_password(webhook)
+    return given.wanted(webhook)
+
+
+def to_update(
+    options: argparse.Namespace,
+    environment: Mapping[str, str],
+    existing: Webhook,
+    keeps_hidden_headers: Callable[[], bool],
+) -> Wanted:
+    """Read the options of `update`: what isn't given stays.
+
+    Stars that the broker shows are never sent as a password. A header's stars are sent only to a broker that is known
+    to keep the value then, and only while the request goes to the host that the value was meant for.
+
+    Args:
+        options: the command line.
+        environment: where secrets may stand.
+        existing: the webhook as the broker shows it.
+        keeps_hidden_headers: tells whether the broker keeps a header whose stars come back.
+
+    Raises:
+        UsageError: nothing is changed, or a hidden value would be lost.
+    """
+    given = _Given.read(options, environment)
+    request = existing.request
+    changed = replace(
+        request,
+        method=options.method or request.method,
+        url=_url(options.url) if options.url else request.url,
+        headers=_merged(request.headers, given.headers),
+        body=request.body if given.body is None else given.body,
+        username=options.username or request.username,
+        password=given.password or request.password,
+    )
+    webhook = replace(
+        existing,
+        request=changed,
+        events=tuple(options.event or ()) or existing.events,
+        description=options.description or existing.description,
+        enabled=existing.enabled if options.enabled is None else options.enabled,
+    )
+    if webhook == existing:
+        raise UsageError("nothing to change: give what shall be different, as --event or --disable")
+    if changed.password is not None and is_stars(changed.password):
+        raise UsageError(
+            "the webhook has a password, which the broker doesn't show and which stars would replace: give it anew, "
+            "with --password-env or --password-file"
+        )
+    _check_password(webhook)
+    hidden = hidden_headers(webhook)
+    elsewhere = _origin(changed.url) != _origin(request.url)
+    if hidden and (elsewhere or not keeps_hidden_headers()):
+        why = (
+            "it must not follow to another host unasked"
+            if elsewhere
+            else "this broker isn't known to keep it when stars come back"
+        )
+        raise UsageError(
+            f"the broker doesn't show the value of {', '.join(hidden)}, and {why}: give it anew, as in "
+            f"--header-from-env '{hidden[0]}=Bearer VARIABLE' or --header '{hidden[0]}: Bearer ${{user.NAME}}'"
+        )
+    return given.wanted(webhook)
+
+
+@dataclass(frozen=True)
+class _Given:
+    """The parts of a request that are given by options."""
+
+    headers: Mapping[str, str]
+    password: str | None
+    body: Any
+    secret_headers: frozenset[str]
+    on_command_line: frozenset[str]
+
+    @classmethod
+    def read(cls, options: argparse.Namespace, environment: Mapping[str, str]) -> _Given:
+        shown = dict(_header(text) for text in options.header or ())
+        secret = dict(
+            _header_from(
+                text, "--header-from-env", lambda name: _variable(environment, name, "--header-from-env")
+            )
+            for text in options.header_from_env or ()
+        )
+        secret |= dict(
+            _header_from(text, "--header-from-file", lambda file: _secret_file(file, "--header-from-file"))
+            for text in options.header_from_file or ()
+        )
+        password = None
+        if options.password_env and options.password_file:
+            raise UsageError("the password is given twice: by --password-env and by --password-file")
+        if options.password_env:
+            password = _variable(environment, options.password_env, "--password-env")
+        if options.password_file:
+            password = _secret_file(options.password_file, "--password-file")
+        return cls(
+            headers={**shown, **secret},
+            password=password,
+            body=None if options.body is None else _body(options.body),
+            secret_headers=frozenset(name.lower() for name in secret),
+            on_command_line=frozenset(name.lower() for name in shown),
+        )
+
+    def wanted(self, webhook: Webhook) -> Wanted:
+        """Put the webhook together with what must not be shown of it, and what is doubtful."""
+        exposed = [
+            f"the value of {name} stands on the command line, where others on this machine can see it: "
+            f"--header-from-env or --header-from-file keeps it from there"
+            for name in webhook.request.headers
+            if name.lower() in self.on_command_line and f"the header {name}" in in_the_clear(webhook)
+        ]
+        secrets = [
+            value for name, value in self.headers.items() if f"the header {name}" in in_the_clear(webhook)
+        ]
+        secrets += [value for name, value in self.headers.items() if name.lower() in self.secret_headers]
+        if self.password is not None:
+            secrets.append(self.password)
+        return Wanted(webhook, self.secret_headers, tuple(secrets), tuple(exposed))
+
+
+def _scope(options: argparse.Namespace) -> Scope:
+    sides: dict[str, Party | None] = {}
+    for role in ("consumer", "provider"):
+        name, label = getattr(options, role), getattr(options, f"{role}_label")
+        if name and label:
+            raise UsageError(f"give --{role} or --{role}-label, not both")
+        sides[role] = Party(name=name) if name else Party(label=label) if label else None
+    scope = Scope(**sides)
+    if scope == Scope() and not options.all_pacts:
+        raise UsageError(
+            "whose pacts? Give --provider, --consumer or both (or their labels), or --all-pacts for every pact"
+        )
+    if scope != Scope() and options.all_pacts:
+        raise UsageError("--all-pacts is for every pact: leave it out, or the provider and the consumer")
+    return scope
+
+
+def _filled(options: argparse.Namespace) -> Filled | None:
+    if options.template is None:
+        for name in ("repository", "github_url", "receiver_url", "secret"):
+            if getattr(options, name):
+                raise UsageError(f"--{name.replace('_', '-')} goes with --template")
+        return None
+    if not options.repository:
+        raise UsageError(f"--template {options.template} wants --repository OWNER/REPO, the provider's")
+    if options.url:
+        raise UsageError("--url is part of the template: leave out one of the two")
+    receives = options.template == "receiver"
+    if receives and not options.receiver_url:
+        raise UsageError("--template receiver wants --receiver-url, where the receiver listens")
+    if receives and options.github_url:
+        raise UsageError("--github-url is for the templates of GitHub")
+    if not receives and options.receiver_url:
+        raise UsageError("--receiver-url is for --template receiver")
+    if options.secret and re.fullmatch(r"[A-Za-z0-9_]+", options.secret) is None:
+        raise UsageError(f"--secret {options.secret!r} is not a secret's name: letters, digits and _")
+    return fill(
+        options.template,
+        repository=options.repository,
+        base_url=options.receiver_url if receives else options.github_url or GITHUB_API,
+        events=tuple(options.event or ()),
+        secret=options.secret or TEMPLATES[options.template].secret,
+    )
+
+
+def _merged(headers: Mapping[str, str], given: Mapping[str, str]) -> dict[str, str]:
+    """Put given headers in the place of those of the same name, whatever their case."""
+    names = {name.lower() for name in given}
+    return {name: value for name, value in headers.items() if name.lower() not in names} | dict(given)
+
+
+def _header(text: str) -> tuple[str, str]:
+    match = _HEADER.fullmatch(text)
+    if match is None:
+        raise UsageError("--header is not 'Name: value' in printable ASCII, as in 'Accept: application/json'")
+    if is_stars(match[2]):
+        raise UsageError(f"--header {match[1]}: stars are no value")
+    return match[1], match[2]
+
+
+def _header_from(text: str, option: str, value_of: Callable[[str], str]) -> tuple[str, str]:
+    match = _HEADER_FROM.fullmatch(text)
+    if match is None:
+        raise UsageError(f"{option} is not NAME=SOURCE, as in 'Authorization=Bearer SOURCE'")
+    value = value_of(match[3])
+    if not value.isprintable() or not value.isascii():
+        raise UsageError(f"{option} {match[1]}: the value has a character that a header can't have")
+    return match[1], f"{match[2]} {value}" if match[2] else value
+
+
+def _variable(environment: Mapping[str, str], name: str, option: str) -> str:
+    value = environment.get(name, "").strip()
+    if not value or is_stars(value):
+        raise UsageError(f"{option}: the environment variable {name} is {'stars' if value else 'not set'}")
+    return value
+
+
+def _secret_file(path: str, option: str) -> str:
+    value = _content(path, option).strip()
+    if not value or is_stars(value):
+        raise UsageError(f"{option}: {path} {'holds nothing but stars' if value else 'is empty'}")
+    return value
+
+
+def _body(path: str) -> Any:
+    text = _content(path, "--body")
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+
+
+def _content(path: str, option: str) -> str:
+    try:
+        if path == "-":
+            return sys.stdin.read(MAX_FILE_BYTES)
+        with Path(path).open("rb") as file:
+            content = file.read(MAX_FILE_BYTES + 1)
+        if len(content) > MAX_FILE_BYTES:
+            raise UsageError(f"{option}: {path} is larger than 1 MiB")
+        return content.decode()
+    except OSError as error:
+        raise UsageError(f"{option}: {path} can't be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{option}: {path} is not UTF-8 text") from error
+
+
+def _url(url: str) -> str:
+    if re.fullmatch(r"(?i)https?://[^\s/?#]+[^\s]*", url) is None:
+        raise UsageError("--url is not an http:// or https:// URL")
+    return url
+
+
+def _check_uuid(uuid: str) -> None:
+    if _UUID.fullmatch(uuid) is None:
+        raise UsageError(f"--uuid {uuid!r} is not 16 to 100 of A-Z a-z 0-9 _ -")
+
+
+def _check_password(webhook: Webhook) -> None:
+    if webhook.request.password is not None and webhook.request.username is None:
+        raise UsageError("a password goes with --username")
+
+
+def _origin(url: str) -> str:
+    match = _ORIGIN.match(url.lower())
+    return match[0] if match else url

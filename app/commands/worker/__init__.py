@@ -1,0 +1,1 @@
+"""`pact-dispatch worker`: a worker alone."""

@@ -1,0 +1,1 @@
+"""The configuration: `pact-dispatch.toml` and the environment."""

@@ -1,0 +1,154 @@
+"""`pact-dispatch.toml`, read into settings; every mistake is named at once, with the file and the key."""
+
+from __future__ import annotations
+
+import tomllib
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from app.config.settings import ConfigurationError, SecretSource, Settings, misfits, twins, values_of
+from app.config.values import BASE, MISTAKE_SEPARATOR, SECRET, TEXT
+from app.provider.checkout import CheckoutFailed
+from app.provider.checkout.remote import Remote
+from verifier.command.option_values import parse_headers
+from verifier.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+CONFIG_VARIABLE = "PACT_DISPATCH_CONFIG"
+MOST_BYTES = 1024 * 1024
+MOST_MISTAKES = 50
+"""So many are shown: a file that isn't ours at all may have any number."""
+
+_VALUES = ("headers", "environment")
+_CREDENTIALS = frozenset({"password", "token", "username"})
+
+
+def load(file: Path, environment: Mapping[str, str]) -> Settings:
+    """Read the configuration file, and make sure that what it refers to is there.
+
+    Args:
+        file: in TOML.
+        environment: where the secrets are that it names.
+
+    Raises:
+        ConfigurationError: it can't be used; each mistake is named with the file and the key, and no secret is shown.
+    """
+    document = _document(file)
+    context = {BASE: file.absolute().parent}
+    mistakes: dict[str, None] = {}
+    try:
+        settings = Settings.model_validate(document, context=context)
+    except ValidationError as error:
+        settings = None
+        for detail in error.errors(include_url=False, include_input=False, include_context=False):
+            mistakes.update(dict.fromkeys(_lines(detail)))
+        # what pydantic looks at only when all else is right
+        mistakes.update(dict.fromkeys(_beside(document)))
+    mistakes.update(dict.fromkeys(_absent(document, context, environment)))
+    if settings is None or mistakes:
+        shown = [f"{file}: {mistake}" for mistake in mistakes]
+        if len(shown) > MOST_MISTAKES:
+            shown[MOST_MISTAKES:] = [f"{file}: and {len(shown) - MOST_MISTAKES} more"]
+        raise ConfigurationError(shown)
+    return settings
+
+
+def _document(file: Path) -> dict[str, Any]:
+    try:
+        with file.open("rb") as opened:
+            content = opened.read(MOST_BYTES + 1)
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else str(error)
+        raise ConfigurationError(
+            [f"{file}: {why}. Name the file with --config FILE ({CONFIG_VARIABLE})"]
+        ) from error
+    if len(content) > MOST_BYTES:
+        raise ConfigurationError([f"{file}: has more than {MOST_BYTES // 1024} KB: it is no configuration"])
+    try:
+        return tomllib.loads(content.decode("utf-8-sig"))
+    except RecursionError as error:
+        raise ConfigurationError([f"{file}: is nested too deeply"]) from error
+    except ValueError as error:  # also a number of more digits than Python reads
+        raise ConfigurationError([f"{file}: is no TOML: {error}"]) from error
+
+
+def _beside(document: dict[str, Any]) -> Iterator[str]:
+    providers = document.get("providers")
+    if not isinstance(providers, list):
+        return
+    for number, provider in enumerate(providers, start=1):
+        if isinstance(provider, dict):
+            yield from (f"providers[{number}]: {mistake}" for mistake in misfits(provider))
+    yield from twins([provider for provider in providers if isinstance(provider, dict)])
+
+
+def _absent(
+    document: dict[str, Any], context: dict[str, Any], environment: Mapping[str, str]
+) -> Iterator[str]:
+    """Find the secrets that are named and not there, or that can't be used."""
+    providers = document.get("providers")
+    for number, provider in enumerate(providers if isinstance(providers, list) else [], start=1):
+        for key, name, value in _secrets(provider):
+            try:
+                source = SecretSource.model_validate(value, context=context)
+            except ValidationError:
+                continue  # said already
+            mistake = _unusable(key, name, source, environment)
+            if mistake:
+                yield f"providers[{number}].{key}.{name}: {mistake}"
+
+
+def _secrets(provider: Any) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Give the values that are elsewhere: the table, the key and what stands there."""
+    for key in (*_VALUES, "checkout"):
+        values = provider.get(key) if isinstance(provider, dict) else None
+        for name, value in values.items() if isinstance(values, dict) else ():
+            if isinstance(value, dict) and (key in _VALUES or name == "url"):
+                yield key, name, value
+
+
+def _unusable(key: str, name: str, source: SecretSource, environment: Mapping[str, str]) -> str | None:
+    try:
+        value = values_of({name: source}, environment)[name]
+    except ValueError as error:
+        return str(error)
+    where = source.env or source.file
+    if key == "environment":
+        return f"the value of {where} has a NUL, which no variable can have" if "\0" in value else None
+    if key == "checkout":
+        try:
+            Remote.of(value)
+        except CheckoutFailed:
+            return f"the value of {where} is nothing that `git clone` takes"
+        return None
+    try:
+        parse_headers([f"{name}: {value}"])
+    except UsageError:
+        return f"the value of {where} can't be sent in a header: it must be printable ASCII, in one line"
+    return None
+
+
+def _lines(detail: Any) -> Iterator[str]:
+    """Put one of pydantic's errors into lines: the key as it stands in the file, and what is wrong."""
+    key = ""
+    location = detail["loc"]
+    for position, part in enumerate(location):
+        if position == 4 and part in {TEXT, SECRET} and location[2] in {*_VALUES, "checkout"}:
+            continue  # which kind of value it is taken for: the file doesn't know of kinds
+        if isinstance(part, int):
+            key += f"[{part + 1}]"
+        else:
+            key += f".{part}" if key else str(part)
+    kinds = {"missing": "is missing", "extra_forbidden": "is no key of the configuration"}
+    message = kinds.get(detail["type"]) or detail["msg"].removeprefix("Value error, ")
+    if detail["type"] == "extra_forbidden" and _CREDENTIALS.intersection(location):
+        message += (
+            ": credentials come from the environment (PACT_BROKER_TOKEN, or PACT_BROKER_USERNAME and "
+            "PACT_BROKER_PASSWORD) or from files that it names"
+        )
+    for line in message.split(MISTAKE_SEPARATOR):
+        yield f"{key}: {line}" if key else line

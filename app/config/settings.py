@@ -1,0 +1,307 @@
+"""What `pact-dispatch.toml` and the environment may say; `config_file` reads it.
+
+Secrets come from the environment, or from files that it names, and never from the configuration file itself.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Annotated, Any, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from app.config.provider import CheckoutSettings, ProviderSettings, RelaySettings, misfits, secret_values
+from app.config.values import (
+    MISTAKE_SEPARATOR,
+    ConfigurationError,
+    Count,
+    Flag,
+    Number,
+    Seconds,
+    SecretSource,
+    Section,
+    Value,
+    Waits,
+    secret,
+    values_of,
+)
+from broker.http.access import BrokerAccess
+from broker.http.origin import Origin
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+__all__ = [
+    "BrokerSettings",
+    "CheckoutSettings",
+    "ConfigurationError",
+    "DispatchSettings",
+    "GitHubSettings",
+    "ProviderSettings",
+    "ReconcileSettings",
+    "RelaySettings",
+    "RetentionSettings",
+    "SecretSource",
+    "ServerSettings",
+    "Settings",
+    "Value",
+    "WorkerSettings",
+    "broker_access",
+    "misfits",
+    "secret",
+    "secret_values",
+    "twins",
+    "values_of",
+]
+
+EVENT_TYPES = ("pact_changed", "contract_requiring_verification_published")
+"""The event types that are always accepted."""
+
+
+class BrokerSettings(Section):
+    """The Pact Broker.
+
+    Attributes:
+        url: its base URL. Pacts are fetched from there alone, and results published there.
+    """
+
+    url: str
+
+    @field_validator("url")
+    @classmethod
+    def _is_a_base_url(cls, url: str) -> str:
+        Origin.of(url)
+        return url
+
+
+class DispatchSettings(Section):
+    """Which dispatches are accepted.
+
+    Attributes:
+        event_types: accepted besides `pact_changed` and `contract_requiring_verification_published`.
+    """
+
+    event_types: tuple[Annotated[str, Field(min_length=1, max_length=100)], ...] = ()
+
+    @field_validator("event_types")
+    @classmethod
+    def _can_be_sent(cls, types: tuple[str, ...]) -> tuple[str, ...]:
+        for one in types:
+            if not one.isprintable():
+                raise ValueError(f"{one!r} can't be an event type: it must be printable")
+        return types
+
+
+class ServerSettings(Section):
+    """The web side.
+
+    Attributes:
+        public_url: where people reach the receiver: links to runs begin with it.
+        processes: web processes.
+        connections: to the database, at most, from each.
+    """
+
+    public_url: str | None = None
+    processes: Count = Field(default=2, ge=1, le=64)
+    connections: Count = Field(default=8, ge=1, le=100)
+
+    @field_validator("public_url")
+    @classmethod
+    def _is_a_base_url(cls, url: str | None) -> str | None:
+        if url is not None:
+            Origin.of(url)
+        return url
+
+
+class WorkerSettings(Section):
+    """The worker.
+
+    Attributes:
+        concurrency: runs at once, of different providers.
+        warm: child processes that are kept ready.
+        stop_seconds: how long running ones may go on after SIGTERM, before they are handed back.
+        stalled_seconds: after so long without a sign of life, a worker's runs are taken up by another.
+        retry_seconds: the waits between attempts of a run that could not be verified and may heal.
+        publish_retry_seconds: the waits between attempts to publish; the last one is repeated until `publish_hours`.
+        publish_hours: how long publishing is tried.
+    """
+
+    concurrency: Count = Field(default=4, ge=1, le=64)
+    warm: Count = Field(default=1, ge=0, le=16)
+    stop_seconds: Seconds = 20.0
+    stalled_seconds: Number = Field(default=10.0, ge=1, le=3600)
+    retry_seconds: tuple[Annotated[Number, Field(ge=0, lt=86400 * 7)], ...] = Field(
+        default=(10, 30, 60, 180, 600), max_length=20
+    )
+    publish_retry_seconds: Waits = Field(default=(5, 15, 30, 60, 120, 300, 600), min_length=1, max_length=20)
+    publish_hours: Number = Field(default=12.0, gt=0, le=24 * 30)
+
+
+class GitHubSettings(Section):
+    """GitHub's API: commit statuses, and dispatches that are passed on.
+
+    The token or the App's private key comes from the environment: see `app.github`.
+
+    Attributes:
+        api_url: `https://HOST/api/v3` for a GitHub Enterprise Server.
+        app_id: the id of a GitHub App, in the place of a token.
+        installation_id: of the App; found by repository unless given.
+        statuses: whether the commits that are verified get statuses.
+        retry_seconds: the waits between attempts while GitHub is away; the last one is repeated until `retry_hours`.
+        retry_hours: how long it is tried.
+    """
+
+    api_url: str = "https://api.github.com"
+    app_id: Annotated[str, Field(min_length=1, coerce_numbers_to_str=True)] | None = None
+    installation_id: Count | None = Field(default=None, ge=1)
+    statuses: Flag = False
+    retry_seconds: Waits = Field(default=(5, 15, 30, 60, 120, 300, 600), min_length=1, max_length=20)
+    retry_hours: Number = Field(default=12.0, gt=0, le=24 * 30)
+
+    @field_validator("api_url")
+    @classmethod
+    def _is_a_base_url(cls, url: str) -> str:
+        Origin.of(url)
+        return url.rstrip("/")
+
+    def wait(self, attempt: int) -> float:
+        """Give the seconds after an attempt, of which the first one is 1."""
+        return self.retry_seconds[min(attempt, len(self.retry_seconds)) - 1]
+
+
+class RetentionSettings(Section):
+    """How long things are kept.
+
+    Attributes:
+        days: deliveries, runs and their logs.
+        log_kilobytes: of each run's log.
+    """
+
+    days: Number = Field(default=30.0, gt=0, le=36500)
+    log_kilobytes: Count = Field(default=256, ge=1, le=16384)
+
+
+class ReconcileSettings(Section):
+    """The look for pacts that lack a result.
+
+    Attributes:
+        minutes: the time between two looks of the worker; 0 for none.
+    """
+
+    minutes: Number = Field(default=15.0, ge=0, le=60 * 24 * 30)
+
+
+class Settings(Section):
+    """The whole configuration file."""
+
+    broker: BrokerSettings
+    providers: tuple[ProviderSettings, ...]
+    dispatches: DispatchSettings = DispatchSettings()
+    server: ServerSettings = ServerSettings()
+    worker: WorkerSettings = WorkerSettings()
+    github: GitHubSettings = GitHubSettings()
+    retention: RetentionSettings = RetentionSettings()
+    reconcile: ReconcileSettings = ReconcileSettings()
+
+    @field_validator("providers", mode="before")
+    @classmethod
+    def _at_least_one(cls, providers: Any) -> Any:
+        # looked at beforehand: those with a mistake don't count afterwards
+        if providers in ([], ()):
+            raise ValueError("there must be one at least")
+        return providers
+
+    @model_validator(mode="after")
+    def _no_provider_twice(self) -> Self:
+        mistakes = twins([{"name": one.name, "repository": one.repository} for one in self.providers])
+        if mistakes:
+            raise ValueError(MISTAKE_SEPARATOR.join(mistakes))
+        return self
+
+    @model_validator(mode="after")
+    def _does_not_relay_to_itself(self) -> Self:
+        relayed = [provider.name for provider in self.providers if provider.relay is not None]
+        public_url = self.server.public_url
+        if relayed and public_url is not None and _same_server(public_url, self.github.api_url):
+            raise ValueError(
+                f"{relayed[0]}: relay would pass dispatches on to this receiver itself: github.api_url and "
+                "server.public_url are the same server"
+            )
+        return self
+
+    @property
+    def relay_targets(self) -> frozenset[str]:
+        """The repositories that dispatches are passed on to, in lower case."""
+        return frozenset(
+            (provider.relay.repository or provider.repository).lower()
+            for provider in self.providers
+            if provider.relay is not None
+        )
+
+    @property
+    def needs_github(self) -> str | None:
+        """What in the configuration needs credentials for GitHub."""
+        for number, provider in enumerate(self.providers, start=1):
+            where = f"providers[{number}] ({provider.name})"
+            if provider.relay is not None:
+                return f"{where}.relay"
+            if provider.statuses:
+                return f"{where}.statuses"
+        return "github.statuses" if self.github.statuses else None
+
+    def sets_statuses(self, provider: ProviderSettings) -> bool:
+        """Tell whether the commits of a provider get statuses."""
+        wanted = self.github.statuses if provider.statuses is None else provider.statuses
+        return wanted and provider.relay is None
+
+    @property
+    def event_types(self) -> frozenset[str]:
+        """All event types that are accepted."""
+        return frozenset({*EVENT_TYPES, *self.dispatches.event_types})
+
+    def provider_of(self, repository: str) -> ProviderSettings | None:
+        """Find the provider of a repository; names are compared as GitHub does, without case."""
+        wanted = repository.lower()
+        return next((provider for provider in self.providers if provider.repository.lower() == wanted), None)
+
+    def provider_named(self, name: str) -> ProviderSettings | None:
+        """Find a provider by its name."""
+        return next((provider for provider in self.providers if provider.name == name), None)
+
+
+def twins(providers: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Find names and repositories that two providers have; letter case makes no difference."""
+    mistakes = []
+    for key in ("name", "repository"):
+        values = [provider.get(key) for provider in providers]
+        counted = Counter(value.lower() for value in values if isinstance(value, str))
+        mistakes += [
+            f"two providers have the {key} {value!r}" for value, times in counted.items() if times > 1
+        ]
+    return mistakes
+
+
+def broker_access(settings: Settings, environment: Mapping[str, str]) -> BrokerAccess:
+    """Put the broker's address and its credentials together.
+
+    Raises:
+        ConfigurationError: the credentials can't be used.
+    """
+    names = ("PACT_BROKER_USERNAME", "PACT_BROKER_PASSWORD", "PACT_BROKER_TOKEN")
+    username, password, token = (secret(name, environment) for name in names)
+    if token and (username or password):
+        raise ConfigurationError(
+            ["PACT_BROKER_TOKEN and PACT_BROKER_USERNAME are two kinds of credentials: give one"]
+        )
+    if bool(username) != bool(password):
+        missing = names[1] if username else names[0]
+        raise ConfigurationError([f"basic auth wants both a user name and a password: {missing} is missing"])
+    try:
+        return BrokerAccess(settings.broker.url, username, password, token)
+    except ValueError as error:
+        raise ConfigurationError([f"the broker's credentials can't be used: {error}"]) from error
+
+
+def _same_server(first: str, second: str) -> bool:
+    one, other = Origin.of(first), Origin.of(second)
+    return (one.host, one.port) == (other.host, other.port)

@@ -1,0 +1,1 @@
+"""The receiver's database: connections, migrations, and an embedded PostgreSQL."""

@@ -1,0 +1,1 @@
+"""An embedded PostgreSQL, for receivers without a database of their own."""

@@ -1,0 +1,89 @@
+"""The tables in the database, and which versions of them it has.
+
+Procrastinate's come first: its `schema.sql` once, and later the files of its `sql/migrations` that are new since. Ours
+are in `app/database/migrations`, in the order of their names. Each file is a transaction, and is recorded in it.
+"""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from importlib.resources.abc import Traversable
+
+    import psycopg
+
+ADVISORY_LOCK = 0x70616374_0002
+"""Any number that nobody else uses: "pact" in ASCII, and which of our locks it is."""
+LOCK_SECONDS = 60
+
+
+class SchemaUnusable(Exception):
+    """The tables that are there can't be used; the message goes on from the name of the database."""
+
+
+def migrate(connection: psycopg.Connection[Any]) -> None:
+    """Bring the tables up to date, one process at a time.
+
+    Args:
+        connection: in autocommit, without a limit for statements.
+
+    Raises:
+        SchemaUnusable: they are a newer version's, or somebody else's.
+        psycopg.Error: the database refuses, or another process has been at it for a minute.
+    """
+    connection.execute(f"SET lock_timeout = '{LOCK_SECONDS}s'")
+    connection.execute("SELECT pg_advisory_lock(%s)", (ADVISORY_LOCK,))
+    try:
+        connection.execute(
+            "CREATE TABLE IF NOT EXISTS schema_versions "
+            "(name text PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now())"
+        )
+        applied = {name for (name,) in connection.execute("SELECT name FROM schema_versions").fetchall()}
+        procrastinate = _sql_files("procrastinate", "sql/migrations")
+        # the names are kept in every database: they don't change with the folder
+        ours = _sql_files("app", "database/migrations")
+        _refuse_newer(applied, procrastinate, ours)
+        if not any(name in applied for name in procrastinate):
+            _make_procrastinate(connection, procrastinate)
+            applied.update(procrastinate)
+        for name, file in {**procrastinate, **ours}.items():
+            if name not in applied:
+                _apply(connection, file, [name])
+    finally:
+        if not connection.closed:
+            connection.execute("SELECT pg_advisory_unlock(%s)", (ADVISORY_LOCK,))
+
+
+def _sql_files(package: str, folder: str) -> dict[str, Traversable]:
+    found = [file for file in files(package).joinpath(folder).iterdir() if file.name.endswith(".sql")]
+    return {f"{package}/{file.name}": file for file in sorted(found, key=lambda file: file.name)}
+
+
+def _refuse_newer(applied: set[str], *known: dict[str, Traversable]) -> None:
+    for group in known:
+        newest = max(group, default="")
+        prefix = newest.partition("/")[0] + "/"
+        newer = sorted(name for name in applied if name.startswith(prefix) and name > newest)
+        if newer:
+            raise SchemaUnusable(
+                f"was brought up to date by a newer version of pact-dispatch (it has {newer[-1]}, and this one knows "
+                f"{newest}): install that version or a later one, or go back to a backup from before"
+            )
+
+
+def _make_procrastinate(connection: psycopg.Connection[Any], migrations: dict[str, Traversable]) -> None:
+    row = connection.execute("SELECT to_regclass('procrastinate_jobs') IS NULL").fetchone()
+    if row is None or not row[0]:
+        raise SchemaUnusable(
+            "holds the tables of another program's Procrastinate: give pact-dispatch a database of its own"
+        )
+    _apply(connection, files("procrastinate").joinpath("sql/schema.sql"), list(migrations))
+
+
+def _apply(connection: psycopg.Connection[Any], file: Traversable, names: list[str]) -> None:
+    with connection.transaction(), connection.cursor() as cursor:
+        # Only files of the two packages.
+        cursor.execute(file.read_bytes())
+        cursor.executemany("INSERT INTO schema_versions (name) VALUES (%s)", [(name,) for name in names])

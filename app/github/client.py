@@ -1,0 +1,256 @@
+"""GitHub's API, through PyGithub: who we are there, and what its refusals mean.
+
+Nothing is tried again in here: the queue does that, so that a try outlives this process.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import requests
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from github import Auth, Github, GithubException, GithubIntegration
+
+from app.config.settings import ConfigurationError, secret
+from app.github.answers import GitHubAway, GitHubFailed, GitHubRefused, explain
+from broker.http.reason import innermost
+from verifier.redaction import Redaction
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from github.Auth import AppInstallationAuth
+
+    from app.config.settings import Settings
+
+TOKEN = "PACT_DISPATCH_GITHUB_TOKEN"  # noqa: S105 - the name of one
+PRIVATE_KEY = "PACT_DISPATCH_GITHUB_PRIVATE_KEY"
+TIMEOUT_SECONDS = 10
+USER_AGENT = "pact-dispatch"
+
+STATUS_RIGHT = "Commit statuses: write (a classic token: repo:status)"
+DISPATCH_RIGHT = "Contents: write (a classic token: repo)"
+
+
+@dataclass(frozen=True)
+class GitHubAccess:
+    """Where GitHub's API is, and who asks: a token, or an App.
+
+    Attributes:
+        api_url: `https://api.github.com`, or `https://HOST/api/v3` of a GitHub Enterprise Server.
+        token: None for an App.
+        app_id: the App's id or client id.
+        private_key: of the App, in PEM.
+        installation_id: of the App; found by repository where it is None.
+    """
+
+    api_url: str
+    token: str | None = field(default=None, repr=False)
+    app_id: str | None = None
+    private_key: str | None = field(default=None, repr=False)
+    installation_id: int | None = None
+
+
+def github_access(settings: Settings, environment: Mapping[str, str]) -> GitHubAccess | None:
+    """Put GitHub's address and the credentials for it together.
+
+    Returns:
+        None where there are no credentials, and nothing in the configuration needs any.
+
+    Raises:
+        ConfigurationError: they can't be used, or are missing where they are needed.
+    """
+    github = settings.github
+    token, private_key = (secret(name, environment) for name in (TOKEN, PRIVATE_KEY))
+    if token and (private_key or github.app_id):
+        raise ConfigurationError(
+            [
+                f"{TOKEN} and an App (github.app_id, {PRIVATE_KEY}) are two ways to be known to GitHub: give one"
+            ]
+        )
+    if bool(private_key) != bool(github.app_id):
+        missing = "github.app_id" if private_key else f"{PRIVATE_KEY} (or {PRIVATE_KEY}_FILE)"
+        raise ConfigurationError(
+            [f"a GitHub App wants both its id and its private key: {missing} is missing"]
+        )
+    if token is not None and not (token.isascii() and token.isprintable() and " " not in token):
+        raise ConfigurationError([f"{TOKEN}: a token is printable ASCII without spaces, and this one isn't"])
+    if private_key is not None:
+        _check_private_key(private_key)
+    if token is None and private_key is None:
+        if needs := settings.needs_github:
+            raise ConfigurationError(
+                [
+                    (
+                        f"{needs} needs credentials for GitHub: set {TOKEN} (or {TOKEN}_FILE), "
+                        f"or github.app_id and {PRIVATE_KEY} (or {PRIVATE_KEY}_FILE)"
+                    )
+                ]
+            )
+        return None
+    return GitHubAccess(github.api_url, token, github.app_id, private_key, github.installation_id)
+
+
+class GitHub:
+    """GitHub's API; safe from any thread.
+
+    Args:
+        access: where it is, and who asks.
+        user_agent: by which a receiver knows a dispatch that another one passed on.
+    """
+
+    def __init__(self, access: GitHubAccess, *, user_agent: str = USER_AGENT) -> None:
+        self._access = access
+        self._redaction = Redaction([access.token])
+        self._options: dict[str, Any] = {
+            "base_url": access.api_url,
+            "timeout": TIMEOUT_SECONDS,
+            "retry": None,
+            "user_agent": user_agent,
+            "seconds_between_requests": None,
+            "seconds_between_writes": None,
+        }
+        self._lock = threading.Lock()
+        self._installations: dict[str, AppInstallationAuth] = {}
+
+    def dispatch(self, repository: str, event_type: str, client_payload: dict[str, Any] | None) -> str | None:
+        """Create a `repository_dispatch`.
+
+        Args:
+            repository: OWNER/REPO.
+            event_type: 1 to 100 characters.
+            client_payload: at most 10 properties; None for none.
+
+        Returns:
+            The id that GitHub gave to the request.
+
+        Raises:
+            GitHubAway: it may work later.
+            GitHubRefused: it won't, until somebody does something.
+        """
+        body: dict[str, Any] = {"event_type": event_type}
+        if client_payload is not None:
+            body["client_payload"] = client_payload
+        # Repository.create_repository_dispatch() answers False to a refusal, and keeps the reason to itself
+        headers = self._post(
+            repository, "dispatches", body, 204, doing="pass a dispatch on to", right=DISPATCH_RIGHT
+        )
+        return headers.get("x-github-request-id")
+
+    def set_status(
+        self,
+        repository: str,
+        sha: str,
+        state: str,
+        *,
+        context: str,
+        description: str,
+        target_url: str | None = None,
+    ) -> None:
+        """Set a commit's status.
+
+        Args:
+            repository: OWNER/REPO.
+            sha: the commit's full id.
+            state: pending, success, failure or error.
+            context: whose status it is, among those of the commit.
+            description: at most 140 characters.
+            target_url: where more is to be seen.
+
+        Raises:
+            GitHubAway: it may work later.
+            GitHubRefused: it won't, until somebody does something.
+        """
+        body = {"state": state, "context": context, "description": description}
+        if target_url is not None:
+            body["target_url"] = target_url
+        doing = f"set the status of commit {sha[:12]} in"
+        self._post(repository, f"statuses/{sha}", body, 201, doing=doing, right=STATUS_RIGHT)
+
+    @contextmanager
+    def client(self, repository: str, *, doing: str = "ask about", right: str = "") -> Iterator[Github]:
+        """Give a PyGithub client that acts for us on a repository; its errors become ours.
+
+        Args:
+            repository: OWNER/REPO.
+            doing: what is being done, for the message of an error: it stands before the repository.
+            right: what the token must be allowed to do.
+
+        Raises:
+            GitHubAway: it may work later.
+            GitHubRefused: it won't, until somebody does something.
+        """
+        what = f"{doing} {repository}"
+        try:
+            with Github(auth=self._auth(repository), **self._options) as client:
+                yield client
+        except GithubException as error:
+            self._installations.pop(repository.lower(), None)  # it may have been installed anew
+            failure = explain(
+                what, error.status, error.headers or {}, error.data, right=right, now=time.time()
+            )
+            raise self._redacted(failure) from None
+        except requests.RequestException as error:
+            message = (
+                f"could not {what}: GitHub can't be reached at {self._access.api_url}: {innermost(error)}"
+            )
+            raise self._redacted(GitHubAway(message)) from None
+        except RuntimeError as error:  # PyGithub's word for a redirection to another host or scheme
+            message = f"could not {what}: {innermost(error)}. Check github.api_url"
+            raise self._redacted(GitHubRefused(message)) from None
+
+    def _post(
+        self, repository: str, path: str, body: dict[str, Any], expected: int, *, doing: str, right: str
+    ) -> Mapping[str, str]:
+        with self.client(repository, doing=doing, right=right) as client:
+            status, headers, answer = client.requester.requestJson(
+                "POST", f"/repos/{repository}/{path}", input=body
+            )
+            if status != expected:
+                raise GithubException(status, answer, headers)
+            return headers
+
+    def _auth(self, repository: str) -> Auth.Auth:
+        access = self._access
+        if access.app_id is None or access.private_key is None:
+            assert access.token is not None  # noqa: S101 - one of the two is there
+            return Auth.Token(access.token)
+        with self._lock:
+            installation = self._installations.get(repository.lower())
+            if installation is None:
+                installation = self._installation(access.app_id, access.private_key, repository)
+                self._installations[repository.lower()] = installation
+            return Auth.Token(installation.token)  # a new one when the last one is about to expire
+
+    def _installation(self, app_id: str, private_key: str, repository: str) -> AppInstallationAuth:
+        app = Auth.AppAuth(app_id, private_key)
+        integration = GithubIntegration(auth=app, **self._options)
+        number = self._access.installation_id
+        if number is None:
+            number = integration.get_repo_installation(*repository.split("/", 1)).id
+        return app.get_installation_auth(number, requester=integration.requester)
+
+    def _redacted(self, failure: GitHubFailed) -> GitHubFailed:
+        return failure.reworded(self._redaction.text(str(failure)))
+
+
+def _check_private_key(private_key: str) -> None:
+    try:
+        key = load_pem_private_key(private_key.encode(), None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        key = None
+    if not isinstance(key, RSAPrivateKey):
+        raise ConfigurationError(
+            [
+                (
+                    f"{PRIVATE_KEY}: must be the App's private key as GitHub gave it, "
+                    "'-----BEGIN RSA PRIVATE KEY-----' and what follows"
+                )
+            ]
+        )

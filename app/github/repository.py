@@ -1,0 +1,286 @@
+"""What GitHub tells of a provider's repository: who may dispatch, what listens to it, and what ran."""
+
+from __future__ import annotations
+
+import base64
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, TypeAlias
+from urllib.parse import quote
+
+from github import UnknownObjectException
+
+from app.github.answers import GitHubRefused
+from app.github.client import DISPATCH_RIGHT
+from app.github.documents import GitHubJson, NotGitHub
+from app.github.token import TokenFacts
+from app.github.workflows import REPOSITORY_DISPATCH, Triggers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from app.github.client import GitHub
+
+WORKFLOWS = ".github/workflows"
+READ_CONTENTS = "Contents: read (a classic token: repo)"
+READ_ACTIONS = "Actions: read (a classic token: repo)"
+LARGEST_FILE = 512 * 1024
+"""Bytes of a workflow file that is read; GitHub itself takes no larger ones."""
+
+PER_PAGE = 100
+MOST_PAGES = 10
+
+_Query: TypeAlias = "Mapping[str, str | int]"
+_Get: TypeAlias = "Callable[..., tuple[Mapping[str, Any], GitHubJson]]"
+
+
+@dataclass(frozen=True)
+class RepositoryFacts:
+    """A repository, as the token sees it.
+
+    Attributes:
+        full_name: OWNER/REPO, which differs from what was asked for when the repository was renamed or moved.
+        default_branch: whose workflow files a dispatch runs.
+        private: as it says.
+        archived: nothing can be dispatched to it.
+        push: whether who the token belongs to may write to it; None where GitHub doesn't say.
+        token: that asked.
+    """
+
+    full_name: str
+    default_branch: str
+    private: bool
+    archived: bool
+    push: bool | None
+    token: TokenFacts
+
+    @property
+    def may_dispatch(self) -> bool | None:
+        """Whether the token may create a dispatch; None where nothing but a dispatch tells.
+
+        GitHub shows the scopes of a classic token, and not the rights of a fine-grained one.
+        """
+        if self.archived:
+            return False
+        if self.token.of_installation:
+            return None  # its rights are not those that `permissions` shows
+        if self.push is False:
+            return False
+        if self.token.scopes is None:
+            return None
+        return "repo" in self.token.scopes or (not self.private and "public_repo" in self.token.scopes)
+
+
+@dataclass(frozen=True)
+class Workflow:
+    """A workflow file of the default branch.
+
+    Attributes:
+        path: as in `.github/workflows/pact_changed.yml`.
+        state: active, or GitHub's word for why not, as `disabled_manually`; None where the token may not see it.
+        triggers: what starts it.
+    """
+
+    path: str
+    state: str | None
+    triggers: Triggers
+
+    @property
+    def disabled(self) -> bool:
+        """Whether it is known that nothing starts it."""
+        return self.state not in {None, "active"}
+
+    def listens_to(self, event_type: str) -> bool:
+        """Tell whether a dispatch of a type starts it, if it is not disabled."""
+        return self.triggers.listen_to(event_type)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run of a workflow.
+
+    Attributes:
+        id: its number in the repository's URLs.
+        path: of the workflow file.
+        event: what started it.
+        status: queued, in_progress, completed, or another of GitHub's words.
+        conclusion: success, failure, cancelled ...; None until it is completed.
+        head_sha: the commit whose workflow file ran, which is not the one dispatched.
+        created_at: in UTC, to the second.
+        url: for people.
+    """
+
+    id: int
+    path: str
+    event: str
+    status: str
+    conclusion: str | None
+    head_sha: str
+    created_at: datetime
+    url: str
+
+    @property
+    def completed(self) -> bool:
+        """Whether it has come to its end."""
+        return self.status == "completed"
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether it has, and well."""
+        return self.completed and self.conclusion == "success"
+
+
+class GitHubRepository:
+    """One repository on GitHub; all that is asked of it only reads.
+
+    Every method raises GitHubAway where it may work later, and GitHubRefused where it won't until somebody does
+    something.
+
+    Args:
+        github: the API, and who asks.
+        name: OWNER/REPO.
+        token: with which `github` asks, if it is a token: its kind shows in how it starts.
+    """
+
+    def __init__(self, github: GitHub, name: str, *, token: str | None = None) -> None:
+        self.name = name
+        self._github = github
+        self._token = token
+
+    def facts(self) -> RepositoryFacts:
+        """Ask what the repository is, and what the token may do there.
+
+        Raises:
+            GitHubAway: it may work later.
+            GitHubRefused: there is no such repository, or the token is no good for it; `status` 401: for none.
+        """
+        with self._asked("look at", DISPATCH_RIGHT) as get:
+            headers, repository = get("")
+            push = repository.get("permissions", dict, {}).get("push")
+            return RepositoryFacts(
+                full_name=repository.get("full_name", str),
+                default_branch=repository.get("default_branch", str),
+                private=repository.get("private", bool),
+                archived=repository.get("archived", bool, False),
+                push=push if isinstance(push, bool) else None,
+                token=TokenFacts.read(headers, self._token),
+            )
+
+    def workflows(self) -> list[Workflow]:
+        """Read the workflow files of the default branch; none where it has none.
+
+        Raises:
+            GitHubAway: it may work later.
+            GitHubRefused: the token may not read them.
+        """
+        states = self._states()
+        with self._asked("read the workflow files of", READ_CONTENTS) as get:
+            _, repository = get("")
+            branch = {"ref": repository.get("default_branch", str)}
+            try:
+                _, listed = get(f"/contents/{WORKFLOWS}", branch)
+            except UnknownObjectException:
+                return []
+            files = [(file.get("path", str), file.get("type", str)) for file in listed.members()]
+            return [
+                Workflow(
+                    path,
+                    None if states is None else states.get(path),
+                    _triggers(get(f"/contents/{quote(path)}", branch)[1]),
+                )
+                for path, kind in files
+                if kind == "file" and path.endswith((".yml", ".yaml"))
+            ]
+
+    def runs(self, *, since: datetime | None = None, limit: int = 30) -> list[Run]:
+        """List the latest runs that a dispatch started, the newest first.
+
+        Args:
+            since: only those created then or later; GitHub counts in seconds.
+            limit: at most as many, up to 100.
+
+        Raises:
+            GitHubAway: it may work later.
+            GitHubRefused: the token may not see them.
+        """
+        query: dict[str, str | int] = {"event": REPOSITORY_DISPATCH, "per_page": limit}
+        if since is not None:
+            since = since.astimezone(UTC).replace(microsecond=0)
+            query["created"] = f">={since:%Y-%m-%dT%H:%M:%SZ}"
+        with self._asked("list the workflow runs of", READ_ACTIONS) as get:
+            _, found = get("/actions/runs", query)
+            runs = [_run(one) for one in found.members("workflow_runs")]
+        return [run for run in runs if since is None or run.created_at >= since][:limit]
+
+    def run(self, number: int) -> Run:
+        """Look at a run.
+
+        Raises:
+            GitHubAway: it may work later.
+            GitHubRefused: it is gone, or the token may not see it.
+        """
+        with self._asked(f"look at the workflow run {number} of", READ_ACTIONS) as get:
+            return _run(get(f"/actions/runs/{number}")[1])
+
+    @contextmanager
+    def _asked(self, doing: str, right: str) -> Iterator[_Get]:
+        with self._github.client(self.name, doing=doing, right=right) as client:
+
+            def get(path: str, query: _Query | None = None) -> tuple[Mapping[str, Any], GitHubJson]:
+                # PyGithub's objects fail in many ways on an answer that isn't GitHub's
+                headers, data = client.requester.requestJsonAndCheck(
+                    "GET", f"/repos/{self.name}{path}", parameters=dict(query or {})
+                )
+                return headers, GitHubJson(data)
+
+            try:
+                yield get
+            except NotGitHub as error:
+                raise GitHubRefused(
+                    f"could not {doing} {self.name}: the answer is not one of GitHub's API ({error}). Check its URL: "
+                    "https://api.github.com, or https://HOST/api/v3 of a GitHub Enterprise Server"
+                ) from None
+
+    def _states(self) -> dict[str, str] | None:
+        """Ask which workflows are switched off, by path; None where the token may not see that."""
+        states: dict[str, str] = {}
+        try:
+            with self._asked("list the workflows of", READ_ACTIONS) as get:
+                for page in range(1, MOST_PAGES + 1):
+                    _, found = get("/actions/workflows", {"per_page": PER_PAGE, "page": page})
+                    members = found.members("workflows")
+                    states |= {one.get("path", str): one.get("state", str) for one in members}
+                    if len(members) < PER_PAGE:
+                        break
+        except GitHubRefused as error:
+            if error.status in {403, 404}:
+                return None
+            raise
+        return states
+
+
+def _run(run: GitHubJson) -> Run:
+    try:
+        created = datetime.fromisoformat(run.get("created_at", str))
+    except ValueError:
+        raise NotGitHub("created_at is no time") from None
+    return Run(
+        id=run.get("id", int),
+        path=run.get("path", str).partition("@")[0],
+        event=run.get("event", str),
+        status=run.get("status", str),
+        conclusion=run.get("conclusion", str, "") or None,
+        head_sha=run.get("head_sha", str),
+        created_at=created.replace(tzinfo=created.tzinfo or UTC).astimezone(UTC),
+        url=run.get("html_url", str),
+    )
+
+
+def _triggers(file: GitHubJson) -> Triggers:
+    if file.get("size", int) > LARGEST_FILE or file.get("encoding", str) != "base64":
+        return Triggers.unreadable("it is no file of at most 512 KiB")
+    try:
+        return Triggers.read(base64.b64decode(file.get("content", str)).decode())
+    except ValueError:
+        return Triggers.unreadable("it is not UTF-8 text")

@@ -1,0 +1,1 @@
+"""What may enter: dispatches, credentials, refusals. Plain values in and out, no Flask."""

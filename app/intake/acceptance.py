@@ -1,0 +1,115 @@
+"""Which dispatches are accepted, and storing them: with the delivery, its run and the run's job in one transaction.
+
+Nothing in a payload becomes a host or a provider: both are configured.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from app.database.connections import DATABASE_AWAY
+from app.intake.refusal import Refusal
+from app.queue import jobs
+from app.records import deliveries
+from broker.http.origin import Origin
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from psycopg_pool import ConnectionPool
+
+    from app.config.settings import ProviderSettings, Settings
+    from app.dispatch import Dispatch
+    from app.records.deliveries import Arrival
+
+RELAY_USER_AGENT = "pact-dispatch relay"
+"""The user agent of a dispatch that a receiver has passed on; another one (or the same) recognises it by that."""
+
+
+def provider_of(settings: Settings, repository: str) -> ProviderSettings:
+    """Return the provider that has a repository.
+
+    Raises:
+        Refusal: there is none (404).
+    """
+    provider = settings.provider_of(repository)
+    if provider is None:
+        raise Refusal.not_found("unknown-repository", f"no provider has the repository {repository}")
+    return provider
+
+
+def check_configured(settings: Settings, provider: ProviderSettings, dispatch: Dispatch) -> None:
+    """Raise unless everything that a dispatch asks for is configured.
+
+    Raises:
+        Refusal: the event type, the broker or the provider is another one (422).
+    """
+    if dispatch.event_type not in settings.event_types:
+        accepted = ", ".join(sorted(settings.event_types))
+        raise Refusal.invalid("event-type", "event_type", f"is none that is configured: {accepted}")
+    if not Origin.of(settings.broker.url).contains(dispatch.pact_url):
+        raise Refusal.invalid(
+            "other-broker", "client_payload.pact_url", "is not on the configured Pact Broker"
+        )
+    if dispatch.provider is not None and dispatch.provider != provider.name:
+        raise Refusal.invalid(
+            "other-provider",
+            "client_payload.pact_url",
+            f"is a pact of the provider {dispatch.provider!r}; {dispatch.repository} is {provider.name!r}",
+        )
+
+
+def check_loop(settings: Settings, arrival: Arrival, dispatch: Dispatch, *, user_agent: str) -> None:
+    """Raise if a dispatch that is to be relayed was relayed already, by this receiver or by another one.
+
+    Raises:
+        Refusal: it was (422).
+    """
+    if arrival.source == "github" and dispatch.repository.lower() in settings.relay_targets:
+        detail = (
+            "is a repository that dispatches are passed on to: GitHub's event would come back without end"
+        )
+        raise Refusal.invalid("loop", "repository.full_name", detail)
+    if user_agent.startswith(RELAY_USER_AGENT):
+        detail = "says that a pact-dispatch passed this on already: it isn't passed on a second time"
+        raise Refusal.invalid("loop", "User-Agent", detail)
+
+
+def accept(
+    pool: ConnectionPool[Any],
+    settings: Settings,
+    arrival: Arrival,
+    dispatch: Dispatch,
+    *,
+    client_payload: dict[str, Any],
+    user_agent: str,
+) -> tuple[UUID, bool]:
+    """Store a dispatch and queue it, after checking that it may enter.
+
+    Args:
+        pool: of the database.
+        settings: the configuration.
+        arrival: the request that carried it.
+        dispatch: what it asks for.
+        client_payload: as it came; kept whole where the provider's dispatches are relayed.
+        user_agent: the request's header `User-Agent`.
+
+    Returns:
+        The run's id, and whether a run that waited already answers it.
+
+    Raises:
+        Refusal: it may not enter (404, 422), or could not be stored (503).
+    """
+    provider = provider_of(settings, dispatch.repository)
+    check_configured(settings, provider, dispatch)
+    if provider.relay is not None:
+        check_loop(settings, arrival, dispatch, user_agent=user_agent)
+        dispatch = replace(dispatch, client_payload=client_payload)
+    lock = jobs.lock_of(provider.name, parallel=provider.parallel)
+    try:
+        with pool.connection() as connection:
+            return deliveries.accept(connection, arrival, dispatch, provider=provider.name, lock=lock)
+    except DATABASE_AWAY as error:
+        detail = f"it could not be stored: {type(error).__name__}"
+        raise Refusal(503, "not-stored", "Service Unavailable", detail) from error

@@ -1,0 +1,156 @@
+"""Who may dispatch: bearer tokens by name, and GitHub's signatures."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import re
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from app.config.settings import ConfigurationError, secret
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_HEADER = re.compile(r"(?:bearer|token) +(?P<token>\S+) *", re.IGNORECASE)
+_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+SHORTEST_TOKEN = 8
+SIGNATURE_PREFIX = "sha256="
+
+
+class NoCredentials(Exception):
+    """There is no token, or one that a broker should have filled in."""
+
+
+class BadCredentials(Exception):
+    """The token is none of ours."""
+
+
+@dataclass(frozen=True)
+class _Stamp:
+    modified: int
+    size: int
+    inode: int
+
+
+class Tokens:
+    """Named tokens, from a variable or from a file that is read again when it changes.
+
+    So a token in a file is revoked by removing its line; nothing has to be restarted.
+
+    Args:
+        variable: the variable with `NAME:TOKEN[,NAME:TOKEN...]`; `variable_FILE` names a file with the same, where
+            line ends separate too.
+        environment: where the variable is.
+
+    Raises:
+        ConfigurationError: they can't be read.
+    """
+
+    def __init__(self, variable: str, environment: Mapping[str, str]) -> None:
+        self._variable = variable
+        self._environment = dict(environment)
+        file = environment.get(f"{variable}_FILE")
+        self._file = Path(file) if file else None
+        self._lock = threading.Lock()
+        self._stamp = self._look()
+        self._tokens = parse_tokens(variable, secret(variable, environment) or "")
+
+    def __bool__(self) -> bool:
+        return bool(self._current())
+
+    def names(self) -> list[str]:
+        """Give the names of the tokens."""
+        return list(self._current())
+
+    def who(self, authorization: str | None) -> str:
+        """Find whose token a request carries.
+
+        Args:
+            authorization: the value of the header `Authorization`: `Bearer T` or `token T`.
+
+        Returns:
+            The token's name.
+
+        Raises:
+            NoCredentials: there is none.
+            BadCredentials: it is none of ours.
+        """
+        match = _HEADER.fullmatch(authorization or "")
+        if match is None:
+            if authorization and authorization.strip().lower() not in {"bearer", "token"}:
+                raise BadCredentials
+            raise NoCredentials
+        if match["token"].startswith("${"):
+            raise NoCredentials
+        given = _digest(match["token"])
+        found = None
+        for name, token in self._current().items():  # all of them, whichever it is: the time tells nothing
+            if hmac.compare_digest(given, _digest(token)):
+                found = name
+        if found is None:
+            raise BadCredentials
+        return found
+
+    def _current(self) -> dict[str, str]:
+        if self._file is None:
+            return self._tokens
+        with self._lock:
+            stamp = self._look()
+            if stamp != self._stamp:
+                try:
+                    self._tokens = parse_tokens(
+                        self._variable, secret(self._variable, self._environment) or ""
+                    )
+                    self._stamp = stamp
+                except ConfigurationError:
+                    self._tokens = {}  # what can't be read lets nobody in
+        return self._tokens
+
+    def _look(self) -> _Stamp | None:
+        if self._file is None:
+            return None
+        try:
+            found = os.stat(self._file)  # noqa: PTH116 - one call, on each request
+        except OSError:
+            return None
+        return _Stamp(found.st_mtime_ns, found.st_size, found.st_ino)
+
+
+def parse_tokens(variable: str, text: str) -> dict[str, str]:
+    """Read `NAME:TOKEN[,NAME:TOKEN...]`.
+
+    Raises:
+        ConfigurationError: an entry isn't that; no token is shown.
+    """
+    tokens: dict[str, str] = {}
+    mistakes = []
+    for number, entry in enumerate(filter(None, re.split(r"[,\s]+", text)), start=1):
+        name, separator, token = entry.partition(":")
+        if not separator or _NAME.fullmatch(name) is None:
+            mistakes.append(f"{variable}: entry {number} is not NAME:TOKEN")
+        elif len(token) < SHORTEST_TOKEN:
+            mistakes.append(f"{variable}: the token of {name} has fewer than {SHORTEST_TOKEN} characters")
+        elif name in tokens:
+            mistakes.append(f"{variable}: there are two tokens with the name {name}")
+        else:
+            tokens[name] = token
+    if mistakes:
+        raise ConfigurationError(mistakes)
+    return tokens
+
+
+def signature_is_right(secret_value: str, body: bytes, signature: str | None) -> bool:
+    """Check `X-Hub-Signature-256` against the raw body, in constant time."""
+    if not signature or not signature.startswith(SIGNATURE_PREFIX):
+        return False
+    expected = SIGNATURE_PREFIX + hmac.new(secret_value.encode(), body, hashlib.sha256).hexdigest()
+    return hmac.compare_digest(expected.encode(), signature.encode("utf-8", "replace"))
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()

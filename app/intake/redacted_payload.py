@@ -1,0 +1,54 @@
+"""What of a payload may be kept: without secrets, of a size, and fit for PostgreSQL."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from app.database.storable import storable_text
+
+STARS = "**********"
+LONGEST = 8000
+MAX_DEPTH = 100
+
+_SECRET_NAME = re.compile(r"token|secret|password|authorization|credential|api_?key", re.IGNORECASE)
+_SECRET_VALUE = re.compile(
+    r"gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}|(?<=://)[^/@\s]+(?=@)|(?<=Bearer )\S+"
+)
+"""GitHub's tokens, the user part of URLs, bearer tokens."""
+
+
+def readable(document: Any) -> Any:
+    """Copy a JSON document without what may be a secret, and without what PostgreSQL's jsonb can't hold."""
+    if isinstance(document, str):
+        return _SECRET_VALUE.sub(STARS, storable_text(document)[:LONGEST])
+    if isinstance(document, dict):
+        return {
+            readable(name): STARS if _SECRET_NAME.search(name) and member else readable(member)
+            for name, member in document.items()
+        }
+    if isinstance(document, list):
+        return [readable(member) for member in document]
+    return document
+
+
+def is_nested_deeper(document: Any, levels: int) -> bool:
+    """Tell whether a JSON document has objects and lists in each other more than so many levels deep."""
+    inside = [document]
+    for _ in range(levels + 1):
+        inside = [
+            member
+            for one in inside
+            if isinstance(one, dict | list)
+            for member in (one.values() if isinstance(one, dict) else one)
+        ]
+    return bool(inside)
+
+
+def is_whole(document: Any) -> bool:
+    """Tell whether nothing was taken out of, or cut off, what `readable` made."""
+    if isinstance(document, str):
+        return STARS not in document and len(document) < LONGEST
+    if isinstance(document, dict):
+        return all(is_whole(name) and is_whole(member) for name, member in document.items())
+    return not isinstance(document, list) or all(map(is_whole, document))

@@ -1,0 +1,117 @@
+"""Carrying the dispatch of a delivery out again, from what was kept of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from app.dispatch import Dispatch, InvalidDispatch, from_api, from_delivery
+from app.intake.acceptance import check_configured
+from app.intake.redacted_payload import is_whole, readable
+from app.intake.refusal import Refusal
+from app.queue import jobs
+from app.records import deliveries, relays, runs
+from app.records.deliveries import Arrival
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from psycopg import Connection
+
+    from app.config.settings import Settings
+    from app.records.deliveries import Delivery
+    from app.records.runs import Run
+
+SOURCE, REASON = "redelivery", "redelivered"
+
+
+class NotDeliverable(Exception):
+    """A delivery whose dispatch can't be carried out again: too little of it was kept, or it must not be."""
+
+
+def redeliver(
+    connection: Connection[Any],
+    settings: Settings,
+    delivery: Delivery,
+    *,
+    sender: str,
+    address: str | None,
+) -> UUID:
+    """Store a new delivery of the same dispatch, and queue it.
+
+    Args:
+        connection: from a pool; the transaction is this function's.
+        settings: the configuration as it is now: what was refused then may be accepted now.
+        delivery: what is carried out again.
+        sender: the name of the token of whoever wants it.
+        address: where they are.
+
+    Returns:
+        The new delivery's id.
+
+    Raises:
+        NotDeliverable: too little of it was kept, or it would be passed on without end.
+        Refusal: it would be refused as the configuration is now.
+    """
+    if delivery.refusal == "loop":
+        raise NotDeliverable("it can't be delivered again: it would be passed on without end (loop)")
+    run = None if delivery.run_id is None else runs.get(connection, delivery.run_id)
+    dispatch = _dispatch(delivery, run)
+    provider = settings.provider_of(dispatch.repository)
+    if provider is None:
+        detail = f"is {dispatch.repository}, and no provider has that one"
+        raise Refusal.invalid("unknown-repository", "repository", detail)
+    check_configured(settings, provider, dispatch)
+    client_payload = _client_payload(delivery, dispatch)
+    if provider.relay is not None:
+        if run is None and not is_whole(client_payload):
+            why = "it held a secret or too long a text, which was not kept"
+            raise NotDeliverable(f"it can't be delivered again: {why}")
+        passed_on = client_payload if run is None else relays.payload_of(connection, run)
+        dispatch = replace(dispatch, client_payload=passed_on)
+    arrival = Arrival(
+        SOURCE,
+        Arrival.new_id(),
+        sender=sender,
+        address=address,
+        repository=dispatch.repository,
+        event_type=dispatch.event_type,
+        payload={"event_type": dispatch.event_type, "client_payload": readable(client_payload)},
+    )
+    lock = jobs.lock_of(provider.name, parallel=provider.parallel)
+    deliveries.accept(connection, arrival, dispatch, provider=provider.name, lock=lock, reason=REASON)
+    return arrival.id
+
+
+def _dispatch(delivery: Delivery, run: Run | None) -> Dispatch:
+    """Read what was asked for: from the payload, else from the run that it led to.
+
+    Raises:
+        NotDeliverable: too little was kept.
+    """
+    why = f"nothing of its body was kept: it was refused before that was read ({delivery.refusal})"
+    if delivery.payload is not None:
+        try:
+            dispatch = _read(delivery)
+        except InvalidDispatch as error:
+            why = f"what was kept of it is no dispatch: {error}"
+        else:
+            if is_whole([dispatch.pact_url, dispatch.branch]):
+                return dispatch
+            why = "it held a secret or too long a text, which was not kept"
+    if run is None:
+        raise NotDeliverable(f"it can't be delivered again: {why}")
+    return Dispatch(run.repository, run.event_type, run.pact_url, run.sha, run.branch)
+
+
+def _read(delivery: Delivery) -> Dispatch:
+    if delivery.source == "github":
+        return from_delivery(delivery.payload)
+    return from_api(delivery.repository or "", delivery.payload)
+
+
+def _client_payload(delivery: Delivery, dispatch: Dispatch) -> dict[str, Any]:
+    if isinstance(delivery.payload, dict) and isinstance(delivery.payload.get("client_payload"), dict):
+        return dict(delivery.payload["client_payload"])
+    known = {"pact_url": dispatch.pact_url, "sha": dispatch.sha, "branch": dispatch.branch}
+    return {name: value for name, value in known.items() if value is not None}

@@ -1,0 +1,203 @@
+"""git, run so that it asks nobody, runs no hooks, and shows no credentials."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from collections import deque
+from typing import TYPE_CHECKING
+
+from app.provider.checkout.failure import REMOTE_REFUSED, REMOTE_UNAVAILABLE, CheckoutFailed
+from app.provider.checkout.process import inherited_environment
+from app.provider.checkout.remote import SCHEMES
+from verifier.redaction import Redaction
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from app.provider.checkout.process import Supervision
+    from app.provider.checkout.remote import Remote
+
+OUTPUT_LINES = 20
+CONNECT_SECONDS = 30
+SILENT_SECONDS = 60
+"""A remote that sends nothing for so long is given up."""
+
+_CONFIGURATION = (
+    ("advice.detachedHead", "false"),
+    ("core.fsmonitor", "false"),  # it would leave a daemon
+    ("core.hooksPath", os.devnull),
+    ("fetch.unpackLimit", "1"),  # a pack is there as a whole or not at all, loose objects one by one
+    ("gc.auto", "0"),
+    ("http.lowSpeedLimit", "1"),
+    ("http.lowSpeedTime", str(SILENT_SECONDS)),
+    ("maintenance.auto", "false"),
+    ("safe.directory", "*"),
+    ("submodule.recurse", "false"),
+)
+_KEPT = re.compile(r"GIT_(SSH|SSH_COMMAND|SSH_VARIANT|SSL_\w+|PROXY_COMMAND|CONFIG_\w+|EXEC_PATH|HTTP_\w+)")
+"""Of git's own variables; others say where another repository is, or have it print what it sends."""
+_CREDENTIALS = (
+    '!f() { test "$1" = get && printf "username=%s\\npassword=%s\\n" '
+    '"$PACT_DISPATCH_GIT_USERNAME" "$PACT_DISPATCH_GIT_PASSWORD"; }; f'
+)
+"""A credential helper: what a URL holds would be in the command line of git's helpers."""
+
+NO_SUCH = re.compile(
+    r"not our ref|unadvertised object|couldn't find remote ref|want [0-9a-f]+ not valid|TF401035"
+    r"|cannot obtain needed object",
+    re.IGNORECASE,
+)
+_REFUSED = re.compile(
+    r"authentication failed|could not read (username|password)|permission denied|access denied|host key verif"
+    r"|returned error: 40[0-7]|repository .*not found|does not appear to be a git repository|does not exist"
+    r"|transport .* not allowed|certificate|dubious ownership",
+    re.IGNORECASE,
+)
+DAMAGED = re.compile(
+    r"\.lock': File exists|is corrupt|is empty|bad object|unable to read |missing (blob|tree|commit|object)"
+    r"|not a git repository: |inflate|packfile .* (cannot|does not)|unable to parse",
+    re.IGNORECASE,
+)
+
+
+class GitFailed(Exception):
+    """A git command failed.
+
+    Attributes:
+        output: the last lines of its standard error, without credentials.
+    """
+
+    def __init__(self, output: str) -> None:
+        super().__init__(output)
+        self.output = output
+
+    @property
+    def damaged(self) -> bool:
+        """Whether our own repository is to blame, not the remote's."""
+        return any(
+            DAMAGED.search(line) for line in self.output.splitlines() if not line.startswith("remote:")
+        )
+
+    @property
+    def no_such(self) -> bool:
+        """Whether the remote said that it has nothing of that name, or won't give it by that name."""
+        return NO_SUCH.search(self.output) is not None
+
+    def as_failure(self, remote: Remote) -> CheckoutFailed:
+        """Say what it means for a checkout."""
+        reason = next((line for line in self.output.splitlines() if "fatal:" in line), self.output)
+        if _REFUSED.search(self.output):
+            return CheckoutFailed(
+                f"{remote.url} could not be fetched: {reason}: check the URL, and the access of the account that the "
+                "worker runs as",
+                kind=REMOTE_REFUSED,
+                output=self.output,
+            )
+        return CheckoutFailed(
+            f"{remote.url} could not be fetched: {reason}",
+            kind=REMOTE_UNAVAILABLE,
+            retryable=True,
+            output=self.output,
+        )
+
+
+class Git:
+    """Runs git commands for one remote, in one folder."""
+
+    def __init__(
+        self, remote: Remote, folder: Path, environment: Mapping[str, str], supervision: Supervision
+    ) -> None:
+        self._redaction = Redaction(remote.secrets)
+        self._folder = folder
+        self._supervision = supervision
+        self._doing = f"git worked on {remote.url}"
+        self._environment = _environment(remote, environment)
+
+    def run(self, *arguments: str) -> list[str]:
+        """Run a command, and return the lines that it printed.
+
+        Raises:
+            GitFailed: it failed.
+            CheckoutFailed: time ran out, or there is no git.
+        """
+        lines: list[str] = []
+        errors: deque[str] = deque(maxlen=OUTPUT_LINES)
+        try:
+            code = self._supervision.run(
+                ("git", *arguments),
+                doing=self._doing,
+                folder=self._folder,
+                environment=self._environment,
+                on_line=lines.append,
+                on_error_line=errors.append,
+            )
+        except FileNotFoundError as error:
+            if error.filename != "git":
+                raise
+            raise CheckoutFailed(
+                "git is not there: install git 2.31 or later on the worker's machine"
+            ) from error
+        if code != 0:
+            said = self._redaction.text("\n".join(errors).strip())
+            raise GitFailed(said or f"git {arguments[0]} ended with exit code {code}")
+        return lines
+
+
+def _environment(remote: Remote, configured: Mapping[str, str]) -> dict[str, str]:
+    environment = {
+        name: value
+        for name, value in (inherited_environment() | dict(configured)).items()
+        if not name.startswith("GIT_") or _KEPT.fullmatch(name)
+    }
+    environment |= {
+        "GIT_ALLOW_PROTOCOL": ":".join(SCHEMES),
+        "GIT_ASKPASS": configured.get("GIT_ASKPASS", ""),  # a desktop's own would open a window
+        "GIT_TERMINAL_PROMPT": "0",
+        "SSH_ASKPASS_REQUIRE": "never",
+        "LC_ALL": "C",
+    }
+    configuration = list(_CONFIGURATION)
+    if remote.username is not None:
+        # for its own origin alone, since a redirect may lead to another; the empty one clears what others set
+        helper = f"credential.{remote.origin}.helper"
+        configuration += [(helper, ""), (helper, _CREDENTIALS)]
+        environment |= {
+            "PACT_DISPATCH_GIT_USERNAME": remote.username,
+            "PACT_DISPATCH_GIT_PASSWORD": remote.password or "",
+        }
+    if remote.by_ssh:
+        environment |= _without_questions(environment)
+    return environment | _as_variables(configuration, environment)
+
+
+def _without_questions(environment: Mapping[str, str]) -> dict[str, str]:
+    """Have ssh, however it is configured, never ask."""
+    if "GIT_SSH" in environment and "GIT_SSH_COMMAND" not in environment:
+        return {}  # a program that may take no options; without a terminal it can't ask either
+    command = environment.get("GIT_SSH_COMMAND")
+    if not command:
+        configured = subprocess.run(
+            ("git", "config", "--global", "core.sshCommand"),  # noqa: S607 - the git of the PATH, as everywhere
+            env=dict(environment),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        command = configured.stdout.strip() or "ssh"
+    options = (
+        f"-o BatchMode=yes -o ConnectTimeout={CONNECT_SECONDS} -o ServerAliveInterval={SILENT_SECONDS // 3}"
+    )
+    return {"GIT_SSH_COMMAND": f"{command} {options}"}
+
+
+def _as_variables(configuration: Sequence[tuple[str, str]], environment: Mapping[str, str]) -> dict[str, str]:
+    """Give configuration the way that no process list shows, after what is there already."""
+    first = int(environment.get("GIT_CONFIG_COUNT") or 0)
+    variables = {"GIT_CONFIG_COUNT": str(first + len(configuration))}
+    for number, (name, value) in enumerate(configuration, start=first):
+        variables |= {f"GIT_CONFIG_KEY_{number}": name, f"GIT_CONFIG_VALUE_{number}": value}
+    return variables

@@ -1,0 +1,225 @@
+"""A checkout's setup command, and what it made, kept for as long as its lock files stay the same."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import sys
+from collections import deque
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from app.provider.checkout.failure import CONFIGURATION, SETUP_FAILED, CheckoutFailed
+from app.provider.checkout.process import inherited_environment
+from verifier.errors import UsageError
+from verifier.provider.process import split_words
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from app.provider.checkout.process import Supervision
+    from app.provider.checkout.slots import Slot
+
+OUTPUT_LINES = 40
+"""How many of the setup's last lines are kept for when it fails."""
+LONGEST_LINE = 500
+MOST_LINES = 2000
+MOST_SETUPS = 5
+"""How many are kept in each slot."""
+# a copy, so that nothing the provider does to it is kept; one without bytes, where the file system can
+_COPY = ("cp", "-a", "-c") if sys.platform == "darwin" else ("cp", "-a", "--reflink=auto")
+
+
+@dataclass(frozen=True)
+class Setup:
+    """How a checkout is made ready.
+
+    Attributes:
+        words: the command.
+        cache_key_files: lock files, relative to the checkout.
+        cache_paths: what it makes, relative to the checkout.
+        environment: variables for it, besides those of this process.
+    """
+
+    words: tuple[str, ...]
+    cache_key_files: tuple[str, ...] = ()
+    cache_paths: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def of(
+        cls,
+        command: str | None,
+        *,
+        cache_key_files: tuple[str, ...],
+        cache_paths: tuple[str, ...],
+        environment: Mapping[str, str],
+    ) -> Setup | None:
+        """Take a setup command apart; None when there is none.
+
+        Raises:
+            CheckoutFailed: it is no command line.
+        """
+        if command is None:
+            return None
+        try:
+            return cls(
+                tuple(split_words(command, "the checkout's setup")), cache_key_files, cache_paths, environment
+            )
+        except UsageError as error:
+            raise CheckoutFailed(str(error), kind=CONFIGURATION) from error
+
+    def key(self, folder: Path) -> str | None:
+        """Give a name to all that its result depends on; None if that isn't to be kept."""
+        if not self.cache_key_files or not self.cache_paths:
+            return None
+        contents = [
+            hashlib.sha256((folder / name).read_bytes()).hexdigest() if (folder / name).is_file() else None
+            for name in self.cache_key_files
+        ]
+        parts = [
+            self.words,
+            list(zip(self.cache_key_files, contents, strict=True)),
+            self.cache_paths,
+            sorted(self.environment.items()),
+        ]
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
+
+
+def prepare(setup: Setup, slot: Slot, supervision: Supervision, on_output: Callable[[str], None]) -> None:
+    """Set a checkout up, or put back what the same setup made before.
+
+    Args:
+        setup: how.
+        slot: where the checkout is; this process holds it.
+        supervision: of the commands.
+        on_output: called with each line that the setup prints, up to a limit.
+
+    Raises:
+        CheckoutFailed: the setup failed, or time ran out.
+    """
+    key = setup.key(slot.folder)
+    kept = None if key is None else slot.setups / key
+    if kept is not None and kept.exists():
+        _put_back(setup, kept, slot.folder, supervision)
+        kept.touch()
+        on_output(
+            f"{', '.join(setup.cache_paths)} put back: {', '.join(setup.cache_key_files)} did not change"
+        )
+        return
+    _run(setup, slot.folder, supervision, on_output)
+    if kept is not None:
+        try:
+            _keep(setup, kept, slot.folder, supervision)
+        except OSError as error:
+            on_output(f"what the setup made could not be kept for the next run: {error}")
+
+
+def _run(setup: Setup, folder: Path, supervision: Supervision, on_output: Callable[[str], None]) -> None:
+    last: deque[str] = deque(maxlen=OUTPUT_LINES)
+    printed = 0
+
+    def on_line(line: str) -> None:
+        nonlocal printed
+        printed += 1
+        last.append(line[:LONGEST_LINE])
+        if printed <= MOST_LINES:
+            on_output(line[:LONGEST_LINE])
+        elif printed == MOST_LINES + 1:
+            on_output(f"(more than {MOST_LINES} lines: the rest is left out)")
+
+    try:
+        code = supervision.run(
+            setup.words,
+            doing="the setup ran",
+            folder=folder,
+            environment=_environment(setup),
+            on_line=on_line,
+        )
+    except CheckoutFailed as error:
+        error.output = "\n".join(last)
+        raise
+    except OSError as error:
+        raise CheckoutFailed(
+            f"the setup could not be started: {error.strerror}: {error.filename} (run in the checkout)",
+            kind=SETUP_FAILED,
+        ) from error
+    if code != 0:
+        how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
+        raise CheckoutFailed(
+            f"the setup {how}: {setup.words[0]}",
+            kind=SETUP_FAILED,
+            retryable=code < 0,
+            output="\n".join(last),
+        )
+
+
+def _environment(setup: Setup) -> dict[str, str]:
+    """Give the setup's environment; git in it is to find the checkout, not where this process was started."""
+    inherited = {
+        name: value
+        for name, value in inherited_environment().items()
+        if name
+        not in {"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY"}
+    }
+    return inherited | dict(setup.environment)
+
+
+def _keep(setup: Setup, kept: Path, folder: Path, supervision: Supervision) -> None:
+    """Keep what the setup made: as a whole, or not at all."""
+    beginning = kept.parent / "new"
+    _remove(beginning)
+    beginning.mkdir(parents=True)
+    try:
+        for name in setup.cache_paths:
+            if os.path.lexists(folder / name):
+                (beginning / name).parent.mkdir(parents=True, exist_ok=True)
+                _copy(folder / name, beginning / name, supervision)
+        beginning.rename(kept)
+    except BaseException:
+        _remove(beginning)
+        raise
+    entries = sorted(kept.parent.iterdir(), key=lambda entry: entry.stat().st_mtime)
+    for entry in entries[:-MOST_SETUPS]:
+        _remove(entry)
+
+
+def _put_back(setup: Setup, kept: Path, folder: Path, supervision: Supervision) -> None:
+    for name in setup.cache_paths:
+        if os.path.lexists(kept / name):
+            _remove(folder / name)
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            _copy(kept / name, folder / name, supervision)
+
+
+def _copy(source: Path, target: Path, supervision: Supervision) -> None:
+    """Copy a file or a folder as it is.
+
+    Raises:
+        OSError: it can't be copied.
+    """
+    said: deque[str] = deque(maxlen=1)
+    code = supervision.run(
+        (*_COPY, "--", str(source), str(target)),
+        doing=f"{source.name} was copied",
+        folder=target.parent,
+        environment=inherited_environment(),
+        on_line=said.append,
+    )
+    if code != 0:
+        raise OSError(code, "".join(said) or "cp failed", str(source))
+
+
+def _remove(path: Path) -> None:
+    """Remove a file or a folder, also one with read-only folders in it."""
+    if path.is_symlink() or path.is_file():
+        path.unlink()
+    elif path.exists():
+        for parent, _, _ in os.walk(path):
+            with suppress(OSError):
+                os.chmod(parent, 0o700)  # noqa: PTH101 - os.walk gives strings
+        shutil.rmtree(path)

@@ -1,0 +1,95 @@
+"""The version of a provider that runs: configured, or told by the provider itself."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import requests
+
+from broker.http.reason import innermost
+from broker.http.strict_json import NotJson, parse_json
+
+MAX_BYTES = 1024 * 1024
+TIMEOUT_SECONDS = 5.0
+_COMMIT = re.compile(r"[0-9a-f]{7,64}")
+
+
+class VersionUnknown(Exception):
+    """The version of the provider can't be found out.
+
+    Attributes:
+        retryable: whether it may be known later: the provider may be down.
+    """
+
+    def __init__(self, message: str, *, retryable: bool) -> None:
+        super().__init__(message)
+        self.retryable = retryable
+
+
+def ask(url: str, pointer: str | None) -> str:
+    """Ask the provider for its version.
+
+    Args:
+        url: where it tells it.
+        pointer: the JSON pointer (RFC 6901) to it; None where the whole answer is the version.
+
+    Raises:
+        VersionUnknown: it doesn't tell.
+    """
+    try:
+        with requests.Session() as session:
+            session.trust_env = False  # neither a proxy nor ~/.netrc stands between us and the provider
+            with session.get(url, timeout=TIMEOUT_SECONDS, stream=True) as answer:
+                body = answer.raw.read(MAX_BYTES + 1, decode_content=True)
+                status = answer.status_code
+    except (requests.RequestException, OSError) as error:
+        raise VersionUnknown(
+            f"the provider's version can't be asked for at {url}: {innermost(error)} (version_url)",
+            retryable=True,
+        ) from error
+    if status != 200:
+        raise VersionUnknown(
+            f"the provider's version can't be asked for: {url} answered {status} (version_url)",
+            retryable=status >= 500,
+        )
+    if len(body) > MAX_BYTES:
+        raise VersionUnknown(f"{url} answered with more than 1 MiB (version_url)", retryable=False)
+    if pointer is None:
+        found: Any = body.decode("utf-8", "replace").strip()
+    else:
+        try:
+            found = _find(parse_json(body), pointer)
+        except NotJson as error:
+            raise VersionUnknown(f"the answer of {url} {error} (version_url)", retryable=False) from error
+    if isinstance(found, int) and not isinstance(found, bool):
+        found = str(found)
+    if not isinstance(found, str) or not found.strip() or not found.isprintable() or len(found) > 255:
+        raise VersionUnknown(
+            f"the answer of {url} has no version at {pointer or 'its place'}: 1 to 255 printable characters "
+            "(version_url, version_pointer)",
+            retryable=False,
+        )
+    return found.strip()
+
+
+def is_same(asked: str, runs: str) -> bool:
+    """Tell whether the version that runs is the commit that was asked for; either commit id may be shortened."""
+    first, second = asked.lower(), runs.lower()
+    if not (_COMMIT.fullmatch(first) and _COMMIT.fullmatch(second)):
+        return first == second  # "20240101-rc1" is no commit that 20240101 could be short for
+    shorter = min(len(first), len(second))
+    return first[:shorter] == second[:shorter]
+
+
+def _find(document: Any, pointer: str) -> Any:
+    found = document
+    for part in pointer.split("/")[1:]:
+        key = part.replace("~1", "/").replace("~0", "~")
+        if isinstance(found, dict):
+            found = found.get(key)
+        elif isinstance(found, list) and key.isdecimal() and int(key) < len(found):
+            found = found[int(key)]
+        else:
+            return None
+    return found

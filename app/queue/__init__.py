@@ -1,0 +1,1 @@
+"""The queue: all that knows Procrastinate's tables and its channel."""

@@ -1,0 +1,1 @@
+"""What is stored: one module a table, with all of its SQL."""

@@ -1,0 +1,60 @@
+"""Relays: the whole payload of a dispatch that is passed on to GitHub, and where it went."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from psycopg import Connection
+
+    from app.records.runs import Run
+
+
+def add(connection: Connection[Any], run_id: UUID, client_payload: dict[str, Any]) -> None:
+    """Store the payload that a run is to pass on."""
+    connection.execute(
+        "INSERT INTO relays (run_id, client_payload) VALUES (%(id)s, %(payload)s)",
+        {"id": run_id, "payload": json.dumps(client_payload)},
+    )
+
+
+def payload_of(connection: Connection[Any], run: Run) -> dict[str, Any]:
+    """Return the payload of a run's dispatch; of one that came without a request, what the run knows."""
+    row = connection.execute(
+        "SELECT client_payload FROM relays WHERE run_id = %(id)s", {"id": run.id}
+    ).fetchone()
+    if row is not None:
+        payload: dict[str, Any] = row[0]
+        return payload
+    known = {"pact_url": run.pact_url, "sha": run.sha, "branch": run.branch}
+    return {name: value for name, value in known.items() if value is not None}
+
+
+def relayed(
+    connection: Connection[Any],
+    run: Run,
+    client_payload: dict[str, Any],
+    *,
+    repository: str,
+    event_type: str,
+    request_id: str | None,
+) -> None:
+    """Store where a run's dispatch was passed on to, and GitHub's id of that request."""
+    connection.execute(
+        """
+        INSERT INTO relays (run_id, client_payload, repository, event_type, request_id, relayed_at)
+        VALUES (%(id)s, %(payload)s, %(repository)s, %(event_type)s, %(request_id)s, now())
+        ON CONFLICT (run_id) DO UPDATE SET repository = excluded.repository, event_type = excluded.event_type,
+            request_id = excluded.request_id, relayed_at = excluded.relayed_at
+        """,
+        {
+            "id": run.id,
+            "payload": json.dumps(client_payload),
+            "repository": repository,
+            "event_type": event_type,
+            "request_id": request_id and request_id[:200],
+        },
+    )

@@ -1,0 +1,1 @@
+"""Commit statuses: what a commit is told of its runs."""

@@ -1,0 +1,118 @@
+"""What a run means for the status of a commit. No I/O."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from app.provider.version import is_same
+
+if TYPE_CHECKING:
+    from app.records.runs import Run
+
+LONGEST_DESCRIPTION = 140
+"""GitHub's limit."""
+LONGEST_CONTEXT = 255
+PENDING, SUCCESS, FAILURE, ERROR = "pending", "success", "failure", "error"
+
+_FULL_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+
+
+@dataclass(frozen=True)
+class CommitStatus:
+    """A status that a commit should have.
+
+    Attributes:
+        sha: the commit's full id.
+        context: `pact/CONSUMER`.
+        state: pending, success, failure or error.
+        description: for people, at most 140 characters.
+    """
+
+    sha: str
+    context: str
+    state: str
+    description: str
+
+
+def status_of(run: Run, configured_version: str | None) -> CommitStatus | None:
+    """Give the status that a run asks for.
+
+    Args:
+        run: as it now is.
+        configured_version: of a provider that runs.
+
+    Returns:
+        None where there is none to set: the run has not begun, another one answers in its place, or it isn't known
+        for which commit or for which consumer it is.
+    """
+    sha = _commit(run, configured_version)
+    found = _state_and_description(run)
+    if sha is None or found is None or not run.consumer:
+        return None
+    state, description = found
+    context = _shortened(f"pact/{_line(run.consumer)}", LONGEST_CONTEXT)
+    return CommitStatus(sha, context, state, _shortened(_line(description), LONGEST_DESCRIPTION))
+
+
+def _commit(run: Run, configured_version: str | None) -> str | None:
+    """Give the commit that was verified, or is about to be, where its full id is known."""
+    if run.provider_version:
+        candidates: list[str | None] = [run.provider_version]
+        if run.sha and is_same(run.sha, run.provider_version):
+            candidates.append(run.sha)
+    elif run.sha:
+        candidates = [run.sha]
+        if configured_version and is_same(run.sha, configured_version):
+            candidates.append(configured_version)
+    else:
+        candidates = [configured_version]
+    commits = (candidate.lower() for candidate in candidates if candidate)
+    return next((commit for commit in commits if _FULL_COMMIT.fullmatch(commit)), None)
+
+
+def _state_and_description(run: Run) -> tuple[str, str] | None:
+    if run.attempt == 0 or run.error_kind == "superseded":
+        return None
+    match run.status, run.publishing:
+        case "waiting" | "running", _:
+            found = PENDING, f"The pact with {run.consumer} is being verified"
+        case "cancelled", _:
+            found = ERROR, "The verification was cancelled"
+        case _, "pending":
+            found = (
+                PENDING,
+                f"The pact with {run.consumer} is verified; the Pact Broker has not taken the result yet",
+            )
+        case _, "refused":
+            found = ERROR, f"Verified, but the Pact Broker did not take the result: {run.publish_error}"
+        case _:
+            return _result(run)
+    return found
+
+
+def _result(run: Run) -> tuple[str, str] | None:
+    pact = f"{run.consumer} {run.consumer_version}" if run.consumer_version else run.consumer
+    interactions = f"{run.interactions} interaction" + ("" if run.interactions == 1 else "s")
+    match run.outcome:
+        case "passed":
+            return SUCCESS, f"{interactions} of {pact} passed"
+        case "failed":
+            return FAILURE, f"{_failed(run)} of {interactions} of {pact} failed"
+        case "error":
+            return ERROR, f"Could not verify: {run.error}"
+    return None
+
+
+def _failed(run: Run) -> str:
+    results = (run.verification or {}).get("interactions") or ()
+    return str(sum(result.get("outcome") == "failed" for result in results) or "Some")
+
+
+def _line(text: str) -> str:
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
+def _shortened(text: str, longest: int) -> str:
+    return text if len(text) <= longest else text[: longest - 3].rstrip() + "..."

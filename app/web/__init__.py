@@ -1,0 +1,1 @@
+"""The web side of the receiver: the only package that uses Flask and gunicorn."""

@@ -1,0 +1,97 @@
+"""The page of a run, where the links in commit statuses and in the broker lead."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flask import Blueprint, Response, request
+from jinja2 import PackageLoader
+
+from app.intake.credentials import BadCredentials, NoCredentials
+from app.records import runs
+from app.web.context import database, receiver
+from verifier.report.html import page
+from verifier.report.interface import Findings
+from verifier.verification import PublishedResult, Verification, VerificationError
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from app.records.runs import Run
+
+WORDS = {
+    "waiting": "Waiting for a worker",
+    "running": "Running",
+    "finished": "Finished",
+    "cancelled": "Cancelled",
+}
+
+blueprint = Blueprint("pages", __name__)
+_templates = PackageLoader("app.web.dashboard")
+
+
+@blueprint.before_request
+def ask_for_password() -> Response | None:
+    """Let a browser in with one of the API's tokens as the password, whatever the user name."""
+    given = request.authorization
+    token = given.password if given is not None and given.type == "basic" else None
+    try:
+        receiver().api_tokens.who(f"Bearer {token}" if token else request.headers.get("Authorization"))
+    except (BadCredentials, NoCredentials):
+        text = (
+            "The password is one of the tokens of PACT_DISPATCH_API_TOKENS; the user name doesn't matter.\n"
+        )
+        challenge = 'Basic realm="pact-dispatch: an API token as the password", charset="UTF-8"'
+        return Response(text, 401, {"WWW-Authenticate": challenge}, mimetype="text/plain")
+    return None
+
+
+@blueprint.get("/runs/<uuid:run_id>")
+def show_run(run_id: UUID) -> Response:
+    """Show a run: what was asked for, what came out, and its log."""
+    with database() as connection:
+        run = runs.get(connection, run_id)
+        log = runs.log_of(connection, run_id)
+    if run is None:
+        text = "There is no run of this id: it may have been deleted (retention.days).\n"
+        return Response(text, 404, mimetype="text/plain")
+    word = WORDS[run.status]
+    if run.status == "waiting" and run.retry_at is not None:
+        word = "Waiting for the next attempt"
+    html = page(
+        _findings(run),
+        _templates,
+        template="run.html.jinja",
+        filters={"moment": lambda moment: f"{moment:%Y-%m-%d %H:%M:%S.%f}"[:-3] + " UTC"},
+        run=run,
+        log=log,
+        word=word,
+        done=run.status in {"finished", "cancelled"} and run.publishing != "pending",
+    )
+    return Response(html, mimetype="text/html", headers={"Cache-Control": "no-store"})
+
+
+def _findings(run: Run) -> Findings:
+    if run.verification is not None:
+        verification = Verification.from_dict(run.verification)
+    else:
+        error = VerificationError(run.error_kind or "", run.error) if run.error else None
+        verification = Verification(
+            id=str(run.id),
+            pact_url=run.pact_url,
+            started_at=run.started_at or run.created_at,
+            consumer=run.consumer or "",
+            provider=run.provider,
+            error=error,
+        )
+    published = (
+        PublishedResult(run.result_url, run.outcome == "passed", run.provider_version or "")
+        if run.result_url
+        else None
+    )
+    return Findings(
+        verification,
+        publishing=run.publishing != "none",
+        published=published,
+        publish_error=run.publish_error if published is None else None,
+    )

@@ -1,0 +1,209 @@
+"""The routes that accept a dispatch; they answer as GitHub's own do.
+
+A 204 is sent after the delivery, its run and the run's job are stored, in one transaction. What can't be stored is
+answered with 503, so that the broker's own retry brings it back.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs
+
+import structlog
+from flask import Blueprint, Response, request
+from gunicorn.http.errors import ParseException
+from werkzeug.exceptions import ClientDisconnected
+
+from app.dispatch import InvalidDispatch, from_api, from_delivery
+from app.intake import acceptance
+from app.intake.credentials import BadCredentials, NoCredentials, signature_is_right
+from app.intake.redacted_payload import MAX_DEPTH, is_nested_deeper, readable
+from app.intake.refusal import Refusal
+from app.records.deliveries import Arrival
+from app.web.context import receiver
+from broker.http.strict_json import NotJson, parse_json
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from app.dispatch import Dispatch
+    from app.web.context import Receiver
+
+MAX_BYTES = 64 * 1024
+"""GitHub's limit of a dispatch."""
+RETRY_AFTER_SECONDS = 5
+JSON_TYPES = frozenset({"application/json", "text/json"})
+FORM_TYPE = "application/x-www-form-urlencoded"
+
+log = structlog.get_logger("web")
+blueprint = Blueprint("dispatches", __name__)
+
+
+@blueprint.post("/repos/<owner>/<repository>/dispatches")
+def create_dispatch(owner: str, repository: str) -> Response:
+    """Take a dispatch as GitHub's API does."""
+    name = f"{owner}/{repository}"
+    reception = _Reception("api", repository=name)
+
+    def take() -> None:
+        reception.note(sender=_sender(reception.receiver))
+        reception.check_repository(name)
+        document = _json(_body(), form=False)
+        reception.note(event_type=_event_type(document, "event_type"), payload=readable(document))
+        reception.accept(_read(from_api, name, document), document)
+
+    return reception.answer(take)
+
+
+@blueprint.post("/github/events")
+def take_event() -> Response:
+    """Take a `repository_dispatch` as GitHub delivers it to an App or a webhook."""
+    reception = _Reception("github", github_id=request.headers.get("X-GitHub-Delivery"))
+
+    def take() -> None:
+        body = _body()
+        _check_signature(reception.receiver.webhook_secret, body)
+        reception.note(sender="github")
+        document = _json(body, form=True)
+        reception.note(event_type=_event_type(document, "action"), payload=readable(document))
+        event = request.headers.get("X-GitHub-Event", "")
+        if event == "ping":
+            return
+        if event != "repository_dispatch":
+            raise Refusal.invalid(
+                "other-event", "X-GitHub-Event", f"is {event[:100]!r}, not repository_dispatch"
+            )
+        dispatch = _read(from_delivery, document)
+        reception.note(repository=dispatch.repository)
+        reception.accept(dispatch, document)
+
+    return reception.answer(take)
+
+
+class _Reception:
+    """One request, from its arrival to its answer; what is known of it grows on the way."""
+
+    def __init__(self, source: str, **known: Any) -> None:
+        self.receiver = receiver()
+        self._arrival = Arrival(source, Arrival.new_id(), address=request.remote_addr, **known)
+
+    def note(self, **known: Any) -> None:
+        """Add to what is known of the request."""
+        self._arrival = replace(self._arrival, **known)
+
+    def check_repository(self, repository: str) -> None:
+        """Refuse a repository that no provider has, before anything of the body is read."""
+        acceptance.provider_of(self.receiver.settings, repository)
+
+    def accept(self, dispatch: Dispatch, document: dict[str, Any]) -> None:
+        """Store and queue a dispatch."""
+        run_id, coalesced = acceptance.accept(
+            self.receiver.pool,
+            self.receiver.settings,
+            self._arrival,
+            dispatch,
+            client_payload=document["client_payload"],
+            user_agent=request.headers.get("User-Agent", ""),
+        )
+        log.info(
+            "accepted",
+            delivery=str(self._arrival.id),
+            run=str(run_id),
+            coalesced=coalesced,
+            repository=dispatch.repository,
+            event_type=dispatch.event_type,
+            sender=self._arrival.sender,
+        )
+
+    def answer(self, take: Callable[[], None]) -> Response:
+        """Take the request, and answer it."""
+        try:
+            take()
+        except Refusal as refusal:
+            self.receiver.refusals.keep(self._arrival, refusal)
+            response = Response(
+                json.dumps(refusal.document()), refusal.status, content_type="application/json; charset=utf-8"
+            )
+            if refusal.status == 503:
+                response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+        else:
+            response = Response(status=204)
+            del response.headers["Content-Type"]
+        response.headers["X-GitHub-Request-Id"] = str(self._arrival.id)
+        return response
+
+
+def _sender(receiver: Receiver) -> str:
+    given = request.headers.get("Authorization")
+    try:
+        return receiver.tokens.who(given)
+    except NoCredentials:
+        detail = (
+            "the Authorization header still has the variable of a secret in it: the broker has no secret of that name"
+            if "${" in (given or "")
+            else "there is no token in the Authorization header"
+        )
+        raise Refusal.not_found("no-token", detail) from None
+    except BadCredentials:
+        raise Refusal.bad_credentials("bad-token", "the token is none of PACT_DISPATCH_TOKENS") from None
+
+
+def _check_signature(secret: str | None, body: bytes) -> None:
+    if secret is None:
+        raise Refusal.not_found("no-secret", "PACT_DISPATCH_WEBHOOK_SECRET is not set")
+    if not signature_is_right(secret, body, request.headers.get("X-Hub-Signature-256")):
+        raise Refusal.bad_credentials(
+            "bad-signature", "X-Hub-Signature-256 is missing, or not that of the body"
+        )
+
+
+def _body() -> bytes:
+    """Read the body, up to GitHub's limit."""
+    length = request.content_length
+    try:
+        body = b"" if length is not None and length > MAX_BYTES else request.stream.read(MAX_BYTES + 1)
+    except (OSError, ClientDisconnected) as error:
+        raise Refusal(408, "incomplete", "Request Timeout", f"the body did not arrive: {error}") from error
+    except ParseException as error:
+        raise Refusal(400, "incomplete", "Bad Request", f"the body can't be read: {error}") from error
+    if (length or 0) > MAX_BYTES or len(body) > MAX_BYTES:
+        raise Refusal(413, "too-large", "Payload Too Large", f"the body has more than {MAX_BYTES // 1024} KB")
+    if length is not None and len(body) < length:
+        raise Refusal(400, "incomplete", "Bad Request", f"{len(body)} of {length} bytes of the body arrived")
+    return body
+
+
+def _json(body: bytes, *, form: bool) -> Any:
+    media_type = request.mimetype
+    if form and media_type == FORM_TYPE:
+        try:
+            values = parse_qs(body.decode(), strict_parsing=True, max_num_fields=10).get("payload", [])
+        except ValueError:
+            values = []
+        if len(values) != 1:
+            raise Refusal.invalid("invalid", "payload", "must be in the form, once")
+        body = values[0].encode()
+    elif media_type not in JSON_TYPES and not media_type.endswith("+json"):
+        detail = f"Content-Type is {media_type[:100]!r}, and must be application/json"
+        raise Refusal(415, "media-type", "Unsupported Media Type", detail)
+    try:
+        document = parse_json(body)
+    except NotJson as error:
+        raise Refusal(400, "not-json", "Problems parsing JSON", f"the body {error}") from error
+    if is_nested_deeper(document, MAX_DEPTH):
+        raise Refusal.invalid("invalid", "body", f"must not be nested more than {MAX_DEPTH} levels deep")
+    return document
+
+
+def _event_type(document: Any, field: str) -> str | None:
+    value = document.get(field) if isinstance(document, dict) else None
+    return readable(value[:100]) if isinstance(value, str) else None
+
+
+def _read(read: Callable[..., Dispatch], *arguments: Any) -> Dispatch:
+    try:
+        return read(*arguments)
+    except InvalidDispatch as error:
+        raise Refusal(422, "invalid", "Validation Failed", str(error), error.errors) from error

@@ -1,0 +1,113 @@
+"""The web side as processes: gunicorn, on a socket that is bound beforehand."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from gunicorn.app.base import BaseApplication
+
+from app.config.settings import secret
+from app.database.connections import open_pool
+from app.intake.credentials import Tokens
+from app.process.logs import configure
+from app.web.application import create_app
+from app.web.context import Receiver
+from broker.http.listening import Announcement
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Mapping
+
+    from app.config.settings import Settings
+
+TOKENS = "PACT_DISPATCH_TOKENS"
+API_TOKENS = "PACT_DISPATCH_API_TOKENS"
+WEBHOOK_SECRET = "PACT_DISPATCH_WEBHOOK_SECRET"  # noqa: S105 - the name of one
+STOP_SECONDS = 10
+
+
+class Web(BaseApplication):
+    """Serve until SIGTERM or SIGINT.
+
+    Args:
+        settings: the configuration.
+        conninfo: the database.
+        listener: where to listen.
+        environment: where the tokens are.
+    """
+
+    def __init__(
+        self, settings: Settings, *, conninfo: str, listener: socket.socket, environment: Mapping[str, str]
+    ) -> None:
+        self._settings = settings
+        self._conninfo = conninfo
+        self._listener = listener
+        self._environment = environment
+        self._receiver: Receiver | None = None
+        super().__init__()
+
+    def load_config(self) -> None:
+        """Configure gunicorn; nothing is left to a configuration file or to `GUNICORN_CMD_ARGS`."""
+        announcement = Announcement("pact-dispatch listening on {url}", self._settings.server.processes)
+        options: dict[str, Any] = {
+            "bind": f"fd://{self._listener.detach()}",
+            "workers": self._settings.server.processes,
+            "worker_class": "app.web.gevent_worker.PatientWorker",
+            "worker_connections": 1000,
+            "timeout": 30,
+            "graceful_timeout": STOP_SECONDS,
+            "keepalive": 5,
+            "limit_request_line": 8190,
+            "loglevel": "warning",
+            "errorlog": "-",
+            "accesslog": None,
+            "proc_name": "pact-dispatch web",
+            "control_socket_disable": True,
+            "forwarded_allow_ips": "",
+            "secure_scheme_headers": {},
+            **announcement.hooks(),
+            "worker_exit": self._close,
+        }
+        for name, value in options.items():
+            if name in self.cfg.settings:  # control_socket_disable came with gunicorn 25
+                self.cfg.set(name, value)
+
+    def load(self) -> Any:  # gunicorn's stubs know no Flask
+        """Make the application, in the process that serves: a pool doesn't survive a fork."""
+        configure()
+        pool = open_pool(self._conninfo, size=self._settings.server.connections)
+        self._receiver = Receiver(
+            settings=self._settings,
+            pool=pool,
+            tokens=Tokens(TOKENS, self._environment),
+            api_tokens=Tokens(API_TOKENS, self._environment),
+            webhook_secret=secret(WEBHOOK_SECRET, self._environment),
+        )
+        return create_app(self._receiver)
+
+    def _close(self, _arbiter: Any, _worker: Any) -> None:
+        if self._receiver is not None:
+            self._receiver.refusals.store_counts()
+            self._receiver.pool.close()
+
+
+def check_secrets(environment: Mapping[str, str]) -> list[str]:
+    """Read all that `load` will read, and say what of it opens no door.
+
+    Raises:
+        ConfigurationError: something can't be read.
+    """
+    warnings = []
+    if not Tokens(TOKENS, environment) and secret(WEBHOOK_SECRET, environment) is None:
+        warnings.append(
+            f"nobody can dispatch: set {TOKENS}=NAME:TOKEN (or {TOKENS}_FILE), or {WEBHOOK_SECRET} for GitHub's events"
+        )
+    if not Tokens(API_TOKENS, environment):
+        warnings.append(f"nobody can use /api: set {API_TOKENS}=NAME:TOKEN (or {API_TOKENS}_FILE)")
+    return warnings
+
+
+def own_environment() -> dict[str, str]:
+    """Take a copy of the environment."""
+    return dict(os.environ)

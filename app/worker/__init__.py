@@ -1,0 +1,1 @@
+"""The worker: from the queue to a published result."""

@@ -1,0 +1,125 @@
+"""What workers do now and then, besides runs: each chore once per period, whichever worker does it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import structlog
+
+from app.intake import missed
+from app.records import retention
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+
+    from app.config.settings import Settings
+    from app.intake.missed import Connect
+    from broker.http.access import BrokerAccess
+
+LOOK_SECONDS = 60.0
+"""How often a worker looks whether something is due; a period is kept to about this."""
+RETENTION_SECONDS = 3600.0
+
+InDatabase = Callable[..., Awaitable[Any]]
+"""Calls a function with a connection and what else it is given, in a thread, and commits what it did."""
+
+log = structlog.get_logger("worker")
+
+
+@dataclass(frozen=True)
+class Chore:
+    """Something to be done once per period, over all workers.
+
+    Attributes:
+        name: its own; workers know it by that.
+        seconds: the period.
+        do: does it.
+        at_once: whether it is done at the very first start too, or a period after that.
+    """
+
+    name: str
+    seconds: float
+    do: Callable[[], Coroutine[Any, Any, None]]
+    at_once: bool = True
+
+
+def chores_of(settings: Settings, in_database: InDatabase) -> tuple[Chore, ...]:
+    """Give what the configuration wants to be done."""
+
+    async def delete_old() -> None:
+        deleted = 0
+        while batch := await in_database(retention.delete_batch, settings.retention.days):
+            deleted += batch
+        if deleted:
+            log.info("old deliveries and runs deleted", number=deleted, days=settings.retention.days)
+
+    return (Chore("retention", RETENTION_SECONDS, delete_old),)
+
+
+def looks_for_missed(settings: Settings, access: BrokerAccess, connect: Connect) -> tuple[Chore, ...]:
+    """Return the chore that queues missed dispatches; none where `reconcile.minutes` is 0."""
+    if not settings.reconcile.minutes:
+        return ()
+
+    async def look() -> None:
+        report = await asyncio.to_thread(missed.reconcile, settings, access, connect)
+        for finding in report.queued:
+            log.warning(
+                "reconciled",
+                run=str(finding.run),
+                provider=finding.provider,
+                provider_version=finding.provider_version,
+                consumer=finding.consumer,
+                consumer_version=finding.consumer_version,
+            )
+        for note in report.notes:
+            log.info("not reconciled", reason=note)
+        for problem in report.problems:
+            log.warning("not reconciled", reason=problem)
+
+    # whoever sets a receiver up may expect that it does what it is told to, and nothing on its own at once
+    return (Chore("reconcile", settings.reconcile.minutes * 60, look, at_once=False),)
+
+
+async def keep_house(chores: tuple[Chore, ...], in_database: InDatabase) -> None:
+    """Do each chore when it is due, until this is cancelled.
+
+    A chore that fails for the database's sake is done again in the next period; the worker's own watch over the
+    database decides whether the worker goes on.
+    """
+    while True:
+        for chore in chores:
+            try:
+                if await in_database(begin_if_due, chore.name, chore.seconds, at_once=chore.at_once):
+                    await chore.do()
+            except psycopg.Error as error:
+                log.warning("housekeeping failed", chore=chore.name, error=str(error))
+        await asyncio.sleep(LOOK_SECONDS)
+
+
+def begin_if_due(connection: Connection[Any], name: str, seconds: float, *, at_once: bool = True) -> bool:
+    """Take a chore on, unless it was begun less than a period ago by any worker.
+
+    Args:
+        connection: commits it.
+        name: the chore's.
+        seconds: its period.
+        at_once: whether one that was never done is due.
+
+    Returns:
+        Whether it is the caller's to do.
+    """
+    row = connection.execute(
+        """
+        INSERT INTO housekeeping AS kept (name, last_at) VALUES (%(name)s, now())
+        ON CONFLICT (name) DO UPDATE SET last_at = now()
+            WHERE kept.last_at <= now() - %(seconds)s * interval '1 second'
+        RETURNING xmax = 0
+        """,
+        {"name": name, "seconds": seconds},
+    ).fetchone()
+    return row is not None and (at_once or not row[0])  # a row that was inserted has no xmax

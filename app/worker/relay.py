@@ -1,0 +1,110 @@
+"""The relay: a provider's dispatches, passed on to GitHub as they came.
+
+A run does it, as it would verify: it is queued, tried again, and seen in the history like any other one. GitHub may
+get a dispatch twice (a worker that dies between GitHub's answer and the note of it), and never not at all.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from app.github.answers import GitHubFailed
+from app.records import relays, runs
+from app.records.runs import Failure
+
+if TYPE_CHECKING:
+    from psycopg_pool import ConnectionPool
+
+    from app.config.settings import ProviderSettings, Settings
+    from app.github.client import GitHub
+    from app.records.run_log import RunLog
+    from app.records.runs import Run
+
+log = structlog.get_logger("relay")
+
+
+def carry_out(
+    pool: ConnectionPool[Any],
+    github: GitHub,
+    settings: Settings,
+    run: Run,
+    run_log: RunLog,
+    *,
+    lock: str | None,
+) -> None:
+    """Pass a run's dispatch on, and note what became of it.
+
+    Args:
+        pool: of the database. No connection is held while GitHub is asked.
+        github: where it goes.
+        settings: to which repository, and how long it is tried.
+        run: the attempt that has begun.
+        run_log: the run's.
+        lock: of the provider's runs.
+    """
+    provider = settings.provider_named(run.provider)
+    assert provider is not None  # noqa: S101 - the caller has found it
+    repository, event_type = target_of(provider, run)
+    with pool.connection() as connection:
+        client_payload = relays.payload_of(connection, run)
+    try:
+        request_id = github.dispatch(repository, event_type, client_payload)
+    except GitHubFailed as error:
+        _failed(pool, settings, run, run_log, error, lock=lock)
+        return
+    run_log.add(f"Passed on to {repository} as {event_type}")
+    with pool.connection() as connection:
+        runs.keep_log(connection, run.id, run_log.text())
+        relays.relayed(
+            connection,
+            run,
+            client_payload,
+            repository=repository,
+            event_type=event_type,
+            request_id=request_id,
+        )
+        runs.finish(connection, run)
+    log.info("passed on", repository=repository, event_type=event_type, request=request_id)
+
+
+def target_of(provider: ProviderSettings, run: Run) -> tuple[str, str]:
+    """Give the repository that a run's dispatch goes to, and its event type there."""
+    assert provider.relay is not None  # noqa: S101 - the caller has found out
+    return provider.relay.repository or provider.repository, provider.relay.event_type or run.event_type
+
+
+def _failed(
+    pool: ConnectionPool[Any],
+    settings: Settings,
+    run: Run,
+    run_log: RunLog,
+    error: GitHubFailed,
+    *,
+    lock: str | None,
+) -> None:
+    github = settings.github
+    begun = run.started_at or run.created_at
+    too_late = datetime.now(UTC) - begun > timedelta(hours=github.retry_hours)
+    wait = None
+    if error.retryable and not too_late:
+        wait = max(github.wait(run.attempt), error.retry_after or 0.0)
+    message = str(error)
+    if error.retryable and too_late:
+        message += f". Given up after {github.retry_hours:g} h (github.retry_hours)"
+    failure = Failure("github-away" if error.retryable else "github-refused", message, error.retryable)
+    run_log.add(f"Not passed on: {message}")
+    if wait is not None:
+        run_log.add(f"Tried again in {wait:g} s")
+    with pool.connection() as connection:
+        runs.keep_log(connection, run.id, run_log.text())
+        if wait is None:
+            runs.fail(connection, run, failure)
+        else:
+            runs.try_again(connection, run, failure, wait=wait, lock=lock)
+    if wait is None:
+        log.error("not passed on", error=message, kind=failure.kind)
+    else:
+        log.warning("not passed on", error=message, kind=failure.kind, retry_in=wait)

@@ -1,0 +1,18 @@
+"""A client of a Pact Broker."""
+
+from broker.client.session import ACCEPT, MAX_BYTES, Answer, BrokerClient
+from broker.http.access import BrokerAccess
+from broker.http.errors import BrokerError, BrokerRefused, BrokerUnreachable, NotFound, UnexpectedAnswer
+
+__all__ = [
+    "ACCEPT",
+    "MAX_BYTES",
+    "Answer",
+    "BrokerAccess",
+    "BrokerClient",
+    "BrokerError",
+    "BrokerRefused",
+    "BrokerUnreachable",
+    "NotFound",
+    "UnexpectedAnswer",
+]

@@ -1,0 +1,175 @@
+"""A Pact Broker in one SQLite file, for development, demos and tests.
+
+It answers as the real one does (pact_broker 2.120.0 was the model) wherever it answers at all. It is no place for
+contracts that must not be lost.
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from flask import Flask, g, request
+from sqlalchemy.exc import OperationalError
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from broker.embedded import accounts as access
+from broker.embedded import index, openapi, pages
+from broker.embedded.deliveries import executions as webhook_executions
+from broker.embedded.deliveries import triggered as triggered_webhooks
+from broker.embedded.environments import deployments, releases
+from broker.embedded.environments import resource as environments
+from broker.embedded.http import errors
+from broker.embedded.http.hal import is_host, json_response
+from broker.embedded.http.paths import NameConverter, with_raw_path
+from broker.embedded.matrix import resource as matrix
+from broker.embedded.pacticipants import (
+    branches,
+    integrations,
+    labels,
+    tags,
+    versions,
+)
+from broker.embedded.pacticipants import (
+    resource as pacticipants,
+)
+from broker.embedded.pacts import lists as pact_lists
+from broker.embedded.pacts import resource as pacts
+from broker.embedded.publishing import publication as publishing
+from broker.embedded.storage.encryption import KeyUnusableError
+from broker.embedded.verification import for_verification
+from broker.embedded.verification import results as verification_results
+from broker.embedded.webhooks import resource as webhooks
+from broker.embedded.webhooks import user_secrets
+from broker.embedded.webhooks.settings import WebhookSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from wsgiref.types import StartResponse, WSGIEnvironment
+
+    from flask import Response
+    from flask.typing import ResponseReturnValue
+
+    from broker.embedded.storage.database import Database
+    from broker.embedded.storage.encryption import Vault
+
+MAX_BODY_BYTES = 20_000_000
+
+# Endpoints that only read, although they are sent by POST.
+READING_POSTS = frozenset({"for_verification.selected"})
+
+# These write nothing either, but they act: a transaction that writes must not wait for a target's answer.
+ACTING_POSTS = frozenset({"webhook_executions.saved", "webhook_executions.unsaved"})
+
+
+class Broker(Flask):
+    """The Flask application: each request runs in one transaction, committed before its answer is sent."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(__name__, static_folder=None)
+        self.database = database
+        self.on_triggered: Callable[[], None] = lambda: None
+        """Called when there are webhooks to deliver, after what triggered them was committed."""
+
+    def wsgi_app(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Serve a request by its path as it was sent."""
+        return super().wsgi_app(with_raw_path(environ), start_response)
+
+    def dispatch_request(self) -> ResponseReturnValue:
+        """Run the view of a request in a session of its own."""
+        if request.routing_exception is not None:
+            return super().dispatch_request()
+        if not is_host(request.host):
+            raise errors.bad_request("The Host header is not a host name.")
+        # A slow sender must not hold the write lock: the body is read to its end before the transaction begins.
+        body = request.get_data()
+        # Of a body without a Content-Length, Werkzeug reads as much as is allowed and says nothing of the rest.
+        if request.content_length is None and len(body) >= MAX_BODY_BYTES:
+            raise RequestEntityTooLarge
+        reads = (
+            request.method in {"GET", "HEAD", "OPTIONS"} or request.endpoint in READING_POSTS | ACTING_POSTS
+        )
+        with self.database.session(write=not reads) as session:
+            g.session = session
+            answer = super().dispatch_request()
+        if g.get("webhooks_triggered"):
+            self.on_triggered()
+        return answer
+
+
+def create_app(
+    database: Database,
+    *,
+    vault: Vault,
+    base_url: str | None = None,
+    webhooks_as: WebhookSettings = WebhookSettings(),  # noqa: B008 - it can't change
+    accounts: access.Access = access.Access(),  # noqa: B008 - nor can this
+) -> Broker:
+    """Return the broker as a WSGI application.
+
+    Args:
+        database: where it keeps everything; prepared already.
+        vault: what keeps passwords and secrets.
+        base_url: what links start with; the request's own host if not given.
+        webhooks_as: where webhooks may be sent; they are only stored until something delivers them.
+        accounts: who may read and write; everyone may do everything where there are none.
+    """
+    app = Broker(database)
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
+    app.config["VAULT"] = vault
+    app.config["WEBHOOKS"] = webhooks_as
+    app.config["BASE_URL"] = base_url.rstrip("/") if base_url else None
+    app.url_map.converters["name"] = NameConverter
+    app.url_map.strict_slashes = False
+    app.url_map.merge_slashes = False
+    for module in (
+        index,
+        openapi,
+        pacticipants,
+        versions,
+        branches,
+        tags,
+        pacts,
+        pact_lists,
+        publishing,
+        verification_results,
+        for_verification,
+        matrix,
+        environments,
+        deployments,
+        releases,
+        labels,
+        integrations,
+        webhooks,
+        webhook_executions,
+        triggered_webhooks,
+        user_secrets,
+    ):
+        app.register_blueprint(module.blueprint)
+    pages.register(app)
+    errors.register(app)
+    _register_storage_errors(app)
+    access.protect(app, accounts, reading_posts=READING_POSTS)
+    server = f"pact-dispatch/{version('pact-dispatch')}"
+
+    @app.after_request
+    def common_headers(response: Response) -> Response:
+        response.headers["Vary"] = "Accept"
+        response.headers["Cache-Control"] = "no-cache"
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        response.headers["X-Pact-Broker-Version"] = server
+        return response
+
+    return app
+
+
+def _register_storage_errors(app: Flask) -> None:
+    """Answer 503 while the database, or the key of what is encrypted in it, can't be used."""
+
+    @app.errorhandler(OperationalError)
+    def no_database(error: OperationalError) -> Response:
+        return json_response({"error": f"The database can't be used: {error.orig}"}, status=503)
+
+    @app.errorhandler(KeyUnusableError)
+    def no_key(error: KeyUnusableError) -> Response:
+        return json_response({"error": str(error)}, status=503)

@@ -1,0 +1,1 @@
+"""Delivering triggered webhooks, and telling what became of them."""

@@ -1,0 +1,169 @@
+"""One attempt to deliver a webhook, and the log of it that people may see."""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlsplit
+
+from broker.embedded.deliveries.http_request import (
+    MAX_ANSWER_BYTES,
+    Answer,
+    Failure,
+    Message,
+    framing,
+    message,
+    parsed,
+    send,
+)
+from broker.embedded.webhooks.document import is_secret_header
+from broker.embedded.webhooks.template import STARS, Template, render
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from broker.embedded.webhooks.settings import WebhookSettings
+
+# Shorter values would be found in every other word of an answer.
+MIN_REDACTED = 4
+_DATES = frozenset({"github-authentication-token-expiration"})
+"""Headers of answers that are about a token and don't hold one; a real broker hides no header of an answer."""
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """What was sent and what came of it, without anything secret."""
+
+    success: bool
+    shown: Message
+    sent_headers: dict[str, str]
+    answer: Answer | None
+    error: str | None
+    lines: tuple[str, ...]
+
+    def logs(self, *last: str) -> str:
+        """Return the log, with last lines of one's own."""
+        stamped = [*self.lines, *(_stamp(f"INFO: {line}") for line in last)]
+        return "".join(f"{line}\n" for line in stamped)
+
+    def document(self) -> dict[str, Any]:
+        """Return it as the answer to an execution shows it."""
+        parts = urlsplit(self.shown.url)
+        path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        document: dict[str, Any] = {"error": {"message": self.error}} if self.error is not None else {}
+        document["request"] = {
+            "headers": self.sent_headers,
+            "body": None if self.shown.body is None else parsed(self.shown.body),
+            "url": path,
+        }
+        if self.shown.body is None:
+            del document["request"]["body"]
+        if self.answer is not None:
+            document["response"] = {"status": self.answer.status, "headers": self.answer.headers}
+            if self.answer.text:
+                document["response"]["body"] = self.answer.body()
+        return document
+
+
+def attempt(
+    template: Template,
+    values: Mapping[str, str],
+    secrets: Mapping[str, str],
+    context: Mapping[str, Any],
+    settings: WebhookSettings,
+    *,
+    uuid: str | None,
+) -> Attempt:
+    """Send a webhook's request once.
+
+    Args:
+        template: the request as configured.
+        values: of ``${pactbroker.NAME}``, by NAME.
+        secrets: of ``${user.NAME}``, by NAME.
+        context: what the first line of the log shows.
+        settings: the allow-lists, which are asked again, and the timeout.
+        uuid: of the webhook, for the log.
+    """
+    known = {f"pactbroker.{name}": value for name, value in values.items()}
+    sent = message(render(template, {**known, **{f"user.{name}": value for name, value in secrets.items()}}))
+    shown = message(render(template, {**known, **{f"user.{name}": STARS for name in secrets}}))
+    shown = Message(shown.method, shown.url, _redacted(shown.headers), shown.body)
+    refused = settings.mistakes_in_method(sent.method) + settings.mistakes_in_url(sent.url)
+    result: Answer | Failure = (
+        Failure("NotAllowed", f"The request was not sent: {'; '.join(refused)}", connected=False)
+        if refused
+        else send(sent, settings.timeout_seconds)
+    )
+    connected = isinstance(result, Answer) or result.connected
+    headers = {**shown.headers, **(_redacted(framing(sent)) if connected else {})}
+    lines = [
+        f"DEBUG: Webhook context {json.dumps(context, ensure_ascii=False, separators=(',', ':'))}",
+        f"INFO: HTTP/1.1 {shown.method} {shown.url}",
+        *(f"INFO: {name}: {value}" for name, value in headers.items()),
+        f"INFO: {_one_line(shown.sent_body)}",
+    ]
+    if isinstance(result, Failure):
+        name = f"webhook {uuid}" if uuid else "webhook"
+        lines.append(f"ERROR: Error executing {name} {result.kind} - {result.message}")
+        return Attempt(False, shown, headers, None, result.message, tuple(map(_stamp, lines)))
+    answer = _without(result, _secret_texts(sent, template, secrets.values()))
+    lines.append(f"INFO: HTTP/1.1 {answer.status} {answer.reason}")
+    lines += [f"INFO: {name}: {_one_line(value)}" for name, value in answer.headers.items()]
+    if answer.text:
+        lines.append(f"INFO: {_one_line(answer.text)}")
+    return Attempt(answer.is_success, shown, headers, answer, None, tuple(map(_stamp, lines)))
+
+
+def _redacted(headers: dict[str, str]) -> dict[str, str]:
+    return {name: STARS if is_secret_header(name) else value for name, value in headers.items()}
+
+
+def _secret_texts(sent: Message, template: Template, secrets: Iterable[str]) -> list[str]:
+    """Return every way in which a target could repeat a secret in its answer, the longest first."""
+    texts = [value for name, value in sent.headers.items() if is_secret_header(name)]
+    texts += [value.partition(" ")[2] for value in texts]
+    texts += [*secrets, template.password or ""]
+    written = {
+        way
+        for text in texts
+        for way in (
+            text,
+            quote(text, safe=""),
+            json.dumps(text)[1:-1],
+            base64.b64encode(text.encode()).decode(),
+        )
+        if len(text) >= MIN_REDACTED
+    }
+    return sorted(written, key=len, reverse=True)
+
+
+def _without(answer: Answer, texts: list[str]) -> Answer:
+    def clean(text: str) -> str:
+        for secret in texts:
+            text = text.replace(secret, STARS)
+        return text
+
+    dates = {name: value for name, value in answer.headers.items() if name.lower() in _DATES}
+    headers = {name: clean(value) for name, value in {**_redacted(answer.headers), **dates}.items()}
+    text = clean(answer.text)
+    if len(answer.text.encode()) >= MAX_ANSWER_BYTES:
+        text = _without_beginning(text, texts)
+    return Answer(answer.status, clean(answer.reason), headers, text)
+
+
+def _without_beginning(text: str, secrets: list[str]) -> str:
+    """Return what was read of a longer text without the secret that it may end amid."""
+    begun = (secret[:length] for secret in secrets for length in range(len(secret) - 1, MIN_REDACTED - 1, -1))
+    cut = next((beginning for beginning in begun if text.endswith(beginning)), None)
+    return text if cut is None else text.removesuffix(cut) + STARS
+
+
+def _one_line(text: str) -> str:
+    return text.replace("\r", "\\r").replace("\n", "\\n")
+
+
+def _stamp(line: str) -> str:
+    return f"[{datetime.now(UTC).strftime('%Y-%m-%dT%H:%M:%SZ')}] {line}"

@@ -1,0 +1,174 @@
+"""Delivering triggered webhooks: threads of the broker's process that send what is due, from the database.
+
+What has to be delivered is stored with what triggered it, and stays due until the outcome of an attempt is stored.
+An attempt that a crash interrupts is made again: a target gets each delivery at least once.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import time
+from collections import Counter
+from functools import partial
+from typing import TYPE_CHECKING
+
+from sqlalchemy import select
+from sqlalchemy.exc import DatabaseError
+
+from broker.embedded.deliveries.attempt import Attempt, attempt
+from broker.embedded.storage.encryption import KeyUnusableError
+from broker.embedded.storage.webhook_tables import TriggeredWebhook, WebhookExecution
+from broker.embedded.webhooks.records import secrets_for, template_of
+from broker.embedded.webhooks.triggered_records import FAILURE, PENDING, RETRYING, SUCCESS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sqlalchemy.orm import Session
+
+    from broker.embedded.storage.database import Database
+    from broker.embedded.storage.encryption import Vault
+    from broker.embedded.webhooks.settings import WebhookSettings
+
+# A webhook whose target is slow takes so many of the threads and leaves the others to the other webhooks.
+THREADS = 8
+MOST_OF_ONE_WEBHOOK = 2
+
+# What has become due without anybody saying so (the clock was set) is found after this.
+LONGEST_WAIT_SECONDS = 30.0
+WAIT_AFTER_ERROR_SECONDS = 1.0
+
+_log = logging.getLogger(__name__)
+
+
+class Deliveries:
+    """The threads that deliver. One such object may exist for a database at a time."""
+
+    def __init__(self, database: Database, vault: Vault, settings: WebhookSettings) -> None:
+        self._database = database
+        self._vault = vault
+        self._settings = settings
+        self._changed = threading.Condition()
+        self._in_flight: dict[int, int] = {}  # the webhook of each delivery
+        self._stopping = False
+        # A target that doesn't answer must not hold up the broker's stop: what it was sent is still due then.
+        self._threads = [
+            threading.Thread(target=self._run, name=f"deliveries-{number}", daemon=True)
+            for number in range(THREADS)
+        ]
+
+    def start(self) -> None:
+        """Begin to deliver, with what was due when the broker stopped or crashed."""
+        for thread in self._threads:
+            thread.start()
+
+    def wake(self) -> None:
+        """Say that something new is due, after its transaction was committed."""
+        with self._changed:
+            self._changed.notify()
+
+    def stop(self, timeout: float) -> None:
+        """Begin no further attempt, and wait so many seconds for the current ones to end."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify_all()
+        deadline = time.monotonic() + timeout
+        for thread in self._threads:
+            thread.join(max(deadline - time.monotonic(), 0.0))
+
+    def _run(self) -> None:
+        while not self._stopping:
+            try:
+                self._deliver_next()
+            except DatabaseError as error:
+                _log.error("Webhooks can't be delivered for now: %s", error.orig)
+                with self._changed:
+                    self._changed.wait(WAIT_AFTER_ERROR_SECONDS)
+
+    def _deliver_next(self) -> None:
+        number = self._claim()
+        if number is None:
+            return
+        try:
+            self._deliver(number)
+        finally:
+            with self._changed:
+                del self._in_flight[number]
+                self._changed.notify()
+
+    def _claim(self) -> int | None:
+        """Wait for the next delivery that is due, and keep other threads from it; None when it's time to stop."""
+        with self._changed:
+            if self._stopping:
+                return None
+            many = Counter(self._in_flight.values())
+            busy = [webhook for webhook, count in many.items() if count >= MOST_OF_ONE_WEBHOOK]
+            with self._database.session(write=False) as session:
+                query = select(
+                    TriggeredWebhook.id, TriggeredWebhook.webhook_id, TriggeredWebhook.due_at
+                ).where(
+                    TriggeredWebhook.status.in_(PENDING),
+                    TriggeredWebhook.webhook_id.is_not(None),
+                    TriggeredWebhook.webhook_id.not_in(busy),
+                    TriggeredWebhook.id.not_in(self._in_flight),
+                )
+                first = session.execute(
+                    query.order_by(TriggeredWebhook.due_at, TriggeredWebhook.id).limit(1)
+                ).first()
+            wait = LONGEST_WAIT_SECONDS if first is None else self._seconds_until(first.due_at)
+            if first is None or wait > 0:
+                self._changed.wait(min(wait, LONGEST_WAIT_SECONDS))
+                return None
+            self._in_flight[first.id] = first.webhook_id
+            self._changed.notify()  # there may be more that is due
+            return int(first.id)
+
+    def _seconds_until(self, due_at: float) -> float:
+        """Return how long to wait; nothing is put off for longer than this, unless the clock was set back since."""
+        seconds = due_at - time.time()
+        longest = max(self._settings.delay_seconds, *self._settings.retry_seconds, 0.0)
+        return seconds if seconds <= longest else 0.0
+
+    def _deliver(self, number: int) -> None:
+        # The target may take its time: no transaction waits with it.
+        with self._database.session(write=False) as session:
+            prepared = self._prepared(session, number)
+        if prepared is None:
+            return
+        made = prepared if isinstance(prepared, str) else prepared()
+        with self._database.session(write=True) as session:
+            triggered = session.get(TriggeredWebhook, number)
+            if triggered is not None:
+                self._keep(session, triggered, made)
+
+    def _prepared(self, session: Session, number: int) -> Callable[[], Attempt] | str | None:
+        """Return what makes the attempt, why none can be made, or None for what is deleted."""
+        triggered = session.get(TriggeredWebhook, number)
+        webhook = triggered.webhook if triggered else None
+        if triggered is None or webhook is None:
+            return None
+        try:
+            template = template_of(webhook, self._vault)
+            secrets = secrets_for(template, session, self._vault)
+        except KeyUnusableError as error:
+            return str(error)
+        values, context = json.loads(triggered.variables), json.loads(triggered.context)
+        return partial(attempt, template, values, secrets, context, self._settings, uuid=webhook.uuid)
+
+    def _keep(self, session: Session, triggered: TriggeredWebhook, made: Attempt | str) -> None:
+        """Store what came of an attempt, and when the next one is due."""
+        triggered.attempts_made += 1
+        success = isinstance(made, Attempt) and made.success
+        if success:
+            triggered.status, last = SUCCESS, "Successfully executed webhook"
+        elif triggered.attempts_made <= len(self._settings.retry_seconds) and triggered.webhook is not None:
+            seconds = self._settings.retry_seconds[triggered.attempts_made - 1]
+            triggered.status, last = RETRYING, f"Retrying webhook in {seconds:g} seconds"
+            triggered.due_at = time.time() + seconds
+        else:
+            triggered.status = FAILURE
+            last = f"Webhook execution failed after {triggered.attempts_made} attempts"
+        logs = made.logs(last) if isinstance(made, Attempt) else f"{made}\n{last}\n"
+        session.add(WebhookExecution(triggered_webhook_id=triggered.id, success=success, logs=logs))

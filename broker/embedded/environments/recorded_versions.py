@@ -1,0 +1,134 @@
+"""What deployments and releases have in common: a version that is recorded to be in an environment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic
+
+from sqlalchemy import select
+
+from broker.embedded.environments.resource import environment_url
+from broker.embedded.environments.resource import represent as represent_environment
+from broker.embedded.http.bodies import json_object
+from broker.embedded.http.errors import invalid, not_found
+from broker.embedded.http.hal import json_response, link, url
+from broker.embedded.storage.deployment_records import Record, environment_with
+from broker.embedded.storage.records import session, version_numbered
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from flask import Response
+    from sqlalchemy import Select
+
+    from broker.embedded.storage.deployment_tables import Environment
+    from broker.embedded.storage.tables import Version
+
+
+@dataclass(frozen=True)
+class Kind(Generic[Record]):
+    """Deployments or releases, and what clients call their parts.
+
+    Attributes:
+        record: the class of the rows.
+        path: the first segment of a record's URL, and the last but two of a version's list.
+        collection: the key of a list.
+        flag: the field that says whether it has not ended yet.
+        ended: the field that says when it has.
+        current: the last segment of the URL of an environment's list.
+        title: of a version's list, before the version.
+        fields: what else a record shows.
+    """
+
+    record: type[Record]
+    path: str
+    collection: str
+    flag: str
+    ended: str
+    current: str
+    title: str
+    fields: Callable[[Record], dict[str, Any]] = lambda _: {}
+
+    def url(self, record: Record) -> str:
+        """Return the URL of a record."""
+        return url(self.path, record.uuid)
+
+    def with_uuid(self, uuid: str) -> Record:
+        """Return a record.
+
+        Raises:
+            RefusalError: 404.
+        """
+        record = session().scalar(select(self.record).where(self.record.uuid == uuid))
+        if record is None:
+            raise not_found()
+        return record
+
+    def of_version(self, version: Version, environment: Environment) -> Select[Record]:
+        """Return the query for all records of a version in an environment, the latest first."""
+        of_it = select(self.record).where(
+            self.record.version == version, self.record.environment == environment
+        )
+        return of_it.order_by(self.record.id.desc())
+
+    def answer_of_version(self, pacticipant: str, number: str, uuid: str) -> Response:
+        """Answer all records of a version in an environment."""
+        version, environment = version_numbered(pacticipant, number), environment_with(uuid)
+        path = ("pacticipants", pacticipant, "versions", number, self.path, "environment", uuid)
+        shown = version.pacticipant.display_name or pacticipant
+        title = f"{self.title} for {shown} version {number} in {environment.shown_name}"
+        return self._answer_list(self.of_version(version, environment), url(*path), title)
+
+    def answer_current(self, query: Select[Record], environment: Environment, title: str) -> Response:
+        """Answer what the query finds, as what is in an environment now."""
+        return self._answer_list(query, environment_url(environment, self.path, self.current), title)
+
+    def asked_state(self) -> bool | None:
+        """Return what the request's document says of whether a record hasn't ended, None where it says nothing.
+
+        Raises:
+            RefusalError: 400.
+        """
+        fields = json_object()
+        stands: bool | None = fields.get(self.flag)
+        if self.flag in fields and not isinstance(stands, bool):
+            raise invalid({self.flag: ["must be boolean"]})
+        return stands
+
+    def represent(self, record: Record, *, with_environment: bool = True) -> dict[str, Any]:
+        """Return a record as clients see it."""
+        fields = {
+            "uuid": record.uuid,
+            self.flag: record.ended_at is None,
+            **self.fields(record),
+            self.ended: record.ended_at,
+            "updatedAt": record.updated_at,
+            "createdAt": record.created_at,
+        }
+        embedded = _represent_version(record.version)
+        if with_environment:
+            embedded["environment"] = represent_environment(record.environment)
+        return {
+            **{key: value for key, value in fields.items() if value is not None},
+            "_embedded": embedded,
+            "_links": {"self": link(self.url(record))},
+        }
+
+    def _answer_list(self, query: Select[Record], href: str, title: str) -> Response:
+        shown = [self.represent(one, with_environment=False) for one in session().scalars(query)]
+        return json_response(
+            {"_embedded": {self.collection: shown}, "_links": {"self": link(href, title=title)}}
+        )
+
+
+def _represent_version(version: Version) -> dict[str, Any]:
+    name, number = version.pacticipant.name, version.number
+    return {
+        "pacticipant": {"name": name, "_links": {"self": link(url("pacticipants", name))}},
+        "version": {
+            "number": number,
+            "_links": {
+                "self": link(url("pacticipants", name, "versions", number), title="Version", name=number)
+            },
+        },
+    }

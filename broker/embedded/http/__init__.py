@@ -1,0 +1,1 @@
+"""What all routes share: request bodies, HAL, errors, paths."""

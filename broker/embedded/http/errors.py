@@ -1,0 +1,69 @@
+"""Answers that refuse a request, in a Pact Broker's words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from broker.embedded.http.hal import json_response
+
+if TYPE_CHECKING:
+    from flask import Flask, Response
+    from werkzeug.exceptions import HTTPException
+
+NOT_FOUND = "The requested document was not found on this server."
+
+
+class RefusalError(Exception):
+    """A request that is answered with a status of 400 or more; what it had written is rolled back."""
+
+    def __init__(self, status: int, body: dict[str, Any], *, content_type: str | None = None) -> None:
+        super().__init__(status, body)
+        self.status = status
+        self.body = body
+        self.content_type = content_type
+
+
+def not_found() -> RefusalError:
+    """Return the answer to the URL of something that isn't there."""
+    return RefusalError(404, {"error": NOT_FOUND}, content_type="application/json;charset=utf-8")
+
+
+def no_such_pacticipant(name: str) -> RefusalError:
+    """Return the answer to the URL of an unknown pacticipant."""
+    return RefusalError(404, {"error": f"No pacticipant with name '{name}' found"})
+
+
+def bad_request(reason: str) -> RefusalError:
+    """Return the answer to a request that can't be read."""
+    return RefusalError(400, {"error": reason})
+
+
+def invalid(errors: dict[str, list[str]] | list[str]) -> RefusalError:
+    """Return the answer to a document or a query with mistakes in it, field by field."""
+    return RefusalError(400, {"errors": errors})
+
+
+def register(app: Flask) -> None:
+    """Have the application answer its own refusals, and Werkzeug's, as a Pact Broker does."""
+
+    @app.errorhandler(RefusalError)
+    def refused(error: RefusalError) -> Response:
+        return json_response(error.body, status=error.status, content_type=error.content_type)
+
+    @app.errorhandler(404)
+    def unknown_path(_: HTTPException) -> Response:
+        return refused(not_found())
+
+    @app.errorhandler(405)
+    def method_not_allowed(error: HTTPException) -> Response:
+        allowed = ", ".join(sorted(getattr(error, "valid_methods", None) or ()))
+        return app.response_class(status=405, headers={"Allow": allowed}, content_type="")
+
+    @app.errorhandler(413)
+    def too_large(_: HTTPException) -> Response:
+        limit = app.config["MAX_CONTENT_LENGTH"] // 1_000_000
+        return json_response({"error": f"The body is larger than {limit} MB."}, status=413)
+
+    @app.errorhandler(400)
+    def unreadable(error: HTTPException) -> Response:
+        return json_response({"error": error.description}, status=400)

@@ -1,0 +1,1 @@
+"""The matrix, and `can-i-deploy`."""

@@ -1,0 +1,1 @@
+"""Pacticipants, with their versions, branches, tags, labels and integrations."""

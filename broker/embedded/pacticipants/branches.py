@@ -1,0 +1,154 @@
+"""Branches of a pacticipant, and the versions on them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from flask import Blueprint, request
+from sqlalchemy import delete, func, select
+
+from broker.embedded.http.bodies import json_object
+from broker.embedded.http.errors import invalid, not_found
+from broker.embedded.http.hal import created, json_response, link, no_content, url
+from broker.embedded.pacticipants.versions import PACTICIPANT, answer_latest, answer_list
+from broker.embedded.storage.records import (
+    ensure_pacticipant,
+    ensure_version,
+    find_branch_version,
+    latest_version,
+    pacticipant_named,
+    put_on_branch,
+    session,
+    version_numbered,
+)
+from broker.embedded.storage.tables import Branch, BranchVersion, Version
+
+if TYPE_CHECKING:
+    from flask import Response
+
+blueprint = Blueprint("branches", __name__)
+
+BRANCH = f"{PACTICIPANT}/branches/<name:branch>"
+
+
+@blueprint.get(f"{PACTICIPANT}/branches")
+def show_branches(pacticipant: str) -> Response:
+    """Answer the branches, the newest first, in pages of ``pageSize`` (100)."""
+    query = select(Branch).where(Branch.pacticipant == pacticipant_named(pacticipant))
+    number, size = _positive("pageNumber", 1), _positive("pageSize", 100)
+    total = session().scalar(select(func.count()).select_from(query.subquery())) or 0
+    page = query.order_by(Branch.id.desc()).limit(size).offset((number - 1) * size)
+    branches = session().scalars(page).all()
+    return json_response(
+        {
+            "page": {"number": number, "size": size, "totalElements": total, "totalPages": -(-total // size)},
+            "_embedded": {"branches": [_represent_branch(branch) for branch in branches]},
+            "_links": {
+                "self": link(url("pacticipants", pacticipant, "branches"), title=f"{pacticipant} branches"),
+                "pb:branches": [
+                    link(url("pacticipants", pacticipant, "branches", branch.name), name=branch.name)
+                    for branch in branches
+                ],
+            },
+        }
+    )
+
+
+@blueprint.get(BRANCH)
+def show_branch(pacticipant: str, branch: str) -> Response:
+    """Answer a branch."""
+    return json_response(_represent_branch(_branch_named(pacticipant, branch)))
+
+
+@blueprint.delete(BRANCH)
+def remove_branch(pacticipant: str, branch: str) -> Response:
+    """Delete a branch; its versions stay."""
+    session().execute(delete(Branch).where(Branch.id == _branch_named(pacticipant, branch).id))
+    return no_content()
+
+
+@blueprint.get(f"{BRANCH}/latest-version")
+def show_latest_on_branch(pacticipant: str, branch: str) -> Response:
+    """Answer the latest version on the branch."""
+    return answer_latest(latest_version(pacticipant_named(pacticipant), branch=branch))
+
+
+@blueprint.get(f"{BRANCH}/versions")
+def show_all_on_branch(pacticipant: str, branch: str) -> Response:
+    """Answer all versions on a branch, the latest first."""
+    on_it = BranchVersion.branch == _branch_named(pacticipant, branch)
+    query = select(Version).join(BranchVersion, BranchVersion.version_id == Version.id).where(on_it)
+    href = url("pacticipants", pacticipant, "branches", branch, "versions")
+    return answer_list(query, href, f"All application versions of {pacticipant} on branch {branch}")
+
+
+@blueprint.get(f"{BRANCH}/versions/<name:number>")
+def show_branch_version(pacticipant: str, branch: str, number: str) -> Response:
+    """Answer a version's place on a branch."""
+    return json_response(_represent_branch_version(_branch_version(pacticipant, branch, number)))
+
+
+@blueprint.put(f"{BRANCH}/versions/<name:number>")
+def put_branch_version(pacticipant: str, branch: str, number: str) -> Response:
+    """Put a version on a branch: both are made if need be."""
+    json_object(empty_allowed=True)
+    version, _ = ensure_version(ensure_pacticipant(pacticipant), number)
+    branch_version, new = put_on_branch(version, branch)
+    document = _represent_branch_version(branch_version)
+    return created(document, document["_links"]["self"]["href"]) if new else json_response(document)
+
+
+@blueprint.delete(f"{BRANCH}/versions/<name:number>")
+def remove_branch_version(pacticipant: str, branch: str, number: str) -> Response:
+    """Take a version off a branch."""
+    session().delete(_branch_version(pacticipant, branch, number))
+    return no_content()
+
+
+def _branch_named(pacticipant: str, name: str) -> Branch:
+    owner = pacticipant_named(pacticipant)
+    branch = session().scalar(select(Branch).where(Branch.pacticipant == owner, Branch.name == name))
+    if branch is None:
+        raise not_found()
+    return branch
+
+
+def _branch_version(pacticipant: str, branch: str, number: str) -> BranchVersion:
+    branch_version = find_branch_version(version_numbered(pacticipant, number), branch)
+    if branch_version is None:
+        raise not_found()
+    return branch_version
+
+
+def _positive(parameter: str, default: int) -> int:
+    text = request.args.get(parameter, str(default))
+    if not (text.isascii() and text.isdigit() and len(text) < 10 and int(text) > 0):
+        raise invalid({parameter: ["must be greater than 0"]})
+    return int(text)
+
+
+def _represent_branch(branch: Branch) -> dict[str, Any]:
+    href = url("pacticipants", branch.pacticipant.name, "branches", branch.name)
+    return {
+        "name": branch.name,
+        "createdAt": branch.created_at,
+        "_links": {
+            "self": link(href, title="Branch"),
+            "pb:latest-version": link(f"{href}/latest-version", title="Latest version for branch"),
+        },
+    }
+
+
+def _represent_branch_version(branch_version: BranchVersion) -> dict[str, Any]:
+    branch, number = branch_version.branch, branch_version.version.number
+    pacticipant = ("pacticipants", branch.pacticipant.name)
+    return {
+        "createdAt": branch_version.created_at,
+        "_links": {
+            "self": link(
+                url(*pacticipant, "branches", branch.name, "versions", number), title="Branch version"
+            ),
+            "pb:branch": link(url(*pacticipant, "branches", branch.name), title="Branch", name=branch.name),
+            "pb:version": link(url(*pacticipant, "versions", number), title="Version", name=number),
+        },
+    }

@@ -1,0 +1,1 @@
+"""Pacts: one, lists of them, and their content."""

@@ -1,0 +1,286 @@
+"""Publishing pacts: several at once with branch and tags, or one by PUT."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from flask import Blueprint
+from sqlalchemy import exists, select
+
+from broker.embedded.http.bodies import json_object
+from broker.embedded.http.errors import RefusalError, invalid
+from broker.embedded.http.hal import json_response, link, url
+from broker.embedded.pacts.content import Document, describe_change, pact_sha, with_ids
+from broker.embedded.pacts.resource import PACT, pact_name, pact_url, represent, with_tag, without_tags
+from broker.embedded.publishing import request as publication_request
+from broker.embedded.storage.records import (
+    between,
+    ensure_pacticipant,
+    ensure_version,
+    publications,
+    put_on_branch,
+    put_tag,
+    session,
+)
+from broker.embedded.storage.tables import (
+    Pacticipant,
+    PactVersion,
+    Publication,
+    Tag,
+    VerificationResult,
+    Version,
+    now,
+)
+from broker.embedded.storage.webhook_tables import PublicationEvents
+from broker.embedded.webhooks.events import (
+    CONTRACT_REQUIRING_VERIFICATION_PUBLISHED,
+    Detected,
+    Previous,
+    detect,
+)
+from broker.embedded.webhooks.records import applying_to, shown_description
+from broker.embedded.webhooks.required_verifications import versions_requiring_verification
+from broker.embedded.webhooks.triggered_records import trigger
+from broker.embedded.webhooks.variables import Occasion
+
+if TYPE_CHECKING:
+    from flask import Response
+
+    from broker.embedded.publishing.request import PublicationRequest
+    from broker.embedded.storage.webhook_tables import TriggeredWebhook
+
+blueprint = Blueprint("publishing", __name__)
+
+CONTENT_CHANGED = (
+    "Cannot change the content of the pact for {consumer} version {version} and provider {provider}, as race "
+    "conditions will cause unreliable results for can-i-deploy. Each pact must be published with a unique consumer "
+    "version number. Some Pact libraries generate random data when a concrete value for a type matcher is not "
+    "specified, and this can cause the contract to mutate - ensure you have given example values for all type "
+    "matchers. For more information see https://docs.pact.io/go/versioning"
+)
+ADD_VERIFICATION = "    * Add Pact verification tests to the {provider} build. See https://docs.pact.io/go/provider_verification"
+CONFIGURE_WEBHOOK = (
+    "    * Configure separate {provider} pact verification build and webhook to trigger it when the pact content "
+    "changes. See https://docs.pact.io/go/webhooks"
+)
+
+
+@dataclass(frozen=True)
+class _Notice:
+    kind: str
+    text: str
+
+
+class _ContentChangedError(Exception):
+    """A consumer version's pact was published before with another content."""
+
+    def __init__(self, version: Version, provider: str, difference: str) -> None:
+        super().__init__(
+            CONTENT_CHANGED.format(
+                consumer=version.pacticipant.name, version=version.number, provider=provider
+            )
+        )
+        self.difference = difference
+
+
+@blueprint.put(f"{PACT}/version/<name:version>")
+def put_pact(provider: str, consumer: str, version: str) -> Response:
+    """Publish the pact of a consumer version: 201, or 200 where it was there with the same content."""
+    document = json_object()
+    _check_names(document, consumer=consumer, provider=provider)
+    consumer_version, _ = ensure_version(ensure_pacticipant(consumer), version)
+    try:
+        publication, new = _publish(consumer_version, ensure_pacticipant(provider), document)
+    except _ContentChangedError as error:
+        raise RefusalError(409, {"error": str(error)}) from error
+    _happened(publication, new=new)
+    return json_response(represent(publication), status=201 if new else 200)
+
+
+@blueprint.post("/contracts/publish")
+def publish_contracts() -> Response:
+    """Publish the pacts of a consumer version, with its branch, tags and build URL."""
+    wanted = publication_request.parse(json_object())
+    version, notice = _version_for(wanted)
+    published = []
+    notices = [notice]
+    for contract in wanted.contracts:
+        try:
+            publication, new = _publish(version, ensure_pacticipant(contract.provider), contract.document)
+        except _ContentChangedError as error:
+            raise _refused(error) from error
+        published.append(publication)
+        notices += _notices(publication, new=new)
+    return json_response(_represent(wanted, published, notices))
+
+
+def _check_names(document: Document, *, consumer: str, provider: str) -> None:
+    errors = {}
+    for role, name in (("consumer", consumer), ("provider", provider)):
+        inside = publication_request.name_of(document, role)
+        if inside is not None and inside != name:
+            errors[f"{role}.name"] = [f"name in pact '{inside}' does not match name in path '{name}'."]
+    if errors:
+        raise invalid(errors)
+
+
+def _version_for(wanted: PublicationRequest) -> tuple[Version, _Notice]:
+    pacticipant = ensure_pacticipant(wanted.pacticipant)
+    version, new = ensure_version(pacticipant, wanted.version)
+    if wanted.build_url is not None and wanted.build_url != version.build_url:
+        version.build_url = wanted.build_url
+        version.updated_at = now()
+    if wanted.branch is not None:
+        put_on_branch(version, wanted.branch)
+    for tag in wanted.tags:
+        put_tag(version, tag)
+    where = []
+    if wanted.branch is not None:
+        where.append(f"branch {wanted.branch}")
+    if wanted.tags:
+        where.append(f"tags {', '.join(wanted.tags)}")
+    text = f"{'Created' if new else 'Updated'} {pacticipant.name} version {version.number}"
+    return version, _Notice("debug", f"{text} with {' and '.join(where)}" if where else text)
+
+
+def _publish(version: Version, provider: Pacticipant, document: Document) -> tuple[Publication, bool]:
+    """Store a pact, its content once; return it and whether it is new."""
+    consumer = version.pacticipant
+    sha = pact_sha(document)
+    query = between(publications(), provider=provider.name, consumer=consumer.name)
+    existing = session().scalar(query.where(Publication.consumer_version == version))
+    if existing is not None:
+        if existing.pact_version.sha != sha:
+            before = json.loads(existing.pact_version.content)
+            raise _ContentChangedError(version, provider.name, describe_change(before, document))
+        return existing, False
+    pact = session().scalar(
+        select(PactVersion).where(
+            PactVersion.consumer == consumer, PactVersion.provider == provider, PactVersion.sha == sha
+        )
+    )
+    if pact is None:
+        content = json.dumps(with_ids(document), ensure_ascii=False, separators=(",", ":"))
+        pact = PactVersion(consumer=consumer, provider=provider, sha=sha, content=content)
+    publication = Publication(consumer_version=version, pact_version=pact)
+    session().add(publication)
+    session().flush()
+    return publication, True
+
+
+def _notices(publication: Publication, *, new: bool) -> list[_Notice]:
+    pact = publication.pact_version
+    provider = pact.provider
+    detected, triggered = _happened(publication, new=new)
+    webhooks = applying_to(pact.consumer, provider)
+    what = f"{pact.consumer.name} version {publication.consumer_version.number} and provider {provider.name}"
+    notices = [
+        _Notice("success", f"Pact successfully published for {what}.")
+        if new
+        else _Notice("success", f"Pact successfully republished for {what} with no content changes."),
+        _Notice("debug", f"  View the published pact at {pact_url(publication)}"),
+        _Notice("debug", f"  Events detected: {detected}"),
+        *(_Notice("debug", _triggered_text(one)) for one in triggered),
+    ]
+    if webhooks and not triggered:
+        notices.append(_Notice("debug", "  No enabled webhooks found for the detected events"))
+    steps = []
+    if not _ever_verified(pact):
+        steps.append(ADD_VERIFICATION)
+    if not webhooks:
+        steps.append(CONFIGURE_WEBHOOK)
+    texts = ["  Next steps:", *(step.format(provider=provider.name) for step in steps)] if steps else []
+    return notices + [_Notice("prompt", text) for text in texts]
+
+
+def _happened(publication: Publication, *, new: bool) -> tuple[Detected, list[TriggeredWebhook]]:
+    """Trigger the webhooks for the publication of a pact."""
+    required = versions_requiring_verification(publication.pact_version)
+    detected = detect(
+        sha=publication.pact_version.sha,
+        previous=_previous(publication),
+        first_for_version=new,
+        requires_verification=bool(required),
+    )
+    names = json.dumps(detected.events)
+    session().add(PublicationEvents(publication_id=publication.id, events=names, comment=detected.comment))
+    occasions: list[Occasion] = []
+    for event in detected.events:
+        if event == CONTRACT_REQUIRING_VERIFICATION_PUBLISHED:
+            occasions += [Occasion(event, publication, required=one) for one in required]
+        else:
+            occasions.append(Occasion(event, publication))
+    return detected, trigger(occasions)
+
+
+def _triggered_text(triggered: TriggeredWebhook) -> str:
+    description = shown_description(triggered.webhook) if triggered.webhook else ""
+    logs = url("triggered-webhooks", triggered.uuid, "logs")
+    return f'  Webhook "{description}" triggered for event {triggered.event_name}.\n    View logs at {logs}'
+
+
+def _previous(publication: Publication) -> list[Previous]:
+    """Return what was published before, once for each tag of the consumer version."""
+    pact = publication.pact_version
+    version = publication.consumer_version
+    earlier = between(publications(), provider=pact.provider.name, consumer=pact.consumer.name)
+    earlier = earlier.where(Version.id < version.id).limit(1)
+
+    tags = list(session().scalars(select(Tag.name).where(Tag.version == version).order_by(Tag.id)))
+    found = {tag: session().scalar(with_tag(earlier, tag)) for tag in tags}
+    if not found:
+        untagged = session().scalar(without_tags(earlier))
+        return [Previous(None, untagged.pact_version.sha if untagged else None)]
+    return [Previous(tag, before.pact_version.sha if before else None) for tag, before in found.items()]
+
+
+def _ever_verified(pact: PactVersion) -> bool:
+    pacts = select(PactVersion.id).where(
+        PactVersion.consumer_id == pact.consumer_id, PactVersion.provider_id == pact.provider_id
+    )
+    return bool(session().scalar(select(exists().where(VerificationResult.pact_version_id.in_(pacts)))))
+
+
+def _refused(error: _ContentChangedError) -> RefusalError:
+    notices = [{"type": "error", "text": str(error)}]
+    if error.difference:
+        notices.append({"type": "info", "text": error.difference})
+    return RefusalError(
+        409,
+        {"notices": notices, "errors": {"contracts": [str(error)]}},
+        content_type="application/json;charset=utf-8",
+    )
+
+
+def _represent(
+    wanted: PublicationRequest, published: list[Publication], notices: list[_Notice]
+) -> dict[str, Any]:
+    pacticipant = url("pacticipants", wanted.pacticipant)
+    number = wanted.version
+    version = url("pacticipants", wanted.pacticipant, "versions", number)
+    return {
+        "logs": [
+            {"level": notice.kind, "message": notice.text, "deprecationWarning": "Replaced by notices"}
+            for notice in notices
+        ],
+        "notices": [{"type": notice.kind, "text": notice.text} for notice in notices],
+        "_embedded": {
+            "pacticipant": {"name": wanted.pacticipant, "_links": {"self": link(pacticipant)}},
+            "version": {"number": number, "_links": {"self": link(version, title="Version", name=number)}},
+        },
+        "_links": {
+            "pb:pacticipant": link(pacticipant, title="Pacticipant", name=wanted.pacticipant),
+            "pb:pacticipant-version": link(version, title="Pacticipant version", name=number),
+            "pb:pacticipant-version-tags": [
+                link(
+                    url("pacticipants", wanted.pacticipant, "versions", number, "tags", tag),
+                    title="Tag",
+                    name=tag,
+                )
+                for tag in wanted.tags
+            ],
+            "pb:contracts": [link(pact_url(one), title="Pact", name=pact_name(one)) for one in published],
+        },
+    }

@@ -1,0 +1,142 @@
+"""The document of ``POST /contracts/publish``: read, or refused field by field (no I/O)."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from broker.embedded.http.bodies import UnusableJsonError, parse_json
+from broker.embedded.http.errors import invalid
+
+if TYPE_CHECKING:
+    from broker.embedded.pacts.content import Document
+
+# In the order in which a real broker names them.
+_CONTRACT_FIELDS = ("consumerName", "providerName", "content", "contentType", "specification")
+
+
+@dataclass(frozen=True)
+class Contract:
+    """One pact to publish."""
+
+    provider: str
+    document: Document
+
+
+@dataclass(frozen=True)
+class PublicationRequest:
+    """The pacts of a consumer version, and what is to be known of the version."""
+
+    pacticipant: str
+    version: str
+    branch: str | None
+    tags: tuple[str, ...]
+    build_url: str | None
+    contracts: tuple[Contract, ...]
+
+
+def parse(body: dict[str, Any]) -> PublicationRequest:
+    """Return what is asked for.
+
+    Raises:
+        RefusalError: 400 with all mistakes.
+    """
+    errors: dict[str, list[str]] = {}
+    for field in ("pacticipantName", "pacticipantVersionNumber"):
+        mistake = _mistake_in_text(body, field)
+        if mistake:
+            errors[field] = [mistake]
+    for field in ("branch", "buildUrl"):
+        if body.get(field) is not None and (mistake := _mistake_in_text(body, field)):
+            errors[field] = [mistake]
+    tags = body.get("tags")
+    tags = [] if tags is None else tags
+    if not isinstance(tags, list):
+        errors["tags"] = ["must be an array"]
+    elif any(not isinstance(tag, str) or not tag.strip() for tag in tags):
+        errors["tags"] = ["must be non-blank strings"]
+    contracts: list[Contract] = []
+    items = body.get("contracts")
+    if not isinstance(items, list):
+        errors["contracts"] = ["is missing" if items is None else "must be an array"]
+    else:
+        mistakes = [
+            f"{mistake} (at index {index})"
+            for index, item in enumerate(items)
+            for mistake in _read_contract(item, body.get("pacticipantName"), contracts)
+        ]
+        if mistakes:
+            errors["contracts"] = mistakes
+    if errors:
+        raise invalid(errors)
+    return PublicationRequest(
+        pacticipant=body["pacticipantName"],
+        version=body["pacticipantVersionNumber"],
+        branch=body.get("branch"),
+        tags=tuple(dict.fromkeys(tags)),
+        build_url=body.get("buildUrl"),
+        contracts=tuple(contracts),
+    )
+
+
+def name_of(document: Document, role: str) -> object:
+    """Return the consumer's or the provider's name in a pact, None where it has none."""
+    party = document.get(role)
+    return party.get("name") if isinstance(party, dict) else None
+
+
+def _read_contract(item: object, pacticipant: object, contracts: list[Contract]) -> list[str]:
+    """Return the mistakes in a contract; one without is appended to the contracts."""
+    if not isinstance(item, dict):
+        return ["must be an object"]
+    mistakes = [
+        f"{field} {mistake}" for field in _CONTRACT_FIELDS if (mistake := _mistake_in_text(item, field))
+    ]
+    consumer = item.get("consumerName")
+    if isinstance(consumer, str) and isinstance(pacticipant, str) and consumer != pacticipant:
+        mistakes.append(f"consumerName ('{consumer}') must match pacticipantName ('{pacticipant}')")
+    if item.get("specification", "pact") != "pact":
+        mistakes.append("specification must be one of: pact")
+    media_type = item.get("contentType")
+    if isinstance(media_type, str) and "json" not in media_type:
+        mistakes.append("contentType must be a JSON media type")
+    document, unusable = _read_content(item)
+    mistakes += unusable
+    for role in ("consumer", "provider"):
+        inside, outside = name_of(document, role), item.get(f"{role}Name")
+        if inside is not None and isinstance(outside, str) and inside != outside:
+            mistakes.append(f"{role} name in the content ('{inside}') must match {role}Name ('{outside}')")
+    if not mistakes:
+        contracts.append(Contract(provider=item["providerName"], document=document))
+    return mistakes
+
+
+def _read_content(item: dict[str, Any]) -> tuple[Document, list[str]]:
+    """Return the pact in a contract, and what is wrong with it."""
+    mistakes = []
+    content = b""
+    text = item.get("content")
+    try:
+        content = base64.b64decode(text if isinstance(text, str) else "%", validate=True)
+    except ValueError:
+        mistakes.append("is not valid Base64")
+    if text is None:
+        return {}, mistakes
+    try:
+        document = parse_json(content)
+    except UnusableJsonError as error:
+        reason = f": {error}" if content else ""
+        return {}, [*mistakes, f"content could not be parsed as application/json{reason}"]
+    if not isinstance(document, dict):
+        return {}, [*mistakes, "content must be a JSON object"]
+    return document, mistakes
+
+
+def _mistake_in_text(fields: dict[str, Any], name: str) -> str | None:
+    if name not in fields:
+        return "is missing"
+    value = fields[name]
+    if not isinstance(value, str):
+        return "must be a string"
+    return None if value.strip() else "can't be blank"

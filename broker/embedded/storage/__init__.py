@@ -1,0 +1,1 @@
+"""The SQLite file: its tables, its rows, and what is encrypted in it."""

@@ -1,0 +1,244 @@
+"""Finding and making rows: the questions that more than one resource asks."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from flask import g
+from sqlalchemy import Select, func, select
+from sqlalchemy.orm import contains_eager, joinedload
+from sqlalchemy.orm.attributes import set_committed_value
+
+from broker.embedded.http.errors import no_such_pacticipant, not_found
+from broker.embedded.storage.tables import (
+    Branch,
+    BranchVersion,
+    Pacticipant,
+    PactVersion,
+    Publication,
+    Tag,
+    Version,
+    now,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Sequence
+
+    from sqlalchemy.orm import Session
+
+# A pacticipant without a main branch gets the first of these that a version is published on.
+MAIN_BRANCHES = frozenset({"develop", "main", "master"})
+
+# Well below what SQLite takes.
+MOST_IN_A_QUERY = 500
+
+
+def session() -> Session:
+    """Return the session of this request."""
+    current: Session = g.session
+    return current
+
+
+def find_pacticipant(name: str) -> Pacticipant | None:
+    """Return the pacticipant of that name, if there is one."""
+    return session().scalar(select(Pacticipant).where(Pacticipant.name == name))
+
+
+def pacticipant_named(name: str) -> Pacticipant:
+    """Return the pacticipant of that name.
+
+    Raises:
+        RefusalError: 404.
+    """
+    pacticipant = find_pacticipant(name)
+    if pacticipant is None:
+        raise no_such_pacticipant(name)
+    return pacticipant
+
+
+def ensure_pacticipant(name: str) -> Pacticipant:
+    """Return the pacticipant of that name, made if need be."""
+    pacticipant = find_pacticipant(name)
+    if pacticipant is None:
+        pacticipant = Pacticipant(name=name)
+        session().add(pacticipant)
+        session().flush()
+    return pacticipant
+
+
+def find_version(pacticipant: str, number: str) -> Version | None:
+    """Return a pacticipant's version, if it is known."""
+    return session().scalar(
+        select(Version)
+        .join(Version.pacticipant)
+        .where(Pacticipant.name == pacticipant, Version.number == number)
+    )
+
+
+def version_numbered(pacticipant: str, number: str) -> Version:
+    """Return a pacticipant's version.
+
+    Raises:
+        RefusalError: 404.
+    """
+    version = find_version(pacticipant, number)
+    if version is None:
+        raise not_found()
+    return version
+
+
+def ensure_version(pacticipant: Pacticipant, number: str) -> tuple[Version, bool]:
+    """Return a pacticipant's version, and whether it had to be made."""
+    version = find_version(pacticipant.name, number)
+    if version is not None:
+        return version, False
+    version = Version(pacticipant=pacticipant, number=number)
+    session().add(version)
+    session().flush()
+    return version, True
+
+
+def latest_version(
+    pacticipant: Pacticipant, *, tag: str | None = None, branch: str | None = None
+) -> Version | None:
+    """Return the pacticipant's latest version: of all, with the tag, or on the branch."""
+    return session().scalar(_versions_of(pacticipant, tag, branch).limit(1))
+
+
+def versions_of(
+    pacticipant: Pacticipant, *, tag: str | None = None, branch: str | None = None
+) -> Sequence[Version]:
+    """Return the pacticipant's versions, the latest first: all, those with the tag, or those on the branch."""
+    return session().scalars(_versions_of(pacticipant, tag, branch)).all()
+
+
+def _versions_of(pacticipant: Pacticipant, tag: str | None, branch: str | None) -> Select[Version]:
+    query = select(Version).where(Version.pacticipant == pacticipant)
+    if tag is not None:
+        query = query.join(Tag, Tag.version_id == Version.id).where(Tag.name == tag)
+    if branch is not None:
+        query = query.join(BranchVersion, BranchVersion.version_id == Version.id)
+        query = query.join(BranchVersion.branch).where(Branch.name == branch)
+    return query.order_by(Version.id.desc())
+
+
+def load_branches_and_tags(versions: Collection[Version]) -> None:
+    """Load what versions have of these, all at once rather than one by one."""
+    tags: dict[int, list[Tag]] = defaultdict(list)
+    places: dict[int, list[BranchVersion]] = defaultdict(list)
+    on_branches = select(BranchVersion).options(joinedload(BranchVersion.branch)).order_by(BranchVersion.id)
+    for ids in batched(versions):
+        for tag in session().scalars(select(Tag).where(Tag.version_id.in_(ids)).order_by(Tag.id)):
+            tags[tag.version_id].append(tag)
+        for place in session().scalars(on_branches.where(BranchVersion.version_id.in_(ids))):
+            places[place.version_id].append(place)
+    for version in versions:
+        set_committed_value(version, "tags", tags[version.id])
+        set_committed_value(version, "branch_versions", places[version.id])
+
+
+def latest_branch_version_ids(versions: Collection[Version]) -> set[int]:
+    """Return which of the versions' places on branches are those of the branch's latest version."""
+    places = [one for version in versions for one in version.branch_versions]
+    newest = select(BranchVersion.branch_id, func.max(BranchVersion.version_id)).group_by(
+        BranchVersion.branch_id
+    )
+    of_these = newest.where(BranchVersion.branch_id.in_({one.branch_id for one in places}))
+    latest = set(session().execute(of_these).tuples())
+    return {one.id for one in places if (one.branch_id, one.version_id) in latest}
+
+
+def latest_tag_ids(versions: Collection[Version]) -> set[int]:
+    """Return which of the versions' tags are on no later version of the pacticipant."""
+    newest = (
+        select(func.max(Tag.version_id), Tag.name)
+        .join(Tag.version)
+        .where(Version.pacticipant_id.in_({version.pacticipant_id for version in versions}))
+        .group_by(Version.pacticipant_id, Tag.name)
+    )
+    latest = set(session().execute(newest).tuples())
+    return {tag.id for version in versions for tag in version.tags if (tag.version_id, tag.name) in latest}
+
+
+def batched(versions: Collection[Version]) -> Iterator[list[int]]:
+    """Return the versions' ids in lists that are short enough for a query."""
+    ids = iter([version.id for version in versions])
+    while batch := list(islice(ids, MOST_IN_A_QUERY)):
+        yield batch
+
+
+def find_branch_version(version: Version, branch: str) -> BranchVersion | None:
+    """Return the version's place on a branch, if it is on it."""
+    return session().scalar(
+        select(BranchVersion)
+        .join(BranchVersion.branch)
+        .where(BranchVersion.version == version, Branch.name == branch)
+    )
+
+
+def put_on_branch(version: Version, name: str) -> tuple[BranchVersion, bool]:
+    """Put a version on a branch, made if need be; return its place there and whether it is new."""
+    found = find_branch_version(version, name)
+    if found is not None:
+        return found, False
+    pacticipant = version.pacticipant
+    branch = session().scalar(select(Branch).where(Branch.pacticipant == pacticipant, Branch.name == name))
+    branch_version = BranchVersion(
+        branch=branch or Branch(pacticipant=pacticipant, name=name), version=version
+    )
+    session().add(branch_version)
+    version.updated_at = now()
+    if pacticipant.main_branch is None and name in MAIN_BRANCHES:
+        pacticipant.main_branch = name
+        pacticipant.updated_at = now()
+    session().flush()
+    return branch_version, True
+
+
+def find_tag(version: Version, name: str) -> Tag | None:
+    """Return the version's tag of that name, if it has it."""
+    return session().scalar(select(Tag).where(Tag.version == version, Tag.name == name))
+
+
+def put_tag(version: Version, name: str) -> tuple[Tag, bool]:
+    """Tag a version; return the tag and whether it is new."""
+    found = find_tag(version, name)
+    if found is not None:
+        return found, False
+    tag = Tag(version=version, name=name)
+    session().add(tag)
+    session().flush()
+    return tag, True
+
+
+def publications() -> Select[Publication]:
+    """Return the query for all publications with their versions and contents joined, the latest first."""
+    return (
+        select(Publication)
+        .join(Publication.consumer_version)
+        .join(Publication.pact_version)
+        .order_by(Version.id.desc())
+    )
+
+
+def with_names(query: Select[Publication]) -> Select[Publication]:
+    """Return the query so that what a list shows of each publication comes with it, not one by one."""
+    return query.options(
+        contains_eager(Publication.consumer_version),
+        contains_eager(Publication.pact_version).options(
+            joinedload(PactVersion.consumer), joinedload(PactVersion.provider)
+        ),
+    )
+
+
+def between(query: Select[Publication], *, provider: str, consumer: str) -> Select[Publication]:
+    """Return the query narrowed to the pacts of one consumer with one provider."""
+    return query.where(
+        PactVersion.provider_id == _id_of(provider), PactVersion.consumer_id == _id_of(consumer)
+    )
+
+
+def _id_of(name: str) -> object:
+    return select(Pacticipant.id).where(Pacticipant.name == name).scalar_subquery()

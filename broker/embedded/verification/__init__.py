@@ -1,0 +1,1 @@
+"""Pacts for verification, and verification results."""

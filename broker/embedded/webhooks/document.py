@@ -1,0 +1,211 @@
+"""The document of a webhook as it is sent: read, or refused field by field (no I/O)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from broker.embedded.http.errors import invalid
+from broker.embedded.webhooks.events import CONTRACT_CONTENT_CHANGED, WEBHOOK_EVENTS
+from broker.embedded.webhooks.template import STARS, Template
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from broker.embedded.webhooks.settings import WebhookSettings
+
+Errors = dict[str, list[str]]
+
+# Long names are no use to anybody, and a description is shown in a line.
+MAX_TEXT = 10_000
+MAX_URL = 8_000
+
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_FRAMING = frozenset({"connection", "content-length", "transfer-encoding"})
+
+
+@dataclass(frozen=True)
+class Party:
+    """Whose pacts a webhook is for: one pacticipant's, or those of all that have a label."""
+
+    name: str | None = None
+    label: str | None = None
+
+
+@dataclass(frozen=True)
+class Document:
+    """What a webhook is to be."""
+
+    description: str | None
+    consumer: Party | None
+    provider: Party | None
+    enabled: bool
+    events: tuple[str, ...]
+    template: Template
+
+
+def is_secret_header(name: str) -> bool:
+    """Return whether a header's value is shown as stars."""
+    return "authorization" in name.lower() or "token" in name.lower()
+
+
+def parse(
+    fields: Mapping[str, Any],
+    *,
+    settings: WebhookSettings,
+    is_known: Callable[[str], bool],
+    events_required: bool = False,
+) -> Document:
+    """Return what is asked for.
+
+    Args:
+        fields: the JSON object that was sent.
+        settings: the allow-lists.
+        is_known: whether there is a pacticipant of a name.
+        events_required: refuse a document without events, rather than take contract_content_changed.
+
+    Raises:
+        RefusalError: 400 with all mistakes.
+    """
+    errors: Errors = {}
+    description = _text(fields, "description", errors)
+    if not isinstance(fields.get("enabled", True), bool):
+        errors["enabled"] = ["must be boolean"]
+    parties = {role: _party(fields.get(role), role, errors, is_known) for role in ("consumer", "provider")}
+    request = fields.get("request")
+    if not isinstance(request, dict):
+        errors["request"] = ["is missing" if request is None else "must be an object"]
+        request = {}
+    template = _template(request, settings, errors) if "request" not in errors else None
+    events = _events(fields.get("events"), errors, required=events_required and not errors)
+    if errors or template is None:
+        raise invalid(errors)
+    return Document(
+        description=description,
+        consumer=parties["consumer"],
+        provider=parties["provider"],
+        enabled=fields.get("enabled", True),
+        events=events,
+        template=template,
+    )
+
+
+def with_secrets_kept(template: Template, before: Template) -> Template:
+    """Return the request with what came as stars replaced by what was there before."""
+    headers = {
+        name: before.headers[name]
+        if value == STARS and is_secret_header(name) and name in before.headers
+        else value
+        for name, value in template.headers.items()
+    }
+    password = before.password if template.password == STARS else template.password
+    return Template(template.method, template.url, headers, template.body, template.username, password)
+
+
+def _template(request: dict[str, Any], settings: WebhookSettings, errors: Errors) -> Template:
+    method = _text(request, "method", errors, "request.", required=True) or ""
+    url = _text(request, "url", errors, "request.", required=True, most=MAX_URL) or ""
+    if "request.url" not in errors and (mistakes := settings.mistakes_in_url(url)):
+        errors["request.url"] = mistakes
+    if "request.method" not in errors and (mistakes := settings.mistakes_in_method(method)):
+        errors["request.method"] = mistakes
+    return Template(
+        method=method.upper(),
+        url=url,
+        headers=_headers(request.get("headers"), errors),
+        body=request.get("body"),
+        username=_text(request, "username", errors, "request."),
+        password=_text(request, "password", errors, "request."),
+    )
+
+
+def _headers(headers: object, errors: Errors) -> dict[str, str]:
+    if headers is None:
+        return {}
+    if not isinstance(headers, dict):
+        errors["request.headers"] = ["must be an object"]
+        return {}
+    mistakes = []
+    for name, value in headers.items():
+        if _HEADER_NAME.fullmatch(name) is None:
+            mistakes.append(f"{name[:100]!r} is not a header name")
+        elif name.lower() in _FRAMING:
+            mistakes.append(f"{name} is set when the request is sent")
+        elif not isinstance(value, str):
+            mistakes.append(f"{name} must be a string")
+        elif any(character < " " and character != "\t" for character in value) or "\x7f" in value:
+            mistakes.append(f"{name} must not contain control characters")
+        elif len(value) > MAX_TEXT:
+            mistakes.append(f"{name} must not be longer than {MAX_TEXT} characters")
+    if mistakes:
+        errors["request.headers"] = mistakes
+        return {}
+    return {name.lower(): value for name, value in headers.items()}
+
+
+def _events(events: object, errors: Errors, *, required: bool) -> tuple[str, ...]:
+    if events is None and not required:
+        return (CONTRACT_CONTENT_CHANGED,)
+    if not isinstance(events, list):
+        errors["events"] = ["is missing" if events is None else "must be an array"]
+        return ()
+    if not events:
+        errors["events"] = ["must name at least one event"]
+        return ()
+    mistakes = [
+        f"{text} (at index {index})" for index, event in enumerate(events) if (text := _mistake(event))
+    ]
+    if mistakes:
+        errors["events"] = mistakes
+        return ()
+    return tuple(dict.fromkeys(event["name"] for event in events))
+
+
+def _mistake(event: object) -> str | None:
+    if not isinstance(event, dict):
+        return "must be an object"
+    if "name" not in event:
+        return "name is missing"
+    return None if event["name"] in WEBHOOK_EVENTS else f"name must be one of: {', '.join(WEBHOOK_EVENTS)}"
+
+
+def _party(party: object, role: str, errors: Errors, is_known: Callable[[str], bool]) -> Party | None:
+    if party is None:
+        return None
+    if not isinstance(party, dict):
+        errors[role] = ["must be an object"]
+        return None
+    name, label = _text(party, "name", errors, f"{role}."), _text(party, "label", errors, f"{role}.")
+    if name is not None and label is not None:
+        errors[f"{role}.label"] = ["name and label cannot be provided at the same time"]
+    elif name is not None and not is_known(name):
+        errors[f"{role}.name"] = ["does not match an existing pacticipant"]
+    elif name is None and label is None and f"{role}.name" not in errors and f"{role}.label" not in errors:
+        errors[f"{role}.name"] = ["is missing"]
+    return Party(name, label)
+
+
+def _text(
+    fields: Mapping[str, Any],
+    name: str,
+    errors: Errors,
+    prefix: str = "",
+    *,
+    required: bool = False,
+    most: int = MAX_TEXT,
+) -> str | None:
+    value = fields.get(name)
+    if value is None:
+        if required:
+            errors[prefix + name] = ["is missing"]
+        return None
+    if not isinstance(value, str):
+        errors[prefix + name] = ["must be a string"]
+    elif not value.strip() and (required or prefix in {"consumer.", "provider."}):
+        errors[prefix + name] = ["can't be blank"]
+    elif len(value) > most:
+        errors[prefix + name] = [f"must not be longer than {most} characters"]
+    else:
+        return value
+    return None

@@ -1,0 +1,1 @@
+"""What every client of a broker shares: origins, credentials, limits, strict JSON, waits."""

@@ -1,0 +1,67 @@
+"""What it takes to be let in by a broker, and where that may be sent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import requests
+
+if TYPE_CHECKING:
+    from broker.http.origin import Origin
+
+
+@dataclass(frozen=True)
+class BrokerAccess:
+    """Where a broker is, and what it takes to be let in.
+
+    Attributes:
+        base_url: the broker's base URL, with its path if it has one.
+        username: of basic auth; together with `password`.
+        password: of basic auth.
+        token: a bearer token, instead of the two.
+    """
+
+    base_url: str
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    token: str | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        """Check the credentials.
+
+        Raises:
+            ValueError: one has a character that can't be sent; it is named, and not shown.
+        """
+        for name, value in (("user name", self.username), ("password", self.password), ("token", self.token)):
+            if value is not None and not value.isprintable():
+                raise ValueError(f"the {name} has a line end or another character that can't be sent")
+        if self.token is not None and not self.token.isascii():
+            raise ValueError("the token has a character that can't be sent: a bearer token is ASCII")
+
+    @property
+    def has_credentials(self) -> bool:
+        """Whether any credentials are configured."""
+        return self.token is not None or self.username is not None
+
+
+class Credentials(requests.auth.AuthBase):
+    """Credentials for one origin; also keeps requests from looking into ~/.netrc."""
+
+    def __init__(self, access: BrokerAccess, origin: Origin) -> None:
+        self._access = access
+        self._origin = origin
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        """Add the credentials to a request, if it goes to the origin."""
+        if not self._origin.contains(request.url or ""):
+            return request
+        if self._access.token is not None:
+            request.headers["Authorization"] = f"Bearer {self._access.token}"
+            return request
+        if self._access.username is not None:
+            # requests encodes str as latin-1, which not every password fits
+            requests.auth.HTTPBasicAuth(
+                self._access.username.encode(), (self._access.password or "").encode()
+            )(request)
+        return request

@@ -1,0 +1,181 @@
+"""Secrets in webhooks: where they stand, what a broker hides of them, and what may be shown (no I/O).
+
+A broker shows the value of a header whose name has `authorization` or `token` in it, and the password, as stars. What
+is in other headers, in the URL or in the body is shown to everyone who may read webhooks.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from contextlib import suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from broker.webhooks.definition import Webhook
+
+STARS = "**********"
+"""What a broker shows instead of a value that it keeps to itself."""
+
+_LOGGED = re.compile(r"^((?:\[[^\]]*\] )?INFO: )(.*)$")
+_HEADER_NAME = re.compile(r"[A-Za-z0-9_-]+")
+_STARS = re.compile(r"\*{3,}")
+_VARIABLE = re.compile(r"\$\{(?:user|pactbroker)\.[^}]*\}")
+_SECRET = re.compile(r"\$\{user\.([A-Za-z0-9_]+)\}")
+_SCHEME = re.compile(r"(?i)\b(bearer|basic|token|digest)\b")
+_CREDENTIAL = re.compile(r"(?i)auth|token|secret|passw|cookie|credential|(api|private|access)[-_]?key")
+
+
+def is_stars(value: str) -> bool:
+    """Tell whether a value is what brokers show instead of the real one."""
+    return _STARS.fullmatch(value) is not None
+
+
+def hidden_headers(webhook: Webhook) -> tuple[str, ...]:
+    """Name the headers whose values the broker keeps to itself."""
+    return tuple(name for name, value in webhook.request.headers.items() if is_stars(value))
+
+
+def secret_names(webhook: Webhook) -> tuple[str, ...]:
+    """Name the secrets that stand in it as `${user.NAME}`, as far as the broker shows it."""
+    request = webhook.request
+    texts = [request.url, *request.headers.values(), request.username or "", request.password or ""]
+    texts += _texts(request.body)
+    return tuple(dict.fromkeys(name for text in texts for name in _SECRET.findall(text)))
+
+
+def in_the_clear(webhook: Webhook, secret_headers: Collection[str] = ()) -> tuple[str, ...]:
+    """Name the places that hold a credential itself, not the name of a secret.
+
+    A value that the broker hides is not among them: what it is can't be seen.
+
+    Args:
+        webhook: the webhook.
+        secret_headers: names of headers, in lower case, whose values are secret whatever they are called.
+    """
+    request = webhook.request
+    places = [
+        f"the header {name}"
+        for name, value in request.headers.items()
+        if _is_secret_header(name, secret_headers) and _is_literal(value)
+    ]
+    if request.password is not None and _is_literal(request.password):
+        places.append("the password")
+    parts = urlsplit(_VARIABLE.sub("x", request.url))
+    if parts.username or parts.password:
+        places.append("the URL's user name and password")
+    query = urlsplit(request.url).query
+    places += [
+        f"{name} in the URL"
+        for name, value in parse_qsl(query)
+        if _CREDENTIAL.search(name) and _is_literal(value)
+    ]
+    places += [f"{path} in the body" for path in _in_body(request.body, "")]
+    return tuple(places)
+
+
+def redacted(webhook: Webhook, secret_headers: Collection[str] = ()) -> Webhook:
+    """Put stars in the place of credentials, so that it can be shown.
+
+    Args:
+        webhook: the webhook.
+        secret_headers: names of headers, in lower case, whose values are secret whatever they are called.
+    """
+    request = webhook.request
+    password = request.password
+    if password is not None and _is_literal(password):
+        password = STARS
+    shown = replace(
+        request,
+        headers=redacted_headers(request.headers, secret_headers),
+        password=password,
+        url=redacted_urls(request.url),
+        body=redacted_body(request.body),
+    )
+    return replace(webhook, request=shown)
+
+
+def redacted_headers(headers: Mapping[str, str], secret_headers: Collection[str] = ()) -> dict[str, str]:
+    """Put stars in the place of headers that are credentials."""
+    return {
+        name: STARS if _is_literal(value) and _is_secret_header(name, secret_headers) else value
+        for name, value in headers.items()
+    }
+
+
+def redacted_body(body: Any) -> Any:
+    """Give a body with stars for what its names call a credential."""
+    if isinstance(body, list):
+        return [redacted_body(part) for part in body]
+    if not isinstance(body, dict):
+        return body
+    return {
+        name: STARS
+        if isinstance(value, str) and _CREDENTIAL.search(name) and _is_literal(value)
+        else redacted_body(value)
+        for name, value in body.items()
+    }
+
+
+def redacted_urls(text: str) -> str:
+    """Put stars in the place of credentials in the URLs of a text."""
+    text = re.sub(r"(?<=://)[^\s/?#@]+@", f"{STARS}@", text)
+    return re.sub(
+        r"(?<=[?&])([^\s=&#]+)=([^\s&#\"]*)",
+        lambda match: (
+            f"{match[1]}={STARS}" if _CREDENTIAL.search(match[1]) and _is_literal(match[2]) else match[0]
+        ),
+        text,
+    )
+
+
+def redacted_log(logs: str) -> list[str]:
+    """Give a broker's log of a delivery line by line, with stars for credentials that the broker doesn't hide."""
+    return [_LOGGED.sub(_redacted_line, line) for line in logs.splitlines()]
+
+
+def _redacted_line(match: re.Match[str]) -> str:
+    said = match[2]
+    name, colon, value = said.partition(": ")
+    if colon and _HEADER_NAME.fullmatch(name):
+        said = f"{name}: {redacted_headers({name: value})[name]}"
+    elif said.startswith(("{", "[")):
+        with suppress(ValueError, RecursionError):
+            said = json.dumps(redacted_body(json.loads(said)), separators=(",", ":"), ensure_ascii=False)
+    return match[1] + redacted_urls(said)
+
+
+def _is_secret_header(name: str, secret_headers: Collection[str]) -> bool:
+    return _CREDENTIAL.search(name) is not None or name.lower() in secret_headers
+
+
+def _is_literal(value: str) -> bool:
+    """Tell whether there is anything in it but variables, stars and the name of a scheme."""
+    rest = _SCHEME.sub("", _VARIABLE.sub("", value)).strip()
+    return bool(rest) and not is_stars(rest)
+
+
+def _texts(body: Any) -> list[str]:
+    if isinstance(body, dict):
+        return [text for item in body.items() for part in item for text in _texts(part)]
+    if isinstance(body, list):
+        return [text for part in body for text in _texts(part)]
+    return [body] if isinstance(body, str) else []
+
+
+def _in_body(body: Any, path: str) -> list[str]:
+    if isinstance(body, list):
+        return [found for part in body for found in _in_body(part, path)]
+    if not isinstance(body, dict):
+        return []
+    found = []
+    for name, value in body.items():
+        here = f"{path}.{name}".removeprefix(".")
+        if isinstance(value, str) and _CREDENTIAL.search(name) and _is_literal(value):
+            found.append(here)
+        found += _in_body(value, here)
+    return found

@@ -1,0 +1,153 @@
+"""docs/doctor.md, the schema and the command's help say what is so."""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+from app.commands.doctor import parser as doctor
+from app.commands.doctor.check import LINKS, Status
+from tests.support.paths import ROOT
+from tests.support.processes import BIN, EmbeddedBroker
+from tests.support.running import environment
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+DOCUMENT = (ROOT / "docs" / "doctor.md").read_text(encoding="utf-8")
+SCHEMA = json.loads((ROOT / "app" / "commands" / "doctor" / "doctor.schema.json").read_text(encoding="utf-8"))
+
+
+def test_each_check_has_its_row() -> None:
+    [table] = re.findall(r"\| what you see \|.*?\n\| ---.*?\n(.*?)\n\n", DOCUMENT, re.DOTALL)
+    rows = [[cell.strip() for cell in row.strip("|").split(" | ")] for row in table.splitlines()]
+    assert [row[0].strip("`") for row in rows] == list(LINKS)
+    assert all(len(row) == 3 and all(row) for row in rows)
+
+
+def test_the_schema_has_the_checks_and_what_they_may_be() -> None:
+    properties = SCHEMA["$defs"]["check"]["properties"]
+    assert properties["id"]["enum"] == list(LINKS)
+    assert properties["status"]["enum"] == [str(status) for status in Status]
+
+
+def test_no_other_check_is_made_than_those_that_are_documented() -> None:
+    found = set()
+    for file in sorted((ROOT / "app" / "doctor").glob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Check":
+                first = node.args[0]
+                found |= {first.value} if isinstance(first, ast.Constant) else set()
+    assert found <= set(LINKS)
+
+
+def test_examples_are_true(tmp_path: Path) -> None:
+    with EmbeddedBroker(tmp_path) as broker:
+        pact = json.loads((ROOT / "examples/storefront-products.json").read_text(encoding="utf-8"))
+        broker.publish(pact, "1.0.0", branch="main")
+        variables = environment(PATH=f"{BIN}:{os.environ['PATH']}", PACT_BROKER_BASE_URL=broker.url)
+        shown, as_json = (
+            (re.search(r"\$ (.*)\n", block), block.partition("\n")[2])
+            for block in re.findall(r"```console\n(.*?)```", DOCUMENT, re.DOTALL)
+        )
+        for (command, output), code in ((shown, 1), (as_json, 1)):
+            assert command is not None
+            done = subprocess.run(
+                shlex.split(command[1]),
+                env=variables,
+                capture_output=True,
+                text=True,
+                timeout=60,
+                check=False,
+            )
+            assert done.returncode == code, done.stderr
+            if output:
+                times = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00"
+                said = re.sub(times, "TIME", done.stdout.replace(broker.url, "http://127.0.0.1:9292"))
+                assert said == re.sub(times, "TIME", output)
+            else:
+                assert json.loads(done.stdout)["first_broken"]["id"] == "webhook"
+
+
+def test_each_option_is_documented() -> None:
+    options = {
+        option for action in parser()._actions for option in action.option_strings if option[:2] == "--"
+    }
+    broker = {option for option in options if "broker" in option}
+    assert [one for one in sorted(options - broker - {"--help"}) if f"`{one}" not in DOCUMENT] == []
+
+
+def test_the_examples_of_the_help_can_be_parsed() -> None:
+    examples = re.findall(r"^ +(?:\w+=\S+ )?pact-dispatch doctor (.*)$", doctor.EPILOG, re.MULTILINE)
+    assert len(examples) == 4
+    for example in examples:
+        assert parser().parse_args(shlex.split(example)).run
+
+
+def test_the_help_needs_nothing_of_the_server() -> None:
+    program = (
+        "import sys; from app.cli import main\n"
+        "try: main(['doctor', '--help'])\n"
+        "except SystemExit: pass\n"
+        "print([name for name in ('flask', 'sqlalchemy', 'psycopg', 'yaml', 'github') if name in sys.modules])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    assert done.stdout.endswith("\n[]\n")
+
+
+def test_the_broker_can_be_asked_with_the_base_install_alone(tmp_path: Path) -> None:
+    program = (
+        "import sys\n"
+        "class Missing:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name.partition('.')[0] in {'github', 'pydantic', 'yaml', 'flask', 'psycopg', 'cryptography',\n"
+        "                                      'sqlalchemy', 'structlog', 'procrastinate'}:\n"
+        "            raise ModuleNotFoundError(name)\n"
+        "sys.meta_path.insert(0, Missing())\n"
+        "from app.cli import main\n"
+        "sys.exit(main(sys.argv[1:]))\n"
+    )
+    with EmbeddedBroker(tmp_path, "--webhook-hosts", "api.github.com") as broker:
+        pact = json.loads((ROOT / "examples/storefront-products.json").read_text(encoding="utf-8"))
+        webhook = {
+            "events": [{"name": "contract_content_changed"}],
+            "request": {
+                "method": "POST",
+                "url": "https://api.github.com/repos/acme/products/dispatches",
+                "body": {"event_type": "pact_changed"},
+            },
+        }
+        broker.publish(pact, "1.0.0", branch="main")
+        assert (
+            broker.request("POST", "/webhooks", json=webhook).status_code == 201
+        )  # too late to be triggered
+        variables = {"PACT_BROKER_BASE_URL": broker.url, "PACT_DISPATCH_GITHUB_TOKEN": "ghp_0123456789"}
+        done = subprocess.run(
+            [sys.executable, "-c", program, "doctor", "--provider", "Products"],
+            env=environment(**variables),
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert done.returncode == 1, done.stderr
+    assert "First broken link: delivery" in done.stdout
+    assert "pip install 'pact-dispatch[server]'" in done.stdout
+
+
+def parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser()
+    commands = made.add_subparsers()
+    doctor.add_to(commands)
+    found: argparse.ArgumentParser = commands.choices["doctor"]
+    return found

@@ -1,0 +1,243 @@
+"""`pact-dispatch doctor` where the webhook's target is a receiver: a real one, with a real database."""
+
+from __future__ import annotations
+
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.support.diagnosis import GITHUB_TOKEN, RECEIVER_TOKEN, REPOSITORY, VERSION, Patient
+from tests.support.github_api import GitHubApi
+from tests.support.github_state import Repository, Token
+from tests.support.loopback import Loopback, Reply, closed_port
+from tests.support.pacts import interaction, pact
+from tests.support.processes import EmbeddedBroker
+from tests.support.receiver import API_TOKEN, ReceiverProcess, configuration
+from tests.support.running import scripted_provider
+from tests.support.webhook_documents import OPEN
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+WORKER = {"stalled_seconds": 3.0, "retry_seconds": [0.2], "publish_retry_seconds": [0.2]}
+GOOD = pact(interaction("a thing", "/things/1", body={"id": 1, "name": "thing"}))
+numbers = count(1)
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedBroker]:
+    with EmbeddedBroker(
+        tmp_path_factory.mktemp("doctor"), *OPEN, "--webhook-retry-seconds", "none"
+    ) as started:
+        secret = {"name": "receiverToken", "description": "d", "value": RECEIVER_TOKEN}
+        started.request("POST", "/secrets", json=secret).raise_for_status()
+        yield started
+
+
+@pytest.fixture(scope="module")
+def provider() -> Iterator[str]:
+    with scripted_provider() as url:
+        yield url
+
+
+@pytest.fixture
+def patient(broker: EmbeddedBroker) -> Patient:
+    return Patient(broker, f"Received-{next(numbers)}")
+
+
+def receiver(
+    folder: Path, database_url: str, patient: Patient, base_url: str, command: str = "serve", **more: Any
+) -> ReceiverProcess:
+    """A receiver for the provider of the pact."""
+    running = {
+        "name": patient.provider,
+        "base_url": base_url,
+        "version": VERSION,
+        "branch": "main",
+        "health_path": "/health",
+        "wait": 0.2,
+    }
+    how = more.pop("how", running)
+    config = configuration(patient.broker.url, how, worker=WORKER, server={"processes": 1}, **more)
+    environment = {"PACT_DISPATCH_GITHUB_TOKEN": GITHUB_TOKEN}
+    return ReceiverProcess(
+        folder, config, command=command, database_url=database_url, environment=environment
+    )
+
+
+def treat(patient: Patient, server: ReceiverProcess) -> None:
+    """Have the pact's webhook dispatch to the receiver, and publish the pact."""
+    patient.put_on_branch()
+    patient.add_webhook(f"{server.url}/repos/{REPOSITORY}/dispatches", secret="receiverToken")
+    patient.options = ("--receiver-url", server.url)
+    patient.variables = {"PACT_DISPATCH_API_TOKEN": API_TOKEN}
+    patient.publish(document=GOOD)
+
+
+def test_a_chain_with_a_receiver_that_holds_has_no_broken_link(
+    tmp_path: Path, database_url: str, patient: Patient, provider: str
+) -> None:
+    with receiver(tmp_path, database_url, patient, provider) as server:
+        treat(patient, server)
+        server.wait_for_runs()
+        patient.wait_until_delivered()
+        done = patient.diagnose()
+        assert (done.code, done.first) == (0, None), done.out
+        assert set(done.statuses.values()) == {"ok"}, done.out
+        assert list(done.statuses)[-4:] == ["receiver", "receiver-deliveries", "receiver-runs", "result"]
+        assert len(server.rows("SELECT id FROM deliveries")) == 1
+
+        # the token goes to no address that only the broker names
+        unnamed = patient
+        unnamed.options = ()
+        done = unnamed.diagnose()
+        assert done.code == 0
+        assert done.statuses["receiver"] == "ok"
+        assert done.statuses["receiver-runs"] == "unknown"
+        assert "--receiver-url" in done.check("receiver-runs")["todo"]
+
+        wrong = patient.diagnose("--receiver-url", server.url, PACT_DISPATCH_API_TOKEN="wrong-token")
+        assert wrong.code == 0
+        assert wrong.statuses["receiver-deliveries"] == "unknown"
+        assert "PACT_DISPATCH_API_TOKENS" in wrong.check("receiver-deliveries")["todo"]
+
+
+def test_a_receiver_without_a_worker_is_the_first_broken_link(
+    tmp_path: Path, database_url: str, patient: Patient, provider: str
+) -> None:
+    with receiver(tmp_path, database_url, patient, provider, "web") as server:
+        treat(patient, server)
+        patient.wait_until_delivered()
+        done = patient.diagnose()
+        assert (done.code, done.first) == (1, "receiver")
+        assert "no worker is alive" in done.found
+        assert "pact-dispatch worker" in done.todo
+        assert done.statuses["receiver-runs"] == "warning"
+
+
+def test_a_receiver_that_stopped_after_it_took_the_dispatch_is_the_first_broken_link(
+    tmp_path: Path, database_url: str, patient: Patient, provider: str
+) -> None:
+    with receiver(tmp_path, database_url, patient, provider, "web") as server:
+        treat(patient, server)
+        patient.wait_until_delivered()
+        server.stop()
+        done = patient.diagnose()
+    assert (done.code, done.first) == (1, "receiver")
+    assert "start it" in done.todo
+
+
+def test_a_dispatch_for_an_unknown_repository_is_told_by_the_answer(
+    tmp_path: Path, database_url: str, patient: Patient, provider: str
+) -> None:
+    with receiver(tmp_path, database_url, patient, provider) as server:
+        patient.put_on_branch()
+        patient.add_webhook(f"{server.url}/repos/acme/prodcuts/dispatches", secret="receiverToken")
+        patient.publish(document=GOOD)
+        patient.wait_until_delivered("failure")
+        done = patient.diagnose("--receiver-url", server.url, PACT_DISPATCH_API_TOKEN=API_TOKEN)
+        assert (done.code, done.first) == (1, "delivery")
+        assert "repository in [[providers]]" in done.todo
+        assert done.statuses["receiver-deliveries"] == "broken"
+        assert "unknown-repository" in done.check("receiver-deliveries")["found"]
+
+
+def test_a_receiver_that_refuses_the_last_dispatch_is_the_first_broken_link(
+    tmp_path: Path, database_url: str, patient: Patient, provider: str
+) -> None:
+    with receiver(tmp_path, database_url, patient, provider) as server:
+        url = f"http://127.0.0.1:{closed_port()}"
+        assert server.dispatch(f"{url}/pacts/provider/P/consumer/C/latest").status_code == 422
+        with Loopback(lambda _: Reply(204)) as elsewhere:
+            patient.put_on_branch()
+            patient.add_webhook(f"{elsewhere.url}/repos/{REPOSITORY}/dispatches", secret="receiverToken")
+            patient.publish(document=GOOD)
+            patient.wait_until_delivered()
+            done = patient.diagnose("--receiver-url", server.url, PACT_DISPATCH_API_TOKEN=API_TOKEN)
+    assert (done.code, done.first) == (1, "receiver-deliveries")
+    assert "422" in done.found
+
+
+def test_a_later_dispatch_that_was_refused_is_not_taken_for_this_pacts(
+    tmp_path: Path, database_url: str, patient: Patient
+) -> None:
+    with receiver(tmp_path, database_url, patient, f"http://127.0.0.1:{closed_port()}") as server:
+        treat(patient, server)
+        server.wait_for_runs()
+        patient.wait_until_delivered()
+        assert server.dispatch("http://127.0.0.1:9/pacts/provider/P/consumer/C/latest").status_code == 422
+        done = patient.diagnose()
+    assert done.first == "receiver-runs"
+    assert done.statuses["receiver-deliveries"] == "warning"
+
+
+def test_a_webhook_that_sends_elsewhere_is_told_by_the_receiver(
+    tmp_path: Path, database_url: str, patient: Patient, provider: str
+) -> None:
+    with (
+        receiver(tmp_path, database_url, patient, provider) as server,
+        Loopback(lambda _: Reply(204)) as elsewhere,
+    ):
+        patient.put_on_branch()
+        patient.add_webhook(f"{elsewhere.url}/repos/{REPOSITORY}/dispatches", secret="receiverToken")
+        patient.publish(document=GOOD)
+        patient.wait_until_delivered()
+        done = patient.diagnose("--receiver-url", server.url, PACT_DISPATCH_API_TOKEN=API_TOKEN)
+    assert (done.code, done.first) == (1, "receiver-deliveries")
+    assert "although the broker delivered one" in done.found
+
+
+def test_a_run_that_could_not_verify_is_the_first_broken_link(
+    tmp_path: Path, database_url: str, patient: Patient
+) -> None:
+    with receiver(tmp_path, database_url, patient, f"http://127.0.0.1:{closed_port()}") as server:
+        treat(patient, server)
+        server.wait_for_runs()
+        patient.wait_until_delivered()
+        done = patient.diagnose()
+    assert (done.code, done.first) == (1, "receiver-runs")
+    assert "provider-not-ready" in done.found
+    assert "redeliver" in done.todo
+
+
+def test_a_relayed_dispatch_is_followed_to_github(
+    tmp_path: Path, database_url: str, patient: Patient
+) -> None:
+    repository = Repository(REPOSITORY, files={".github/workflows/a.yml": "on: push\n"})
+    with GitHubApi(repository, tokens=(Token(GITHUB_TOKEN),)) as github:
+        how = {"name": patient.provider, "relay": True}
+        with receiver(tmp_path, database_url, patient, "", how=how, github={"api_url": github.url}) as server:
+            treat(patient, server)
+            server.wait_for_runs()
+            patient.wait_until_delivered()
+            patient.variables["PACT_DISPATCH_GITHUB_TOKEN"] = GITHUB_TOKEN
+            done = patient.diagnose("--github-url", github.url)
+    assert (done.code, done.first) == (1, "workflow")
+    assert done.statuses["receiver-runs"] == "ok"
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        Reply(200, "x" * 8_000_000),
+        Reply(200, {"ready": "yes"}),
+        Reply(302, "", {"Location": "http://127.0.0.1:9/"}),
+        Reply(503, {"ready": False, "problems": ["\x1b[2J" * 10_000], "queue": []}),
+        Reply(200, b"\xff\xfe{"),
+        Reply(drop=True),
+    ],
+)
+def test_hostile_answers_of_a_receiver_are_bounded_and_escaped(patient: Patient, reply: Reply) -> None:
+    with Loopback(lambda received: reply if received.method == "GET" else Reply(204)) as target:
+        patient.put_on_branch()
+        patient.add_webhook(f"{target.url}/repos/{REPOSITORY}/dispatches", secret="receiverToken")
+        patient.publish(document=GOOD)
+        patient.wait_until_delivered()
+        patient.variables = {"PACT_DISPATCH_API_TOKEN": API_TOKEN}
+        done = patient.diagnose("--receiver-url", target.url, as_json=False)
+    assert done.code == 1
+    assert "\x1b" not in done.out
+    assert len(done.out) < 20_000
+    assert {one.method for one in target.received if "/dispatches" not in one.path} == {"GET"}

@@ -1,0 +1,190 @@
+"""`pact-dispatch check-config`, as a real process."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.support.pacts import pact, things
+from tests.support.paths import ROOT
+from tests.support.processes import BIN, EmbeddedBroker
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SECRET = "a-secret-that-is-not-shown"
+SECRETS = {
+    "PACT_BROKER_USERNAME": "ci",
+    "PACT_BROKER_PASSWORD": f"{SECRET}-1",
+    "PACT_DISPATCH_TOKENS": f"broker:{SECRET}-2,staging:{SECRET}-3",
+    "PACT_DISPATCH_API_TOKENS": f"grafana:{SECRET}-4",
+    "PACT_DISPATCH_WEBHOOK_SECRET": f"{SECRET}-5",
+    "DATABASE_URL": f"postgresql://joe:{SECRET}-6@db.example.org:5433/dispatch",
+}
+EXAMPLE = ROOT / "examples" / "pact-dispatch.toml"
+MINIMAL = """\
+[broker]
+url = "http://127.0.0.1:9292"
+[[providers]]
+name = "Products"
+repository = "acme/products"
+base_url = "http://127.0.0.1:8080"
+version = "1"
+branch = "main"
+"""
+
+
+def check(config: Path, *options: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    kept = {
+        name: value for name, value in os.environ.items() if not name.startswith(("PACT_", "DATABASE_URL"))
+    }
+    done = subprocess.run(
+        [str(BIN / "pact-dispatch"), "check-config", "--config", str(config), *options],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=90,
+        env={**kept, **variables},
+    )
+    assert SECRET not in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    return done
+
+
+def written(folder: Path, text: str) -> Path:
+    file = folder / "pact-dispatch.toml"
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+def test_the_example_can_be_used_and_is_understood() -> None:
+    done = check(EXAMPLE, "--json", **SECRETS)
+    assert (done.returncode, done.stderr) == (0, "")
+    read: dict[str, Any] = json.loads(done.stdout)
+    assert read["broker"] == {"url": "http://127.0.0.1:9292", "login": "as ci, with a password"}
+    assert [provider["name"] for provider in read["providers"]] == ["Products", "Prices", "Orders"]
+    assert (read["tokens"], read["api_tokens"], read["webhook_secret"]) == (
+        ["broker", "staging"],
+        ["grafana"],
+        True,
+    )
+    assert read["database"] == "the database (host db.example.org, port 5433, database dispatch, user joe)"
+    assert (read["warnings"], read["problems"]) == ([], None)
+
+
+def test_people_are_told_the_same() -> None:
+    shown = check(EXAMPLE, **SECRETS).stdout
+    for line in (
+        "broker          http://127.0.0.1:9292, as ci, with a password",
+        "provider        Products: POST /repos/acme/products/dispatches",
+        "                runs at http://127.0.0.1:8080",
+        "                version asked of http://127.0.0.1:8080/version /commit, branch main",
+        "                checked out from https://git.example.org/acme/orders.git",
+        "                version the commit, branch that of the dispatch",
+        "may dispatch    broker, staging",
+        "may use /api    grafana",
+        "GitHub's events signed",
+        "database        the database (host db.example.org, port 5433, database dispatch, user joe)",
+        "reconciled      every 15 minutes",
+    ):
+        assert line in shown.splitlines()
+
+
+def test_nothing_is_made(tmp_path: Path) -> None:
+    done = check(written(tmp_path, MINIMAL), "--data-dir", str(tmp_path / "data"))
+    assert done.returncode == 0
+    assert f"embedded, in {tmp_path / 'data' / 'postgres'}" in done.stdout
+    assert not (tmp_path / "data").exists()
+
+
+def test_where_secret_values_are_is_shown_and_not_what_they_are(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text(SECRET)
+    text = MINIMAL + 'headers = { A = { env = "HEADER" }, B = { file = "key" }, C = "plain" }\n'
+    text += (
+        '[[providers]]\nname = "B"\nrepository = "acme/b"\n[providers.checkout]\nurl = { env = "GIT_URL" }\n'
+    )
+    text += 'command = "serve"\n'
+    done = check(written(tmp_path, text), HEADER=SECRET, GIT_URL=f"https://x:{SECRET}@git.example.org/b.git")
+    assert done.returncode == 0, done.stderr
+    for line in (
+        "headers.A from the variable HEADER",
+        f"headers.B from {tmp_path / 'key'}",
+        "headers.C in the file",
+        "checked out from the variable GIT_URL",
+    ):
+        assert line in done.stdout
+
+
+def test_every_mistake_is_named_at_once_those_of_the_environment_too(tmp_path: Path) -> None:
+    file = written(tmp_path, MINIMAL.replace("acme/", "").replace('"1"', '""'))
+    done = check(
+        file,
+        PACT_DISPATCH_TOKENS=f"broker={SECRET}",
+        PACT_DISPATCH_API_TOKENS="me:short",
+        PACT_DISPATCH_WEBHOOK_SECRET_FILE=str(tmp_path / "none"),
+        DATABASE_URL=f"mysql://{SECRET}",
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    lines = done.stderr.splitlines()
+    for beginning in (
+        f"{file}: providers[1].repository: must be OWNER/REPO",
+        f"{file}: providers[1].version: ",
+        "PACT_DISPATCH_TOKENS: entry 1 is not NAME:TOKEN",
+        "PACT_DISPATCH_API_TOKENS: the token of me has fewer than 8 characters",
+        "PACT_DISPATCH_WEBHOOK_SECRET_FILE: ",
+        "DATABASE_URL is not of the form postgresql://",
+    ):
+        assert len([one for one in lines if one.startswith(f"pact-dispatch check-config: {beginning}")]) == 1
+    assert len(lines) == 6
+
+
+@pytest.mark.parametrize(
+    ("change", "variables", "warning"),
+    [
+        ("", {"PACT_DISPATCH_TOKENS": "", "PACT_DISPATCH_WEBHOOK_SECRET": ""}, "nobody can dispatch"),
+        ("", {"PACT_DISPATCH_API_TOKENS": ""}, "nobody can use /api"),
+        ("", {}, "server.public_url is missing"),
+        ("http://broker.example.org", {"PACT_BROKER_TOKEN": SECRET}, "go to broker.example.org unencrypted"),
+        ("", {"PACT_DISPATCH_TOKEN": SECRET}, "PACT_DISPATCH_TOKEN is set, and nothing reads it"),
+        ("", {"PACT_BROKER_BASE_URL": "http://other"}, "PACT_BROKER_BASE_URL is not read here"),
+        ("", {"PACT_BROKER_TOKEN_FILE": os.devnull}, "/dev/null is empty"),
+        ('environment = { A = "b" }', {}, "providers[1] (Products).environment is for a provider that is"),
+        ('headers = { Authorization = "x" }', {}, "headers.Authorization: if it is a secret"),
+        ("[reconcile]\nminutes = 0", {}, "reconcile.minutes is 0"),
+    ],
+)
+def test_what_would_bite_is_a_warning(
+    tmp_path: Path, change: str, variables: dict[str, str], warning: str
+) -> None:
+    text = (
+        MINIMAL.replace("http://127.0.0.1:9292", change) if change.startswith("http:") else MINIMAL + change
+    )
+    environment = {name: value for name, value in SECRETS.items() if not name.startswith("PACT_BROKER")}
+    done = check(written(tmp_path, text), **{**environment, **variables})
+    assert done.returncode == 0, done.stderr
+    [found] = [line for line in done.stderr.splitlines() if warning in line]
+    assert found.startswith("pact-dispatch check-config: warning: ")
+
+
+def test_the_broker_is_asked_where_it_is_wanted(tmp_path: Path) -> None:
+    with EmbeddedBroker(tmp_path) as broker:
+        file = written(tmp_path, MINIMAL.replace("http://127.0.0.1:9292", broker.url))
+        done = check(file, "--online")
+        assert done.returncode == 3
+        assert (
+            "providers[1].name: the broker has no pacticipant 'Products'; letter case counts" in done.stderr
+        )
+        broker.publish(pact(*things(1), provider="Products"), "1")
+        done = check(file, "--online")
+        assert (done.returncode, done.stdout.splitlines()[-1]) == (
+            0,
+            "The broker is there, and knows each provider.",
+        )
+        broker.stop()
+        done = check(file, "--online", "--json")
+        assert done.returncode == 3
+        assert "can't be reached" in json.loads(done.stdout)["problems"][0]

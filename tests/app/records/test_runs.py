@@ -1,0 +1,196 @@
+"""The states of a run, one after another and against each other: a real database, and no worker."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+
+from app.dispatch import Dispatch
+from app.queue import jobs
+from app.records import runs
+from app.records.run_log import RunLog
+from app.records.runs import Failure
+from app.worker.recovery import recover
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from uuid import UUID
+
+    from psycopg import Connection
+
+    from app.records.runs import Run
+
+LOCK = "provider P"
+AWAY = Failure("provider-not-ready", "the provider is away", retryable=True)
+PASSED = {"outcome": "passed", "provider_version": "1", "interactions": []}
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Connection[Any]]:
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        yield connection
+
+
+def dispatch(number: int = 1, *, sha: str | None = None, branch: str | None = None) -> Dispatch:
+    pact = f"http://broker.example.org/pacts/provider/P/consumer/C/version/{number}"
+    return Dispatch("acme/p", "pact_changed", pact, sha, branch)
+
+
+def request(database: Connection[Any], asked: Dispatch) -> UUID:
+    return runs.request(database, "P", asked, reason="dispatched", lock=LOCK)[0]
+
+
+def begin(database: Connection[Any], run_id: UUID) -> Run:
+    """Start an attempt as a worker does."""
+    waiting = stored(database, run_id)
+    assert waiting.job_id is not None
+    run = runs.begin(database, run_id, waiting.job_id, "worker")
+    assert run is not None
+    return run
+
+
+def stored(database: Connection[Any], run_id: UUID) -> Run:
+    run = runs.get(database, run_id)
+    assert run is not None
+    return run
+
+
+def end_job(database: Connection[Any], run: Run) -> None:
+    """Take the job of an attempt out of the queue, as is done when it ends."""
+    database.execute("DELETE FROM procrastinate_jobs WHERE id = %s", [run.job_id])
+
+
+def next_run(database: Connection[Any]) -> UUID | None:
+    """Take the next job of the queue; gives its run."""
+    worker = database.execute("SELECT worker_id FROM procrastinate_register_worker_v1()").fetchone()
+    assert worker is not None
+    row = database.execute(
+        "SELECT (args->>'run_id')::uuid FROM procrastinate_fetch_job_v2(%s, %s)", [[jobs.RUNS], worker[0]]
+    ).fetchone()
+    return None if row is None else row[0]
+
+
+def look(database: Connection[Any]) -> tuple[int, int]:
+    return recover(database, stalled_seconds=10, lock_of=lambda _: LOCK, alive=[])
+
+
+def test_a_dispatch_never_joins_a_run_that_is_being_cancelled(database: Connection[Any]) -> None:
+    run = begin(database, request(database, dispatch()))
+    runs.cancel(
+        database, run.id
+    )  # and before its worker hears of that, the attempt comes to nothing by itself
+
+    assert not runs.try_again(database, run, AWAY, wait=600, lock=LOCK)
+
+    assert stored(database, run.id).status == "cancelled"
+    assert request(database, dispatch()) != run.id
+
+
+def test_a_run_that_is_handed_back_after_its_verification_keeps_its_outcome(
+    database: Connection[Any],
+) -> None:
+    run = begin(database, request(database, dispatch()))
+    assert runs.verified(database, run, PASSED, publish=True)
+
+    assert runs.try_again(database, run, None, wait=0, lock=LOCK)
+
+    again = begin(database, run.id)
+    assert (again.outcome, again.publishing) == ("passed", "pending")
+
+
+def test_a_run_that_is_given_up_has_nothing_left_to_publish(database: Connection[Any]) -> None:
+    run = begin(database, request(database, dispatch()))
+    assert runs.verified(database, run, PASSED, publish=True)
+
+    runs.fail(database, run, Failure("given-up", "given up"))
+
+    end_job(database, run)
+    assert look(database) == (0, 0)
+    ended = stored(database, run.id)
+    assert (ended.status, ended.outcome, ended.publishing) == ("finished", "error", "none")
+
+
+def test_each_branch_of_a_commit_gets_its_result(database: Connection[Any]) -> None:
+    of_main, of_feature = (
+        request(database, dispatch(sha="abcdef1", branch=branch)) for branch in ("main", "feature")
+    )
+    assert [stored(database, run_id).branch for run_id in (of_main, of_feature)] == ["main", "feature"]
+    assert request(database, dispatch(sha="abcdef1", branch="main")) == of_main
+
+
+def test_a_run_that_is_asked_for_again_does_not_wait_any_longer(database: Connection[Any]) -> None:
+    run = begin(database, request(database, dispatch()))
+    runs.try_again(database, run, AWAY, wait=600, lock=LOCK)
+    end_job(database, run)
+    assert next_run(database) is None
+
+    assert request(database, dispatch()) == run.id
+
+    assert stored(database, run.id).retry_at is None
+    assert next_run(database) == run.id
+
+
+def test_a_cancelled_run_leaves_no_job_behind(database: Connection[Any]) -> None:
+    runs.cancel(database, request(database, dispatch()))
+    assert database.execute("SELECT * FROM procrastinate_jobs").fetchall() == []
+
+
+def test_what_no_database_can_hold_is_kept_readable(database: Connection[Any]) -> None:
+    run = begin(database, request(database, dispatch()))
+    run_log = RunLog(1000)
+    run_log.add("half \ud800 a pair, and \0")
+    runs.keep_log(database, run.id, run_log.text())
+    runs.fail(database, run, Failure("provider-died", "it said \0", output="\0\ud800"))
+
+    ended = stored(database, run.id)
+    assert (ended.error, ended.error_output) == ("it said \ufffd", "\ufffd?")
+    assert runs.log_of(database, run.id).endswith("half ? a pair, and \ufffd")
+
+
+def test_a_retry_waits_for_no_other_that_is_due_later(database: Connection[Any]) -> None:
+    late, soon = (begin(database, request(database, dispatch(number))) for number in (1, 2))
+    runs.try_again(database, late, AWAY, wait=600, lock=LOCK)
+    runs.try_again(database, soon, AWAY, wait=30, lock=LOCK)
+    for run in (late, soon):
+        end_job(database, run)
+
+    pass_time(database, seconds=31)
+
+    assert next_run(database) == soon.id
+
+
+def test_a_retry_lets_others_go_first_until_it_is_due(database: Connection[Any]) -> None:
+    retried = begin(database, request(database, dispatch(1)))
+    runs.try_again(database, retried, AWAY, wait=30, lock=LOCK)
+    end_job(database, retried)
+    first, second = (request(database, dispatch(number)) for number in (2, 3))
+
+    assert next_run(database) == first
+    end_job(database, stored(database, first))
+    pass_time(database, seconds=31)
+    look(database)
+
+    assert next_run(database) == retried.id
+    end_job(database, stored(database, retried.id))
+    assert next_run(database) == second
+
+
+def test_a_job_that_ends_while_it_is_taken_for_lost_is_no_failure(
+    database: Connection[Any], database_url: str
+) -> None:
+    request(database, dispatch())
+    assert next_run(database) is not None
+    database.execute("UPDATE procrastinate_workers SET last_heartbeat = now() - interval '1 minute'")
+    database.execute("SET lock_timeout = '2s'")
+    with psycopg.connect(database_url) as late_worker:
+        late_worker.execute("DELETE FROM procrastinate_jobs")
+        assert look(database) == (0, 0)
+
+
+def pass_time(database: Connection[Any], *, seconds: float) -> None:
+    """Have what is scheduled come nearer."""
+    database.execute(
+        "UPDATE procrastinate_jobs SET scheduled_at = scheduled_at - %s * interval '1 second'", [seconds]
+    )

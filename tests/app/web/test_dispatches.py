@@ -1,0 +1,359 @@
+"""The endpoint as a webhook meets it: a real gunicorn, a real PostgreSQL."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import socket
+import urllib.parse
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.support.receiver import API_TOKEN, REPOSITORY, TOKEN, ReceiverProcess, configuration
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    import requests
+
+BROKER = "http://broker.example.org/base"
+PACT = f"{BROKER}/pacts/provider/Products/consumer/Storefront/latest"
+SHA = "0123456789abcdef0123456789abcdef01234567"
+SECRET = "the-secret-of-the-webhook"
+
+
+@pytest.fixture(scope="module")
+def started(tmp_path_factory: pytest.TempPathFactory, module_database_url: str) -> Iterator[ReceiverProcess]:
+    config = configuration(
+        BROKER,
+        {"base_url": "http://127.0.0.1:1", "version": SHA},
+        dispatches={"event_types": ["check_me"]},
+    )
+    with ReceiverProcess(
+        tmp_path_factory.mktemp("web"),
+        config,
+        command="web",
+        database_url=module_database_url,
+        environment={"PACT_DISPATCH_WEBHOOK_SECRET": SECRET},
+    ) as process:
+        yield process
+
+
+@pytest.fixture
+def web(started: ReceiverProcess) -> ReceiverProcess:
+    """Starts each test with nothing stored."""
+    started.execute("DELETE FROM deliveries")
+    started.execute("DELETE FROM runs")
+    started.execute("DELETE FROM procrastinate_jobs")
+    return started
+
+
+def deliveries(web: ReceiverProcess) -> list[dict[str, Any]]:
+    return web.rows("SELECT * FROM deliveries ORDER BY received_at, id")
+
+
+def post(
+    web: ReceiverProcess, body: Any, path: str = f"/repos/{REPOSITORY}/dispatches", **headers: str
+) -> requests.Response:
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    sent = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
+    sent |= {name.replace("_", "-"): value for name, value in headers.items()}
+    return web.session.post(f"{web.url}{path}", data=content, headers=sent, timeout=30)
+
+
+def test_a_dispatch_is_answered_as_github_answers_it_and_is_queued(web: ReceiverProcess) -> None:
+    answer = web.dispatch(PACT, sha=SHA.upper(), branch="main", message="Verify changed pact")
+
+    assert (answer.status_code, answer.content) == (204, b"")
+    [delivery] = deliveries(web)
+    [run] = web.runs()
+    [job] = web.rows("SELECT * FROM procrastinate_jobs")
+    assert answer.headers["X-GitHub-Request-Id"] == str(delivery["id"])
+    assert (delivery["status"], delivery["sender"], delivery["run_id"]) == (204, "broker", run["id"])
+    assert (run["status"], run["provider"], run["consumer"]) == ("waiting", "Products", "Storefront")
+    assert (run["sha"], run["branch"], run["pact_url"]) == (SHA, "main", PACT)
+    assert (job["id"], job["args"], job["lock"]) == (
+        run["job_id"],
+        {"run_id": str(run["id"])},
+        "provider Products",
+    )
+
+
+def test_the_bodies_of_old_guides_are_accepted(web: ReceiverProcess) -> None:
+    everest = "application/vnd.github.everest-preview+json"
+    body = {"event_type": "pact_changed", "client_payload": {"pact_url": PACT}}
+    for accept in (everest, f"Accept: {everest}"):
+        assert post(web, body, Accept=accept, Authorization=f"token {TOKEN}").status_code == 204
+    requiring = {
+        "event_type": "contract_requiring_verification_published",
+        "client_payload": {
+            "pact_url": PACT,
+            "sha": SHA,
+            "branch": "main",
+            "message": "Verify changed pact for X",
+        },
+    }
+    assert post(web, requiring).status_code == 204
+
+
+def test_the_same_dispatch_while_one_waits_is_one_run(web: ReceiverProcess) -> None:
+    for _ in range(3):
+        assert web.dispatch(PACT, sha=SHA).status_code == 204
+    assert web.dispatch(PACT).status_code == 204  # another: no commit is asked for
+
+    assert len(web.runs()) == 2
+    assert [delivery["coalesced"] for delivery in deliveries(web)] == [False, True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("token", "status", "message", "reason"),
+    [
+        (None, 404, "Not Found", "no-token"),
+        ("${user.githubToken}", 404, "Not Found", "no-token"),
+        ("wrong-token", 401, "Bad credentials", "bad-token"),
+        (API_TOKEN, 401, "Bad credentials", "bad-token"),
+    ],
+)
+def test_without_the_right_token_nothing_is_accepted(
+    web: ReceiverProcess, token: str | None, status: int, message: str, reason: str
+) -> None:
+    answer = web.dispatch(PACT, token=token)
+
+    assert (answer.status_code, answer.json()["message"]) == (status, message)
+    assert not web.runs()
+    [delivery] = deliveries(web)
+    assert (delivery["status"], delivery["refusal"], delivery["payload"]) == (status, reason, None)
+    assert answer.headers["X-GitHub-Request-Id"] == str(delivery["id"])
+    assert str(token) not in json.dumps(delivery, default=str)
+
+
+def changed(event_type: Any = "pact_changed", **payload: Any) -> dict[str, Any]:
+    return {"event_type": event_type, "client_payload": {"pact_url": PACT, **payload}}
+
+
+URL = "client_payload.pact_url"
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "field"),
+    [
+        ({"client_payload": {"pact_url": PACT}}, 422, "event_type"),
+        (changed(""), 422, "event_type"),
+        (changed("x" * 101), 422, "event_type"),
+        (changed(7), 422, "event_type"),
+        (changed("deploy"), 422, "event_type"),
+        ({"event_type": "pact_changed"}, 422, URL),
+        ({"event_type": "pact_changed", "client_payload": []}, 422, "client_payload"),
+        (changed(pact_url="${pactbroker.pactUrl}"), 422, URL),
+        (changed(pact_url="file:///etc/passwd"), 422, URL),
+        (changed(pact_url="http://evil.example.org/pacts/x"), 422, URL),
+        (changed(pact_url=f"{BROKER}@evil.example.org/pacts"), 422, URL),
+        (changed(pact_url=f"{BROKER}/../pacts"), 422, URL),
+        (changed(pact_url=PACT.replace("Products", "Other")), 422, URL),
+        (changed(pact_url="http://[::1"), 422, URL),
+        (changed(sha="main; rm -rf /"), 422, "client_payload.sha"),
+        (changed(sha=1234567), 422, "client_payload.sha"),
+        (changed(branch="a\nb"), 422, "client_payload.branch"),
+        (changed(**{str(number): number for number in range(10)}), 422, "client_payload"),
+        ([1], 422, "body"),
+        (b"{", 400, None),
+        (b"", 400, None),
+        (b"\xff\xfe", 400, None),
+        (b'{"a":' * 5000, 400, None),
+        (changed(pact_url=PACT.replace("Storefront", "Store%00front")), 422, URL),
+        (changed(deep=json.loads("[" * 600 + "]" * 600)), 422, "body"),
+    ],
+)
+def test_a_bad_payload_is_refused_by_its_field(
+    web: ReceiverProcess, body: Any, status: int, field: str | None
+) -> None:
+    answer = post(web, body)
+
+    assert answer.status_code == status, answer.text
+    document = answer.json()
+    if field is not None:
+        assert document["message"] == "Validation Failed"
+        assert [error["field"] for error in document["errors"]] == [field]
+        assert set(document["errors"][0]) == {"resource", "field", "code", "message"}
+    assert not web.runs()
+    [delivery] = deliveries(web)
+    assert delivery["status"] == status
+    assert delivery["refusal"]
+    assert delivery["detail"]
+
+
+def test_what_no_database_can_hold_is_kept_readable(web: ReceiverProcess) -> None:
+    body = b'{"event_type": "pact_changed", "client_payload": {"pact_url": "\\u0000\\ud800", "token": "hush-hush"}}'
+
+    assert post(web, body).status_code == 422
+
+    [delivery] = deliveries(web)
+    assert delivery["payload"]["client_payload"]["pact_url"].startswith("\N{REPLACEMENT CHARACTER}")
+    assert "hush-hush" not in json.dumps(delivery, default=str)
+    assert "hush-hush" not in web.output()
+
+
+def test_too_large_a_body_is_413_however_it_comes(web: ReceiverProcess) -> None:
+    body = {"event_type": "pact_changed", "client_payload": {"pact_url": PACT, "message": "x" * 65536}}
+    assert post(web, body).status_code == 413
+
+    def pieces() -> Iterator[bytes]:
+        for _ in range(70):
+            yield b"x" * 1024
+
+    chunked = web.session.post(
+        f"{web.url}/repos/{REPOSITORY}/dispatches",
+        data=pieces(),
+        headers={"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"},
+        timeout=30,
+    )
+    assert chunked.status_code == 413
+    assert [delivery["refusal"] for delivery in deliveries(web)] == ["too-large", "too-large"]
+
+
+def test_a_body_in_broken_chunks_is_400(web: ReceiverProcess) -> None:
+    head = f"POST /repos/{REPOSITORY}/dispatches HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\n"
+    head += "Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", int(web.url.rsplit(":", 1)[1])), 30) as connection:
+        connection.sendall(head.encode() + b"not-a-number\r\n\r\n")
+        assert connection.recv(1000).startswith(b"HTTP/1.1 400 ")
+
+    [delivery] = deliveries(web)
+    assert (delivery["status"], delivery["refusal"]) == (400, "incomplete")
+
+
+def test_a_refused_body_is_never_taken_for_the_next_request(web: ReceiverProcess) -> None:
+    hidden = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+    head = f"POST /repos/{REPOSITORY}/dispatches HTTP/1.1\r\nHost: x\r\nContent-Length: {len(hidden)}\r\n\r\n"
+    answers = b""
+    with socket.create_connection(("127.0.0.1", int(web.url.rsplit(":", 1)[1])), 30) as connection:
+        connection.sendall(head.encode() + hidden)
+        connection.shutdown(socket.SHUT_WR)
+        while piece := connection.recv(65536):
+            answers += piece
+
+    assert answers.startswith(b"HTTP/1.1 404 ")
+    assert answers.count(b"HTTP/1.1 ") == 1
+
+
+def test_another_media_type_is_415(web: ReceiverProcess) -> None:
+    body = {"event_type": "pact_changed", "client_payload": {"pact_url": PACT}}
+    assert post(web, body, Content_Type="text/plain").status_code == 415
+    assert post(web, body, Content_Type="application/x-www-form-urlencoded").status_code == 415
+    assert post(web, body, Content_Type="application/vnd.github+json; charset=utf-8").status_code == 204
+
+
+def test_an_unknown_repository_is_404_and_case_does_not_matter(web: ReceiverProcess) -> None:
+    assert web.dispatch(PACT, repository="acme/other").status_code == 404
+    assert web.dispatch(PACT, repository="Acme/PRODUCTS").status_code == 204
+    assert web.dispatch(PACT, repository="acme/products/x").status_code == 404
+    assert web.session.get(f"{web.url}/repos/{REPOSITORY}/dispatches", timeout=30).status_code == 405
+
+
+def test_the_configuration_adds_event_types(web: ReceiverProcess) -> None:
+    assert web.dispatch(PACT, event_type="check_me").status_code == 204
+
+
+def signed(body: bytes, key: str = SECRET) -> str:
+    return "sha256=" + hmac.new(key.encode(), body, hashlib.sha256).hexdigest()
+
+
+def event(**more: Any) -> dict[str, Any]:
+    return {
+        "action": "pact_changed",
+        "branch": "main",
+        "client_payload": {"pact_url": PACT},
+        "repository": {"full_name": REPOSITORY},
+        "sender": {"login": "octocat"},
+        **more,
+    }
+
+
+def send_event(web: ReceiverProcess, body: bytes, **headers: str) -> requests.Response:
+    sent = {
+        "Content-Type": "application/json",
+        "X-GitHub-Event": "repository_dispatch",
+        "X-GitHub-Delivery": "72d3162e-cc78-11e3-81ab-4c9367dc0958",
+        "X-Hub-Signature-256": signed(body),
+    }
+    sent |= {name.replace("_", "-"): value for name, value in headers.items()}
+    return web.session.post(f"{web.url}/github/events", data=body, headers=sent, timeout=30)
+
+
+def test_an_event_as_github_delivers_it_is_accepted_in_json_and_in_a_form(web: ReceiverProcess) -> None:
+    body = json.dumps(event()).encode()
+    assert send_event(web, body).status_code == 204
+    form = urllib.parse.urlencode({"payload": json.dumps(event())}).encode()
+    assert send_event(web, form, Content_Type="application/x-www-form-urlencoded").status_code == 204
+
+    first, second = deliveries(web)
+    assert first["github_id"] == "72d3162e-cc78-11e3-81ab-4c9367dc0958"
+    assert (first["source"], first["repository"], second["coalesced"]) == ("github", REPOSITORY, True)
+
+
+def test_a_ping_is_answered_and_asks_for_nothing(web: ReceiverProcess) -> None:
+    body = json.dumps({"zen": "Keep it logically awesome.", "hook_id": 1}).encode()
+    assert send_event(web, body, X_GitHub_Event="ping").status_code == 204
+    assert not web.runs()
+    assert send_event(web, body, X_GitHub_Event="ping", X_Hub_Signature_256="sha256=0").status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "status"),
+    [
+        (event(), {"X_Hub_Signature_256": signed(b"another body")}, 401),
+        (event(), {"X_Hub_Signature_256": ""}, 401),
+        (event(), {"X_Hub_Signature_256": signed(json.dumps(event()).encode(), "another key")}, 401),
+        (event(), {"X_GitHub_Event": "push"}, 422),
+        (event(repository={"full_name": "acme/other"}), {}, 404),
+        (event(repository="acme"), {}, 422),
+        (event(action=None), {}, 422),
+        ([], {}, 422),
+    ],
+)
+def test_an_event_that_is_not_right_is_refused(
+    web: ReceiverProcess, body: Any, headers: dict[str, str], status: int
+) -> None:
+    answer = send_event(web, json.dumps(body).encode(), **headers)
+
+    assert answer.status_code == status, answer.text
+    assert not web.runs()
+    assert [delivery["status"] for delivery in deliveries(web)] == [status]
+
+
+def test_a_token_is_revoked_by_removing_it_from_its_file(tmp_path: Path, database_url: str) -> None:
+    tokens = tmp_path / "tokens"
+    tokens.write_text("old:the-older-token\nnew:the-newer-token\n", encoding="utf-8")
+    config = configuration(BROKER, {"base_url": "http://127.0.0.1:1", "version": SHA})
+    with ReceiverProcess(
+        tmp_path,
+        config,
+        command="web",
+        database_url=database_url,
+        environment={"PACT_DISPATCH_TOKENS": "", "PACT_DISPATCH_TOKENS_FILE": str(tokens)},
+    ) as web:
+        assert web.dispatch(PACT, token="the-older-token").status_code == 204
+        tokens.write_text("new:the-newer-token\n", encoding="utf-8")
+        assert web.dispatch(PACT, token="the-older-token").status_code == 401
+        assert web.dispatch(PACT, token="the-newer-token").status_code == 204
+        assert [delivery["sender"] for delivery in deliveries(web)] == ["old", None, "new"]
+
+
+def test_slow_and_half_sent_requests_hold_nobody_up(web: ReceiverProcess) -> None:
+    head = f"POST /repos/{REPOSITORY}/dispatches HTTP/1.1\r\nHost: x\r\n"
+    whole = f"{head}Authorization: Bearer {TOKEN}\r\nContent-Type: application/json\r\nContent-Length: 500\r\n\r\n{{"
+    port = int(web.url.rsplit(":", 1)[1])
+    slow = [socket.create_connection(("127.0.0.1", port)) for _ in range(120)]
+    try:
+        for number, connection in enumerate(slow):
+            connection.sendall(("", head, whole)[number % 3].encode())
+        answers = [web.dispatch(PACT).status_code for _ in range(20)]
+    finally:
+        for connection in slow:
+            connection.close()
+
+    assert answers == [204] * 20
+    assert len(web.runs()) == 1

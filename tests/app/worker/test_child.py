@@ -1,0 +1,116 @@
+"""A run against a checkout, as a worker's child does it: the result is for the commit that was verified."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from app.config.file import load
+from app.worker.protocol import ENDS, Order
+from tests.support.killable import wait_until
+from tests.support.origin import Origin
+from tests.support.pacts import pact, things
+from tests.support.paths import ROOT
+from tests.support.processes import EmbeddedBroker
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+PYTHON = shlex.quote(sys.executable)
+GREETING = "import os, pathlib; pathlib.Path('ready').write_text(os.environ['GREETING'])"
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[EmbeddedBroker]:
+    with EmbeddedBroker(tmp_path) as started:
+        yield started
+
+
+def carry_out(order: Order) -> list[dict[str, Any]]:
+    """Have a child of a worker carry out an order, and give its events; the last is the outcome."""
+    with subprocess.Popen(
+        [sys.executable, "-P", "-m", "app.worker.child"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as child:
+        assert child.stdin is not None
+        assert child.stdout is not None
+        child.stdin.write(json.dumps(order.to_dict()) + "\n")
+        child.stdin.flush()
+        events = []
+        for line in child.stdout:
+            events.append(json.loads(line))
+            if events[-1]["event"] in ENDS:
+                break
+        child.stdin.close()
+        return events
+
+
+def test_the_dispatched_commit_is_verified_and_published_for_its_full_id(
+    tmp_path: Path, broker: EmbeddedBroker
+) -> None:
+    origin = Origin(tmp_path / "git" / "things")
+    provider = (ROOT / "tests/support/scripted_provider.py").read_text()
+    good = origin.commit({"provider.py": provider, "app.lock": "1"})
+    broken = origin.commit(
+        {"provider.py": provider.replace('"name": "thing"', '"name": 7').replace('"id"', '"ID"')}
+    )
+    broker.publish(pact(*things(2)), "1.0.0", branch="main")
+
+    def run(sha: str | None) -> list[dict[str, Any]]:
+        return carry_out(
+            Order(
+                pact_url=f"{broker.url}/pacts/provider/Things/consumer/Storefront/latest",
+                provider={
+                    "name": "Things",
+                    "repository": "acme/things",
+                    "checkout": {
+                        "url": origin.url,
+                        "setup": f"{PYTHON} -c {shlex.quote(GREETING)}",
+                        "command": f"{PYTHON} provider.py",
+                        "cache_key_files": ["app.lock"],
+                        "cache_paths": ["ready"],
+                    },
+                },
+                broker={"base_url": broker.url},
+                checkout_url=origin.url,
+                data_dir=str(tmp_path / "data"),
+                sha=sha,
+                environment={"GREETING": "hello"},
+            )
+        )
+
+    for sha, commit, outcome in (
+        (good[:10], good, "passed"),
+        (broken, broken, "failed"),
+        (None, broken, "failed"),
+        (good, good, "passed"),
+    ):
+        last = run(sha)[-1]
+        assert last["event"] == "verification", last
+        verification = last["verification"]
+        assert verification["outcome"] == outcome, verification
+        assert commit in json.dumps(verification)
+    failed = run("1" * 40)[-1]
+    assert (failed["event"], failed["kind"], failed["retryable"]) == ("failed", "no-such-commit", False)
+    checkouts = tmp_path / "data" / "checkouts"
+    wait_until(lambda: not list(checkouts.glob("*/0/things")), "the checkout is still there")
+
+
+def test_the_documented_configuration_is_one(tmp_path: Path) -> None:
+    examples = re.findall(r"```toml\n(.*?)```", (ROOT / "docs/checkout.md").read_text(), re.DOTALL)
+    file = tmp_path / "pact-dispatch.toml"
+    file.write_text("\n".join(examples))
+    (provider,) = load(file, {"GIT_HEADER": "Authorization: Basic eDp5"}).providers
+    assert provider.checkout is not None
+    assert provider.checkout.cache_paths == (".venv",)
+    assert len(provider.environment) == 3

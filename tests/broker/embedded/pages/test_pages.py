@@ -1,0 +1,222 @@
+"""The pages, as they are sent and as a real Chromium shows them."""
+
+from __future__ import annotations
+
+import html
+import shutil
+import subprocess
+import tempfile
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from broker.embedded.pages.interactions import interactions_in, outcomes
+from tests.broker.embedded.conftest import example
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import requests
+
+    from tests.support.processes import EmbeddedBroker
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8"}
+HOSTILE = "<script>document.title='owned'</script>/\"'&"
+PACT = "/pacts/provider/Bar/consumer/Foo/version/1"
+
+needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
+
+
+def verify(broker: EmbeddedBroker, pact_path: str, *, success: bool, **fields: Any) -> str:
+    """Publish a result for a pact, and return its URL."""
+    found = broker.get(pact_path).json()
+    answer = broker.request(
+        "POST",
+        found["_links"]["pb:publish-verification-results"]["href"],
+        json={"success": success, "providerApplicationVersion": "9", **fields},
+    )
+    assert answer.status_code == 201, answer.text
+    return answer.headers["Location"]
+
+
+@pytest.fixture(scope="module")
+def result_url(shared_broker: EmbeddedBroker) -> str:
+    """Return the URL of a failed result in a broker with a pact, a deployment, and a hostile pact."""
+    shared_broker.publish(
+        example(), "1", branch="main", tags=("dev",), build_url="https://ci.example.org/1?a=1&b=2"
+    )
+    hostile = example()
+    hostile["consumer"]["name"] = hostile["provider"]["name"] = HOSTILE
+    hostile["interactions"][0]["description"] = HOSTILE
+    shared_broker.publish(hostile, HOSTILE, branch=HOSTILE, tags=(HOSTILE,), build_url="javascript:alert(1)")
+    environment = shared_broker.request(
+        "POST", "/environments", json={"name": "production", "production": True}
+    ).json()
+    shared_broker.request("PUT", "/pacticipants/Bar/versions/9")
+    shared_broker.request(
+        "POST", f"/pacticipants/Bar/versions/9/deployed-versions/environment/{environment['uuid']}"
+    )
+    (one,) = shared_broker.get(PACT).json()["interactions"]
+    mismatches = [
+        {"attribute": "body", "identifier": "$.id", "description": "Expected 1 but got 2"},
+        {"attribute": "status", "description": HOSTILE},
+    ]
+    tests = [
+        {"interactionId": one["_id"], "success": False, "mismatches": mismatches},
+        {"interactionDescription": "another request", "success": True},
+        {"interactionDescription": "a third", "success": False, "exceptions": [{"message": "no answer"}]},
+    ]
+    return verify(shared_broker, PACT, success=False, testResults=tests, buildUrl="https://ci.example.org/9")
+
+
+def page(broker: EmbeddedBroker, path: str, status: int = 200) -> requests.Response:
+    answer = broker.get(path, headers=BROWSER)
+    assert answer.status_code == status
+    assert answer.headers["Content-Type"] == "text/html;charset=utf-8"
+    return answer
+
+
+def text(answer: requests.Response) -> str:
+    return html.unescape(answer.text)
+
+
+@pytest.mark.parametrize(
+    "accept",
+    [
+        None,
+        "*/*",
+        "application/hal+json, application/json",
+        "application/json",
+        "application/hal+json, */*",
+        "application/json;q=0.9, text/html",
+        "text/html;q=0",
+    ],
+)
+def test_who_asks_for_json_never_gets_a_page(shared_broker: EmbeddedBroker, accept: str | None) -> None:
+    for path in ("/", PACT):
+        answer = shared_broker.get(path, headers={"Accept": accept})
+        assert answer.headers["Content-Type"].startswith("application/")
+
+
+def test_the_first_page_lists_the_pacts(shared_broker: EmbeddedBroker, result_url: str) -> None:
+    first = page(shared_broker, "/")
+    for expected in ("Foo", "Bar", "main", "failed", "not verified", f'href="{result_url}"'):
+        assert expected in first.text
+    assert f'href="{shared_broker.url}{PACT}"' in first.text
+
+
+def test_the_page_of_a_pact(shared_broker: EmbeddedBroker, result_url: str) -> None:
+    shown = page(shared_broker, PACT)
+    for expected in ("a request for a thing", "GET /thing → 200", "https://ci.example.org/1?a=1&b=2", "dev"):
+        assert expected in text(shown)
+    assert result_url in shown.text
+    document = shared_broker.get(PACT).json()["_links"]
+    content = document["pb:pact-version"]["href"]
+    for same in ("/pacts/provider/Bar/consumer/Foo/latest", content, f"{content}/metadata/Y3ZuPTE"):
+        assert page(shared_broker, same).text == shown.text
+
+
+def test_the_page_of_a_result(shared_broker: EmbeddedBroker, result_url: str) -> None:
+    shown = text(page(shared_broker, result_url))
+    for expected in (
+        "a request for a thing",
+        "body $.id: Expected 1 but got 2",
+        "another request",
+        "no answer",
+        "https://ci.example.org/9",
+    ):
+        assert expected in shown
+
+
+def test_the_page_of_a_pacticipant(shared_broker: EmbeddedBroker, result_url: str) -> None:
+    assert result_url
+    shown = page(shared_broker, "/pacticipants/Bar").text
+    for expected in ("Production", "deployed", "<h2>Pacts</h2>"):
+        assert expected in shown
+    shown = page(shared_broker, "/pacticipants/Foo").text
+    for expected in ("main", "dev", "https://ci.example.org/1?a=1&amp;b=2"):
+        assert expected in shown
+
+
+def test_what_is_not_there_is_a_page_too(shared_broker: EmbeddedBroker) -> None:
+    assert "Not found" in page(shared_broker, "/pacticipants/Nobody", 404).text
+    assert "Not found" in page(shared_broker, "/pacts/provider/Bar/consumer/Foo/version/99", 404).text
+
+
+def hostile_paths(broker: EmbeddedBroker) -> Iterator[str]:
+    yield "/"
+    for relation in ("self", "pb:consumer"):
+        for one in broker.get("/pacts/latest").json()["pacts"]:
+            if one["_embedded"]["consumer"]["name"] == HOSTILE:
+                pact = broker.get(one["_links"]["self"][1]["href"]).json()
+                yield pact["_links"][relation]["href"]
+
+
+def test_hostile_names_stay_text(shared_broker: EmbeddedBroker, result_url: str) -> None:
+    for path in (*hostile_paths(shared_broker), result_url):
+        shown = page(shared_broker, path)
+        assert "<script" not in shown.text, path
+        assert 'href="javascript:' not in shown.text, path
+        assert HOSTILE in text(shown), path
+        policy = shown.headers["Content-Security-Policy"]
+        assert policy.startswith("default-src 'none'; style-src 'sha256-")
+
+
+def test_an_empty_broker_says_how_to_begin(broker: EmbeddedBroker) -> None:
+    assert f"--broker-base-url {broker.url} " in page(broker, "/").text
+
+
+def chromium(*arguments: str) -> str:
+    """Run Chromium in a profile of its own, and return what it printed."""
+    assert CHROMIUM is not None
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
+        command = [
+            CHROMIUM,
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-quic",
+            "--no-first-run",
+        ]
+        command += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
+        command += [f"--user-data-dir={profile}", "--enable-logging=stderr", *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
+    assert "Content Security Policy" not in done.stderr, done.stderr
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@needs_chromium
+def test_chromium_shows_the_pages(shared_broker: EmbeddedBroker, result_url: str) -> None:
+    shown = html.unescape(chromium("--dump-dom", f"{shared_broker.url}/"))
+    assert "<title>Pacts</title>" in shown, "no script of a hostile name ran"
+    assert '<span class="mark failed">failed</span>' in shown
+    shown = html.unescape(chromium("--dump-dom", result_url))
+    assert "body $.id: Expected 1 but got 2" in shown
+    assert "<title>Verification result" in shown
+
+
+@pytest.mark.parametrize(
+    "content",
+    [None, [], {}, {"interactions": 1}, {"interactions": [1, None, {"request": 1}], "messages": [{}]}],
+)
+def test_any_content_can_be_shown(content: Any) -> None:
+    assert all(one.description for one in interactions_in(content))
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        (None, []),
+        ([1, {}], [("(unnamed)", None)]),
+        ({"tests": [{"description": "x", "success": True}]}, [("x", True)]),
+        (
+            {"examples": [{"description": "x", "status": "failed", "exception": {"message": "m"}}]},
+            [("x", False)],
+        ),
+        ({"summary": {}}, []),
+    ],
+)
+def test_results_of_any_verifier_are_read(told: Any, expected: list[tuple[str, bool | None]]) -> None:
+    assert [(one.description, one.success) for one in outcomes(told, [])] == expected

@@ -1,0 +1,87 @@
+"""A real PostgreSQL for the tests of the receiver."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from app.database.connections import database, migrate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+TEMPLATE = "migrated"
+ROOM = 2_000_000_000
+numbers = count(1)
+
+
+@contextmanager
+def reachable_folder() -> Iterator[Path]:
+    # pytest's own are closed to everyone but root, where root runs the tests. In memory a server starts in 0.3 s.
+    memory = Path("/dev/shm")
+    in_memory = memory.is_dir() and shutil.disk_usage(memory).free > ROOM
+    folder = Path(tempfile.mkdtemp(prefix="pact-dispatch-test-", dir=memory if in_memory else None))
+    folder.chmod(0o755)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def of_database(url: str, name: str) -> str:
+    """Give the URL of another database of a server."""
+    return url.replace("/postgres?", f"/{name}?")
+
+
+@pytest.fixture
+def data_dir() -> Iterator[Path]:
+    """A folder for `--data-dir`: PostgreSQL, which doesn't run as root, can get to it also where the tests do."""
+    with reachable_folder() as folder:
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """A PostgreSQL server, one for each process of the tests; the URL of its database `postgres`."""
+    with reachable_folder() as folder, database(None, folder) as url:
+        with psycopg.connect(url, autocommit=True) as connection:
+            # What is acknowledged need not survive a power cut here.
+            connection.execute("ALTER SYSTEM SET fsync = off")
+            connection.execute("SELECT pg_reload_conf()")
+            connection.execute(f"CREATE DATABASE {TEMPLATE}")
+        migrate(of_database(url, TEMPLATE))
+        yield url
+
+
+@contextmanager
+def fresh_database(postgres: str) -> Iterator[str]:
+    """Make a database with all tables and nothing in them; gives its URL."""
+    name = f"test_{next(numbers)}"
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        connection.execute(
+            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(TEMPLATE))
+        )
+        yield of_database(postgres, name)
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture
+def database_url(postgres: str) -> Iterator[str]:
+    """The URL of a database of the test's own."""
+    with fresh_database(postgres) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def module_database_url(postgres: str) -> Iterator[str]:
+    """The URL of a database of the module's own."""
+    with fresh_database(postgres) as url:
+        yield url

@@ -1,0 +1,224 @@
+"""The receiver as real processes, for tests: `pact-dispatch serve`, `web` or `worker`."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import threading
+import time
+from typing import TYPE_CHECKING, Any, Self
+
+import psutil
+import psycopg
+import requests
+from psycopg.rows import dict_row
+
+from tests.support.processes import BIN, TIME_LIMIT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+TOKEN = "a-token-of-the-broker"
+API_TOKEN = "a-token-of-the-api"
+REPOSITORY = "acme/products"
+PROVIDER = "Products"
+
+
+def configuration(broker_url: str, *providers: Mapping[str, Any], **sections: Mapping[str, Any]) -> str:
+    """Write a pact-dispatch.toml; each provider without a name is that of the examples."""
+    lines = ["[broker]", f"url = {json.dumps(broker_url)}"]
+    for name, section in sections.items():
+        lines += [f"[{name}]", *(f"{key} = {json.dumps(value)}" for key, value in section.items())]
+    for given in providers:
+        provider = {"name": PROVIDER, "repository": REPOSITORY, **given}
+        lines.append("[[providers]]")
+        tables = {key: value for key, value in provider.items() if isinstance(value, dict)}
+        lines += [f"{key} = {json.dumps(value)}" for key, value in provider.items() if key not in tables]
+        for key, table in tables.items():
+            lines.append(f"[providers.{key}]")
+            for member, value in table.items():
+                text = (
+                    "{ " + ", ".join(f"{k} = {json.dumps(v)}" for k, v in value.items()) + " }"
+                    if isinstance(value, dict)
+                    else json.dumps(value)
+                )
+                lines.append(f"{json.dumps(member)} = {text}")
+    return "\n".join(lines) + "\n"
+
+
+class ReceiverProcess:
+    """One `pact-dispatch` process of the receiver, until the end of the `with` block."""
+
+    def __init__(
+        self,
+        folder: Path,
+        config: str,
+        *options: str,
+        command: str = "serve",
+        database_url: str | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self.folder = folder
+        self.config = folder / "pact-dispatch.toml"
+        self.config.write_text(config, encoding="utf-8")
+        self.log = folder / f"{command}.log"
+        self._command = command
+        self._options = options
+        self._environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("PACT_")},
+            "PACT_DO_NOT_TRACK": "true",
+            "PACT_DISPATCH_TOKENS": f"broker:{TOKEN}",
+            "PACT_DISPATCH_API_TOKENS": f"tests:{API_TOKEN}",
+            **({"DATABASE_URL": database_url} if database_url else {}),
+            **(environment or {}),
+        }
+        self.database_url = database_url
+        self.url = ""
+        self.process: subprocess.Popen[str] | None = None
+        self.session = requests.Session()
+        self.session.trust_env = False
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Start it, and wait until it listens, or works."""
+        command = [str(BIN / "pact-dispatch"), self._command, "--config", str(self.config)]
+        command += ["--data-dir", str(self.folder / "data")]
+        if self._command != "worker":
+            command += ["--bind", "127.0.0.1:0"]
+        before = len(self.output())
+        with self.log.open("a") as log:
+            self.process = subprocess.Popen(
+                [*command, *self._options],
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=self._environment,
+                text=True,
+                start_new_session=True,
+            )
+        if self._command != "worker":
+            pattern = r"listening on (http://\S+)"
+            self.url = self.wait_until(lambda: re.search(pattern, self.output()[before:]), "it listens")[1]
+        if self._command != "web":
+            self.wait_until(lambda: "worker started" in self.output()[before:], "its worker works")
+
+    def stop(self) -> int:
+        """Stop it as a service manager does, and return its exit status."""
+        self.session.close()
+        assert self.process is not None
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(TIME_LIMIT)
+
+    def kill(self) -> None:
+        """End it without warning, and nothing else."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait(TIME_LIMIT)
+
+    def output(self) -> str:
+        """Give what it has printed and logged."""
+        return self.log.read_text(encoding="utf-8", errors="replace") if self.log.exists() else ""
+
+    def logged(self, event: str) -> list[dict[str, Any]]:
+        """Give the log's entries of an event."""
+        entries = [json.loads(line) for line in self.output().splitlines() if line.startswith("{")]
+        return [entry for entry in entries if entry.get("event") == event]
+
+    def descendants(self) -> list[psutil.Process]:
+        """Give the processes that it started, and theirs."""
+        assert self.process is not None
+        return psutil.Process(self.process.pid).children(recursive=True)
+
+    def workers(self) -> list[psutil.Process]:
+        """Give its worker processes."""
+        return [child for child in self.descendants() if "worker" in _command_line(child)]
+
+    def dispatch(
+        self,
+        pact_url: str,
+        *,
+        event_type: str = "pact_changed",
+        repository: str = REPOSITORY,
+        token: str | None = TOKEN,
+        **payload: Any,
+    ) -> requests.Response:
+        """Send a dispatch as a broker's webhook does."""
+        return self.session.post(
+            f"{self.url}/repos/{repository}/dispatches",
+            json={"event_type": event_type, "client_payload": {"pact_url": pact_url, **payload}},
+            headers={"Authorization": f"Bearer {token}"} if token else {},
+            timeout=TIME_LIMIT,
+        )
+
+    def rows(self, query: str, *values: Any) -> list[dict[str, Any]]:
+        """Ask the database."""
+        assert self.database_url is not None
+        with psycopg.connect(self.database_url, row_factory=dict_row) as connection:
+            return connection.execute(query.encode(), values).fetchall()
+
+    def execute(self, statement: str) -> None:
+        """Change the database."""
+        assert self.database_url is not None
+        with psycopg.connect(self.database_url) as connection:
+            connection.execute(statement.encode())
+
+    def runs(self) -> list[dict[str, Any]]:
+        """Give all runs, oldest first."""
+        return self.rows("SELECT * FROM runs ORDER BY created_at, id")
+
+    def wait_for_runs(self, number: int = 1, *, within: float = TIME_LIMIT) -> list[dict[str, Any]]:
+        """Wait until there are so many runs, and all of them are done; gives them, oldest first."""
+
+        def done() -> list[dict[str, Any]] | None:
+            found = self.runs()
+            ended = all(
+                run["status"] in {"finished", "cancelled"} and run["publishing"] != "pending" for run in found
+            )
+            return found if len(found) >= number and ended else None
+
+        runs: list[dict[str, Any]] = self.wait_until(done, f"{number} runs are done", within=within)
+        return runs
+
+    def wait_until(self, condition: Callable[[], Any], what: str, *, within: float = TIME_LIMIT) -> Any:
+        """Wait until something is so.
+
+        Raises:
+            AssertionError: it isn't in time, or the process ended.
+        """
+        return wait_until(condition, what, within=within, context=self.output)
+
+
+def wait_until(
+    condition: Callable[[], Any],
+    what: str,
+    *,
+    within: float = TIME_LIMIT,
+    context: Callable[[], str] = str,
+) -> Any:
+    """Wait until something is so, and return it."""
+    end = time.monotonic() + within
+    pause = threading.Event()
+    while True:
+        found = condition()
+        if found:
+            return found
+        if time.monotonic() > end:
+            raise AssertionError(f"not within {within:g} s: {what}\n{context()[-6000:]}")
+        pause.wait(0.02)
+
+
+def _command_line(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []

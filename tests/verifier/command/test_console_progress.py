@@ -1,0 +1,75 @@
+"""How a run comes along: few lines in a build's log, none of which a text from elsewhere can fake."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.examples import ERROR, FAILED, PASSED
+from verifier.command.console_progress import BarProgress, PlainProgress
+
+if TYPE_CHECKING:
+    from verifier.progress import Progress
+
+HOSTILE = "\x1b[2J\r\n::error::pwned\x07[bold]x[/bold]"
+
+
+def tell(progress: Progress, description: str = "a request") -> None:
+    """Let a whole run be heard of."""
+    progress.step("Fetching the pact")
+    progress.notice(f"503; {description}")
+    progress.total(3)
+    for result in (PASSED, FAILED, ERROR):
+        progress.verified(replace(result, description=description))
+    progress.provider_output(f"listening {description}")
+
+
+def plain(description: str = "a request", *, verbose: bool) -> str:
+    stream = io.StringIO()
+    with PlainProgress(stream, verbose=verbose) as progress:
+        tell(progress, description)
+    return stream.getvalue()
+
+
+@pytest.fixture(autouse=True)
+def _no_colours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("FORCE_COLOR", raising=False)
+
+
+def test_quick_run_says_only_what_matters() -> None:
+    assert plain(verbose=False) == "503; a request\n"
+
+
+def test_long_run_says_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("verifier.command.console_progress.PLAIN_SECONDS", 0.0)
+    lines = plain(verbose=False).splitlines()
+    assert lines[1] == "Verified 1 of 3 interactions ..."
+    assert lines[-1] == "Verified 3 of 3 interactions, 2 not passed ..."
+
+
+def test_verbose_run_says_everything() -> None:
+    lines = plain(verbose=True).splitlines()
+    assert lines[0] == "Fetching the pact ..."
+    assert [line[:1] for line in lines[2:5]] == ["✓", "✗", "!"]
+    assert lines[-1] == "provider | listening a request"
+
+
+@pytest.mark.parametrize("verbose", [False, True])
+def test_hostile_text_makes_no_line_of_its_own(verbose: bool) -> None:  # noqa: FBT001
+    lines = plain(HOSTILE, verbose=verbose).splitlines()
+    assert len(lines) == len(plain(verbose=verbose).splitlines())
+    assert all(line.isprintable() and not line.strip().startswith("::") for line in lines)
+
+
+def test_bar_passes_nothing_hostile_on() -> None:
+    stream = io.StringIO()
+    with BarProgress(stream) as progress:
+        tell(progress, HOSTILE)
+    text = stream.getvalue()
+    assert "\\x1b[2J" in text
+    assert "\x1b[2J" not in text
+    assert "[bold]x[/bold]" in text.replace("\n", "")
+    assert not any(line.strip().startswith("::") for line in text.splitlines())

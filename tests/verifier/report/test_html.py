@@ -1,0 +1,157 @@
+"""The HTML report: one page that needs nothing from elsewhere, and in which no text becomes markup."""
+
+from __future__ import annotations
+
+import io
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import pytest
+
+from tests.support.examples import ERROR, FAILED, PASSED, PENDING_FAILED, PRICE, verification
+from verifier.report.html import HtmlReport
+from verifier.report.interface import Findings
+from verifier.verification import PublishedResult, Verification, VerificationError
+
+HOSTILE = "<script>alert('x')</script><img src=x onerror=\"y\">&amp;{{ 7 * 7 }}"
+PUBLISHED = PublishedResult("http://broker.example/results/1", success=True, provider_version="abc1234")
+
+
+class Page(HTMLParser):
+    """The elements and the text of a page."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.html = html
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.words: list[str] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        if tag not in {"meta", "br"}:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag, f"</{tag}> closes something else"
+
+    def handle_data(self, data: str) -> None:
+        if "style" not in self.open:
+            self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).split())
+
+
+def page(made: Verification, **values: object) -> Page:
+    stream = io.StringIO()
+    HtmlReport().write(Findings(made, **values), stream)  # type: ignore[arg-type]
+    return Page(stream.getvalue())
+
+
+def hostile() -> Verification:
+    return verification(
+        replace(
+            FAILED,
+            description=HOSTILE,
+            request=HOSTILE,
+            states=(HOSTILE,),
+            mismatches=(
+                replace(PRICE, identifier=HOSTILE, description=HOSTILE, expected=HOSTILE, actual=None),
+            ),
+        ),
+        replace(ERROR, reason=HOSTILE),
+        replace(PASSED, description=HOSTILE),
+        consumer=HOSTILE,
+        provider=HOSTILE,
+        provider_version=HOSTILE,
+        pact_url=f"javascript:{HOSTILE}",
+        build_url=f"javascript:{HOSTILE}",
+        error=VerificationError("provider-died", HOSTILE, output=HOSTILE),
+        notes=(HOSTILE,),
+    )
+
+
+CASES = {
+    "passed": verification(PASSED),
+    "all": verification(PASSED, FAILED, PENDING_FAILED, ERROR),
+    "hostile": hostile(),
+    "no pact": Verification(
+        id="x",
+        pact_url="pact.json",
+        started_at=verification().started_at,
+        error=VerificationError("not-a-pact", "it is no pact"),
+    ),
+}
+
+
+@pytest.mark.parametrize("made", CASES.values(), ids=CASES.keys())
+def test_page_is_well_formed_and_self_contained(made: Verification) -> None:
+    found = page(made, publish_error=HOSTILE)
+    assert found.open == []
+    assert {tag for tag, _ in found.elements}.isdisjoint(
+        {"script", "img", "link", "iframe", "object", "embed", "base", "form", "a", "audio", "video", "svg"}
+    )
+    for _, attributes in found.elements:
+        assert attributes.keys().isdisjoint(
+            {"src", "href", "srcset", "action", "onerror", "onload", "onclick"}
+        )
+    style = re.search(r"<style>(.*?)</style>", found.html, re.DOTALL)
+    assert style is not None
+    assert "url(" not in found.html
+    assert "@import" not in found.html
+    assert not re.search(r"https?:", style[1])
+
+
+def test_policy_of_the_page_allows_nothing_but_its_style() -> None:
+    policies = [a for tag, a in page(verification(PASSED)).elements if tag == "meta" and "http-equiv" in a]
+    assert policies == [
+        {
+            "http-equiv": "Content-Security-Policy",
+            "content": "default-src 'none'; style-src 'unsafe-inline'",
+        }
+    ]
+
+
+def test_hostile_text_stays_text() -> None:
+    found = page(hostile(), publish_error=HOSTILE)
+    assert "<script" not in found.html
+    assert "<img" not in found.html
+    assert found.text.count("<script>alert('x')</script>") >= 10
+    assert "49" not in found.text.replace("34.9", ""), "a template in a text is not carried out"
+
+
+def test_page_leads_to_the_cause() -> None:
+    text = page(verification(PASSED, FAILED)).text
+    for part in ("Failed: 1 of 2 interactions", "body $.price", "- 34.9", '+ "34.90"', PRICE.description):
+        assert part in text
+    for part in ("the price", "GET /products/7", "given a product exists (id: 7)", "12 ms", "1.5 s"):
+        assert part in text
+
+
+def test_page_names_who_was_verified() -> None:
+    text = page(verification(PASSED, build_url="http://ci.example/1", notes=("a note",))).text
+    for part in ("Storefront", "1.2.3", "Products", "abc1234", "main", "prod", "specification 4.0"):
+        assert part in text
+    for part in ("http://ci.example/1", "a note", "2026-01-02 03:04:05 UTC", verification().pact_url):
+        assert part in text
+
+
+def test_page_says_what_became_of_the_result() -> None:
+    assert PUBLISHED.url in page(verification(PASSED), publishing=True, published=PUBLISHED).text
+    assert "Not published: 403" in page(verification(PASSED), publishing=True, publish_error="403").text
+
+
+def test_page_says_why_nothing_is_known() -> None:
+    error = VerificationError("provider-died", "the provider was killed", output="last words")
+    text = page(verification(PASSED, error=error)).text
+    for part in (
+        "Could not verify",
+        "Nothing is known about the contract.",
+        "the provider was killed",
+        "last words",
+    ):
+        assert part in text

@@ -1,0 +1,115 @@
+"""The JUnit report, parsed back as a CI system would."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from tests.support.examples import ERROR, FAILED, PASSED, PENDING_FAILED, PRICE, verification
+from verifier.report.interface import Findings
+from verifier.report.junit import JunitReport
+from verifier.verification import InteractionResult, PublishedResult, Verification, VerificationError
+
+COUNTS = ("tests", "failures", "errors", "skipped")
+DIED = VerificationError("provider-died", "the provider was killed", output="last words")
+
+
+def written(made: Verification, **values: object) -> ET.Element:
+    stream = io.StringIO()
+    JunitReport().write(Findings(made, **values), stream)  # type: ignore[arg-type]
+    return ET.fromstring(stream.getvalue().encode())
+
+
+def counts(suite: ET.Element) -> list[int]:
+    """Read the counts, and make sure that they are those of the elements."""
+    said = [int(suite.attrib[name]) for name in COUNTS]
+    found = [len(suite.findall(path)) for path in ("testcase", ".//failure", ".//error", ".//skipped")]
+    assert said == found
+    return said
+
+
+@pytest.mark.parametrize(
+    ("results", "expected"),
+    [
+        ((PASSED,), [1, 0, 0, 0]),
+        ((PASSED, FAILED, FAILED), [3, 2, 0, 0]),
+        ((PASSED, ERROR), [2, 0, 1, 0]),
+        ((PASSED, PENDING_FAILED), [2, 0, 0, 1]),
+        ((PASSED, FAILED, PENDING_FAILED, ERROR), [4, 1, 1, 1]),
+        ((replace(ERROR, pending=True),), [1, 0, 1, 0]),
+    ],
+)
+def test_counts_are_those_of_the_cases(results: tuple[InteractionResult, ...], expected: list[int]) -> None:
+    assert counts(written(verification(*results))) == expected
+
+
+def test_verification_that_has_no_interactions_is_one_error() -> None:
+    suite = written(verification(error=DIED))
+    assert counts(suite) == [1, 0, 1, 0]
+    [error] = suite.findall("testcase/error")
+    assert (error.attrib["type"], error.attrib["message"]) == ("provider-died", "the provider was killed")
+    assert error.text == "last words"
+
+
+def test_error_beside_results_is_shown() -> None:
+    assert counts(written(verification(PASSED, FAILED, error=DIED))) == [3, 1, 1, 0]
+
+
+def test_error_that_its_interactions_tell_is_not_counted_twice() -> None:
+    assert counts(written(verification(PASSED, ERROR, error=DIED))) == [2, 0, 1, 0]
+
+
+def test_case_leads_to_the_cause() -> None:
+    suite = written(verification(PASSED, FAILED))
+    [case] = [case for case in suite.findall("testcase") if case.find("failure") is not None]
+    assert case.attrib["name"] == "the price (given a product exists (id: 7))"
+    assert case.attrib["classname"] == "Pact between Storefront and Products"
+    failure = case.find("failure")
+    assert failure is not None
+    assert failure.attrib["message"] == f"body $.price: {PRICE.description}"
+    for part in ("body", "$.price", "34.9", '"34.90"'):
+        assert part in str(failure.text)
+
+
+def test_reason_is_the_message_where_there_is_no_mismatch() -> None:
+    error = written(verification(ERROR)).find("testcase/error")
+    assert error is not None
+    assert (error.attrib["message"], error.text) == ("connection refused", "connection refused")
+
+
+def test_properties_name_the_versions_and_the_result() -> None:
+    published = PublishedResult("http://b/results/1", success=True, provider_version="abc1234")
+    suite = written(verification(PASSED), publishing=True, published=published)
+    values = {item.attrib["name"]: item.attrib["value"] for item in suite.findall("properties/property")}
+    assert values["provider.version"] == "abc1234"
+    assert values["consumer.version"] == "1.2.3"
+    assert "http://b/results/1" in values["verification.result"]
+    assert suite.attrib["time"] == "1.500"
+    assert suite.attrib["timestamp"] == "2026-01-02T03:04:05+00:00"
+
+
+@pytest.mark.parametrize(
+    "text", ["\x00\x01", "\x1b[31m", "\ud800", "\ufffe", "]]>", "<a & 'b' \"c\">", "\x0b"]
+)
+def test_any_text_is_written_as_xml(text: str) -> None:
+    hostile = replace(
+        FAILED,
+        description=text,
+        states=(text,),
+        mismatches=(replace(PRICE, description=text, expected=text, actual=text, identifier=text),),
+    )
+    made = verification(
+        hostile,
+        replace(ERROR, reason=text),
+        consumer=text,
+        provider=text,
+        pact_url=text,
+        error=replace(DIED, message=text, output=text),
+    )
+    suite = written(made)
+    assert counts(suite)[0] == 2
+    if text.isprintable():
+        assert suite.findall("testcase")[0].attrib["name"] == f"{text} (given {text})"

@@ -1,0 +1,1 @@
+"""The `verify` command: sources of values, progress, reports."""

@@ -1,0 +1,116 @@
+"""The text of options, read into values."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from broker.http.access import BrokerAccess
+from broker.http.origin import Origin
+from verifier.errors import UsageError
+from verifier.request import PORT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_HEADER = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\x20-\x7e]*)")
+_TRANSPORT = re.compile(r"([A-Za-z][\w.+-]*):(\d{1,5}|{port})(/[^\s]*)?")
+
+
+def parse_headers(values: Iterable[str]) -> tuple[tuple[str, str], ...]:
+    """Read `--custom-provider-header` values.
+
+    Raises:
+        UsageError: one isn't `Name: value`; it is not shown, since it may be a secret.
+    """
+    headers = []
+    for number, value in enumerate(values, start=1):
+        match = _HEADER.fullmatch(value)
+        if match is None:
+            raise UsageError(
+                f"--custom-provider-header number {number} is not 'Name: value' in printable ASCII, as in "
+                "'Authorization: Bearer abc'"
+            )
+        headers.append((match[1], match[2]))
+    return tuple(headers)
+
+
+def with_port_placeholder(text: str | None) -> str | None:
+    """Take `$PORT` for `{port}`: in the provider's command both work."""
+    return text and text.replace("${PORT}", PORT).replace("$PORT", PORT)
+
+
+def parse_transports(values: Iterable[str | None]) -> tuple[dict[str, Any], ...]:
+    """Read `--transport` values.
+
+    Raises:
+        UsageError: one isn't `NAME:PORT[/path]`.
+    """
+    transports = []
+    for value in values:
+        match = _TRANSPORT.fullmatch(value or "")
+        if match is None or (match[2] != PORT and not 0 < int(match[2]) < 65536):
+            raise UsageError(
+                f"--transport {value!r} is not NAME:PORT or NAME:PORT/path, as in message:8081/_messages"
+            )
+        transport: dict[str, Any] = {
+            "protocol": match[1],
+            "port": PORT if match[2] == PORT else int(match[2]),
+        }
+        if match[3]:
+            transport["path"] = match[3]
+        transports.append(transport)
+    return tuple(transports)
+
+
+def parse_states_file(value: str) -> tuple[str, str]:
+    """Read `--provider-states`.
+
+    Raises:
+        UsageError: it isn't `FILE.py:NAME`.
+    """
+    file, _, name = value.rpartition(":")
+    if not file or not name.isidentifier():
+        raise UsageError(f"--provider-states {value!r} is not FILE.py:NAME, as in pact/states.py:handlers")
+    return str(Path(file).resolve()), name
+
+
+def parse_access(
+    base_url: str | None, username: str | None, password: str | None, token: str | None
+) -> BrokerAccess | None:
+    """Put the broker's address and credentials together.
+
+    Raises:
+        UsageError: there are two kinds of credentials, half of one, or credentials without an address; or one
+            can't be sent. None is shown.
+    """
+    # a secret often comes with the line end of the file that it was read from
+    token, username, password = (value and value.strip() for value in (token, username, password))
+    if token and (username or password):
+        raise UsageError(
+            "there are two kinds of credentials: a token (--broker-token, PACT_BROKER_TOKEN), and a user name and "
+            "password (--broker-username, --broker-password): give the one that the broker wants"
+        )
+    if bool(username) != bool(password):
+        missing = (
+            "--broker-password (PACT_BROKER_PASSWORD)"
+            if username
+            else "--broker-username (PACT_BROKER_USERNAME)"
+        )
+        raise UsageError(f"basic auth wants both a user name and a password: {missing} is missing")
+    if not base_url:
+        if token or username:
+            raise UsageError(
+                "there are broker credentials, but not whose: give --pact-broker-base-url (PACT_BROKER_BASE_URL), "
+                "so that they are sent to that broker and nowhere else"
+            )
+        return None
+    try:
+        Origin.of(base_url)
+    except ValueError as error:
+        raise UsageError(f"--pact-broker-base-url is not usable: {error}") from error
+    try:
+        return BrokerAccess(base_url, username or None, password or None, token or None)
+    except ValueError as error:
+        raise UsageError(f"the broker credentials can't be used: {error}") from error

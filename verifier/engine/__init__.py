@@ -1,0 +1,1 @@
+"""pact-python in a child process."""

@@ -1,0 +1,1 @@
+"""Provider states: handlers, and the relay that the core talks to."""

@@ -1,0 +1,1 @@
+"""The provider under test: its process and its environment."""
