@@ -11,14 +11,21 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from verifier.commit_id import is_commit_id
+
 MAX_PROPERTIES = 10
 """GitHub's limit of top-level properties of a client payload."""
 MAX_EVENT_TYPE = 100
 MAX_URL = 8000
 MAX_TEXT = 1000
 
-_COMMIT = re.compile(r"[0-9a-fA-F]{7,64}")
-_REPOSITORY = re.compile(r"[A-Za-z0-9_.-]{1,100}/[A-Za-z0-9_.-]{1,100}")
+REPOSITORY = r"[A-Za-z0-9][A-Za-z0-9_-]{0,38}/(?!\.{1,2}$)[A-Za-z0-9._-]{1,100}"
+"""The regular expression of OWNER/REPO, by GitHub's rules.
+
+An owner's name has up to 39 letters, digits and hyphens; that of an Enterprise Managed User has an underscore too.
+"""
+
+_REPOSITORY = re.compile(REPOSITORY)
 _CONSUMER = re.compile(r"/pacts/provider/(?P<provider>[^/]+)/consumer/(?P<consumer>[^/]+)(/|$)")
 
 
@@ -82,6 +89,11 @@ class Dispatch:
         return _name_in(self.pact_url, "provider")
 
 
+def is_repository(text: str) -> bool:
+    """Tell whether a text has the form OWNER/REPO."""
+    return _REPOSITORY.fullmatch(text) is not None
+
+
 def from_api(repository: str, document: Any) -> Dispatch:
     """Read the body of `POST /repos/OWNER/REPO/dispatches`.
 
@@ -103,7 +115,7 @@ def from_delivery(document: Any) -> Dispatch:
         raise InvalidDispatch(FieldError("body", "invalid", "must be a JSON object"))
     repository = document.get("repository")
     name = repository.get("full_name") if isinstance(repository, dict) else None
-    if not isinstance(name, str) or _REPOSITORY.fullmatch(name) is None:
+    if not isinstance(name, str) or not is_repository(name):
         raise InvalidDispatch(FieldError("repository.full_name", "invalid", "must be OWNER/REPO"))
     return _read(name, "action", document)
 
@@ -137,7 +149,7 @@ def _read(repository: str, type_field: str, document: dict[str, Any]) -> Dispatc
     if pact_url is not None:
         errors += _faults_of(pact_url)
     sha = _text(payload, "sha", MAX_TEXT, errors)
-    if sha is not None and _COMMIT.fullmatch(sha) is None:
+    if sha is not None and not is_commit_id(sha):
         errors.append(
             FieldError("client_payload.sha", "invalid", "must be a commit id (7 to 64 hexadecimal digits)")
         )

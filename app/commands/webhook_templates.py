@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from app.dispatch import is_repository
 from verifier.errors import UsageError
 
 if TYPE_CHECKING:
@@ -30,8 +31,6 @@ BODY_OF_REQUIRING_VERIFICATION: Mapping[str, Any] = {
         "(${pactbroker.providerVersionDescriptions})",
     },
 }
-
-_REPOSITORY = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,38})/(?!\.{1,2}$)[A-Za-z0-9._-]{1,100}")
 
 
 @dataclass(frozen=True)
@@ -99,7 +98,7 @@ def fill(
         UsageError: the repository or the URL can't be one.
     """
     template = TEMPLATES[name]
-    if _REPOSITORY.fullmatch(repository) is None:
+    if not is_repository(repository):
         raise UsageError(f"--repository {repository!r} is not OWNER/REPO, as in acme/products")
     if re.fullmatch(r"https?://[^\s?#@]+", base_url) is None:
         raise UsageError(f"{base_url!r} is not a URL such as {GITHUB_API}")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from app.config.values import MISTAKE_SEPARATOR, Count, Flag, Name, Seconds, Section, Value, resolved
+from app.dispatch import is_repository
 from app.provider.checkout import CheckoutFailed
 from app.provider.checkout.remote import Remote
 from verifier.command.option_values import parse_headers, parse_transports, with_port_placeholder
@@ -24,7 +25,6 @@ WAYS = ("base_url", "command", "checkout", "relay")
 RELAYED = frozenset({"name", "repository", "relay"})
 """The keys of a provider whose dispatches are passed on."""
 
-_REPOSITORY = re.compile(r"[A-Za-z0-9_.-]{1,100}/[A-Za-z0-9_.-]{1,100}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -317,7 +317,7 @@ def secret_values(provider: ProviderSettings, environment: Mapping[str, str]) ->
 
 
 def _owner_and_name(repository: str) -> str:
-    if _REPOSITORY.fullmatch(repository) is None or {".", ".."}.intersection(repository.split("/")):
+    if not is_repository(repository):
         raise ValueError("must be OWNER/REPO")
     return repository
 

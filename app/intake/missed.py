@@ -7,7 +7,6 @@ nor a result that a broker doesn't take is tried on and on, and both heal withou
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import quote, urlsplit
@@ -22,6 +21,7 @@ from app.records.deliveries import Arrival
 from broker.client import BrokerClient
 from broker.client.missing_results import MissingResult, ProviderVersion, Questions, content_of
 from broker.http.errors import BrokerError
+from verifier.commit_id import is_commit_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -47,7 +47,6 @@ MOST_RUNS = 1000
 QUEUED, WOULD_QUEUE, UNDER_WAY, TRIED = "queued", "would be queued", "under way", "tried"
 
 _ADVISORY_LOCK = 0x70616374_0003
-_COMMIT = re.compile(r"[0-9a-fA-F]{7,64}")
 
 
 @dataclass(frozen=True)
@@ -186,7 +185,7 @@ def _versions(questions: Questions, provider: ProviderSettings, report: Report) 
         return [ProviderVersion(number, provider.branch, "the version that runs")]
     branch = provider.checkout.default_branch or provider.branch
     found = questions.versions(branch)
-    usable = [version for version in found if _COMMIT.fullmatch(version.number or "")]
+    usable = [version for version in found if is_commit_id(version.number or "")]
     report.notes += [
         f"{provider.name}: the version {version.number!r} ({version.why}) is no commit id, so it can't be checked out"
         for version in found

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import requests
 
 from broker.http.reason import innermost
 from broker.http.strict_json import NotJson, parse_json
+from verifier.commit_id import is_commit_id
 
 MAX_BYTES = 1024 * 1024
 TIMEOUT_SECONDS = 5.0
-_COMMIT = re.compile(r"[0-9a-f]{7,64}")
 
 
 class VersionUnknown(Exception):
@@ -76,7 +75,7 @@ def ask(url: str, pointer: str | None) -> str:
 def is_same(asked: str, runs: str) -> bool:
     """Tell whether the version that runs is the commit that was asked for; either commit id may be shortened."""
     first, second = asked.lower(), runs.lower()
-    if not (_COMMIT.fullmatch(first) and _COMMIT.fullmatch(second)):
+    if not (is_commit_id(first) and is_commit_id(second)):
         return first == second  # "20240101-rc1" is no commit that 20240101 could be short for
     shorter = min(len(first), len(second))
     return first[:shorter] == second[:shorter]

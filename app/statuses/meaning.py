@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from app.provider.version import is_same
+from verifier.commit_id import is_full_commit_id
 
 if TYPE_CHECKING:
     from app.records.runs import Run
@@ -15,8 +15,6 @@ LONGEST_DESCRIPTION = 140
 """GitHub's limit."""
 LONGEST_CONTEXT = 255
 PENDING, SUCCESS, FAILURE, ERROR = "pending", "success", "failure", "error"
-
-_FULL_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -69,7 +67,7 @@ def _commit(run: Run, configured_version: str | None) -> str | None:
     else:
         candidates = [configured_version]
     commits = (candidate.lower() for candidate in candidates if candidate)
-    return next((commit for commit in commits if _FULL_COMMIT.fullmatch(commit)), None)
+    return next((commit for commit in commits if is_full_commit_id(commit)), None)
 
 
 def _state_and_description(run: Run) -> tuple[str, str] | None:

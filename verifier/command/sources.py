@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import subprocess
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,6 +19,7 @@ from verifier.command.option_values import (
     parse_transports,
     with_port_placeholder,
 )
+from verifier.commit_id import is_commit_id
 from verifier.environment import without_secrets
 from verifier.errors import UsageError
 from verifier.request import ProviderUnderTest, VerificationRequest
@@ -50,7 +50,6 @@ SECRETS = frozenset({"broker_password", "broker_token", "broker_username", "cust
 MAX_EVENT_BYTES = 1024 * 1024
 EVENT_PACT_URL = "client_payload.pact_url of the GitHub event"
 EVENT_SHA = "client_payload.sha of the GitHub event"
-_COMMIT = re.compile(r"[0-9a-fA-F]{7,64}")
 _TRUE, _FALSE = frozenset({"true", "1", "yes", "on"}), frozenset({"false", "0", "no", "off"})
 
 
@@ -118,7 +117,7 @@ def read_github_event(environment: Mapping[str, str]) -> GitHubEvent:
     pact_url, sha, branch = (_payload_text(payload, field) for field in ("pact_url", "sha", "branch"))
     if pact_url is not None and not pact_url.lower().startswith(("http://", "https://")):
         raise UsageError("client_payload.pact_url of the GitHub event must be an http:// or https:// URL")
-    if sha is not None and not _COMMIT.fullmatch(sha):
+    if sha is not None and not is_commit_id(sha):
         raise UsageError(
             "client_payload.sha of the GitHub event is not a commit id (7 to 64 hexadecimal digits)"
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 import time
 from contextlib import suppress
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 from app.process.locks import Busy, locked
 from app.provider.checkout.failure import BAD_COMMIT, CONFIGURATION, NO_SUCH_COMMIT, TIMED_OUT, CheckoutFailed
 from app.provider.checkout.git import Git, GitFailed
+from verifier.commit_id import is_commit_id
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,7 +27,6 @@ STALE_SECONDS = 24 * 3600
 """After so long, an unfinished file in the repository belongs to a fetch that was killed."""
 BRANCHES = "+refs/heads/*:refs/remotes/origin/*"
 TAGS = "+refs/tags/*:refs/tags/*"
-_COMMIT = re.compile(r"[0-9a-fA-F]{7,64}")
 
 
 def check_commit(commit: str) -> str:
@@ -36,7 +35,7 @@ def check_commit(commit: str) -> str:
     Raises:
         CheckoutFailed: it is not.
     """
-    if _COMMIT.fullmatch(commit) is None:
+    if not is_commit_id(commit):
         raise CheckoutFailed(
             f"{commit[:80]!r} is no commit: it must be 7 to 64 hexadecimal digits", kind=BAD_COMMIT
         )
@@ -141,7 +140,7 @@ class Repository:
                 branch = value.removeprefix("ref: refs/heads/")
             elif name == wanted:
                 found = value
-        if found is None or _COMMIT.fullmatch(found) is None:
+        if found is None or not is_commit_id(found):
             which = "default branch: set default_branch" if wanted == "HEAD" else f"branch {branch!r}"
             raise CheckoutFailed(f"{self._remote.url} has no {which}", kind=CONFIGURATION)
         return found, branch

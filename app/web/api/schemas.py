@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from app.dispatch import MAX_EVENT_TYPE, MAX_PROPERTIES, MAX_URL
+from app.dispatch import MAX_EVENT_TYPE, MAX_PROPERTIES, MAX_URL, REPOSITORY
 from app.web.api.documents import OUTCOMES, PUBLISHING, SOURCES, STATUSES
+from verifier.commit_id import COMMIT_ID
 
 Json = dict[str, Any]
 
@@ -39,7 +40,7 @@ _CLIENT_PAYLOAD: Json = {
     "maxProperties": MAX_PROPERTIES,
     "properties": {
         "pact_url": {"type": "string", "format": "uri", "maxLength": MAX_URL},
-        "sha": {"type": "string", "pattern": "^[0-9a-fA-F]{7,64}$"},
+        "sha": {"type": "string", "pattern": f"^{COMMIT_ID}$"},
         "branch": {"type": "string", "maxLength": 255},
         "message": {"type": "string"},
     },
@@ -133,9 +134,7 @@ SCHEMAS: Json = {
             "repository": {
                 "type": "object",
                 "required": ["full_name"],
-                "properties": {
-                    "full_name": {"type": "string", "pattern": "^[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+$"}
-                },
+                "properties": {"full_name": {"type": "string", "pattern": f"^{REPOSITORY}$"}},
             },
         },
     },
