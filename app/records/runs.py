@@ -19,6 +19,8 @@ from psycopg.types.json import Jsonb
 from app.database.storable import storable_text
 from app.queue import jobs
 from app.records import relays
+from app.records.run_status import Publishing, RunStatus
+from verifier.verification import Outcome
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -43,8 +45,8 @@ class Run:
     consumer_version: str | None
     sha: str | None
     branch: str | None
-    status: str
-    outcome: str | None
+    status: RunStatus
+    outcome: Outcome | None
     error: str | None
     error_kind: str | None
     error_output: str | None
@@ -57,7 +59,7 @@ class Run:
     provider_branch: str | None
     interactions: int | None
     verification: dict[str, Any] | None
-    publishing: str
+    publishing: Publishing
     publish_attempts: int
     publish_error: str | None
     result_url: str | None
@@ -65,6 +67,12 @@ class Run:
     started_at: datetime | None
     verified_at: datetime | None
     finished_at: datetime | None
+
+    def __post_init__(self) -> None:
+        # the database knows them as text
+        object.__setattr__(self, "status", RunStatus(self.status))
+        object.__setattr__(self, "outcome", Outcome(self.outcome) if self.outcome else None)
+        object.__setattr__(self, "publishing", Publishing(self.publishing))
 
 
 @dataclass(frozen=True)
@@ -202,7 +210,7 @@ def verified(
         provider_version=verification.get("provider_version"),
         provider_branch=verification.get("provider_branch"),
         interactions=len(verification.get("interactions", ())),
-        publishing="pending" if publish else "none",
+        publishing=Publishing.PENDING if publish else Publishing.NONE,
         error=error.get("message"),
         error_kind=error.get("kind"),
         error_output=error.get("output") or None,
@@ -244,7 +252,7 @@ def not_published(connection: Connection[Any], run: Run, error: str, *, wait: fl
         {
             "id": run.id,
             "attempt": run.attempt,
-            "publishing": "refused" if wait is None else "pending",
+            "publishing": Publishing.REFUSED if wait is None else Publishing.PENDING,
             "error": storable_text(error),
         },
     )

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from app.provider.version import is_same
+from app.records.run_status import Publishing, RunStatus
 from verifier.commit_id import is_full_commit_id
+from verifier.verification import Outcome
 
 if TYPE_CHECKING:
     from app.records.runs import Run
@@ -74,16 +76,16 @@ def _state_and_description(run: Run) -> tuple[str, str] | None:
     if run.attempt == 0 or run.error_kind == "superseded":
         return None
     match run.status, run.publishing:
-        case "waiting" | "running", _:
+        case RunStatus.WAITING | RunStatus.RUNNING, _:
             found = PENDING, f"The pact with {run.consumer} is being verified"
-        case "cancelled", _:
+        case RunStatus.CANCELLED, _:
             found = ERROR, "The verification was cancelled"
-        case _, "pending":
+        case _, Publishing.PENDING:
             found = (
                 PENDING,
                 f"The pact with {run.consumer} is verified; the Pact Broker has not taken the result yet",
             )
-        case _, "refused":
+        case _, Publishing.REFUSED:
             found = ERROR, f"Verified, but the Pact Broker did not take the result: {run.publish_error}"
         case _:
             return _result(run)
@@ -94,18 +96,18 @@ def _result(run: Run) -> tuple[str, str] | None:
     pact = f"{run.consumer} {run.consumer_version}" if run.consumer_version else run.consumer
     interactions = f"{run.interactions} interaction" + ("" if run.interactions == 1 else "s")
     match run.outcome:
-        case "passed":
+        case Outcome.PASSED:
             return SUCCESS, f"{interactions} of {pact} passed"
-        case "failed":
+        case Outcome.FAILED:
             return FAILURE, f"{_failed(run)} of {interactions} of {pact} failed"
-        case "error":
+        case Outcome.ERROR:
             return ERROR, f"Could not verify: {run.error}"
     return None
 
 
 def _failed(run: Run) -> str:
     results = (run.verification or {}).get("interactions") or ()
-    return str(sum(result.get("outcome") == "failed" for result in results) or "Some")
+    return str(sum(result.get("outcome") == Outcome.FAILED for result in results) or "Some")
 
 
 def _line(text: str) -> str:

@@ -28,6 +28,7 @@ from app.database.threads import DatabaseThreads
 from app.queue import jobs
 from app.records import deliveries, runs
 from app.records.run_log import RunLog
+from app.records.run_status import Publishing
 from app.records.runs import Failure
 from app.statuses.updates import Statuses
 from app.worker import chores as housekeeping
@@ -36,7 +37,7 @@ from app.worker.child_pool import ChildFailed, Children
 from app.worker.protocol import LOG, TOTAL, VERIFICATION, Order
 from verifier.errors import PublishFailed
 from verifier.publishing import publish
-from verifier.verification import Verification
+from verifier.verification import Outcome, Verification
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -256,7 +257,7 @@ class Worker:
             message = f"given up after {run.attempt - 1} attempts, each of which ended with its worker"
             await self._fail(run, run_log, Failure("given-up", message))
             return
-        if run.publishing != "pending":
+        if run.publishing is not Publishing.PENDING:
             to_publish = await self._verify(run, provider, run_log)
             if to_publish is None:
                 return
@@ -307,7 +308,7 @@ class Worker:
         try:
             async with asyncio.timeout(provider.timeout + GRACE_SECONDS):
                 event = await child.carry_out(order, partial(_note, run_log))
-            usable = event["event"] == VERIFICATION and event["verification"]["outcome"] != "error"
+            usable = event["event"] == VERIFICATION and event["verification"]["outcome"] != Outcome.ERROR
         except ChildFailed as error:
             output = order.redaction().text(error.failure.output)
             event = {"event": "failed", **vars(error.failure), "output": output}
@@ -338,7 +339,7 @@ class Worker:
             failure = Failure(error["kind"], error["message"], retryable=True, output=error["output"])
             await self._failed(run, run_log, failure)
             return None
-        publishable = verification["outcome"] != "error" and bool(verification["provider_version"])
+        publishable = verification["outcome"] != Outcome.ERROR and bool(verification["provider_version"])
         run_log.add(f"Outcome: {verification['outcome']}" + (f": {error['message']}" if error else ""))
         kept = await self._change(run.id, runs.verified, run, verification, publish=publishable)
         log.info("verified", outcome=verification["outcome"], seconds=round(verification["duration"], 3))

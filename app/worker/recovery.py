@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from app.queue import jobs
+from app.records.run_status import RunStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,7 +76,7 @@ def _adopt(connection: Connection[Any], lock_of: Callable[[str], str | None]) ->
         """
     ).fetchall()
     for run_id, provider, status, cancel_requested, attempt in orphans:
-        if status != "finished" and cancel_requested:
+        if status != RunStatus.FINISHED and cancel_requested:
             connection.execute(
                 "UPDATE runs SET status = 'cancelled', finished_at = now(), publishing = 'none' WHERE id = %(id)s",
                 {"id": run_id},
@@ -83,7 +84,7 @@ def _adopt(connection: Connection[Any], lock_of: Callable[[str], str | None]) ->
             continue
         job_id = (
             jobs.defer_publish(connection, run_id, attempt)
-            if status == "finished"
+            if status == RunStatus.FINISHED
             else jobs.defer_run(connection, run_id, lock_of(provider))
         )
         connection.execute(

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from app.commands.doctor.check import Check, Status, listed
 from app.receiver_client import NoReceiver, ReceiverAway, ReceiverClient, ReceiverRefused
+from app.records.run_status import Publishing, RunStatus
 from broker.client.missing_results import content_of
+from verifier.verification import Outcome
 
 if TYPE_CHECKING:
     from app.commands.doctor.pact_state import PactState, Target
@@ -152,22 +154,22 @@ def was_passed_on(state: PactState, look: ReceiverLook) -> bool:
 def _of_run(run: dict[str, Any], look: ReceiverLook) -> Check:
     link, name = "receiver-runs", f"run {run.get('id')}"
     status, outcome, publishing = run.get("status"), run.get("outcome"), run.get("publishing")
-    if status in {"waiting", "running"}:
+    if status in {RunStatus.WAITING, RunStatus.RUNNING}:
         why = f" after {run.get('error')}" if run.get("error") else ""
         said = f"{name} is {status}{why}, since {run.get('started_at') or run.get('created_at')}"
         return Check(link, Status.WARNING, said, "wait for it", under_way=True)
-    if publishing == "pending":
+    if publishing == Publishing.PENDING:
         said = f"{name} {outcome}, and the broker has yet to take the result: {run.get('publish_error')}"
         return Check(link, Status.WARNING, said, "it is tried again by itself", under_way=True)
     again = f"have it carried out again: POST {look.client.base_url}/api/deliveries/ID/redeliver"
-    if status == "cancelled":
+    if status == RunStatus.CANCELLED:
         problem = (f"{name} was cancelled", again)
-    elif outcome == "error":
+    elif outcome == Outcome.ERROR:
         problem = (
             f"{name} could not verify ({run.get('error_kind')}): {run.get('error')}",
             f"mend that, then {again}",
         )
-    elif publishing == "refused":
+    elif publishing == Publishing.REFUSED:
         problem = (
             f"{name} {outcome}, and the broker didn't take the result: {run.get('publish_error')}",
             f"may the receiver's credentials publish? Is the version right? Then {again}",
@@ -181,7 +183,7 @@ def _of_run(run: dict[str, Any], look: ReceiverLook) -> Check:
 
 
 def _passed_on(run: dict[str, Any]) -> bool:
-    return run.get("status") == "finished" and run.get("outcome") is None
+    return run.get("status") == RunStatus.FINISHED and run.get("outcome") is None
 
 
 def _is_about(run: dict[str, Any], state: PactState) -> bool:

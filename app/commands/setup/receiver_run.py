@@ -10,8 +10,10 @@ import requests
 from app.commands.setup.polling import looks
 from app.commands.setup.receiver_steps import USER_AGENT, token_or_nothing
 from app.commands.setup.step import Kind, State
+from app.records.run_status import Publishing, RunStatus
 from broker.http.reason import innermost
 from broker.http.strict_json import NotJson, parse_json
+from verifier.verification import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,9 +24,10 @@ RUN = Kind("run", "The receiver's run that the test started")
 TIMEOUT_SECONDS = 15
 LARGEST = 16 * 1024 * 1024
 
-_NOT_PASSED = {
-    "failed": "The whole way works, and the contract is broken: the run's page and the result in the broker say how.",
-    "error": "The way to the receiver works, but it could not verify: mend what the error names.",
+_NOT_PASSED: dict[str, str] = {
+    Outcome.FAILED: "The whole way works, and the contract is broken: "
+    "the run's page and the result in the broker say how.",
+    Outcome.ERROR: "The way to the receiver works, but it could not verify: mend what the error names.",
 }
 
 
@@ -73,7 +76,11 @@ class ReceiverRun:
             if status != 200:
                 return _refused(status)
             run = found or None
-            if run and run.get("status") in {"finished", "cancelled"} and run.get("publishing") != "pending":
+            if (
+                run
+                and run.get("status") in {RunStatus.FINISHED, RunStatus.CANCELLED}
+                and run.get("publishing") != Publishing.PENDING
+            ):
                 return _ended(run)
             now = problem or _described(run)
             if now != said:
@@ -150,7 +157,11 @@ def _ended(run: dict[str, Any]) -> Step:
     for name in ("error", "publish_error", "result_url"):
         if run.get(name):
             what += f" {run[name]}"
-    well = status == "finished" and outcome in {"passed", None} and run.get("publishing") != "refused"
+    well = (
+        status == RunStatus.FINISHED
+        and outcome in {Outcome.PASSED, None}
+        and run.get("publishing") != Publishing.REFUSED
+    )
     if well:
         return RUN.ended(State.OK, found=what, facts=facts)
     to_do = _NOT_PASSED.get(

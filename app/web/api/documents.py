@@ -11,9 +11,11 @@ from psycopg import sql
 from psycopg.rows import class_row
 
 from app.records.deliveries import Delivery
+from app.records.run_status import Publishing, RunStatus
 from app.records.runs import Run
 from app.statuses import updates as statuses
 from app.web.api.paging import Filter, Place
+from verifier.verification import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -26,9 +28,9 @@ if TYPE_CHECKING:
 
 Item = TypeVar("Item", Run, Delivery)
 
-STATUSES = ("waiting", "running", "finished", "cancelled")
-OUTCOMES = ("passed", "failed", "error")
-PUBLISHING = ("none", "pending", "published", "refused")
+STATUSES = tuple(RunStatus)
+OUTCOMES = tuple(Outcome)
+PUBLISHING = tuple(Publishing)
 RUN_FILTERS = (
     Filter("status", STATUSES),
     Filter("outcome", OUTCOMES),

@@ -9,6 +9,7 @@ from flask import Blueprint, Response, g, request
 from app.intake.redelivery import NotDeliverable, redeliver
 from app.intake.refusal import Refusal
 from app.records import deliveries, runs
+from app.records.run_status import RunStatus
 from app.web.api import documents as history
 from app.web.api.paging import PageRequest
 from app.web.context import check_api_token, database, receiver
@@ -73,9 +74,11 @@ def cancel_run(run_id: UUID) -> Response:
         run = runs.cancel(connection, run_id)
         if run is None:
             raise Problem.not_found("run")
-        if run.status == "finished":
+        if run.status is RunStatus.FINISHED:
             raise Problem(409, "the run is finished: there is nothing to cancel")
-        return answer(history.whole_run_document(connection, run), 202 if run.status == "running" else 200)
+        return answer(
+            history.whole_run_document(connection, run), 202 if run.status is RunStatus.RUNNING else 200
+        )
 
 
 @blueprint.get("/deliveries")

@@ -9,10 +9,11 @@ from jinja2 import PackageLoader
 
 from app.intake.credentials import BadCredentials, NoCredentials
 from app.records import runs
+from app.records.run_status import Publishing, RunStatus
 from app.web.context import database, receiver
 from verifier.report.html import page
 from verifier.report.interface import Findings
-from verifier.verification import PublishedResult, Verification, VerificationError
+from verifier.verification import Outcome, PublishedResult, Verification, VerificationError
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -20,10 +21,10 @@ if TYPE_CHECKING:
     from app.records.runs import Run
 
 WORDS = {
-    "waiting": "Waiting for a worker",
-    "running": "Running",
-    "finished": "Finished",
-    "cancelled": "Cancelled",
+    RunStatus.WAITING: "Waiting for a worker",
+    RunStatus.RUNNING: "Running",
+    RunStatus.FINISHED: "Finished",
+    RunStatus.CANCELLED: "Cancelled",
 }
 
 blueprint = Blueprint("pages", __name__)
@@ -56,7 +57,7 @@ def show_run(run_id: UUID) -> Response:
         text = "There is no run of this id: it may have been deleted (retention.days).\n"
         return Response(text, 404, mimetype="text/plain")
     word = WORDS[run.status]
-    if run.status == "waiting" and run.retry_at is not None:
+    if run.status is RunStatus.WAITING and run.retry_at is not None:
         word = "Waiting for the next attempt"
     html = page(
         _findings(run),
@@ -66,7 +67,7 @@ def show_run(run_id: UUID) -> Response:
         run=run,
         log=log,
         word=word,
-        done=run.status in {"finished", "cancelled"} and run.publishing != "pending",
+        done=run.status.ended and run.publishing is not Publishing.PENDING,
     )
     return Response(html, mimetype="text/html", headers={"Cache-Control": "no-store"})
 
@@ -85,13 +86,13 @@ def _findings(run: Run) -> Findings:
             error=error,
         )
     published = (
-        PublishedResult(run.result_url, run.outcome == "passed", run.provider_version or "")
+        PublishedResult(run.result_url, run.outcome is Outcome.PASSED, run.provider_version or "")
         if run.result_url
         else None
     )
     return Findings(
         verification,
-        publishing=run.publishing != "none",
+        publishing=run.publishing is not Publishing.NONE,
         published=published,
         publish_error=run.publish_error if published is None else None,
     )
