@@ -12,7 +12,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, NoReturn
 
 from verifier.engine.process import Engine
-from verifier.environment import SECRET_VARIABLES
+from verifier.environment import BROKER_CREDENTIALS
 from verifier.errors import UsageError
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def run(arguments: list[str]) -> int:
         # Python would end with exit code 1, and here that says that the contract is broken.
         from verifier.redaction import Redaction  # noqa: PLC0415
 
-        secrets = [os.environ.get(name) for name in SECRET_VARIABLES]
+        secrets = [os.environ.get(name) for name in BROKER_CREDENTIALS]
         print(Redaction(secrets).text(traceback.format_exc()), file=sys.stderr)
         _say("this is a mistake in verify itself; nothing is known about the contract")
         return COULD_NOT_VERIFY

@@ -1,16 +1,28 @@
-"""The environment that other programs are started with: everything but the broker's credentials."""
+"""The environment that child processes are started with: this process's, without the secrets that it holds."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
-SECRET_VARIABLES = ("PACT_BROKER_TOKEN", "PACT_BROKER_USERNAME", "PACT_BROKER_PASSWORD")
-"""Neither the engine nor the provider nor git talks to the broker."""
+BROKER_CREDENTIALS = ("PACT_BROKER_TOKEN", "PACT_BROKER_USERNAME", "PACT_BROKER_PASSWORD")
+"""Hidden from every child process: neither the engine nor a provider nor git sends a request to the broker."""
 
 
-def without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
-    """Copy an environment without the broker's credentials."""
-    return {name: value for name, value in environment.items() if name not in SECRET_VARIABLES}
+def without_secrets(
+    environment: Mapping[str, str], *, names: Collection[str] = (), prefixes: tuple[str, ...] = ()
+) -> dict[str, str]:
+    """Return a copy of an environment without the broker's credentials.
+
+    Args:
+        environment: The variables to copy.
+        names: Other variables to leave out.
+        prefixes: How the names of further variables to leave out begin.
+    """
+    return {
+        name: value
+        for name, value in environment.items()
+        if name not in BROKER_CREDENTIALS and name not in names and not name.startswith(prefixes)
+    }

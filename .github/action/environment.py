@@ -59,7 +59,7 @@ def install(folder: Path) -> None:
 
 def _works(python: Path) -> bool:
     """Tell whether an environment, perhaps from the cache, can be used."""
-    command = [str(python), "-I", "-c", "import verifier.command, verifier.engine_child, pact"]
+    command = [str(python), "-I", "-c", "import verifier.command, verifier.engine.child, pact"]
     return python.exists() and subprocess.run(command, check=False, stderr=subprocess.DEVNULL).returncode == 0
 
 
