@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, LiteralString
 from uuid import UUID, uuid4
 
@@ -58,7 +58,7 @@ class Run:
     provider_version: str | None
     provider_branch: str | None
     interactions: int | None
-    verification: dict[str, Any] | None
+    failed_interactions: int | None
     publishing: Publishing
     publish_attempts: int
     publish_error: str | None
@@ -73,6 +73,10 @@ class Run:
         object.__setattr__(self, "status", RunStatus(self.status))
         object.__setattr__(self, "outcome", Outcome(self.outcome) if self.outcome else None)
         object.__setattr__(self, "publishing", Publishing(self.publishing))
+
+
+_COLUMNS = ", ".join(field.name for field in fields(Run))
+"""All columns but `verification`, which may have megabytes: `verification_of` reads it where it is needed."""
 
 
 @dataclass(frozen=True)
@@ -149,7 +153,13 @@ def request(
 
 def get(connection: Connection[Any], run_id: UUID) -> Run | None:
     """Read a run."""
-    return _one(connection, "SELECT * FROM runs WHERE id = %(id)s", id=run_id)
+    return _one(connection, "SELECT {columns} FROM runs WHERE id = %(id)s", id=run_id)
+
+
+def verification_of(connection: Connection[Any], run_id: UUID) -> dict[str, Any] | None:
+    """Return the verification of a run in its saved form, or None if there is none (yet)."""
+    row = connection.execute("SELECT verification FROM runs WHERE id = %(id)s", {"id": run_id}).fetchone()
+    return row[0] if row else None
 
 
 def begin(connection: Connection[Any], run_id: UUID, job_id: int, worker: str) -> Run | None:
@@ -167,7 +177,7 @@ def begin(connection: Connection[Any], run_id: UUID, job_id: int, worker: str) -
             started_at = coalesce(started_at, now()), error = NULL, error_kind = NULL, error_output = NULL,
             outcome = CASE WHEN publishing = 'pending' THEN outcome END
         WHERE id = %(id)s AND job_id = %(job)s AND status IN ('waiting', 'running') AND NOT cancel_requested
-        RETURNING *
+        RETURNING {columns}
         """,
         id=run_id,
         job=job_id,
@@ -190,16 +200,17 @@ def verified(
         The run as it now is; None if this attempt is not the latest one.
     """
     error = verification.get("error") or {}
+    interactions = verification.get("interactions", ())
     return _one(
         connection,
         """
         UPDATE runs SET verification = %(verification)s, outcome = %(outcome)s, verified_at = now(),
             consumer = coalesce(nullif(%(consumer)s, ''), consumer), consumer_version = %(consumer_version)s,
             provider_version = %(provider_version)s, provider_branch = %(provider_branch)s,
-            interactions = %(interactions)s, publishing = %(publishing)s,
+            interactions = %(interactions)s, failed_interactions = %(failed)s, publishing = %(publishing)s,
             error = %(error)s, error_kind = %(error_kind)s, error_output = %(error_output)s
         WHERE id = %(id)s AND attempt = %(attempt)s AND status = 'running'
-        RETURNING *
+        RETURNING {columns}
         """,
         id=run.id,
         attempt=run.attempt,
@@ -209,7 +220,8 @@ def verified(
         consumer_version=verification.get("consumer_version"),
         provider_version=verification.get("provider_version"),
         provider_branch=verification.get("provider_branch"),
-        interactions=len(verification.get("interactions", ())),
+        interactions=len(interactions),
+        failed=sum(interaction.get("outcome") == "failed" for interaction in interactions),
         publishing=Publishing.PENDING if publish else Publishing.NONE,
         error=error.get("message"),
         error_kind=error.get("kind"),
@@ -354,7 +366,7 @@ def cancel(connection: Connection[Any], run_id: UUID) -> Run | None:
             status = CASE WHEN status = 'waiting' THEN 'cancelled' ELSE status END,
             finished_at = CASE WHEN status = 'waiting' THEN now() ELSE finished_at END
         WHERE id = %(id)s AND status IN ('waiting', 'running')
-        RETURNING *
+        RETURNING {columns}
         """,
         id=run_id,
     )
@@ -386,7 +398,7 @@ def to_publish(connection: Connection[Any], run_id: UUID, attempt: int) -> Run |
     """Read a run whose result is to be published; None if it isn't (any more), or not by this attempt."""
     return _one(
         connection,
-        "SELECT * FROM runs WHERE id = %(id)s AND attempt = %(attempt)s AND publishing = 'pending'",
+        "SELECT {columns} FROM runs WHERE id = %(id)s AND attempt = %(attempt)s AND publishing = 'pending'",
         id=run_id,
         attempt=attempt,
     )
@@ -413,4 +425,4 @@ def _set_job(connection: Connection[Any], run_id: UUID, job_id: int) -> None:
 
 def _one(connection: Connection[Any], query: LiteralString, **values: Any) -> Run | None:
     with connection.cursor(row_factory=class_row(Run)) as cursor:
-        return cursor.execute(query, values).fetchone()
+        return cursor.execute(query.replace("{columns}", _COLUMNS), values).fetchone()

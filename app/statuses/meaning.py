@@ -99,15 +99,10 @@ def _result(run: Run) -> tuple[str, str] | None:
         case Outcome.PASSED:
             return SUCCESS, f"{interactions} of {pact} passed"
         case Outcome.FAILED:
-            return FAILURE, f"{_failed(run)} of {interactions} of {pact} failed"
+            return FAILURE, f"{run.failed_interactions or 'Some'} of {interactions} of {pact} failed"
         case Outcome.ERROR:
             return ERROR, f"Could not verify: {run.error}"
     return None
-
-
-def _failed(run: Run) -> str:
-    results = (run.verification or {}).get("interactions") or ()
-    return str(sum(result.get("outcome") == Outcome.FAILED for result in results) or "Some")
 
 
 def _line(text: str) -> str:

@@ -352,11 +352,12 @@ class Worker:
         return kept
 
     async def _publish(self, run: Run, run_log: RunLog, *, resumed: bool) -> None:
-        assert run.verification is not None  # noqa: S101 - what is to be published was verified
+        verification = await self._database.call(runs.verification_of, run.id)
+        assert verification is not None  # noqa: S101 - what is to be published was verified
         try:
             result = await asyncio.to_thread(
                 publish,
-                Verification.from_dict(run.verification),
+                Verification.from_dict(verification),
                 self._access,
                 resumed=resumed,
                 retry_time=PUBLISH_SECONDS,

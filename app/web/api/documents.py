@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from psycopg import sql
 from psycopg.rows import class_row
 
+from app.records import runs
 from app.records.deliveries import Delivery
 from app.records.run_status import Publishing, RunStatus
 from app.records.runs import Run
@@ -42,7 +43,7 @@ RUN_FILTERS = (
 SOURCES = ("api", "github", "redelivery", "reconcile")
 DELIVERY_FILTERS = (Filter("source", SOURCES), Filter("refusal"), Filter("repository"))
 
-_LARGE = frozenset({"verification", "error_output"})
+_LARGE = frozenset({"error_output"})
 """Columns that are not read for a list."""
 
 
@@ -125,7 +126,7 @@ def whole_run_document(connection: Connection[Any], run: Run) -> dict[str, Any]:
         **run_document(run, deliveries_of(connection, [run.id]).get(run.id, [])),
         "worker": run.worker,
         "error_output": run.error_output,
-        "interactions": (run.verification or {}).get("interactions", []),
+        "interactions": (runs.verification_of(connection, run.id) or {}).get("interactions", []),
         "relay": _relay_document(connection, run),
         "commit_statuses": [_status_document(status) for status in statuses.of_run(connection, run.id)],
     }

@@ -62,9 +62,10 @@ def get_verification(run_id: UUID) -> Response:
     """Give the verification of a run in its saved form, which is that of `verify --json`."""
     with database() as connection:
         run = _run(connection, run_id)
-    if run.verification is None:
+        verification = runs.verification_of(connection, run_id)
+    if verification is None:
         raise Problem(404, f"the run has no verification: it is {run.status}")
-    return answer(run.verification)
+    return answer(verification)
 
 
 @blueprint.post("/runs/<uuid:run_id>/cancel")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, Response, request
 from jinja2 import PackageLoader
@@ -53,6 +53,7 @@ def show_run(run_id: UUID) -> Response:
     with database() as connection:
         run = runs.get(connection, run_id)
         log = runs.log_of(connection, run_id)
+        verification = runs.verification_of(connection, run_id)
     if run is None:
         text = "There is no run of this id: it may have been deleted (retention.days).\n"
         return Response(text, 404, mimetype="text/plain")
@@ -60,7 +61,7 @@ def show_run(run_id: UUID) -> Response:
     if run.status is RunStatus.WAITING and run.retry_at is not None:
         word = "Waiting for the next attempt"
     html = page(
-        _findings(run),
+        _findings(run, verification),
         _templates,
         template="run.html.jinja",
         filters={"moment": lambda moment: f"{moment:%Y-%m-%d %H:%M:%S.%f}"[:-3] + " UTC"},
@@ -72,9 +73,9 @@ def show_run(run_id: UUID) -> Response:
     return Response(html, mimetype="text/html", headers={"Cache-Control": "no-store"})
 
 
-def _findings(run: Run) -> Findings:
-    if run.verification is not None:
-        verification = Verification.from_dict(run.verification)
+def _findings(run: Run, saved: dict[str, Any] | None) -> Findings:
+    if saved is not None:
+        verification = Verification.from_dict(saved)
     else:
         error = VerificationError(run.error_kind or "", run.error) if run.error else None
         verification = Verification(

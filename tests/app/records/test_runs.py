@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import psycopg
 import pytest
@@ -194,3 +195,18 @@ def pass_time(database: Connection[Any], *, seconds: float) -> None:
     database.execute(
         "UPDATE procrastinate_jobs SET scheduled_at = scheduled_at - %s * interval '1 second'", [seconds]
     )
+
+
+def test_a_verification_is_read_where_it_is_asked_for_alone(database: Connection[Any]) -> None:
+    run = begin(database, request(database, dispatch()))
+    results = [{"outcome": outcome} for outcome in ("passed", "failed", "failed")]
+    verification = {**PASSED, "outcome": "failed", "interactions": results}
+
+    found = runs.verified(database, run, verification, publish=True)
+
+    assert found is not None
+    assert (found.interactions, found.failed_interactions) == (3, 2)
+    assert found == stored(database, run.id)
+    assert not hasattr(found, "verification")
+    assert runs.verification_of(database, run.id) == verification
+    assert runs.verification_of(database, uuid4()) is None
