@@ -27,6 +27,7 @@ from app.config.values import (
 )
 from broker.http.access import BrokerAccess
 from broker.http.origin import Origin
+from broker.http.waits import RetryPlan
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -136,6 +137,16 @@ class WorkerSettings(Section):
     publish_retry_seconds: Waits = Field(default=(5, 15, 30, 60, 120, 300, 600), min_length=1, max_length=20)
     publish_hours: Number = Field(default=12.0, gt=0, le=24 * 30)
 
+    @property
+    def retry_plan(self) -> RetryPlan:
+        """The waits between attempts of a run."""
+        return RetryPlan(self.retry_seconds)
+
+    @property
+    def publish_retry_plan(self) -> RetryPlan:
+        """The waits between attempts to publish."""
+        return RetryPlan(self.publish_retry_seconds, self.publish_hours * 3600)
+
 
 class GitHubSettings(Section):
     """GitHub's API: commit statuses, and dispatches that are passed on.
@@ -164,9 +175,10 @@ class GitHubSettings(Section):
         Origin.of(url)
         return url.rstrip("/")
 
-    def wait(self, attempt: int) -> float:
-        """Give the seconds after an attempt, of which the first one is 1."""
-        return self.retry_seconds[min(attempt, len(self.retry_seconds)) - 1]
+    @property
+    def retry_plan(self) -> RetryPlan:
+        """The waits while GitHub is away."""
+        return RetryPlan(self.retry_seconds, self.retry_hours * 3600)
 
 
 class RetentionSettings(Section):

@@ -21,6 +21,7 @@ from app.records.deliveries import Arrival
 from broker.client import BrokerClient
 from broker.client.missing_results import MissingResult, ProviderVersion, Questions, content_of
 from broker.http.errors import BrokerError
+from broker.http.waits import RetryPlan
 from verifier.commit_id import is_commit_id
 
 if TYPE_CHECKING:
@@ -39,8 +40,7 @@ EVENT_TYPE = "contract_requiring_verification_published"
 """What a broker's webhook would have said."""
 RETRY_SECONDS = 10.0
 """How long one question to the broker is tried."""
-FIRST_WAIT_SECONDS = 3600.0
-LONGEST_WAIT_SECONDS = 24 * 3600.0
+TRIED_AGAIN = RetryPlan.doubling(3600.0, 24 * 3600.0)
 REMEMBERED_DAYS = 30
 MOST_RUNS = 1000
 
@@ -207,7 +207,8 @@ def _deal_with(
         if under_way is not None:
             return _finding(provider, missing, UNDER_WAY, run=under_way.id)
         if past:
-            wait = _wait(len(past)) - min(run.age or 0.0 for run in past)
+            wait = TRIED_AGAIN.wait_after(len(past)) or 0.0
+            wait -= min(run.age or 0.0 for run in past)
             if wait > 0:
                 return _finding(provider, missing, TRIED, run=past[0].id, wait=wait)
         if dry_run:
@@ -287,10 +288,6 @@ def _is_about(run: _Past, provider: ProviderSettings, missing: MissingResult) ->
         return is_same(run.sha, wanted)
     # it asked for no version: it is about the one that it met, or will meet
     return is_same(run.provider_version, wanted) if run.provider_version else provider.checkout is None
-
-
-def _wait(tried: int) -> float:
-    return float(min(LONGEST_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2 ** min(tried - 1, 10)))
 
 
 def _finding(

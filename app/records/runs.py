@@ -162,6 +162,16 @@ def verification_of(connection: Connection[Any], run_id: UUID) -> dict[str, Any]
     return row[0] if row else None
 
 
+def seconds_since_start(connection: Connection[Any], run: Run) -> float:
+    """Return the seconds since the first attempt of a run began, by the database's clock."""
+    row = connection.execute(
+        "SELECT extract(epoch FROM now() - coalesce(started_at, created_at))::double precision "
+        "FROM runs WHERE id = %(id)s",
+        {"id": run.id},
+    ).fetchone()
+    return row[0] if row else 0.0
+
+
 def begin(connection: Connection[Any], run_id: UUID, job_id: int, worker: str) -> Run | None:
     """Start an attempt.
 

@@ -7,7 +7,6 @@ more: a late `pending` never stands in the place of a result. A run never fails 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -19,6 +18,7 @@ from app.records import runs
 from app.statuses.meaning import PENDING, status_of
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from uuid import UUID
 
     from psycopg import Connection
@@ -179,7 +179,7 @@ class Statuses:
                 target_url=status.target_url,
             )
         except GitHubFailed as error:
-            wait = self._wait(status, error)
+            wait = self._wait(status, error, began)
             with pool.connection() as connection:
                 if wait is None:
                     _finish(connection, status, "given-up" if error.retryable else "refused", str(error))
@@ -193,11 +193,14 @@ class Statuses:
                 _set_newest_again(connection, status, began)
             log.info("commit status set", sha=status.sha, context=status.context, **fields)
 
-    def _wait(self, status: StoredStatus, error: GitHubFailed) -> float | None:
-        github = self._settings.github
-        wait = max(github.wait(status.attempts + 1), error.retry_after or 0.0)
-        too_late = datetime.now(UTC) - status.created_at > timedelta(hours=github.retry_hours)
-        return None if too_late or not isinstance(error, GitHubAway) else wait
+    def _wait(self, status: StoredStatus, error: GitHubFailed, began: datetime) -> float | None:
+        if not isinstance(error, GitHubAway):
+            return None
+        return self._settings.github.retry_plan.wait_after(
+            status.attempts + 1,
+            elapsed=(began - status.created_at).total_seconds(),
+            at_least=error.retry_after or 0.0,
+        )
 
 
 def of_run(connection: Connection[Any], run_id: UUID) -> list[StoredStatus]:

@@ -390,14 +390,10 @@ class Worker:
 
     def _publish_wait(self, run: Run) -> float | None:
         """Give the seconds until publishing is tried again; None when it has been tried long enough."""
-        waits = self._settings.worker.publish_retry_seconds
-        hours = self._settings.worker.publish_hours
-        tried = sum(waits[min(number, len(waits) - 1)] for number in range(run.publish_attempts))
-        return None if tried > hours * 3600 else waits[min(run.publish_attempts, len(waits) - 1)]
+        return self._settings.worker.publish_retry_plan.wait_after(run.publish_attempts + 1)
 
     def _wait_for_next(self, run: Run) -> float | None:
-        waits = self._settings.worker.retry_seconds
-        return waits[run.attempt - 1] if run.attempt <= len(waits) else None
+        return self._settings.worker.retry_plan.wait_after(run.attempt)
 
     async def _failed(self, run: Run, run_log: RunLog, failure: Failure) -> None:
         """Have a run that came to nothing tried again, if that may help."""

@@ -6,7 +6,6 @@ get a dispatch twice (a worker that dies between GitHub's answer and the note of
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -85,15 +84,16 @@ def _failed(
     *,
     lock: str | None,
 ) -> None:
-    github = settings.github
-    begun = run.started_at or run.created_at
-    too_late = datetime.now(UTC) - begun > timedelta(hours=github.retry_hours)
     wait = None
-    if error.retryable and not too_late:
-        wait = max(github.wait(run.attempt), error.retry_after or 0.0)
     message = str(error)
-    if error.retryable and too_late:
-        message += f". Given up after {github.retry_hours:g} h (github.retry_hours)"
+    if error.retryable:
+        with pool.connection() as connection:
+            elapsed = runs.seconds_since_start(connection, run)
+        wait = settings.github.retry_plan.wait_after(
+            run.attempt, elapsed=elapsed, at_least=error.retry_after or 0.0
+        )
+        if wait is None:
+            message += f". Given up after {settings.github.retry_hours:g} h (github.retry_hours)"
     failure = Failure("github-away" if error.retryable else "github-refused", message, error.retryable)
     run_log.add(f"Not passed on: {message}")
     if wait is not None:

@@ -1,29 +1,75 @@
-"""Waiting for a broker that is away."""
+"""The waits between the tries of what fails and may heal by itself."""
 
 from __future__ import annotations
 
+import math
+import random
 import time
-from typing import TYPE_CHECKING
-
-from urllib3 import Retry
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from broker.http.errors import BrokerUnreachable
 
+JITTER_SECONDS = 0.25
+
+
+@dataclass(frozen=True)
+class RetryPlan:
+    """How long to wait after each failure, and when to give up.
+
+    Attributes:
+        waits: the seconds after the first failure, after the second, and so on.
+        seconds: for how long the last wait is repeated; None to give up when there are no more waits.
+    """
+
+    waits: tuple[float, ...]
+    seconds: float | None = None
+
+    @classmethod
+    def doubling(cls, first: float, longest: float, *, seconds: float = math.inf) -> Self:
+        """Return a plan whose waits double from `first` to `longest`."""
+        waits = [first]
+        while waits[-1] < longest:
+            waits.append(min(longest, waits[-1] * 2))
+        return cls(tuple(waits), seconds)
+
+    def wait_after(
+        self, failures: int, *, elapsed: float | None = None, at_least: float = 0.0
+    ) -> float | None:
+        """Return the seconds to wait before the next try, or None to give up.
+
+        Args:
+            failures: how many tries have failed, 1 or more.
+            elapsed: the seconds since the first try began; the sum of the waits so far unless given.
+            at_least: the seconds that the other side asks for (`Retry-After`).
+        """
+        if self.seconds is None:
+            if failures > len(self.waits):
+                return None
+        elif (self._sum_before(failures) if elapsed is None else elapsed) > self.seconds:
+            return None
+        return max(self.waits[min(failures, len(self.waits)) - 1], at_least)
+
+    def _sum_before(self, failures: int) -> float:
+        listed = self.waits[: failures - 1]
+        return sum(listed) + self.waits[-1] * (failures - 1 - len(listed))
+
+
+BROKER_RETRIES = RetryPlan((0.25, 1, 2, 4, 8, 16, 20), math.inf)
+"""Between the tries of one request to a broker that is away."""
+
 
 class Waits:
-    """The waits between the tries of one request: exponential back-off with jitter, `Retry-After` honoured.
-
-    The arithmetic is urllib3's `Retry`; what is added is a limit in time instead of in tries.
-    """
+    """The waits between the tries of one request: `BROKER_RETRIES` with jitter, for a limited time."""
 
     def __init__(self, retry_time: float, deadline: float | None, on_retry: Callable[[str], None]) -> None:
         end = time.monotonic() + retry_time
         self._end = end if deadline is None else min(end, deadline)
         self._on_retry = on_retry
-        self._retry = Retry(total=None, backoff_factor=0.5, backoff_max=20, backoff_jitter=0.25)
+        self._failures = 0
 
     def wait_after(self, error: BrokerUnreachable) -> None:
         """Wait until it is time for the next try.
@@ -31,9 +77,10 @@ class Waits:
         Raises:
             BrokerUnreachable: the one given, when no time is left for another try.
         """
-        self._retry = self._retry.increment(method="GET", url="")
-        # urllib3 tries the first time again at once; a broker that just failed is given a moment
-        delay = max(error.retry_after or 0.0, self._retry.get_backoff_time(), 0.25)
+        self._failures += 1
+        delay = BROKER_RETRIES.wait_after(self._failures, at_least=error.retry_after or 0.0)
+        assert delay is not None  # noqa: S101 - that plan never ends
+        delay += random.uniform(0, JITTER_SECONDS)  # noqa: S311 - no secret
         if time.monotonic() + delay >= self._end:
             raise error
         self._on_retry(f"{error}; trying again in {delay:.1f} s")

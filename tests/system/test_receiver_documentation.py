@@ -13,7 +13,7 @@ from app.cli import parser
 from app.commands.check_config.summary import SECRETS
 from app.config import settings as config
 from app.config.file import load
-from app.intake.missed import FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS
+from app.intake.missed import TRIED_AGAIN
 from broker.client.missing_results import MOST_PACTS, MOST_VERSIONS
 from tests.support.paths import DOCS, ROOT
 from tests.support.processes import BIN, EmbeddedBroker
@@ -109,7 +109,7 @@ def test_the_least_configuration_can_be_used(tmp_path: Path) -> None:
 
 
 def test_the_numbers_of_missed_dispatches() -> None:
-    assert (FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS) == (3600, 24 * 3600)
+    assert (TRIED_AGAIN.waits[0], TRIED_AGAIN.waits[-1]) == (3600, 24 * 3600)
     assert f"At most {MOST_PACTS} pacts and {MOST_VERSIONS} versions" in OPERATING
 
 

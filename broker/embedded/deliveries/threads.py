@@ -22,6 +22,7 @@ from broker.embedded.storage.encryption import KeyUnusableError
 from broker.embedded.storage.webhook_tables import TriggeredWebhook, WebhookExecution
 from broker.embedded.webhooks.records import secrets_for, template_of
 from broker.embedded.webhooks.triggered_records import FAILURE, PENDING, RETRYING, SUCCESS
+from broker.http.waits import RetryPlan
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -161,12 +162,12 @@ class Deliveries:
         """Store what came of an attempt, and when the next one is due."""
         triggered.attempts_made += 1
         success = isinstance(made, Attempt) and made.success
+        wait = RetryPlan(self._settings.retry_seconds).wait_after(triggered.attempts_made)
         if success:
             triggered.status, last = SUCCESS, "Successfully executed webhook"
-        elif triggered.attempts_made <= len(self._settings.retry_seconds) and triggered.webhook is not None:
-            seconds = self._settings.retry_seconds[triggered.attempts_made - 1]
-            triggered.status, last = RETRYING, f"Retrying webhook in {seconds:g} seconds"
-            triggered.due_at = time.time() + seconds
+        elif wait is not None and triggered.webhook is not None:
+            triggered.status, last = RETRYING, f"Retrying webhook in {wait:g} seconds"
+            triggered.due_at = time.time() + wait
         else:
             triggered.status = FAILURE
             last = f"Webhook execution failed after {triggered.attempts_made} attempts"

@@ -1,0 +1,1 @@
+"""Tests of what every client of the project shares."""
