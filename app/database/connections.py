@@ -12,6 +12,7 @@ from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 
 from app.database import schema
 from app.database.embedded import server as embedded_postgres
+from app.database.psycopg_internals import NoAnswer, limited
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,6 +25,12 @@ OLDEST_MAJOR = 13
 """Procrastinate's oldest PostgreSQL."""
 DATABASE_AWAY = (psycopg.Error, PoolTimeout, PoolClosed)
 """What is raised where nothing can be stored."""
+_AWAY_STATES = ("08", "53", "57P")
+"""How the SQLSTATE of an error begins that says that the server can't serve anybody now.
+
+08: a connection failed. 53: too many connections, no memory, no disk space. 57P01 to 57P05: it is stopping, starting,
+or has ended this connection. 57014, a statement that took too long or was cancelled, is not one of them.
+"""
 POOL_SECONDS = 3.0
 """How long a request waits for a connection: a database that is away is a 503 at once."""
 STATEMENT_SECONDS = 5.0
@@ -124,6 +131,17 @@ def open_pool(conninfo: str, *, size: int) -> ConnectionPool[psycopg.Connection[
     )
 
 
+def is_away(error: BaseException) -> bool:
+    """Return whether an error means that the database is away, and not that a statement is wrong or too slow.
+
+    The server can't be reached, does not answer, ended the connection or takes no more of them, or the pool had no
+    connection in time.
+    """
+    if not isinstance(error, psycopg.OperationalError):  # those of the pool are among them
+        return False
+    return error.sqlstate is None or error.sqlstate.startswith(_AWAY_STATES)
+
+
 def connection_options(conninfo: str) -> dict[str, Any]:
     """Give the options that have a connection to a host that is gone fail within seconds; the URL's own go first."""
     options = {
@@ -144,38 +162,18 @@ class ImpatientConnection(psycopg.Connection[Any]):
     answer_seconds = ANSWER_SECONDS
 
     def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
-        """Wait for an answer, `answer_seconds` at most.
+        """Wait for an answer, for `answer_seconds` at most.
 
         Raises:
-            psycopg.OperationalError: there was none.
+            psycopg.OperationalError: There was none.
         """
         if timeout is not None:
             return super().wait(gen, interval, timeout)
-        limited = _until(gen, time.monotonic() + self.answer_seconds)
         try:
-            return super().wait(limited, interval)
-        except _NoAnswer:
+            return super().wait(limited(gen, time.monotonic() + self.answer_seconds), interval)
+        except NoAnswer:
             self.pgconn.finish()
             raise
-
-
-class _NoAnswer(psycopg.OperationalError):
-    """The server did not answer in time."""
-
-
-def _until(gen: PQGen[RV], end: float) -> PQGen[RV]:
-    """Go on with what psycopg waits for until it is done, or the time is up."""
-    try:
-        wanted = next(gen)
-        while True:
-            ready = yield wanted
-            if not ready and time.monotonic() > end:
-                gen.close()
-                raise _NoAnswer("the database gives no answer")
-            wanted = gen.send(ready)
-    except StopIteration as done:
-        result: RV = done.value
-        return result
 
 
 def _limit_statements(connection: psycopg.Connection[Any]) -> None:

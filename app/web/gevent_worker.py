@@ -6,14 +6,14 @@ threads, sixteen of them held up everyone.
 
 from __future__ import annotations
 
-import importlib
 import warnings
 from typing import Any
 
-import psycopg.waiting
 from gevent.monkey import MonkeyPatchWarning
 from gunicorn.workers.base_async import AsyncWorker
 from gunicorn.workers.ggevent import GeventWorker
+
+from app.database.psycopg_internals import wait_cooperatively
 
 BODY_SECONDS = 20.0
 """How long a pause in a request's body may be; its head has `keepalive` seconds in all."""
@@ -28,8 +28,7 @@ class PatientWorker(GeventWorker):
             # ssl is there already, for urllib3, which this process sends nothing with
             warnings.simplefilter("ignore", MonkeyPatchWarning)
             super().patch()
-        # psycopg chose when it was imported to wait in C, which would hold everybody up: have it choose again
-        importlib.reload(psycopg.waiting)
+        wait_cooperatively()
 
     def handle(self, listener: Any, client: Any, addr: Any) -> None:
         """Handle a connection."""
