@@ -1,11 +1,10 @@
-"""GitHub's API, through PyGithub: who we are there, and what its refusals mean.
+"""Requests to GitHub's API, through PyGithub: the credentials, and what its refusals mean.
 
-Nothing is tried again in here: the queue does that, so that a try outlives this process.
+Nothing is retried here: the queue does that, so that a retry outlives this process.
 """
 
 from __future__ import annotations
 
-import threading
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,17 +14,16 @@ import requests
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
-from github import Auth, Github, GithubException, GithubIntegration
+from github import Auth, Github, GithubException
 
 from app.config.settings import ConfigurationError, secret
 from app.github.answers import GitHubAway, GitHubFailed, GitHubRefused, explain
+from app.github.installation_tokens import InstallationTokens
 from broker.http.reason import innermost
 from verifier.redaction import Redaction
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-
-    from github.Auth import AppInstallationAuth
 
     from app.config.settings import Settings
 
@@ -40,14 +38,14 @@ DISPATCH_RIGHT = "Contents: write (a classic token: repo)"
 
 @dataclass(frozen=True)
 class GitHubAccess:
-    """Where GitHub's API is, and who asks: a token, or an App.
+    """The address of GitHub's API and the credentials for it: a token, or those of an App.
 
     Attributes:
         api_url: `https://api.github.com`, or `https://HOST/api/v3` of a GitHub Enterprise Server.
-        token: None for an App.
-        app_id: the App's id or client id.
-        private_key: of the App, in PEM.
-        installation_id: of the App; found by repository where it is None.
+        token: The token; None for an App.
+        app_id: The App's id or client id.
+        private_key: The App's private key, in PEM.
+        installation_id: The App's installation; found by repository where it is None.
     """
 
     api_url: str
@@ -58,13 +56,13 @@ class GitHubAccess:
 
 
 def github_access(settings: Settings, environment: Mapping[str, str]) -> GitHubAccess | None:
-    """Put GitHub's address and the credentials for it together.
+    """Return the address of GitHub's API and the credentials for it.
 
     Returns:
-        None where there are no credentials, and nothing in the configuration needs any.
+        None if there are no credentials, and nothing in the configuration needs any.
 
     Raises:
-        ConfigurationError: they can't be used, or are missing where they are needed.
+        ConfigurationError: The credentials can't be used, or are missing where they are needed.
     """
     github = settings.github
     token, private_key = (secret(name, environment) for name in (TOKEN, PRIVATE_KEY))
@@ -101,8 +99,8 @@ class GitHub:
     """GitHub's API; safe from any thread.
 
     Args:
-        access: where it is, and who asks.
-        user_agent: by which a receiver knows a dispatch that another one passed on.
+        access: The address and the credentials.
+        user_agent: The header of each request; by it a receiver recognises a dispatch that another one relayed.
     """
 
     def __init__(self, access: GitHubAccess, *, user_agent: str = USER_AGENT) -> None:
@@ -116,8 +114,11 @@ class GitHub:
             "seconds_between_requests": None,
             "seconds_between_writes": None,
         }
-        self._lock = threading.Lock()
-        self._installations: dict[str, AppInstallationAuth] = {}
+        self._tokens: InstallationTokens | None = None
+        if access.app_id is not None and access.private_key is not None:
+            self._tokens = InstallationTokens(
+                access.app_id, access.private_key, access.installation_id, self._options
+            )
 
     def dispatch(self, repository: str, event_type: str, client_payload: dict[str, Any] | None) -> str | None:
         """Create a `repository_dispatch`.
@@ -125,19 +126,19 @@ class GitHub:
         Args:
             repository: OWNER/REPO.
             event_type: 1 to 100 characters.
-            client_payload: at most 10 properties; None for none.
+            client_payload: At most 10 properties, or None.
 
         Returns:
-            The id that GitHub gave to the request.
+            The id that GitHub gave the request.
 
         Raises:
-            GitHubAway: it may work later.
-            GitHubRefused: it won't, until somebody does something.
+            GitHubAway: A later request may succeed.
+            GitHubRefused: No request will, until a person changes something.
         """
         body: dict[str, Any] = {"event_type": event_type}
         if client_payload is not None:
             body["client_payload"] = client_payload
-        # Repository.create_repository_dispatch() answers False to a refusal, and keeps the reason to itself
+        # Repository.create_repository_dispatch() returns False for a refusal, without the reason
         headers = self._post(
             repository, "dispatches", body, 204, doing="pass a dispatch on to", right=DISPATCH_RIGHT
         )
@@ -157,15 +158,15 @@ class GitHub:
 
         Args:
             repository: OWNER/REPO.
-            sha: the commit's full id.
-            state: pending, success, failure or error.
-            context: whose status it is, among those of the commit.
-            description: at most 140 characters.
-            target_url: where more is to be seen.
+            sha: The commit's full id.
+            state: `pending`, `success`, `failure` or `error`.
+            context: The name of the status, among those of the commit.
+            description: At most 140 characters.
+            target_url: The page with the details.
 
         Raises:
-            GitHubAway: it may work later.
-            GitHubRefused: it won't, until somebody does something.
+            GitHubAway: A later request may succeed.
+            GitHubRefused: No request will, until a person changes something.
         """
         body = {"state": state, "context": context, "description": description}
         if target_url is not None:
@@ -175,23 +176,24 @@ class GitHub:
 
     @contextmanager
     def client(self, repository: str, *, doing: str = "ask about", right: str = "") -> Iterator[Github]:
-        """Give a PyGithub client that acts for us on a repository; its errors become ours.
+        """Return a PyGithub client for a repository, whose errors become `GitHubFailed`.
 
         Args:
             repository: OWNER/REPO.
-            doing: what is being done, for the message of an error: it stands before the repository.
-            right: what the token must be allowed to do.
+            doing: What is being done, for the message of an error; it is followed by the repository.
+            right: The permission that the token needs, for the message of an error.
 
         Raises:
-            GitHubAway: it may work later.
-            GitHubRefused: it won't, until somebody does something.
+            GitHubAway: A later request may succeed.
+            GitHubRefused: No request will, until a person changes something.
         """
         what = f"{doing} {repository}"
         try:
-            with Github(auth=self._auth(repository), **self._options) as client:
+            with Github(auth=Auth.Token(self._token(repository)), **self._options) as client:
                 yield client
         except GithubException as error:
-            self._installations.pop(repository.lower(), None)  # it may have been installed anew
+            if self._tokens is not None:
+                self._tokens.forget(repository)  # the App may have been installed anew
             failure = explain(
                 what, error.status, error.headers or {}, error.data, right=right, now=time.time()
             )
@@ -201,7 +203,7 @@ class GitHub:
                 f"could not {what}: GitHub can't be reached at {self._access.api_url}: {innermost(error)}"
             )
             raise self._redacted(GitHubAway(message)) from None
-        except RuntimeError as error:  # PyGithub's word for a redirection to another host or scheme
+        except RuntimeError as error:  # PyGithub raises it for a redirection to another host or scheme
             message = f"could not {what}: {innermost(error)}. Check github.api_url"
             raise self._redacted(GitHubRefused(message)) from None
 
@@ -216,25 +218,12 @@ class GitHub:
                 raise GithubException(status, answer, headers)
             return headers
 
-    def _auth(self, repository: str) -> Auth.Auth:
-        access = self._access
-        if access.app_id is None or access.private_key is None:
-            assert access.token is not None  # noqa: S101 - one of the two is there
-            return Auth.Token(access.token)
-        with self._lock:
-            installation = self._installations.get(repository.lower())
-            if installation is None:
-                installation = self._installation(access.app_id, access.private_key, repository)
-                self._installations[repository.lower()] = installation
-            return Auth.Token(installation.token)  # a new one when the last one is about to expire
-
-    def _installation(self, app_id: str, private_key: str, repository: str) -> AppInstallationAuth:
-        app = Auth.AppAuth(app_id, private_key)
-        integration = GithubIntegration(auth=app, **self._options)
-        number = self._access.installation_id
-        if number is None:
-            number = integration.get_repo_installation(*repository.split("/", 1)).id
-        return app.get_installation_auth(number, requester=integration.requester)
+    def _token(self, repository: str) -> str:
+        if self._tokens is not None:
+            return self._tokens.token(repository)
+        if self._access.token is None:
+            raise GitHubRefused(f"there are no credentials for {self._access.api_url}")
+        return self._access.token
 
     def _redacted(self, failure: GitHubFailed) -> GitHubFailed:
         return failure.reworded(self._redaction.text(str(failure)))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 import time
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +22,7 @@ from app.github.answers import GitHubAway, GitHubRefused
 from app.github.client import GitHub, GitHubAccess, github_access
 from tests.support.github_api import Fault, GitHubApi
 from tests.support.github_state import READ, App, Repository, Token
+from tests.support.receiver import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -204,6 +207,72 @@ def test_the_token_of_an_installation_is_renewed_before_it_expires(key: rsa.RSAP
         github.dispatch("acme/products", "pact_changed", PAYLOAD)
         github.dispatch("acme/products", "pact_changed", PAYLOAD)
         assert api.count("POST", "/access_tokens", 201) == 2
+
+
+@pytest.fixture
+def app_api(key: rsa.RSAPrivateKey) -> Iterator[GitHubApi]:
+    with GitHubApi(Repository("acme/products"), Repository("acme/slow"), app=app_of(key)) as api:
+        assert api.app is not None
+        api.app.installations[77].add("acme/slow")
+        yield api
+
+
+def as_app(api: GitHubApi, key: rsa.RSAPrivateKey) -> GitHub:
+    return GitHub(GitHubAccess(api.url, app_id="12345", private_key=private_key_of(key)))
+
+
+@pytest.mark.parametrize(
+    ("unanswered", "slow", "lifetime"),
+    [("GET /installation", "acme/slow", 60), ("POST /access_tokens", "acme/products", 2)],
+)
+def test_a_slow_github_holds_up_no_thread_that_has_a_valid_token(
+    app_api: GitHubApi, key: rsa.RSAPrivateKey, unanswered: str, slow: str, lifetime: int
+) -> None:
+    assert app_api.app is not None
+    app_api.app.lifetime = timedelta(minutes=lifetime)
+    github = as_app(app_api, key)
+    github.dispatch("acme/products", "pact_changed", PAYLOAD)
+    answer = threading.Event()
+    method, path = unanswered.split()
+    fault = Fault(method, path, 500, until=answer, times=1)
+    app_api.faults.append(fault)
+    with ThreadPoolExecutor(2) as threads:
+        waiting = threads.submit(github.dispatch, slow, "pact_changed", PAYLOAD)
+        try:
+            wait_until(lambda: fault.times == 0, "GitHub was asked")
+            threads.submit(github.dispatch, "acme/products", "pact_changed", PAYLOAD).result(timeout=10)
+        finally:
+            answer.set()
+        assert isinstance(waiting.exception(), GitHubAway)
+
+
+def test_a_token_that_several_threads_need_is_requested_once(
+    app_api: GitHubApi, key: rsa.RSAPrivateKey
+) -> None:
+    github = as_app(app_api, key)
+    answer = threading.Event()
+    app_api.faults.append(Fault("POST", "/access_tokens", 500, until=answer, times=1))
+    with ThreadPoolExecutor(8) as threads:
+
+        def dispatch() -> list[Future[str | None]]:
+            return [
+                threads.submit(github.dispatch, "acme/products", "pact_changed", PAYLOAD) for _ in range(8)
+            ]
+
+        def all_wait() -> bool:
+            assert github._tokens is not None
+            requested = github._tokens._requests.get("acme/products")
+            return requested is not None and len(requested._condition._waiters) == 7  # type: ignore[attr-defined]
+
+        failed = dispatch()
+        try:
+            wait_until(all_wait, "all wait for one request")
+        finally:
+            answer.set()
+        assert all(isinstance(one.exception(), GitHubAway) for one in failed)
+        assert app_api.count("POST", "/access_tokens") == 1
+        assert all(one.result() for one in dispatch())
+        assert app_api.count("POST", "/access_tokens") == 2
 
 
 def test_an_app_that_is_not_installed_or_has_another_key_is_refused(key: rsa.RSAPrivateKey) -> None:
