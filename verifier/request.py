@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from broker.http.access import BrokerAccess
@@ -18,6 +18,8 @@ from verifier.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from verifier.transport import Transport
 
 MAX_JOBS = 64
 PORT = "{port}"
@@ -40,7 +42,7 @@ class ProviderUnderTest:
         states_file: the Python file and the name in it, if they are set up in Python.
         headers: names and values to send with each request; the values may be secrets.
         secrets: other values that no report and no log may show.
-        transports: other transports than the main HTTP one: `protocol`, `port` (or `{port}`) and perhaps `path`.
+        transports: Transports other than the main HTTP one.
         jobs: how many interactions are verified at once.
         request_timeout: seconds for one request.
     """
@@ -56,7 +58,7 @@ class ProviderUnderTest:
     states_file: tuple[str, str] | None = None
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     secrets: tuple[str, ...] = field(default=(), repr=False)
-    transports: tuple[dict[str, Any], ...] = ()
+    transports: tuple[Transport, ...] = ()
     jobs: int = 1
     request_timeout: float = 5.0
 
@@ -71,7 +73,9 @@ class ProviderUnderTest:
             check_url(self.base_url, "--provider-base-url")
         if self.states_url:
             check_url(self.states_url.replace(PORT, "1"), "--provider-states-setup-url")
-        needs_port = PORT in (self.states_url or "") or any(t["port"] == PORT for t in self.transports)
+        needs_port = PORT in (self.states_url or "") or any(
+            transport.port is None for transport in self.transports
+        )
         if needs_port and not self.command:
             raise UsageError(f"{PORT} is the port of a provider that is started: it needs --provider-command")
         if self.states_url and self.states_file:

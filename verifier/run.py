@@ -8,11 +8,12 @@ import uuid
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from verifier.engine.core_results import interaction_result
+from verifier.engine.core_results import no_result
 from verifier.engine.plugins import missing_plugins
-from verifier.engine.process import Engine, Job
+from verifier.engine.process import Engine
+from verifier.engine.protocol import Job
 from verifier.errors import CannotVerify, UsageError
 from verifier.fetch import fetch
 from verifier.pact import HTTP, NotAPact, Pact, parse_pact
@@ -21,15 +22,17 @@ from verifier.provider.process import StartedProvider, wait_until_ready
 from verifier.redaction import Redaction
 from verifier.report.interface import count
 from verifier.request import PORT
+from verifier.transport import MESSAGE
 from verifier.verification import Outcome, Verification, VerificationError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from verifier.pact import Interaction
     from verifier.progress import Progress
     from verifier.request import VerificationRequest
     from verifier.verification import InteractionResult
 
-MESSAGE_TRANSPORT = "message"
 A_PACT_URL = ". A pact's URL looks like BROKER/pacts/provider/PROVIDER/consumer/CONSUMER/latest"
 
 
@@ -108,7 +111,7 @@ class _Run:
             finally:
                 for interaction in chosen:  # each is accounted for, whatever happened
                     if interaction.index not in self._results:
-                        self._results[interaction.index] = interaction_result(interaction, {})
+                        self._results[interaction.index] = no_result(interaction)
             if provider is not None:
                 provider.check_alive()
 
@@ -185,8 +188,8 @@ class _Run:
         """
         options = self._request.provider
         messages = sum(interaction.kind != HTTP for interaction in chosen)
-        given = {transport["protocol"] for transport in options.transports}
-        known = {MESSAGE_TRANSPORT} | {str(interaction.document.get("transport")) for interaction in chosen}
+        given = {transport.protocol for transport in options.transports}
+        known = {MESSAGE} | {str(interaction.document.get("transport")) for interaction in chosen}
         unknown = given - known
         if unknown and not pact.plugins:
             raise UsageError(
@@ -265,9 +268,8 @@ class _Run:
             states_url = states_url.replace(PORT, str(provider.port))
         self._progress.step("Verifying")
 
-        def keep(raw_results: list[dict[str, Any]]) -> None:
-            for raw in raw_results:
-                result = interaction_result(pact.interactions[raw["index"]], raw)
+        def keep(results: Sequence[InteractionResult]) -> None:
+            for result in results:
                 self._results[result.index] = result
                 self._progress.verified(result)
 
@@ -275,7 +277,9 @@ class _Run:
             pact=pact,
             indexes=tuple(interaction.index for interaction in chosen),
             base_url=base_url,
-            transports=tuple(_with_port(transport, provider) for transport in options.transports),
+            transports=tuple(transport.at(provider.port) for transport in options.transports)
+            if provider
+            else options.transports,
             headers=options.headers,
             states_url=states_url,
             states_teardown=options.states_teardown,
@@ -295,13 +299,6 @@ class _Run:
             if provider is not None and not error.output:
                 error.output = provider.output()
             raise
-
-
-def _with_port(transport: dict[str, Any], provider: StartedProvider | None) -> dict[str, Any]:
-    """Fill the port of the provider that was started into a transport that asks for it."""
-    if provider is None or transport["port"] != PORT:
-        return transport
-    return {**transport, "port": provider.port}
 
 
 def _why(verification: Verification) -> VerificationError:

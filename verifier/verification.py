@@ -86,6 +86,24 @@ class InteractionResult:
     reason: str | None = None
     duration: float | None = None
 
+    @classmethod
+    def from_dict(cls, saved: dict[str, Any]) -> InteractionResult:
+        """Read the saved form.
+
+        Raises:
+            ValueError: It is no saved result.
+        """
+        try:
+            values = _known(cls, saved)
+            values["outcome"] = Outcome(values["outcome"])
+            values["states"] = tuple(values["states"])
+            values["mismatches"] = tuple(
+                Mismatch(**_known(Mismatch, mismatch)) for mismatch in values["mismatches"]
+            )
+            return cls(**values)
+        except (AttributeError, KeyError, TypeError) as error:
+            raise ValueError(f"not a saved interaction result: {error}") from error
+
 
 @dataclass(frozen=True)
 class VerificationError:
@@ -210,7 +228,7 @@ class Verification:
         try:
             values = _known(cls, saved)
             values["started_at"] = datetime.fromisoformat(values["started_at"])
-            values["interactions"] = tuple(_interaction(value) for value in values.get("interactions", ()))
+            values["interactions"] = tuple(map(InteractionResult.from_dict, values.get("interactions", ())))
             error = values.get("error")
             values["error"] = VerificationError(**_known(VerificationError, error)) if error else None
             for key in ("provider_tags", "notes"):
@@ -218,14 +236,6 @@ class Verification:
             return cls(**values)
         except (AttributeError, KeyError, TypeError) as error:
             raise ValueError(f"not a saved verification: {error}") from error
-
-
-def _interaction(saved: dict[str, Any]) -> InteractionResult:
-    values = _known(InteractionResult, saved)
-    values["outcome"] = Outcome(values["outcome"])
-    values["states"] = tuple(values["states"])
-    values["mismatches"] = tuple(Mismatch(**_known(Mismatch, mismatch)) for mismatch in values["mismatches"])
-    return InteractionResult(**values)
 
 
 def _known(kind: type[Any], saved: dict[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from broker.http.origin import Origin
 from verifier.command.option_values import parse_access, parse_headers, parse_states_file, parse_transports
 from verifier.errors import UsageError
 from verifier.request import ProviderUnderTest, VerificationRequest, check_url
+from verifier.transport import Transport
 
 BASE_URL = "http://127.0.0.1:8080"
 BROKER = BrokerAccess("https://broker.example/broker", token="t0ken")
@@ -48,7 +49,7 @@ def request(**values: Any) -> VerificationRequest:
         ({"states_url": "p/_states"}, "--provider-states-setup-url must be"),
         ({"states_url": "http://ada:pw@p/_states"}, "--provider-states-setup-url must not carry"),
         ({"states_url": "http://127.0.0.1:{port}/s"}, "{port} .*needs --provider-command"),
-        ({"transports": ({"protocol": "message", "port": "{port}"},)}, "{port} .*needs --provider-command"),
+        ({"transports": (Transport("message", None),)}, "{port} .*needs --provider-command"),
         ({"states_url": "http://p/s", "states_file": (__file__, "x")}, "--provider-states are two ways"),
         ({"states_file": ("/no/such/file.py", "x")}, "--provider-states: there is no file /no/such/file.py"),
         (
@@ -79,9 +80,9 @@ def test_provider_that_can_not_be_used_is_refused(values: dict[str, Any], said: 
         {"base_url": "https://provider.example/api"},
         {"base_url": "http://[::1]:8080"},
         {"base_url": None, "command": "serve {port}"},
-        {"base_url": None, "transports": ({"protocol": "message", "port": 1},)},
+        {"base_url": None, "transports": (Transport("message", 1),)},
         {"base_url": None, "command": "x", "states_url": "http://127.0.0.1:{port}/_states"},
-        {"base_url": None, "command": "x", "transports": ({"protocol": "message", "port": "{port}"},)},
+        {"base_url": None, "command": "x", "transports": (Transport("message", None),)},
         {"states_file": (__file__, "handlers")},
         {"jobs": 64, "wait": 0.1, "request_timeout": 600},
     ],
@@ -292,13 +293,13 @@ def test_malformed_header_is_refused_and_never_shown(value: str) -> None:
 @pytest.mark.parametrize(
     ("value", "transport"),
     [
-        ("message:8081", {"protocol": "message", "port": 8081}),
-        ("message:8081/_messages", {"protocol": "message", "port": 8081, "path": "/_messages"}),
-        ("grpc:{port}", {"protocol": "grpc", "port": "{port}"}),
-        ("a+b-c.d:65535/", {"protocol": "a+b-c.d", "port": 65535, "path": "/"}),
+        ("message:8081", Transport("message", 8081)),
+        ("message:8081/_messages", Transport("message", 8081, "/_messages")),
+        ("grpc:{port}", Transport("grpc", None)),
+        ("a+b-c.d:65535/", Transport("a+b-c.d", 65535, "/")),
     ],
 )
-def test_transport_is_read(value: str, transport: dict[str, Any]) -> None:
+def test_transport_is_read(value: str, transport: Transport) -> None:
     assert parse_transports([value]) == (transport,)
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from broker.http.access import BrokerAccess
 from broker.http.origin import Origin
 from verifier.errors import UsageError
 from verifier.request import PORT
+from verifier.transport import Transport
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -41,7 +42,7 @@ def with_port_placeholder(text: str | None) -> str | None:
     return text and text.replace("${PORT}", PORT).replace("$PORT", PORT)
 
 
-def parse_transports(values: Iterable[str | None]) -> tuple[dict[str, Any], ...]:
+def parse_transports(values: Iterable[str | None]) -> tuple[Transport, ...]:
     """Read `--transport` values.
 
     Raises:
@@ -50,17 +51,12 @@ def parse_transports(values: Iterable[str | None]) -> tuple[dict[str, Any], ...]
     transports = []
     for value in values:
         match = _TRANSPORT.fullmatch(value or "")
-        if match is None or (match[2] != PORT and not 0 < int(match[2]) < 65536):
+        port = None if match is None or match[2] == PORT else int(match[2])
+        if match is None or (port is not None and not 0 < port < 65536):
             raise UsageError(
                 f"--transport {value!r} is not NAME:PORT or NAME:PORT/path, as in message:8081/_messages"
             )
-        transport: dict[str, Any] = {
-            "protocol": match[1],
-            "port": PORT if match[2] == PORT else int(match[2]),
-        }
-        if match[3]:
-            transport["path"] = match[3]
-        transports.append(transport)
+        transports.append(Transport(match[1], port, match[3]))
     return tuple(transports)
 
 

@@ -1,10 +1,10 @@
-"""What pact-python's core says of an interaction, and what that means. No I/O.
+"""What pact-python's core reports about an interaction, as an `InteractionResult`. No I/O.
 
-The core tells a broken contract from an outage only in words: both are `"result": "Error"`. What is
-known (pact-python 4.2, its Rust core 0.5.12): a `mismatch` of type `mismatches` was really compared; one
-of type `error` holds a message. `error sending request for url (...)` is a provider that couldn't be
-reached, timed out, or had TLS trouble. A state change that failed says the same words whether the
-provider refused it or was down, so the relay that carried it (`state_relay.py`) tells the two apart.
+The core distinguishes a broken contract from an outage only by its wording: both are `"result": "Error"`. As of
+pact-python 4.2 (its Rust core 0.5.12), a `mismatch` of type `mismatches` comes from a real comparison, and one of type
+`error` has a message. `error sending request for url (...)` means that the provider could not be reached, timed out or
+had trouble with TLS. The message about a failed state change is the same whether the handler refused it or was down,
+so `verifier.engine.states.relay`, which forwards state changes, tells the two apart.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from verifier.verification import InteractionResult, Mismatch, Outcome
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from verifier.engine.states.handlers import StateFailure
     from verifier.pact import Interaction
 
 STATE_CHANGE_FAILED = "state change handlers has failed"
@@ -36,87 +37,93 @@ _ATTRIBUTES = {
 }
 _DURATION = re.compile(r"([\d.]+)(ns|µs|us|ms|s)")
 _SECONDS = {"ns": 1e-9, "µs": 1e-6, "us": 1e-6, "ms": 1e-3, "s": 1.0}
+_READING_ORDER = ("method", "path", "query", "status", "header", "metadata", "body")
 
 
-def interaction_result(interaction: Interaction, raw: Mapping[str, Any]) -> InteractionResult:
-    """Make the result of one interaction from what the engine's child process sent.
+def interaction_result(
+    interaction: Interaction, entry: Mapping[str, Any], failure: StateFailure | None = None
+) -> InteractionResult:
+    """Return the result of one interaction.
 
     Args:
-        interaction: the interaction that was verified.
-        raw: the core's entry of `interactionResults`, with `stateFailure` added by the child when a state
-            change of this interaction failed, or only `reason` when the core gave no entry.
+        interaction: The interaction that was verified.
+        entry: The core's entry for it in `interactionResults`.
+        failure: The state change of this interaction that failed, if one did.
     """
-    outcome, mismatches, reason = _judge(raw)
+    outcome, mismatches, reason = _judge(entry, failure)
     return InteractionResult(
         index=interaction.index,
         id=interaction.id,
         description=interaction.description,
         kind=interaction.kind,
         request=interaction.request,
-        states=tuple(str(state) for state in interaction.states),
+        states=tuple(map(str, interaction.states)),
         pending=interaction.pending,
         outcome=outcome,
         mismatches=mismatches,
         reason=reason,
-        duration=seconds(raw.get("duration")),
+        duration=seconds(entry.get("duration")),
     )
 
 
-def _judge(raw: Mapping[str, Any]) -> tuple[Outcome, tuple[Mismatch, ...], str | None]:
-    found = raw.get("mismatch")
-    if raw.get("result") == "OK":
+def no_result(interaction: Interaction, reason: str = NO_RESULT) -> InteractionResult:
+    """Return the result of an interaction that the core has no entry for."""
+    return interaction_result(interaction, {"mismatch": {"type": "error", "message": reason}})
+
+
+def _judge(
+    entry: Mapping[str, Any], failure: StateFailure | None
+) -> tuple[Outcome, tuple[Mismatch, ...], str | None]:
+    if entry.get("result") == "OK":
         return Outcome.PASSED, (), None
+    found = entry.get("mismatch")
     if not isinstance(found, dict):
-        return Outcome.ERROR, (), str(raw.get("reason") or NO_RESULT)
+        return Outcome.ERROR, (), NO_RESULT
     if found.get("type") == "mismatches":
         return _judge_mismatches(found)
     message = str(found.get("message") or NO_RESULT)
-    failure = raw.get("stateFailure")
-    if STATE_CHANGE_FAILED in message and isinstance(failure, dict):
-        return Outcome.FAILED if failure.get("answered") else Outcome.ERROR, (), str(failure.get("reason"))
+    if failure is not None and STATE_CHANGE_FAILED in message:
+        return Outcome.FAILED if failure.answered else Outcome.ERROR, (), failure.reason
     return Outcome.ERROR, (), message
 
 
 def _judge_mismatches(found: Mapping[str, Any]) -> tuple[Outcome, tuple[Mismatch, ...], str | None]:
     mismatches = sorted((_mismatch(item) for item in found.get("mismatches", ())), key=_reading_order)
-    if gateway := next(
-        (m for m in mismatches if m.attribute == "status" and m.actual in GATEWAY_STATUSES), None
-    ):
-        reason = (
-            f"{gateway.description}: that is what a gateway answers when the provider behind it is away, "
-            "so it is not taken for the provider's word"
-        )
-        return Outcome.ERROR, (), reason
+    for mismatch in mismatches:
+        if mismatch.attribute == "status" and mismatch.actual in GATEWAY_STATUSES:
+            reason = (
+                f"{mismatch.description}: that is what a gateway answers when the provider behind it is away, "
+                "so it is not taken for the provider's word"
+            )
+            return Outcome.ERROR, (), reason
     return Outcome.FAILED, tuple(mismatches), None
 
 
 def _reading_order(mismatch: Mismatch) -> tuple[int, list[tuple[int, int | str]]]:
-    """Sort as a person reads an answer: the status, the headers, the body from its top; the core has no order."""
-    order = ("method", "path", "query", "status", "header", "metadata", "body")
-    place = order.index(mismatch.attribute) if mismatch.attribute in order else len(order)
+    """Return the sort key of a mismatch: status, headers, body from the top. The core returns them unordered."""
+    attribute = mismatch.attribute
+    place = _READING_ORDER.index(attribute) if attribute in _READING_ORDER else len(_READING_ORDER)
     parts = re.split(r"(\d+)", mismatch.identifier)
     return place, [(1, int(part)) if part.isdecimal() else (0, part) for part in parts if part]
 
 
-def _mismatch(raw: Mapping[str, Any]) -> Mismatch:
-    kind = str(raw.get("type", ""))
-    where = raw.get("path") if kind == "BodyMismatch" else raw.get("key", raw.get("parameter"))
+def _mismatch(item: Mapping[str, Any]) -> Mismatch:
+    kind = str(item.get("type", ""))
+    identifier = item.get("path") if kind == "BodyMismatch" else item.get("key", item.get("parameter"))
     return Mismatch(
         attribute=_ATTRIBUTES.get(kind, kind.removesuffix("Mismatch").lower() or "other"),
-        identifier=str(where or ""),
-        expected=_text(raw.get("expected")),
-        actual=_text(raw.get("actual")),
-        description=str(raw.get("mismatch", "")),
+        identifier=str(identifier or ""),
+        expected=_text(item.get("expected")),
+        actual=_text(item.get("actual")),
+        description=str(item.get("mismatch", "")),
     )
 
 
 def _text(value: Any) -> str | None:
-    if value is None or isinstance(value, str):
-        return value
-    return str(value)
+    return value if value is None else str(value)
 
 
 def seconds(duration: Any) -> float | None:
-    """Read a duration as the core writes it (`24ms`, `1.015s`), in seconds."""
+    """Return a duration as the core writes it (`24ms`, `1.015s`) in seconds, or None if it can't be read."""
     match = _DURATION.fullmatch(str(duration))
     return float(match[1]) * _SECONDS[match[2]] if match else None

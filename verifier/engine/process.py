@@ -1,14 +1,12 @@
-"""pact-python in a child process: jobs in, progress and results out.
+"""The engine: pact-python in a child process.
 
-The Rust core prints to descriptor 1, and can hang or crash; behind a process boundary neither harms the
-caller. The child is started early, so that its imports run while the pact is fetched and the provider
-comes up.
+The Rust core prints to descriptor 1, and can hang or crash; in a process of its own it harms nobody. The child is
+started early, so that it imports what it needs while the pact is fetched and the provider starts.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import queue
 import shutil
@@ -18,70 +16,37 @@ import sys
 import tempfile
 import threading
 import time
-from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Self
+from typing import IO, TYPE_CHECKING, Self
 
+from verifier.engine.protocol import (
+    BrokenMessage,
+    Done,
+    Failed,
+    Guard,
+    Note,
+    Results,
+    decode_event,
+    encode,
+)
 from verifier.environment import without_secrets
 from verifier.errors import CannotVerify, UsageError
+from verifier.process_end import how_it_ended
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from types import TracebackType
 
-    from verifier.pact import Pact
+    from verifier.engine.protocol import Command, Event, Job
+    from verifier.verification import InteractionResult
 
 TICK_SECONDS = 0.1
-"""How often the provider is looked after while the engine works."""
+"""How often `watch` is called while the engine works."""
 OUTPUT_LINES = 20
 
 
-@dataclass(frozen=True)
-class Job:
-    """What the engine is to verify, and how.
-
-    Attributes:
-        pact: the pact.
-        indexes: the places of the interactions to verify.
-        base_url: the provider's address; None when it has only other transports.
-        transports: other transports, each with `protocol`, `port` and perhaps `path`.
-        headers: names and values to send to the provider with each request.
-        states_url: where provider states are set up, if by URL.
-        states_teardown: whether they are torn down too.
-        states_file: the file and the name in it, if they are set up in Python.
-        jobs: how many interactions are verified at once.
-        request_timeout: seconds for one request to the provider.
-    """
-
-    pact: Pact
-    indexes: tuple[int, ...]
-    base_url: str | None
-    transports: tuple[dict[str, Any], ...] = ()
-    headers: tuple[tuple[str, str], ...] = ()
-    states_url: str | None = None
-    states_teardown: bool = False
-    states_file: tuple[str, str] | None = None
-    jobs: int = 1
-    request_timeout: float = 5.0
-
-    @property
-    def small_trust_store(self) -> bool:
-        """Whether the core can do without the system's certificate authorities.
-
-        It can where every URL that it asks is plain HTTP, and nothing else in its process, or started by it,
-        makes requests of its own: no plugins, no provider state handlers in Python.
-        """
-        urls = (self.base_url, self.states_url)
-        return (
-            not any(url is not None and url.lower().startswith("https:") for url in urls)
-            and self.states_file is None
-            and not self.transports
-            and not self.pact.plugins
-        )
-
-
 class Engine:
-    """One child process, good for one job after another.
+    """One child process, for one job after another.
 
     Use it as a context manager: leaving it ends the child and everything that the child started.
     """
@@ -89,32 +54,24 @@ class Engine:
     def __init__(self) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="pact-dispatch-"))
         self._log: IO[bytes] = (self._folder / "output.log").open("w+b")
-        self._events: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
+        self._events: queue.SimpleQueue[Event | BrokenMessage | None] = queue.SimpleQueue()
+        # -P: no module in the current directory, a provider's repository, replaces another one; -I: nor one in
+        # PYTHONPATH, if this process ignores it as well
+        isolation = "-I" if sys.flags.isolated else "-P"
         reader, writer = os.pipe()
         try:
             self._process = subprocess.Popen(
-                # -P: nothing in the current directory, a provider's repository, stands in for a module;
-                # -I: nor in PYTHONPATH, if that is so for this process
-                [
-                    sys.executable,
-                    "-I" if sys.flags.isolated else "-P",
-                    "-m",
-                    "verifier.engine.child",
-                    str(writer),
-                ],
+                [sys.executable, isolation, "-m", "verifier.engine.child", str(writer), str(self._folder)],
                 stdin=subprocess.PIPE,
                 stdout=self._log,
                 stderr=self._log,
                 pass_fds=(writer,),
                 start_new_session=True,
                 env=without_secrets(os.environ),
-                text=True,
-                encoding="utf-8",
             )
         finally:
             os.close(writer)
         threading.Thread(target=self._read, args=(reader,), daemon=True, name="engine-events").start()
-        self.guard(None)
 
     def __enter__(self) -> Self:
         return self
@@ -130,38 +87,36 @@ class Engine:
         return self._process.pid
 
     def wait_until_up(self) -> None:
-        """Wait until the child has imported what it needs; a job needn't wait for that.
+        """Wait until the child has imported what it needs. A job can be submitted earlier.
 
         Raises:
-            CannotVerify: it ended instead.
+            CannotVerify: The child ended instead.
         """
-        if self._events.get() is None:
-            raise self._crashed()
+        self._next_event()
 
     def run(
         self,
         job: Job,
         *,
         deadline: float,
-        on_results: Callable[[list[dict[str, Any]]], None],
+        on_results: Callable[[Sequence[InteractionResult]], None],
         on_note: Callable[[str], None],
         watch: Callable[[], None],
     ) -> None:
-        """Run a job to its end.
+        """Run a job.
 
         Args:
-            job: what to verify.
-            deadline: the `time.monotonic()` by which it must be done.
-            on_results: called with the results of some interactions as soon as they are there: the core's
-                `interactionResults` entries, each with the `index` of its interaction.
-            on_note: called with what the reader of the report should know.
-            watch: called every now and then; what it raises ends the job.
+            job: What to verify.
+            deadline: The `time.monotonic()` by which it must be done.
+            on_results: Called with the results of some interactions as soon as there are any.
+            on_note: Called with what the reader of the report should know.
+            watch: Called every `TICK_SECONDS`; an exception that it raises ends the job.
 
         Raises:
-            CannotVerify: the engine crashed, or time ran out.
-            UsageError: the provider state handlers can't be loaded.
+            CannotVerify: The engine crashed, or the deadline has passed.
+            UsageError: The provider state handlers can't be loaded.
         """
-        self._submit(job)
+        self._write(job)
         while True:
             left = deadline - time.monotonic()
             if left <= 0:
@@ -172,80 +127,81 @@ class Engine:
                     retryable=True,
                 )
             try:
-                event = self._events.get(timeout=min(left, TICK_SECONDS))
+                event = self._next_event(timeout=min(left, TICK_SECONDS))
             except queue.Empty:
                 watch()
                 continue
-            if event is None:
-                raise self._crashed()
-            if event["event"] == "results":
-                on_results(event["results"])
-            elif event["event"] == "note":
-                on_note(event["note"])
-            elif event["event"] == "failed":
-                raise UsageError(event["message"])
-            elif event["event"] == "done":
-                return
-
-    def _submit(self, job: Job) -> None:
-        pact = self._folder / "pact.json"
-        pact.write_text(json.dumps(job.pact.document), encoding="utf-8")
-        self._write(
-            {
-                **{field.name: getattr(job, field.name) for field in fields(job) if field.name != "pact"},
-                "folder": str(self._folder),
-                "pact": str(pact),
-                "small_trust_store": job.small_trust_store,
-            }
-        )
+            match event:
+                case Results(results):
+                    on_results(results)
+                case Note(text):
+                    on_note(text)
+                case Failed(message):
+                    raise UsageError(message)
+                case Done():
+                    return
 
     def guard(self, group: int | None) -> None:
-        """Have the child stop a process group if this process is killed; None when there is none any more.
+        """Have the child stop a process group if this process is killed; None if there is none any more.
 
-        A child that is gone guards nothing; that it is gone is for `run` to say.
+        If the child is gone, that is for `run` to report.
         """
         with contextlib.suppress(CannotVerify, ValueError):
-            self._write({"guard": group, "folder": str(self._folder)})
+            self._write(Guard(group))
 
-    def _write(self, message: dict[str, Any]) -> None:
-        # standard input, not the command line: headers may be secrets, and a command line is public
+    def _write(self, command: Command) -> None:
+        # Standard input and not the command line, which others can see: headers may be secrets.
         assert self._process.stdin is not None  # noqa: S101 - it was opened as a pipe
         try:
-            self._process.stdin.write(json.dumps(message) + "\n")
+            self._process.stdin.write(encode(command))
             self._process.stdin.flush()
         except BrokenPipeError:
             raise self._crashed() from None
 
     def _read(self, reader: int) -> None:
-        # a child that is killed may leave half a line behind: it is its end all the same
-        with os.fdopen(reader, encoding="utf-8") as pipe, contextlib.suppress(ValueError):
+        with os.fdopen(reader, "rb") as pipe:
             for line in pipe:
-                self._events.put(json.loads(line))
+                try:
+                    self._events.put(decode_event(line))
+                except BrokenMessage as error:
+                    if line.endswith(b"\n"):  # else it is what a child that was killed had written
+                        self._events.put(error)
+                    break
         self._events.put(None)
+
+    def _next_event(self, timeout: float | None = None) -> Event:
+        event = self._events.get(timeout=timeout)
+        if event is None:
+            raise self._crashed()
+        if isinstance(event, BrokenMessage):
+            self._kill()
+            raise self._failed(f"the verification engine can't be understood: {event}", retryable=False)
+        return event
 
     def _crashed(self) -> CannotVerify:
         try:
             code = self._process.wait(timeout=5)
         except subprocess.TimeoutExpired:
-            self.close()
+            self._kill()
             code = self._process.returncode
-        how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
-        return CannotVerify(
-            f"the verification engine {how} before it was done, so nothing is known about the contract",
-            kind="engine-failed",
+        return self._failed(
+            f"the verification engine {how_it_ended(code)} before it was done, so nothing is known about the contract",
             retryable=code < 0,
-            output=self._tail(),
         )
 
-    def _tail(self) -> str:
+    def _failed(self, message: str, *, retryable: bool) -> CannotVerify:
         self._log.seek(0)
-        return "\n".join(self._log.read().decode(errors="replace").splitlines()[-OUTPUT_LINES:])
+        output = self._log.read().decode(errors="replace").splitlines()[-OUTPUT_LINES:]
+        return CannotVerify(message, kind="engine-failed", retryable=retryable, output="\n".join(output))
 
-    def close(self) -> None:
-        """End the child and what it started (plugins), and remove its files."""
+    def _kill(self) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
+
+    def close(self) -> None:
+        """End the child and what it started (plugins), and remove its files."""
+        self._kill()
         if self._process.stdin is not None:
             with contextlib.suppress(BrokenPipeError):
                 self._process.stdin.close()

@@ -19,6 +19,7 @@ from verifier.command.sources import (
     read_github_event,
 )
 from verifier.errors import UsageError
+from verifier.transport import Transport
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -299,7 +300,7 @@ def test_every_value_gets_into_the_request(tmp_path: Path) -> None:
     )
     assert (provider.states_file, provider.states_teardown) == ((str(states), "handlers"), True)
     assert provider.headers == (("X-A", "1"),)
-    assert provider.transports == ({"protocol": "message", "port": 81, "path": "/_messages"},)
+    assert provider.transports == (Transport("message", 81, "/_messages"),)
     assert (request.pact_url, request.provider_name) == (PACT, "Products")
     assert (request.provider_version, request.provider_branch, request.provider_tags) == (
         "v1",

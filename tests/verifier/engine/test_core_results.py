@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from tests.support.examples import http_interaction, pact_document
-from verifier.engine.core_results import NO_RESULT, interaction_result, seconds
+from verifier.engine.core_results import NO_RESULT, interaction_result, no_result, seconds
+from verifier.engine.states.handlers import StateFailure
 from verifier.pact import parse_pact
 from verifier.verification import InteractionResult, Mismatch, Outcome
 
@@ -45,8 +46,8 @@ HEADER = {
 }
 
 
-def judged(raw: dict[str, Any]) -> InteractionResult:
-    return interaction_result(INTERACTION, raw)
+def judged(entry: dict[str, Any], failure: StateFailure | None = None) -> InteractionResult:
+    return interaction_result(INTERACTION, entry, failure)
 
 
 def mismatches(*found: dict[str, Any]) -> dict[str, Any]:
@@ -162,36 +163,44 @@ def test_outage_is_an_error_and_no_failure(message: str) -> None:
 
 
 def test_state_change_that_was_refused_is_a_failure() -> None:
-    result = judged({**STATE_CHANGE, "stateFailure": {"answered": True, "reason": "no such product"}})
+    result = judged(STATE_CHANGE, StateFailure(answered=True, reason="no such product"))
     assert (result.outcome, result.reason) == (Outcome.FAILED, "no such product")
 
 
 def test_state_change_that_was_not_answered_is_an_error() -> None:
-    result = judged({**STATE_CHANGE, "stateFailure": {"answered": False, "reason": "connection refused"}})
+    result = judged(STATE_CHANGE, StateFailure(answered=False, reason="connection refused"))
     assert (result.outcome, result.reason) == (Outcome.ERROR, "connection refused")
 
 
-@pytest.mark.parametrize("unknown", [{}, {"stateFailure": None}])
-def test_state_change_of_which_nothing_is_known_is_an_error(unknown: dict[str, Any]) -> None:
-    result = judged({**STATE_CHANGE, **unknown})
+def test_state_change_of_which_nothing_is_known_is_an_error() -> None:
+    result = judged(STATE_CHANGE)
     assert (result.outcome, result.reason) == (Outcome.ERROR, STATE_CHANGE["mismatch"]["message"])
 
 
 @pytest.mark.parametrize(
-    ("raw", "reason"),
+    "entry",
     [
-        ({}, NO_RESULT),
-        ({"reason": "the engine could not run it"}, "the engine could not run it"),
-        ({"result": "Error"}, NO_RESULT),
-        ({"result": "Error", "mismatch": None}, NO_RESULT),
-        ({"result": "ok"}, NO_RESULT),
-        (error(None), NO_RESULT),
-        (error(""), NO_RESULT),
+        {},
+        {"result": "Error"},
+        {"result": "Error", "mismatch": None},
+        {"result": "ok"},
+        error(None),
+        error(""),
     ],
 )
-def test_missing_result_is_an_error(raw: dict[str, Any], reason: str) -> None:
-    result = judged(raw)
-    assert (result.outcome, result.reason) == (Outcome.ERROR, reason)
+def test_entry_without_a_result_is_an_error(entry: dict[str, Any]) -> None:
+    result = judged(entry)
+    assert (result.outcome, result.reason) == (Outcome.ERROR, NO_RESULT)
+
+
+def test_missing_result_is_an_error_that_says_why() -> None:
+    assert no_result(INTERACTION) == judged({})
+    result = no_result(INTERACTION, "the engine could not run it")
+    assert (result.outcome, result.reason, result.duration) == (
+        Outcome.ERROR,
+        "the engine could not run it",
+        None,
+    )
 
 
 @pytest.mark.parametrize(

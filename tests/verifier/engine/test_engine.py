@@ -18,9 +18,13 @@ import pytest
 from tests.support.examples import http_interaction, pact_document
 from tests.support.loopback import Loopback, Received, Reply
 from tests.support.paths import ROOT
-from verifier.engine.process import Engine, Job
+from verifier.engine.core_results import STATE_CHANGE_FAILED, interaction_result
+from verifier.engine.process import Engine
+from verifier.engine.protocol import Job
 from verifier.errors import CannotVerify, UsageError
 from verifier.pact import parse_pact
+from verifier.transport import Transport
+from verifier.verification import InteractionResult, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -381,24 +385,14 @@ def with_ids(document: dict[str, Any]) -> dict[str, Any]:
     return document
 
 
-Found = dict[str, tuple[bool, frozenset[tuple[str, str, str]]]]
+Found = dict[str, tuple[Outcome, frozenset[tuple[str, str, str]]]]
 
 
-def found(raw: dict[str, Any]) -> tuple[bool, frozenset[tuple[str, str, str]]]:
-    """Take from a result of the core what is to be compared."""
-    mismatch = raw.get("mismatch") or {}
-    if mismatch.get("type") == "mismatches":
-        differences = frozenset(
-            (
-                str(item["type"]),
-                str(item.get("path", item.get("key", item.get("parameter", "")))),
-                str(item.get("mismatch")),
-            )
-            for item in mismatch["mismatches"]
-        )
-    else:
-        differences = frozenset([("error", "", str(mismatch["message"]))] if mismatch else [])
-    return raw["result"] == "OK", differences
+def found(result: InteractionResult) -> tuple[Outcome, frozenset[tuple[str, str, str]]]:
+    """Take from a result what is to be compared."""
+    reason = [("error", "", result.reason)] if result.reason else []
+    differences = [(m.attribute, m.identifier, m.description) for m in result.mismatches]
+    return result.outcome, frozenset([*reason, *differences])
 
 
 @pytest.fixture
@@ -415,9 +409,9 @@ def engine() -> Iterator[Engine]:
 
 def run(
     engine: Engine, job: Job, *, seconds: float = 60, watch: Callable[[], None] | None = None
-) -> list[Any]:
-    """Run a job, and give the core's results."""
-    results: list[Any] = []
+) -> list[InteractionResult]:
+    """Run a job, and return its results."""
+    results: list[InteractionResult] = []
     engine.run(
         job,
         deadline=time.monotonic() + seconds,
@@ -440,7 +434,7 @@ def plainly(tmp_path: Path, document: dict[str, Any], provider: Loopback, transp
     values = {
         "provider": document["provider"]["name"],
         "base_url": provider.url,
-        "transports": transports,
+        "transports": [vars(transport) for transport in transports],
         "states_url": f"{provider.url}/_states",
         "teardown": True,
         "pact": str(pact),
@@ -454,7 +448,11 @@ def plainly(tmp_path: Path, document: dict[str, Any], provider: Loopback, transp
         timeout=60,
         check=True,
     )
-    return {raw["interactionId"]: found(raw) for raw in json.loads(results.read_text())["interactionResults"]}
+    interactions = {interaction.id: interaction for interaction in parse_pact(document).interactions}
+    return {
+        entry["interactionId"]: found(interaction_result(interactions[entry["interactionId"]], entry))
+        for entry in json.loads(results.read_text())["interactionResults"]
+    }
 
 
 @pytest.mark.parametrize("make", PACTS, ids=lambda make: str(make.__name__))
@@ -463,9 +461,7 @@ def test_sharded_outcome_equals_one_unsharded_run(
 ) -> None:
     document = with_ids(make())
     has_messages = "messages" in make.__name__
-    transports = (
-        [{"protocol": "message", "port": catalogue.port, "path": "/_messages"}] if has_messages else []
-    )
+    transports = (Transport("message", catalogue.port, "/_messages"),) if has_messages else ()
     plain = plainly(tmp_path, document, catalogue, transports)
     pact = parse_pact(document)
     assert len(plain) == len(pact.interactions)
@@ -474,14 +470,21 @@ def test_sharded_outcome_equals_one_unsharded_run(
         job = job_for(
             document,
             catalogue.url,
-            transports=tuple(transports),
+            transports=transports,
             states_url=f"{catalogue.url}/_states",
             states_teardown=True,
             jobs=jobs,
         )
         results = run(engine, job)
-        assert sorted(raw["index"] for raw in results) == [i.index for i in pact.interactions]
-        assert {pact.interactions[raw["index"]].id: found(raw) for raw in results} == plain
+        assert sorted(result.index for result in results) == [i.index for i in pact.interactions]
+        for result in results:
+            outcome, differences = plain[result.id]
+            if STATE_CHANGE_FAILED in str(differences):
+                # the core does not know why; the relay does, and that the handler refused the state
+                assert result.outcome == Outcome.FAILED
+                assert "was answered with 4" in str(result.reason)
+            else:
+                assert found(result) == (outcome, differences)
 
 
 def test_each_interaction_is_verified_once_and_only_those_chosen(catalogue: Loopback, engine: Engine) -> None:
@@ -494,13 +497,13 @@ def test_each_interaction_is_verified_once_and_only_those_chosen(catalogue: Loop
 def test_headers_and_base_path_reach_the_provider(engine: Engine) -> None:
     with Loopback(Reply()) as provider:
         document = pact_document(http_interaction(request=get("/products")))
-        [raw] = run(
+        [result] = run(
             engine,
             job_for(
                 document, provider.url + "/shop/", headers=(("Authorization", "Bearer x: y"), ("X-B", "2"))
             ),
         )
-    assert raw["result"] == "OK"
+    assert result.outcome == Outcome.PASSED
     [request] = provider.received
     assert request.path == "/shop/products"
     assert request.headers["authorization"] == "Bearer x: y"
@@ -524,10 +527,10 @@ def test_python_states_are_set_up_and_give_values(
         http_interaction("an unknown state", providerStates=[{"name": "two"}]),
     )
     job = job_for(document, catalogue.url, states_file=(str(states), "handlers"))
-    by_index = {raw["index"]: raw for raw in run(engine, job)}
-    assert by_index[0]["result"] == "OK"
-    assert by_index[1]["stateFailure"]["answered"] is True
-    assert 'no handler for state "two"' in by_index[1]["stateFailure"]["reason"]
+    by_index = {result.index: result for result in run(engine, job)}
+    assert by_index[0].outcome == Outcome.PASSED
+    assert by_index[1].outcome == Outcome.FAILED
+    assert 'no handler for state "two"' in str(by_index[1].reason)
 
 
 @pytest.mark.parametrize(
@@ -553,24 +556,28 @@ def test_states_that_can_not_be_loaded_are_a_usage_error(
 
 def test_refused_state_says_what_the_handler_said(catalogue: Loopback, engine: Engine) -> None:
     document = pact_document(http_interaction(providerStates=[{"name": "the database is broken"}]))
-    [raw] = run(engine, job_for(document, catalogue.url, states_url=f"{catalogue.url}/_states"))
-    assert raw["stateFailure"]["answered"] is True
-    assert "no such table" in raw["stateFailure"]["reason"]
+    [result] = run(engine, job_for(document, catalogue.url, states_url=f"{catalogue.url}/_states"))
+    assert result.outcome == Outcome.FAILED
+    assert "no such table" in str(result.reason)
 
 
 @pytest.mark.parametrize("status", [500, 503])
 def test_state_change_answered_with_5xx_is_not_repeated_for_minutes(status: int, engine: Engine) -> None:
     with Loopback(Reply(status, "out of order")) as states:
         document = pact_document(http_interaction(providerStates=[{"name": "one"}]))
-        [raw] = run(engine, job_for(document, states.url, states_url=f"{states.url}/_states"), seconds=10)
-    assert raw["stateFailure"]["answered"] is (status == 500)
-    assert "out of order" in raw["stateFailure"]["reason"]
+        [result] = run(engine, job_for(document, states.url, states_url=f"{states.url}/_states"), seconds=10)
+    assert result.outcome == (Outcome.FAILED if status == 500 else Outcome.ERROR)
+    assert "out of order" in str(result.reason)
 
 
 def test_a_job_after_another_works(catalogue: Loopback, engine: Engine) -> None:
-    for path, outcome in (("/products/7", "OK"), ("/products/95", "Error"), ("/products/7", "OK")):
-        [raw] = run(engine, job_for(pact_document(http_interaction(request=get(path))), catalogue.url))
-        assert raw["result"] == outcome
+    for path, outcome in (
+        ("/products/7", Outcome.PASSED),
+        ("/products/95", Outcome.FAILED),
+        ("/products/7", Outcome.PASSED),
+    ):
+        [result] = run(engine, job_for(pact_document(http_interaction(request=get(path))), catalogue.url))
+        assert result.outcome == outcome
 
 
 def test_a_job_after_one_that_could_not_be_run_works(
@@ -580,8 +587,8 @@ def test_a_job_after_one_that_could_not_be_run_works(
     document = pact_document(http_interaction(request=get("/products/7")))
     with pytest.raises(UsageError):
         run(engine, job_for(document, catalogue.url, states_file=(str(tmp_path / "states.py"), "x")))
-    [raw] = run(engine, job_for(document, catalogue.url))
-    assert raw["result"] == "OK"
+    [result] = run(engine, job_for(document, catalogue.url))
+    assert result.outcome == Outcome.PASSED
 
 
 def test_killed_child_is_a_failed_engine_and_no_pass() -> None:
@@ -612,12 +619,38 @@ def test_job_for_a_child_that_is_gone_is_a_failed_engine() -> None:
 def test_child_killed_in_the_middle_of_a_line_is_a_failed_engine() -> None:
     with Engine() as engine:
         reader, writer = os.pipe()
-        os.write(writer, b'{"event": "results", "resu')
+        os.write(writer, b'{"type": "Results", "resu')
         os.close(writer)
         engine._read(reader)
         os.kill(engine.pid, signal.SIGKILL)
         with pytest.raises(CannotVerify, match="killed by SIGKILL"):
             run(engine, job_for(pact_document(http_interaction()), "http://127.0.0.1:1"), seconds=20)
+
+
+@pytest.mark.parametrize(
+    "line", [b"not JSON\n", b'{"type": "Results", "results": [{"index": 0}]}\n', b"\xff\n"]
+)
+def test_line_that_is_no_message_of_the_engine_is_a_failed_engine(line: bytes) -> None:
+    with Engine() as engine:
+        reader, writer = os.pipe()
+        os.write(writer, line)
+        os.close(writer)
+        engine._read(reader)
+        with pytest.raises(CannotVerify, match="can't be understood") as error:
+            run(engine, job_for(pact_document(http_interaction()), "http://127.0.0.1:1"), seconds=20)
+        assert not psutil.pid_exists(engine.pid)
+    assert error.value.kind == "engine-failed"
+
+
+def test_child_that_is_sent_no_message_ends_and_says_why() -> None:
+    with Engine() as engine:
+        assert engine._process.stdin is not None
+        engine._process.stdin.write(b"{}\n")
+        engine._process.stdin.flush()
+        engine._process.wait(20)
+        with pytest.raises(CannotVerify, match="ended with exit code 1") as error:
+            run(engine, job_for(pact_document(http_interaction()), "http://127.0.0.1:1"), seconds=20)
+    assert "not a message to the engine" in error.value.output
 
 
 def test_deadline_ends_a_job_on_a_provider_that_hangs() -> None:
@@ -645,10 +678,9 @@ def test_what_the_watch_raises_ends_the_job() -> None:
 
 def test_request_that_takes_too_long_is_no_mismatch() -> None:
     with Loopback(Reply(hang=True)) as provider, Engine() as engine:
-        [raw] = run(engine, job_for(pact_document(http_interaction()), provider.url, request_timeout=0.3))
-    assert raw["result"] == "Error"
-    assert raw["mismatch"]["type"] == "error"
-    assert "error sending request" in raw["mismatch"]["message"]
+        [result] = run(engine, job_for(pact_document(http_interaction()), provider.url, request_timeout=0.3))
+    assert result.outcome == Outcome.ERROR
+    assert "error sending request" in str(result.reason)
 
 
 def test_close_removes_its_folder_and_its_child() -> None:
@@ -733,7 +765,7 @@ def test_header_values_are_on_no_command_line(engine: Engine) -> None:
         ({"base_url": "http://p", "states_url": "https://p/_states"}, False),
         ({"base_url": "http://p", "states_url": "http://p/_states"}, True),
         ({"base_url": "http://p", "states_file": ("states.py", "handlers")}, False),
-        ({"transports": ({"protocol": "message", "port": 1},)}, False),
+        ({"transports": (Transport("message", 1),)}, False),
     ],
 )
 def test_small_trust_store_is_used_only_where_nothing_can_need_more(
@@ -756,7 +788,7 @@ def test_module_in_the_current_folder_does_not_stand_in_for_the_engine(
         (tmp_path / f"{name}.py").write_text("raise SystemExit('a module of the provider was imported')")
     monkeypatch.chdir(tmp_path)
     with Engine() as engine:
-        [raw] = run(
+        [result] = run(
             engine, job_for(pact_document(http_interaction(request=get("/products/7"))), catalogue.url)
         )
-    assert raw["result"] == "OK"
+    assert result.outcome == Outcome.PASSED

@@ -1,0 +1,177 @@
+"""The messages between the engine and its child process, each a line of JSON that names its type.
+
+The child is sent `Job` and `Guard`. It sends `Ready`, then for each job `Results` and `Note` until `Done` or `Failed`.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, fields
+from typing import Any
+
+from verifier.pact import NotAPact, Pact, parse_pact
+from verifier.transport import Transport
+from verifier.verification import InteractionResult
+
+
+@dataclass(frozen=True)
+class Job:
+    """What the engine is to verify, and how.
+
+    Attributes:
+        pact: The pact.
+        indexes: The indexes of the interactions to verify.
+        base_url: The provider's base URL; None if it has only other transports.
+        transports: Its other transports.
+        headers: Names and values of headers to send with each request; the values may be secrets.
+        states_url: The URL that sets provider states up.
+        states_teardown: Whether states are torn down as well.
+        states_file: The Python file that sets states up, and the name of the handlers in it.
+        jobs: How many interactions are verified at the same time.
+        request_timeout: The timeout of one request to the provider, in seconds.
+    """
+
+    pact: Pact
+    indexes: tuple[int, ...]
+    base_url: str | None
+    transports: tuple[Transport, ...] = ()
+    headers: tuple[tuple[str, str], ...] = ()
+    states_url: str | None = None
+    states_teardown: bool = False
+    states_file: tuple[str, str] | None = None
+    jobs: int = 1
+    request_timeout: float = 5.0
+
+    @property
+    def small_trust_store(self) -> bool:
+        """Whether the core can do without the system's certificate authorities.
+
+        It can if every URL that it requests is plain HTTP, and nothing else in its process or started by it makes
+        requests: no plugins, no provider state handlers in Python.
+        """
+        urls = (self.base_url, self.states_url)
+        return (
+            not any(url is not None and url.lower().startswith("https:") for url in urls)
+            and self.states_file is None
+            and not self.transports
+            and not self.pact.plugins
+        )
+
+
+@dataclass(frozen=True)
+class Guard:
+    """The process group that the child stops if its parent is killed; None if there is none."""
+
+    group: int | None
+
+
+@dataclass(frozen=True)
+class Ready:
+    """The child has imported what it needs."""
+
+
+@dataclass(frozen=True)
+class Results:
+    """Some interactions of the job are verified."""
+
+    results: tuple[InteractionResult, ...]
+
+
+@dataclass(frozen=True)
+class Note:
+    """Something that the reader of the report should know."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Done:
+    """The job is finished."""
+
+
+@dataclass(frozen=True)
+class Failed:
+    """The job can't be run, since the provider state handlers can't be loaded."""
+
+    message: str
+
+
+Command = Job | Guard
+Event = Ready | Results | Note | Done | Failed
+
+
+class BrokenMessage(Exception):
+    """A line is none of the messages that are expected."""
+
+
+def encode(message: Command | Event) -> bytes:
+    """Return a message as a line."""
+    values = dict(vars(message))
+    if isinstance(message, Job):
+        values["pact"] = message.pact.document
+    return json.dumps({"type": type(message).__name__, **values}, default=vars).encode() + b"\n"
+
+
+def decode_command(line: bytes) -> Command:
+    """Read a message to the child.
+
+    Raises:
+        BrokenMessage: The line is no such message.
+    """
+    message = _load(line)
+    match message:
+        case {"type": "Guard", "group": int() | None as group}:
+            return Guard(group)
+        case {"type": "Job"}:
+            try:
+                return _job(message)
+            except (KeyError, TypeError, NotAPact) as error:
+                raise BrokenMessage(f"a job that can't be read: {error}") from error
+        case other:
+            raise BrokenMessage(f"not a message to the engine: {str(other)[:200]}")
+
+
+def decode_event(line: bytes) -> Event:
+    """Read a message from the child.
+
+    Raises:
+        BrokenMessage: The line is no such message.
+    """
+    match _load(line):
+        case {"type": "Ready"}:
+            return Ready()
+        case {"type": "Results", "results": list(results)}:
+            try:
+                return Results(tuple(map(InteractionResult.from_dict, results)))
+            except ValueError as error:
+                raise BrokenMessage(f"results that can't be read: {error}") from error
+        case {"type": "Note", "text": str(text)}:
+            return Note(text)
+        case {"type": "Done"}:
+            return Done()
+        case {"type": "Failed", "message": str(message)}:
+            return Failed(message)
+        case other:
+            raise BrokenMessage(f"not a message of the engine: {str(other)[:200]}")
+
+
+def _load(line: bytes) -> Any:
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise BrokenMessage(f"not a message: {error}") from error
+
+
+def _job(values: dict[str, Any]) -> Job:
+    values = {field.name: values[field.name] for field in fields(Job)}
+    states_file = values["states_file"]
+    return Job(
+        **values
+        | {
+            "pact": parse_pact(values["pact"]),
+            "indexes": tuple(values["indexes"]),
+            "transports": tuple(Transport(**transport) for transport in values["transports"]),
+            "headers": tuple((name, value) for name, value in values["headers"]),
+            "states_file": None if states_file is None else (states_file[0], states_file[1]),
+        }
+    )
