@@ -13,9 +13,14 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import structlog
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 SUPERVISOR_VARIABLE = "PACT_DISPATCH_SUPERVISOR_FD"
 STOP_MARGIN_SECONDS = 15.0
@@ -26,6 +31,31 @@ STEADY_SECONDS = 5.0
 """A process that ran for so long is started again without a pause."""
 
 log = structlog.get_logger("serve")
+
+
+class Stopped(KeyboardInterrupt):
+    """A signal said to stop. As with Ctrl-C, psycopg cancels the statement that is under way."""
+
+
+@contextmanager
+def stoppable() -> Iterator[None]:
+    """Leave the block at SIGTERM or SIGINT, wherever it is, and clean up on the way; go on after it.
+
+    Only the first signal interrupts, so that the cleaning up is not interrupted itself. A `Supervisor` that runs in
+    the block handles the signals in its own way.
+    """
+    stopping = False
+
+    def stop(*_: object) -> None:
+        nonlocal stopping
+        if not stopping:
+            stopping = True
+            raise Stopped
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+    with suppress(Stopped):
+        yield
 
 
 @dataclass

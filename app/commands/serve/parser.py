@@ -58,6 +58,14 @@ def add_to(commands: Commands) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
+    from app.process.supervision import stoppable  # noqa: PLC0415 - see app.commands
+
+    with stoppable():
+        _serve(options)
+    return 0
+
+
+def _serve(options: argparse.Namespace) -> None:
     from app.database.connections import database, migrate  # noqa: PLC0415 - see app.commands
     from app.github.client import github_access  # noqa: PLC0415
     from app.process.logs import configure  # noqa: PLC0415
@@ -79,4 +87,3 @@ def _run(options: argparse.Namespace) -> int:
         for number in range(1, options.workers + 1):
             supervisor.add(f"worker {number}", ["worker", *where])
         supervisor.run()
-    return 0

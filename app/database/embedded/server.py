@@ -40,6 +40,8 @@ MAJOR = 18
 START_SECONDS = 60.0
 """How long a start may take: the database is put in order again after a crash."""
 STOP_SECONDS = 30
+PID_FILE_SECONDS = 5.0
+"""How long to wait for the pid file of a server whose start was interrupted: it can't be stopped without."""
 LONGEST_SOCKET_FOLDER = 90
 """Bytes; a socket's whole path may have 107 on Linux, 103 on macOS."""
 PROBE_SECONDS = 2
@@ -89,14 +91,28 @@ def running(folder: Path) -> Iterator[str]:
         PostgresUnusable: it can't be started.
     """
     folder = folder.resolve()
-    process = os.getpid()
+    process, failed = os.getpid(), False
+
+    def leave() -> None:
+        # A fork of this process leaves through here too, and must not stop the server under it.
+        # Where another process holds start.lock, the server is left to the next one that uses it.
+        if not failed and os.getpid() == process:
+            with suppress(Busy), locked(folder / "start.lock", wait=START_SECONDS):
+                if users.become_exclusive():
+                    cluster.stop()
+
     with ExitStack() as stack:
         try:
             cluster = _Cluster(folder, _binaries(), server_account(folder))
             cluster.prepare()
             with locked(folder / "start.lock", wait=START_SECONDS):
                 users = stack.enter_context(locked(folder / "users.lock", shared=True))
-                url = cluster.reach()
+                stack.callback(leave)  # before the start: one that a signal interrupts is undone
+                try:
+                    url = cluster.reach()
+                except Exception:
+                    failed = True
+                    raise
         except AccountUnusable as error:
             raise PostgresUnusable(str(error)) from error
         except Busy as error:
@@ -106,15 +122,7 @@ def running(folder: Path) -> Iterator[str]:
             ) from error
         except OSError as error:
             raise PostgresUnusable(_explained(folder, str(error))) from error
-        try:
-            yield url
-        finally:
-            # A fork of this process leaves through here too, and must not take the server away from it.
-            # Where somebody else holds on to start.lock, the server is left to the next one who comes.
-            if os.getpid() == process:
-                with suppress(Busy), locked(folder / "start.lock", wait=START_SECONDS):
-                    if users.become_exclusive():
-                        cluster.stop()
+        yield url
 
 
 @dataclass(frozen=True)
@@ -167,6 +175,9 @@ class _Cluster:
 
     def stop(self) -> None:
         """Stop the server, if there is one."""
+        end = time.monotonic() + PID_FILE_SECONDS
+        while self._alive() and not (self.data / "postmaster.pid").exists() and time.monotonic() < end:
+            time.sleep(0.01)
         for mode in ("fast", "immediate"):
             stopping = self._run(
                 "pg_ctl", "stop", "-D", str(self.data), "-m", mode, "-t", str(STOP_SECONDS), "-s"
