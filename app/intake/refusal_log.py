@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from app.database.connections import DATABASE_AWAY
-from app.records import counters as tallies
-from app.records import deliveries
-from app.records.counters import REFUSED, Tallies, Tally
+from app.records import counters, deliveries
+from app.records.counters import REFUSED, Counts, Series
 
 if TYPE_CHECKING:
     from psycopg_pool import ConnectionPool
@@ -41,7 +40,7 @@ class KeptRefusals:
         self._pool = pool
         self._lock = threading.Lock()
         self._left, self._looked = float(AT_ONCE), time.monotonic()
-        self._counted = Tallies()
+        self._counted = Counts()
         self._due = False
 
     def keep(self, arrival: Arrival, refusal: Refusal) -> None:
@@ -69,19 +68,19 @@ class KeptRefusals:
     def store_counts(self) -> None:
         """Store how many were not kept; what can't be stored now is stored with the next ones."""
         with self._lock:
-            counted, self._counted, self._due = self._counted, Tallies(), False
+            counted, self._counted, self._due = self._counted, Counts(), False
         if not counted:
             return
         try:
             with self._pool.connection() as connection:
-                tallies.add_to_totals(connection, counted)
+                counters.add(connection, counted)
         except DATABASE_AWAY:
             with self._lock:
                 self._counted.update(counted)
             return
         log.warning(
             "refused, and not kept one by one: too many without a token or signature",
-            reasons={tally["reason"]: number for tally, number in counted.items()},
+            reasons={series["reason"]: number for series, number in counted.items()},
         )
 
     def _has_room(self) -> bool:
@@ -96,7 +95,7 @@ class KeptRefusals:
 
     def _count(self, reason: str) -> None:
         with self._lock:
-            self._counted[Tally.of(REFUSED, reason=reason)] += 1
+            self._counted[Series.of(REFUSED, reason=reason)] += 1
             if self._due:
                 return
             self._due = True

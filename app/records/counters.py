@@ -1,7 +1,7 @@
-"""What the counters count: deliveries and runs, those that are kept, and those that aren't (any more).
+"""The counters of deliveries and of runs that ended.
 
-Both are counted by the same statements, before a row is deleted and while it is there, in whole numbers. So the sum of
-the two never goes back, whatever is deleted when.
+A trigger stores one small row for each (`uncounted_deliveries`, `uncounted_runs`), and `add_up` adds these rows up in
+the table `totals`. So a scrape reads no more than the rows since then, and no counter goes back when rows are deleted.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
+from psycopg import sql
 from psycopg.types.json import Jsonb
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-    from uuid import UUID
+    from collections.abc import Iterator, Mapping
 
     from psycopg import Connection
 
@@ -36,15 +36,53 @@ DURATION_SUM = "duration_milliseconds"
 
 BOUNDS = (100, 250, 500, 1000, 2500, 5000, 10_000, 30_000, 60_000, 120_000, 300_000, 600_000, 1_800_000)
 """Of durations, in milliseconds."""
+BATCH = 10_000
+"""Rows that one statement of `add_up` takes from each table: so it ends long before the time limit of statements."""
+
+_COUNTED = sql.SQL("""
+    SELECT 'accepted' AS name, jsonb_build_object('source', source) AS labels, count(*) AS value
+        FROM delivery WHERE refusal IS NULL GROUP BY source
+    UNION ALL SELECT 'refused', jsonb_build_object('reason', refusal), count(*)
+        FROM delivery WHERE refusal IS NOT NULL GROUP BY refusal
+    UNION ALL SELECT 'coalesced', '{}', count(*)
+        FROM delivery WHERE refusal IS NULL AND coalesced HAVING count(*) > 0
+    UNION ALL SELECT 'ended', jsonb_build_object('provider', provider, 'outcome', outcome), count(*)
+        FROM run WHERE outcome IS NOT NULL GROUP BY provider, outcome
+    UNION ALL SELECT 'publish_retries', '{}', sum(publish_retries)
+        FROM run HAVING sum(publish_retries) > 0
+    UNION ALL SELECT 'durations', jsonb_strip_nulls(jsonb_build_object('le', le::text)), count(*)
+        FROM (SELECT (%(bounds)s::bigint[])[width_bucket(milliseconds - 1, %(bounds)s::bigint[]) + 1] AS le
+              FROM run WHERE milliseconds IS NOT NULL) AS duration
+        GROUP BY le
+    UNION ALL SELECT 'duration_milliseconds', '{}', sum(milliseconds)
+        FROM run HAVING sum(milliseconds) IS NOT NULL
+""")
+_READ = sql.SQL("""
+    WITH delivery AS (SELECT * FROM uncounted_deliveries), run AS (SELECT * FROM uncounted_runs)
+    SELECT name, labels, value FROM totals UNION ALL {counted}
+""").format(counted=_COUNTED)
+_ADD_UP = sql.SQL("""
+    WITH delivery AS (
+        DELETE FROM uncounted_deliveries
+        WHERE ctid = ANY(ARRAY(SELECT ctid FROM uncounted_deliveries LIMIT %(batch)s)) RETURNING *),
+    run AS (
+        DELETE FROM uncounted_runs
+        WHERE ctid = ANY(ARRAY(SELECT ctid FROM uncounted_runs LIMIT %(batch)s)) RETURNING *),
+    total AS (
+        INSERT INTO totals (name, labels, value)
+        SELECT name, labels, value FROM ({counted}) AS counted ORDER BY name COLLATE "C", labels::text COLLATE "C"
+        ON CONFLICT (name, labels) DO UPDATE SET value = totals.value + excluded.value)
+    SELECT greatest((SELECT count(*) FROM delivery), (SELECT count(*) FROM run)) = %(batch)s
+""").format(counted=_COUNTED)
 
 
 @dataclass(frozen=True)
-class Tally:
-    """What is counted.
+class Series:
+    """The name of a counter and its labels.
 
     Attributes:
-        name: one of this module's.
-        labels: by which it is told apart, in the order of their names.
+        name: One of this module's.
+        labels: In the order of their names.
     """
 
     name: str
@@ -59,98 +97,48 @@ class Tally:
         return dict(self.labels).get(label)
 
 
-class Tallies(Counter[Tally]):
-    """Whole numbers by what they count; two of them can be added up."""
+class Counts(Counter[Series]):
+    """The values of counters."""
 
-    def named(self, name: str) -> Iterator[tuple[Tally, int]]:
-        """Give those of a name, in the order of their labels."""
-        return iter(sorted(((tally, value) for tally, value in self.items() if tally.name == name), key=repr))
-
-
-def of_deliveries(connection: Connection[Any], ids: Sequence[UUID] | None = None) -> Tallies:
-    """Count deliveries.
-
-    Args:
-        connection: reads them.
-        ids: of those to count; all that there are unless given.
-    """
-    counted = Tallies()
-    rows = connection.execute(
-        "SELECT source, refusal, coalesced, count(*) FROM deliveries "
-        "WHERE %(ids)s::uuid[] IS NULL OR id = ANY(%(ids)s::uuid[]) GROUP BY source, refusal, coalesced",
-        {"ids": _listed(ids)},
-    )
-    for source, refusal, coalesced, count in rows:
-        if refusal is not None:
-            counted[Tally.of(REFUSED, reason=refusal)] += count
-            continue
-        counted[Tally.of(ACCEPTED, source=source)] += count
-        if coalesced:
-            counted[Tally.of(COALESCED)] += count
-    return counted
+    def named(self, name: str) -> Iterator[tuple[Series, int]]:
+        """Iterate over the series of a name, in the order of their labels."""
+        return iter(
+            sorted(((series, value) for series, value in self.items() if series.name == name), key=repr)
+        )
 
 
-def of_runs(connection: Connection[Any], ids: Sequence[UUID] | None = None) -> Tallies:
-    """Count runs that ended.
+def read(connection: Connection[Any]) -> Counts:
+    """Return the values of all counters, in one statement: rows that are added up meanwhile count once."""
+    counts = Counts()
+    for name, labels, value in connection.execute(_READ, {"bounds": list(BOUNDS)}):
+        counts[Series.of(name, **labels)] += round(value)
+    return counts
 
-    A run's duration is the time from the start of its first attempt until its outcome was known. When its result was
-    published is another matter, and may change after its end. A run that passed its dispatch on has no outcome, and no
-    duration that would say anything of verifications.
+
+def add_up(connection: Connection[Any], *, batch: int = BATCH) -> bool:
+    """Add a batch of the rows that are not counted yet to the totals, and delete them.
 
     Args:
-        connection: reads them.
-        ids: of those to count; all that there are unless given.
+        connection: The open connection; the caller commits.
+        batch: How many rows of each table are taken at most.
+
+    Returns:
+        Whether there may be another batch.
     """
-    counted = Tallies()
-    rows = connection.execute(
-        """
-        WITH ended AS (
-            SELECT provider, publish_attempts,
-                CASE status WHEN 'cancelled' THEN 'cancelled' ELSE coalesce(outcome, 'relayed') END AS outcome,
-                CASE WHEN status = 'finished' AND outcome IS NOT NULL THEN greatest(0,
-                    extract(epoch FROM coalesce(verified_at, finished_at) - started_at) * 1000)::bigint
-                END AS milliseconds
-            FROM runs
-            WHERE status IN ('finished', 'cancelled')
-              AND (%(ids)s::uuid[] IS NULL OR id = ANY(%(ids)s::uuid[])))
-        SELECT provider, outcome, width_bucket(milliseconds, %(above)s::bigint[]) AS bucket, count(*),
-            coalesce(sum(milliseconds), 0)::bigint, sum(greatest(0, publish_attempts - 1))::bigint
-        FROM ended GROUP BY provider, outcome, bucket
-        """,
-        {"ids": _listed(ids), "above": [bound + 1 for bound in BOUNDS]},
-    )
-    for provider, outcome, bucket, count, milliseconds, retries in rows:
-        counted[Tally.of(ENDED, provider=provider, outcome=outcome)] += count
-        if retries:
-            counted[Tally.of(PUBLISH_RETRIES)] += retries
-        if bucket is not None:
-            bound = {"le": str(BOUNDS[bucket])} if bucket < len(BOUNDS) else {}
-            counted[Tally.of(DURATIONS, **bound)] += count
-            counted[Tally.of(DURATION_SUM)] += milliseconds
-    return counted
+    row = connection.execute(_ADD_UP, {"bounds": list(BOUNDS), "batch": batch}).fetchone()
+    return row is not None and row[0]
 
 
-def of_totals(connection: Connection[Any]) -> Tallies:
-    """Read what was counted before it was deleted, or in the place of being kept."""
-    rows = connection.execute("SELECT name, labels, value FROM totals")
-    return Tallies({Tally.of(name, **labels): round(value) for name, labels, value in rows})
-
-
-def add_to_totals(connection: Connection[Any], counted: Mapping[Tally, int]) -> None:
-    """Add to what is counted and not kept; of a deletion, in its own transaction."""
-    ordered = sorted(counted.items(), key=lambda item: (item[0].name, json.dumps(item[0].labels)))
-    with (
-        connection.cursor() as cursor
-    ):  # always in the same order: two workers wait for each other, and never forever
+def add(connection: Connection[Any], counts: Mapping[Series, int]) -> None:
+    """Add to the totals what is counted and stored nowhere else."""
+    # Always in the same order: two processes wait for each other, and never forever.
+    ordered = sorted(counts.items(), key=lambda item: (item[0].name, json.dumps(dict(item[0].labels))))
+    with connection.cursor() as cursor:
         cursor.executemany(
             "INSERT INTO totals (name, labels, value) VALUES (%(name)s, %(labels)s, %(value)s) "
             "ON CONFLICT (name, labels) DO UPDATE SET value = totals.value + excluded.value",
             [
-                {"name": tally.name, "labels": Jsonb(dict(tally.labels)), "value": value}
-                for tally, value in ordered
+                {"name": series.name, "labels": Jsonb(dict(series.labels)), "value": value}
+                for series, value in ordered
             ],
         )
-
-
-def _listed(ids: Sequence[UUID] | None) -> list[UUID] | None:
-    return None if ids is None else list(ids)

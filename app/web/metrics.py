@@ -1,6 +1,6 @@
-"""`/metrics`, for Prometheus: counted in the database at each scrape.
+"""`/metrics`, for Prometheus: read from the database at each scrape.
 
-So the figures are those of all processes and machines, whichever web process is asked, and a restart changes none.
+The figures are those of all processes and machines, whichever web process is asked, and a restart changes none.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from app.queue.state import QueueState
-from app.records import counters as tallies
-from app.records.counters import BOUNDS, Tallies, Tally
+from app.records import counters
+from app.records.counters import BOUNDS, Counts, Series
 from app.web.context import check_api_token, database, receiver
 
 if TYPE_CHECKING:
@@ -31,16 +31,12 @@ blueprint.before_request(check_api_token)
 
 @blueprint.get("/metrics")
 def metrics() -> Response:
-    """Give the figures, in the format that is asked for."""
+    """Answer with the figures, in the format that the request accepts."""
     with database() as connection:
-        # one view of the tables: what retention moves between them meanwhile is neither missed nor counted twice
-        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-        counted = tallies.of_totals(connection)
-        counted.update(tallies.of_deliveries(connection))
-        counted.update(tallies.of_runs(connection))
+        counts = counters.read(connection)
         state = QueueState.read(connection, stalled_seconds=receiver().settings.worker.stalled_seconds)
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Figures((*_gauges(state), *_counters(counted), _durations(counted))))
+    registry.register(_Figures((*_gauges(state), *_counters(counts), _durations(counts))))
     encode, content_type = choose_encoder(request.headers.get("Accept", ""))
     response = Response(encode(registry), content_type=content_type)
     response.headers["Cache-Control"] = "no-store"
@@ -69,44 +65,44 @@ def _gauges(state: QueueState) -> list[Metric]:
     return [GaugeMetricFamily(f"{PREFIX}_{name}", text, value) for name, (text, value) in figures.items()]
 
 
-def _counters(counted: Tallies) -> list[Metric]:
+def _counters(counts: Counts) -> list[Metric]:
     return [
-        _counter("deliveries_accepted", "Dispatches accepted.", counted, tallies.ACCEPTED, "source"),
-        _counter("deliveries_refused", "Dispatches refused.", counted, tallies.REFUSED, "reason"),
+        _counter("deliveries_accepted", "Dispatches accepted.", counts, counters.ACCEPTED, "source"),
+        _counter("deliveries_refused", "Dispatches refused.", counts, counters.REFUSED, "reason"),
         _counter(
-            "deliveries_coalesced", "Dispatches that a waiting run answers.", counted, tallies.COALESCED
+            "deliveries_coalesced", "Dispatches that a waiting run answers.", counts, counters.COALESCED
         ),
-        _counter("runs_ended", "Runs that ended.", counted, tallies.ENDED, "provider", "outcome"),
+        _counter("runs_ended", "Runs that ended.", counts, counters.ENDED, "provider", "outcome"),
         _counter(
             "publish_retries",
             "Attempts to publish beyond the first of a run.",
-            counted,
-            tallies.PUBLISH_RETRIES,
+            counts,
+            counters.PUBLISH_RETRIES,
         ),
     ]
 
 
-def _counter(name: str, text: str, counted: Tallies, tally_name: str, *labels: str) -> Metric:
+def _counter(name: str, text: str, counts: Counts, series_name: str, *labels: str) -> Metric:
     family = CounterMetricFamily(f"{PREFIX}_{name}", text, labels=labels)
     if not labels:
-        family.add_metric([], counted[Tally.of(tally_name)])
+        family.add_metric([], counts[Series.of(series_name)])
     else:
-        for tally, value in counted.named(tally_name):
-            family.add_metric([tally[label] or "" for label in labels], value)
+        for series, value in counts.named(series_name):
+            family.add_metric([series[label] or "" for label in labels], value)
     return family
 
 
-def _durations(counted: Tallies) -> Metric:
-    """Make the histogram; a tally of a bound that is no longer one is in the next higher bucket."""
-    found = list(counted.named(tallies.DURATIONS))
+def _durations(counts: Counts) -> Metric:
+    """Make the histogram; what was counted for a bound that is no longer one is in the next higher bucket."""
+    found = list(counts.named(counters.DURATIONS))
     buckets = [
         (
             f"{bound / 1000:g}",
-            sum(value for tally, value in found if tally["le"] is not None and int(tally["le"]) <= bound),
+            sum(value for series, value in found if series["le"] is not None and int(series["le"]) <= bound),
         )
         for bound in BOUNDS
     ]
     buckets.append(("+Inf", sum(value for _, value in found)))
-    seconds = counted[Tally.of(tallies.DURATION_SUM)] / 1000
+    seconds = counts[Series.of(counters.DURATION_SUM)] / 1000
     text = "Time from the start of a run's first attempt until its outcome was known."
     return HistogramMetricFamily(f"{PREFIX}_run_duration_seconds", text, buckets=buckets, sum_value=seconds)

@@ -11,7 +11,7 @@ import psycopg
 import structlog
 
 from app.intake import missed
-from app.records import retention
+from app.records import counters, retention
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 LOOK_SECONDS = 60.0
 """How often a worker looks whether something is due; a period is kept to about this."""
 RETENTION_SECONDS = 3600.0
+COUNTERS_SECONDS = 60.0
 
 InDatabase = Callable[..., Awaitable[Any]]
 """Calls a function with a connection and what else it is given, in a thread, and commits what it did."""
@@ -57,7 +58,14 @@ def chores_of(settings: Settings, in_database: InDatabase) -> tuple[Chore, ...]:
         if deleted:
             log.info("old deliveries and runs deleted", number=deleted, days=settings.retention.days)
 
-    return (Chore("retention", RETENTION_SECONDS, delete_old),)
+    async def add_up_counters() -> None:
+        while await in_database(counters.add_up):
+            pass
+
+    return (
+        Chore("retention", RETENTION_SECONDS, delete_old),
+        Chore("counters", COUNTERS_SECONDS, add_up_counters),
+    )
 
 
 def looks_for_missed(settings: Settings, access: BrokerAccess, connect: Connect) -> tuple[Chore, ...]:

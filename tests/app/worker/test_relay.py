@@ -13,8 +13,8 @@ import pytest
 
 from app.config.file import load
 from app.config.settings import ConfigurationError
-from app.records import counters as tallies
-from app.records.counters import Tally
+from app.records import counters
+from app.records.counters import Series
 from tests.support.github_api import Fault, GitHubApi
 from tests.support.github_state import Repository, Token
 from tests.support.processes import BIN
@@ -73,8 +73,8 @@ def test_a_dispatch_is_passed_on_as_it_came(api: GitHubApi, database_url: str, t
         assert (relayed["repository"], relayed["event_type"]) == ("acme/products", GITHUB_EVENT)
         assert relayed["request_id"] == "ABCD:1"
         with psycopg.connect(database_url) as connection:
-            ended = list(tallies.of_runs(connection).named(tallies.ENDED))
-        assert ended == [(Tally.of(tallies.ENDED, provider="Products", outcome="relayed"), 1)]
+            ended = list(counters.read(connection).named(counters.ENDED))
+        assert ended == [(Series.of(counters.ENDED, provider="Products", outcome="relayed"), 1)]
         [entry] = server.logged("passed on")
         assert entry["repository"] == "acme/products"
         assert SECRET not in server.output()
