@@ -13,6 +13,8 @@ from urllib.parse import unquote, urlsplit
 
 from verifier.commit_id import is_commit_id
 
+PACT_CHANGED = "pact_changed"
+"""The event type of a dispatch that is sent when the content of a pact has changed."""
 MAX_PROPERTIES = 10
 """GitHub's limit of top-level properties of a client payload."""
 MAX_EVENT_TYPE = 100

@@ -12,9 +12,10 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from broker.http.secret_names import is_secret_name
 from verifier.cli import refuse, run
 from verifier.errors import UsageError
-from verifier.redaction import Redaction, names_a_secret
+from verifier.redaction import Redaction
 from verifier.report.workflow_commands import masks
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def read_inputs(text: str) -> dict[str, str]:
 def header_secrets(headers: Iterable[str]) -> list[str]:
     """Give the values of the headers that carry a secret."""
     parts = [header.partition(":") for header in headers]
-    return [value for name, _, value in parts if names_a_secret(name)]
+    return [value for name, _, value in parts if is_secret_name(name)]
 
 
 def to_arguments(inputs: Mapping[str, str], environment: Mapping[str, str]) -> list[str]:

@@ -7,6 +7,8 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from broker.http.secret_names import is_secret_name
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -15,14 +17,6 @@ if TYPE_CHECKING:
 
 SHORTEST = 4
 """A shorter value is no secret, and would blank out half of any text."""
-
-
-CREDENTIALS = ("auth", "token", "key", "secret", "cookie", "password")
-
-
-def names_a_secret(name: str) -> bool:
-    """Tell whether a header or a variable of this name carries a secret."""
-    return any(word in name.lower() for word in CREDENTIALS)
 
 
 class Redaction:
@@ -47,8 +41,8 @@ class Redaction:
     def of(cls, request: VerificationRequest) -> Redaction:
         """Hide the broker's password and token, and the values of headers and variables that carry credentials."""
         broker = request.broker
-        headers = [value for name, value in request.provider.headers if names_a_secret(name)]
-        variables = [value for name, value in request.provider.environment.items() if names_a_secret(name)]
+        headers = [value for name, value in request.provider.headers if is_secret_name(name)]
+        variables = [value for name, value in request.provider.environment.items() if is_secret_name(name)]
         provider = [*headers, *variables, *request.provider.secrets]
         if broker is None:
             return cls(provider)

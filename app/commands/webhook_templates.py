@@ -6,22 +6,21 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from app.dispatch import is_repository
+from app.dispatch import PACT_CHANGED, is_repository
+from broker.events import WebhookEvent
 from verifier.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-CHANGED = "contract_content_changed"
-REQUIRING_VERIFICATION = "contract_requiring_verification_published"
 GITHUB_API = "https://api.github.com"
 
 BODY_OF_CHANGED: Mapping[str, Any] = {
-    "event_type": "pact_changed",
+    "event_type": PACT_CHANGED,
     "client_payload": {"pact_url": "${pactbroker.pactUrl}"},
 }
 BODY_OF_REQUIRING_VERIFICATION: Mapping[str, Any] = {
-    "event_type": REQUIRING_VERIFICATION,
+    "event_type": WebhookEvent.REQUIRING_VERIFICATION,
     "client_payload": {
         "pact_url": "${pactbroker.pactUrl}",
         "sha": "${pactbroker.providerVersionNumber}",
@@ -64,14 +63,19 @@ class Filled:
 TEMPLATES = {
     template.name: template
     for template in (
-        Template("github", CHANGED, BODY_OF_CHANGED, "githubToken"),
+        Template("github", WebhookEvent.CONTENT_CHANGED, BODY_OF_CHANGED, "githubToken"),
         Template(
             "github-requiring-verification",
-            REQUIRING_VERIFICATION,
+            WebhookEvent.REQUIRING_VERIFICATION,
             BODY_OF_REQUIRING_VERIFICATION,
             "githubToken",
         ),
-        Template("receiver", REQUIRING_VERIFICATION, BODY_OF_REQUIRING_VERIFICATION, "receiverToken"),
+        Template(
+            "receiver",
+            WebhookEvent.REQUIRING_VERIFICATION,
+            BODY_OF_REQUIRING_VERIFICATION,
+            "receiverToken",
+        ),
     )
 }
 
@@ -104,7 +108,7 @@ def fill(
         raise UsageError(f"{base_url!r} is not a URL such as {GITHUB_API}")
     wanted = tuple(events) or (template.event,)
     body = template.body
-    if name == "receiver" and REQUIRING_VERIFICATION not in wanted:
+    if name == "receiver" and WebhookEvent.REQUIRING_VERIFICATION not in wanted:
         body = BODY_OF_CHANGED
     return Filled(
         url=f"{base_url.rstrip('/')}/repos/{repository}/dispatches",

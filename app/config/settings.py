@@ -25,6 +25,8 @@ from app.config.values import (
     secret,
     values_of,
 )
+from app.dispatch import PACT_CHANGED
+from broker.events import WebhookEvent
 from broker.http.access import BrokerAccess
 from broker.http.origin import Origin
 from broker.http.waits import RetryPlan
@@ -55,7 +57,7 @@ __all__ = [
     "values_of",
 ]
 
-EVENT_TYPES = ("pact_changed", "contract_requiring_verification_published")
+EVENT_TYPES = (PACT_CHANGED, WebhookEvent.REQUIRING_VERIFICATION.value)
 """The event types that are always accepted."""
 
 

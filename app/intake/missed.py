@@ -20,6 +20,7 @@ from app.records import deliveries
 from app.records.deliveries import Arrival
 from broker.client import BrokerClient
 from broker.client.missing_results import MissingResult, ProviderVersion, Questions, content_of
+from broker.events import WebhookEvent
 from broker.http.errors import BrokerError
 from broker.http.waits import RetryPlan
 from verifier.commit_id import is_commit_id
@@ -36,8 +37,6 @@ if TYPE_CHECKING:
 
     Connect: TypeAlias = Callable[[], AbstractContextManager[Connection[Any]]]
 
-EVENT_TYPE = "contract_requiring_verification_published"
-"""What a broker's webhook would have said."""
 RETRY_SECONDS = 10.0
 """How long one question to the broker is tried."""
 TRIED_AGAIN = RetryPlan.doubling(3600.0, 24 * 3600.0)
@@ -221,7 +220,7 @@ def _queue(connection: Connection[Any], provider: ProviderSettings, missing: Mis
     sha = missing.version.number if checkout else None
     dispatch = Dispatch(
         repository=provider.repository,
-        event_type=EVENT_TYPE,
+        event_type=WebhookEvent.REQUIRING_VERIFICATION,
         pact_url=missing.pact.url,
         sha=sha.lower() if sha else None,
         branch=missing.version.branch if checkout else None,

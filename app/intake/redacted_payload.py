@@ -6,12 +6,11 @@ import re
 from typing import Any
 
 from app.database.storable import storable_text
+from broker.http.secret_names import STARS, is_secret_name
 
-STARS = "**********"
 LONGEST = 8000
 MAX_DEPTH = 100
 
-_SECRET_NAME = re.compile(r"token|secret|password|authorization|credential|api_?key", re.IGNORECASE)
 _SECRET_VALUE = re.compile(
     r"gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}|(?<=://)[^/@\s]+(?=@)|(?<=Bearer )\S+"
 )
@@ -24,7 +23,7 @@ def readable(document: Any) -> Any:
         return _SECRET_VALUE.sub(STARS, storable_text(document)[:LONGEST])
     if isinstance(document, dict):
         return {
-            readable(name): STARS if _SECRET_NAME.search(name) and member else readable(member)
+            readable(name): STARS if is_secret_name(name) and member else readable(member)
             for name, member in document.items()
         }
     if isinstance(document, list):

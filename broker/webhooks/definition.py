@@ -8,16 +8,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-EVENTS = (
-    "contract_published",
-    "contract_content_changed",
-    "contract_requiring_verification_published",
-    "provider_verification_published",
-    "provider_verification_succeeded",
-    "provider_verification_failed",
-)
-"""What may trigger a webhook."""
-
 _OF_THE_BROKER = frozenset({"uuid", "createdAt", "updatedAt", "_links", "_embedded"})
 _KNOWN = frozenset({"description", "consumer", "provider", "enabled", "events", "request"})
 

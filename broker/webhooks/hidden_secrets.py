@@ -13,13 +13,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
+from broker.http.secret_names import STARS, is_secret_name
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from broker.webhooks.definition import Webhook
-
-STARS = "**********"
-"""What a broker shows instead of a value that it keeps to itself."""
 
 _LOGGED = re.compile(r"^((?:\[[^\]]*\] )?INFO: )(.*)$")
 _HEADER_NAME = re.compile(r"[A-Za-z0-9_-]+")
@@ -27,7 +26,6 @@ _STARS = re.compile(r"\*{3,}")
 _VARIABLE = re.compile(r"\$\{(?:user|pactbroker)\.[^}]*\}")
 _SECRET = re.compile(r"\$\{user\.([A-Za-z0-9_]+)\}")
 _SCHEME = re.compile(r"(?i)\b(bearer|basic|token|digest)\b")
-_CREDENTIAL = re.compile(r"(?i)auth|token|secret|passw|cookie|credential|(api|private|access)[-_]?key")
 
 
 def is_stars(value: str) -> bool:
@@ -72,7 +70,7 @@ def in_the_clear(webhook: Webhook, secret_headers: Collection[str] = ()) -> tupl
     places += [
         f"{name} in the URL"
         for name, value in parse_qsl(query)
-        if _CREDENTIAL.search(name) and _is_literal(value)
+        if is_secret_name(name) and _is_literal(value)
     ]
     places += [f"{path} in the body" for path in _in_body(request.body, "")]
     return tuple(places)
@@ -115,7 +113,7 @@ def redacted_body(body: Any) -> Any:
         return body
     return {
         name: STARS
-        if isinstance(value, str) and _CREDENTIAL.search(name) and _is_literal(value)
+        if isinstance(value, str) and is_secret_name(name) and _is_literal(value)
         else redacted_body(value)
         for name, value in body.items()
     }
@@ -127,7 +125,7 @@ def redacted_urls(text: str) -> str:
     return re.sub(
         r"(?<=[?&])([^\s=&#]+)=([^\s&#\"]*)",
         lambda match: (
-            f"{match[1]}={STARS}" if _CREDENTIAL.search(match[1]) and _is_literal(match[2]) else match[0]
+            f"{match[1]}={STARS}" if is_secret_name(match[1]) and _is_literal(match[2]) else match[0]
         ),
         text,
     )
@@ -150,7 +148,7 @@ def _redacted_line(match: re.Match[str]) -> str:
 
 
 def _is_secret_header(name: str, secret_headers: Collection[str]) -> bool:
-    return _CREDENTIAL.search(name) is not None or name.lower() in secret_headers
+    return is_secret_name(name) or name.lower() in secret_headers
 
 
 def _is_literal(value: str) -> bool:
@@ -175,7 +173,7 @@ def _in_body(body: Any, path: str) -> list[str]:
     found = []
     for name, value in body.items():
         here = f"{path}.{name}".removeprefix(".")
-        if isinstance(value, str) and _CREDENTIAL.search(name) and _is_literal(value):
+        if isinstance(value, str) and is_secret_name(name) and _is_literal(value):
             found.append(here)
         found += _in_body(value, here)
     return found

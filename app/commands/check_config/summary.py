@@ -13,6 +13,7 @@ from app.github.client import PRIVATE_KEY, TOKEN, github_access
 from app.intake.credentials import Tokens
 from app.web.server import API_TOKENS, TOKENS, WEBHOOK_SECRET, check_secrets
 from broker.http.origin import Origin
+from broker.http.secret_names import is_secret_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -37,7 +38,6 @@ SECRETS = (
 """Read from the variable, or from the file that `NAME_FILE` names."""
 OTHERS = ("PACT_DISPATCH_CONFIG", "PACT_DISPATCH_DATA_DIR")
 _BROKER_AT_HOME = "PACT_DISPATCH_BROKER_"
-_SECRET_WORDS = ("authorization", "cookie", "token", "key", "secret", "password")
 
 
 @dataclass(frozen=True)
@@ -161,7 +161,7 @@ def _about(provider: ProviderSettings) -> Iterator[str]:
         yield ": has no branch, so its results don't count for the latest version of a branch"
     for key, values in (("headers", provider.headers), ("environment", provider.environment)):
         for name, value in values.items():
-            if isinstance(value, str) and any(word in name.lower() for word in _SECRET_WORDS):
+            if isinstance(value, str) and is_secret_name(name):
                 yield f'.{key}.{name}: if it is a secret, it should not stand in the file: {{ env = "NAME" }}'
 
 

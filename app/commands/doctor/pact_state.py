@@ -13,6 +13,7 @@ from urllib.parse import quote, urlsplit
 from app.commands.doctor.check import Case
 from broker.client.missing_results import Questions, content_of
 from broker.client.pact_results import results_of
+from broker.events import PUBLICATION_EVENTS, WebhookEvent
 from broker.http.errors import BrokerError, NotFound, UnexpectedAnswer
 from broker.webhooks import Webhooks
 from broker.webhooks.triggered import TriggeredWebhooks
@@ -23,10 +24,6 @@ if TYPE_CHECKING:
     from broker.client.pact_results import Result
     from broker.webhooks.definition import Webhook
     from broker.webhooks.triggered import Triggered
-
-REQUIRING_VERIFICATION = "contract_requiring_verification_published"
-PUBLICATION = ("contract_content_changed", REQUIRING_VERIFICATION, "contract_published")
-"""The events that happen when a pact is published."""
 
 _DISPATCHES = re.compile(r"(?P<base>https?://.*)/repos/(?P<repository>[^/]+/[^/]+)/dispatches")
 
@@ -131,16 +128,16 @@ class PactState:
     @property
     def triggering(self) -> list[Webhook]:
         """Those of these whose event happens when a pact is published."""
-        return [webhook for webhook in self.enabled if set(webhook.events) & set(PUBLICATION)]
+        return [webhook for webhook in self.enabled if set(webhook.events) & PUBLICATION_EVENTS]
 
     @property
     def needs_versions(self) -> bool:
         """Whether nothing is sent while the provider has no version that needs a result."""
         try:
-            events = {event for webhook in self.triggering for event in webhook.events} & set(PUBLICATION)
+            events = {event for webhook in self.triggering for event in webhook.events} & PUBLICATION_EVENTS
         except BrokerError:
             return False
-        return events == {REQUIRING_VERIFICATION}
+        return events == {WebhookEvent.REQUIRING_VERIFICATION}
 
     @cached_property
     def deliveries(self) -> list[Triggered]:
@@ -151,7 +148,7 @@ class PactState:
         except NotFound:
             return []
         return sorted(
-            (one for one in found if one.webhook_uuid in uuids and one.event in PUBLICATION),
+            (one for one in found if one.webhook_uuid in uuids and one.event in PUBLICATION_EVENTS),
             key=lambda one: one.at or "",
             reverse=True,
         )

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from app.commands.doctor.check import Check, Status, listed
-from app.commands.doctor.pact_state import PUBLICATION, REQUIRING_VERIFICATION
 from app.commands.webhook_explanation import explain
+from broker.events import PUBLICATION_EVENTS, WebhookEvent
 from broker.http.errors import NotFound
 from broker.webhooks import Webhooks
 from broker.webhooks.delivery_log import execution_of, hides_answers
@@ -66,15 +66,15 @@ def check_event(state: PactState) -> Check:
             Status.BROKEN,
             f"{one.uuid} is triggered by {listed(list(one.events)) or 'nothing'}: none of these happens when a pact is "
             "published",
-            f"pact-dispatch webhooks update {one.uuid} --event {REQUIRING_VERIFICATION}",
+            f"pact-dispatch webhooks update {one.uuid} --event {WebhookEvent.REQUIRING_VERIFICATION}",
         )
-    events = {event for webhook in candidates for event in webhook.events if event in PUBLICATION}
-    if events == {"contract_published"}:
+    events = {event for webhook in candidates for event in webhook.events if event in PUBLICATION_EVENTS}
+    if events == {WebhookEvent.CONTRACT_PUBLISHED}:
         return Check(
             "webhook-event",
             Status.WARNING,
-            "contract_published alone: each publication is verified, changed or not",
-            f"pact-dispatch webhooks update {candidates[0].uuid} --event {REQUIRING_VERIFICATION}",
+            f"{WebhookEvent.CONTRACT_PUBLISHED} alone: each publication is verified, changed or not",
+            f"pact-dispatch webhooks update {candidates[0].uuid} --event {WebhookEvent.REQUIRING_VERIFICATION}",
         )
     return Check("webhook-event", Status.OK, listed(sorted(events)))
 

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 from app.commands.setup.polling import looks
 from app.commands.setup.step import Kind, State
+from app.dispatch import PACT_CHANGED
 from app.github.answers import GitHubAway, GitHubRefused
 from app.github.client import DISPATCH_RIGHT
+from broker.events import WebhookEvent
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,8 +34,8 @@ _EXPIRES_SOON = (
 )
 _RUN_RIGHT = "The token may not see workflow runs: give it Actions: read as well, or run it without --wait."
 _EXAMPLES = {
-    "pact_changed": "examples/workflows/pact_changed.yml",
-    "contract_requiring_verification_published": "examples/workflows/contract_requiring_verification_published.yml",
+    PACT_CHANGED: "examples/workflows/pact_changed.yml",
+    WebhookEvent.REQUIRING_VERIFICATION: "examples/workflows/contract_requiring_verification_published.yml",
 }
 
 

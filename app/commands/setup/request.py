@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.commands.webhook_templates import CHANGED, GITHUB_API, REQUIRING_VERIFICATION, TEMPLATES, fill
+from app.commands.webhook_templates import GITHUB_API, TEMPLATES, fill
 from app.config.settings import ConfigurationError, secret
+from broker.events import WebhookEvent
 from broker.webhooks import stable_uuid
-from broker.webhooks.definition import EVENTS, Party, Scope, Webhook, WebhookRequest
+from broker.webhooks.definition import Party, Scope, Webhook, WebhookRequest
 from verifier.errors import UsageError
 
 if TYPE_CHECKING:
@@ -133,17 +134,20 @@ def _check_combination(options: argparse.Namespace) -> None:
 def _template(options: argparse.Namespace) -> str:
     if options.target == RECEIVER:
         return "receiver"
-    return "github-requiring-verification" if REQUIRING_VERIFICATION in (options.event or ()) else "github"
+    if WebhookEvent.REQUIRING_VERIFICATION in (options.event or ()):
+        return "github-requiring-verification"
+    return "github"
 
 
 def _events(options: argparse.Namespace) -> tuple[str, ...]:
     events = tuple(dict.fromkeys(options.event or ()))
     for event in events:
-        if event not in EVENTS:
-            raise UsageError(f"--event {event!r} is none of {', '.join(EVENTS)}")
-    if {CHANGED, REQUIRING_VERIFICATION} <= set(events):
+        if event not in set(WebhookEvent):
+            raise UsageError(f"--event {event!r} is none of {', '.join(WebhookEvent)}")
+    if {WebhookEvent.CONTENT_CHANGED, WebhookEvent.REQUIRING_VERIFICATION} <= set(events):
         raise UsageError(
-            f"--event {CHANGED} and {REQUIRING_VERIFICATION} would have one change verified twice: give one of them"
+            f"--event {WebhookEvent.CONTENT_CHANGED} and {WebhookEvent.REQUIRING_VERIFICATION} would have one "
+            "change verified twice: give one of them"
         )
     return events
 

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app.commands.webhook_templates import GITHUB_API, TEMPLATES, Filled, fill
+from broker.events import WebhookEvent
 from broker.webhooks import stable_uuid
-from broker.webhooks.definition import EVENTS, Party, Scope, Webhook, WebhookRequest
+from broker.webhooks.definition import Party, Scope, Webhook, WebhookRequest
 from broker.webhooks.hidden_secrets import hidden_headers, in_the_clear, is_stars
 from verifier.errors import UsageError
 
@@ -62,7 +63,7 @@ def to_create(options: argparse.Namespace, environment: Mapping[str, str]) -> Wa
         headers["Content-Type"] = "application/json"
     events = tuple(options.event or ()) or (filled.events if filled else ())
     if not events:
-        raise UsageError(f"what triggers it? Give --event, one or more of {', '.join(EVENTS)}")
+        raise UsageError(f"what triggers it? Give --event, one or more of {', '.join(WebhookEvent)}")
     uuid = options.uuid or stable_uuid(scope, url, options.template or "")
     _check_uuid(uuid)
     webhook = Webhook(

@@ -20,7 +20,8 @@ from broker.embedded.deliveries.http_request import (
     send,
 )
 from broker.embedded.webhooks.document import is_secret_header
-from broker.embedded.webhooks.template import STARS, Template, render
+from broker.embedded.webhooks.template import Template, render
+from broker.http.secret_names import STARS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -13,7 +13,6 @@ from broker.embedded.http.hal import json_response, link, url
 from broker.embedded.storage.deployment_tables import Label
 from broker.embedded.storage.records import find_pacticipant, publications, session
 from broker.embedded.storage.tables import PactVersion, VerificationResult
-from broker.embedded.webhooks.events import VERIFICATION_EVENTS
 from broker.embedded.webhooks.records import (
     events_of,
     parties,
@@ -25,6 +24,7 @@ from broker.embedded.webhooks.records import (
 )
 from broker.embedded.webhooks.resource import document_from
 from broker.embedded.webhooks.variables import TEST, Occasion, context_of_test, placeholders, values
+from broker.events import VERIFICATION_EVENTS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from broker.embedded.webhooks.events import WEBHOOK_EVENTS
 from broker.embedded.webhooks.settings import METHODS
+from broker.events import WebhookEvent
 
 Schema = dict[str, Any]
 
@@ -98,7 +98,9 @@ SCHEMAS: dict[str, Schema] = {
         consumer=_PARTY,
         provider=_PARTY,
         enabled=_FLAG,
-        events=_list(_object(("name",), name={"type": "string", "enum": list(WEBHOOK_EVENTS)})),
+        events=_list(
+            _object(("name",), name={"type": "string", "enum": [event.value for event in WebhookEvent]})
+        ),
         request=_object(
             ("method", "url"),
             method={"type": "string", "enum": sorted(METHODS)},

@@ -35,7 +35,6 @@ from broker.embedded.storage.tables import (
 )
 from broker.embedded.storage.webhook_tables import PublicationEvents
 from broker.embedded.webhooks.events import (
-    CONTRACT_REQUIRING_VERIFICATION_PUBLISHED,
     Detected,
     Previous,
     detect,
@@ -44,6 +43,7 @@ from broker.embedded.webhooks.records import applying_to, shown_description
 from broker.embedded.webhooks.required_verifications import versions_requiring_verification
 from broker.embedded.webhooks.triggered_records import trigger
 from broker.embedded.webhooks.variables import Occasion
+from broker.events import WebhookEvent
 
 if TYPE_CHECKING:
     from flask import Response
@@ -208,7 +208,7 @@ def _happened(publication: Publication, *, new: bool) -> tuple[Detected, list[Tr
     session().add(PublicationEvents(publication_id=publication.id, events=names, comment=detected.comment))
     occasions: list[Occasion] = []
     for event in detected.events:
-        if event == CONTRACT_REQUIRING_VERIFICATION_PUBLISHED:
+        if event == WebhookEvent.REQUIRING_VERIFICATION:
             occasions += [Occasion(event, publication, required=one) for one in required]
         else:
             occasions.append(Occasion(event, publication))

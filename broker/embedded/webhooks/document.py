@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from broker.embedded.http.errors import invalid
-from broker.embedded.webhooks.events import CONTRACT_CONTENT_CHANGED, WEBHOOK_EVENTS
-from broker.embedded.webhooks.template import STARS, Template
+from broker.embedded.webhooks.template import Template
+from broker.events import WebhookEvent
+from broker.http.secret_names import STARS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -146,7 +147,7 @@ def _headers(headers: object, errors: Errors) -> dict[str, str]:
 
 def _events(events: object, errors: Errors, *, required: bool) -> tuple[str, ...]:
     if events is None and not required:
-        return (CONTRACT_CONTENT_CHANGED,)
+        return (WebhookEvent.CONTENT_CHANGED,)
     if not isinstance(events, list):
         errors["events"] = ["is missing" if events is None else "must be an array"]
         return ()
@@ -167,7 +168,7 @@ def _mistake(event: object) -> str | None:
         return "must be an object"
     if "name" not in event:
         return "name is missing"
-    return None if event["name"] in WEBHOOK_EVENTS else f"name must be one of: {', '.join(WEBHOOK_EVENTS)}"
+    return None if event["name"] in tuple(WebhookEvent) else f"name must be one of: {', '.join(WebhookEvent)}"
 
 
 def _party(party: object, role: str, errors: Errors, is_known: Callable[[str], bool]) -> Party | None:

@@ -5,26 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from broker.events import WebhookEvent
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-CONTRACT_PUBLISHED = "contract_published"
-CONTRACT_REQUIRING_VERIFICATION_PUBLISHED = "contract_requiring_verification_published"
-CONTRACT_CONTENT_CHANGED = "contract_content_changed"
-VERIFICATION_PUBLISHED = "provider_verification_published"
-VERIFICATION_SUCCEEDED = "provider_verification_succeeded"
-VERIFICATION_FAILED = "provider_verification_failed"
-
-# In the order in which a real broker names them.
-WEBHOOK_EVENTS = (
-    CONTRACT_PUBLISHED,
-    CONTRACT_CONTENT_CHANGED,
-    VERIFICATION_PUBLISHED,
-    VERIFICATION_SUCCEEDED,
-    VERIFICATION_FAILED,
-    CONTRACT_REQUIRING_VERIFICATION_PUBLISHED,
-)
-VERIFICATION_EVENTS = frozenset({VERIFICATION_PUBLISHED, VERIFICATION_SUCCEEDED, VERIFICATION_FAILED})
 
 
 @dataclass(frozen=True)
@@ -39,7 +23,7 @@ class Previous:
 class Detected:
     """The events of one publication, and why the content counts as changed or not."""
 
-    events: tuple[str, ...]
+    events: tuple[WebhookEvent, ...]
     comment: str | None
 
     def __str__(self) -> str:
@@ -61,11 +45,11 @@ def detect(
         requires_verification: whether a version of the provider that matters lacks a result for the content.
     """
     reasons = [_reason(one) for one in previous if one.sha != sha] if first_for_version else []
-    events = [CONTRACT_PUBLISHED]
+    events = [WebhookEvent.CONTRACT_PUBLISHED]
     if requires_verification:
-        events.append(CONTRACT_REQUIRING_VERIFICATION_PUBLISHED)
+        events.append(WebhookEvent.REQUIRING_VERIFICATION)
     if reasons:
-        events.append(CONTRACT_CONTENT_CHANGED)
+        events.append(WebhookEvent.CONTENT_CHANGED)
         return Detected(tuple(events), ", ".join(reasons))
     if not first_for_version:
         return Detected(tuple(events), None)
@@ -74,9 +58,10 @@ def detect(
     return Detected(tuple(events), unchanged)
 
 
-def of_result(*, success: bool) -> tuple[str, str]:
+def of_result(*, success: bool) -> tuple[WebhookEvent, WebhookEvent]:
     """Return the events of the publication of a verification result."""
-    return VERIFICATION_PUBLISHED, VERIFICATION_SUCCEEDED if success else VERIFICATION_FAILED
+    outcome = WebhookEvent.VERIFICATION_SUCCEEDED if success else WebhookEvent.VERIFICATION_FAILED
+    return WebhookEvent.VERIFICATION_PUBLISHED, outcome
 
 
 def _reason(previous: Previous) -> str:

@@ -30,8 +30,8 @@ from broker.embedded.webhooks.records import (
     webhook_with,
     write,
 )
-from broker.embedded.webhooks.template import STARS
 from broker.embedded.webhooks.triggered_records import give_up
+from broker.http.secret_names import STARS
 
 if TYPE_CHECKING:
     from flask import Response

@@ -14,8 +14,6 @@ from urllib.parse import quote
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-STARS = "**********"
-
 _VARIABLE = re.compile(r"\$\{((?:pactbroker|user)\.[A-Za-z0-9_]+)\}")
 _SECRET = re.compile(r"\$\{user\.([A-Za-z0-9_]+)\}")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]+")

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from broker.http.secret_names import STARS
 from broker.webhooks import carried_over, stable_uuid
 from broker.webhooks.definition import NotAWebhook, Pacticipant, Party, Scope, Webhook, WebhookRequest
 from broker.webhooks.hidden_secrets import (
-    STARS,
     hidden_headers,
     in_the_clear,
     redacted,

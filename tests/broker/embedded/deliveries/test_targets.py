@@ -16,7 +16,8 @@ import trustme
 from broker.embedded.deliveries.attempt import Attempt, attempt
 from broker.embedded.deliveries.http_request import CA_VARIABLES, MAX_ANSWER_BYTES, MAX_HEADER_CHARACTERS
 from broker.embedded.webhooks.settings import WebhookSettings
-from broker.embedded.webhooks.template import STARS, Template
+from broker.embedded.webhooks.template import Template
+from broker.http.secret_names import STARS
 from tests.support.processes import EmbeddedBroker
 from tests.support.webhook_documents import OPEN, all_are, create, logs, wait_for, webhook
 from tests.support.webhook_target import Target

@@ -8,8 +8,8 @@ import re
 import subprocess
 from typing import TYPE_CHECKING
 
-from broker.embedded.webhooks.events import WEBHOOK_EVENTS
 from broker.embedded.webhooks.settings import RETRY_SECONDS
+from broker.events import WebhookEvent
 from tests.broker.embedded.webhooks.test_resource import ALL_VARIABLES
 from tests.support.paths import DOCS
 from tests.support.processes import BIN, EmbeddedBroker
@@ -65,7 +65,7 @@ def test_examples_are_true(tmp_path: Path) -> None:
 
 def test_everything_is_named() -> None:
     text = DOCUMENT.read_text()
-    assert [name for name in (*ALL_VARIABLES, *WEBHOOK_EVENTS) if f"`{name}`" not in text] == []
+    assert [name for name in (*ALL_VARIABLES, *WebhookEvent) if f"`{name}`" not in text] == []
     assert f"`{','.join(str(seconds) for seconds in RETRY_SECONDS)}`" in text
 
 
