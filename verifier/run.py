@@ -18,7 +18,8 @@ from verifier.errors import CannotVerify, UsageError
 from verifier.fetch import fetch
 from verifier.pact import HTTP, NotAPact, Pact, parse_pact
 from verifier.progress import Silence
-from verifier.provider.process import StartedProvider, wait_until_ready
+from verifier.provider.process import PortTaken, StartedProvider
+from verifier.provider.readiness import wait_until_ready
 from verifier.redaction import Redaction
 from verifier.report.interface import count
 from verifier.request import PORT
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from verifier.request import VerificationRequest
     from verifier.verification import InteractionResult
 
+PORT_TRIES = 3
+"""How many ports are tried if another process takes the one that the provider was told to use."""
 A_PACT_URL = ". A pact's URL looks like BROKER/pacts/provider/PROVIDER/consumer/CONSUMER/latest"
 
 
@@ -98,28 +101,50 @@ class _Run:
 
     def _verify(self) -> None:
         with ExitStack() as stack:
-            # Engine and provider start before the pact is fetched: their seconds run beside each other.
+            # Engine and provider start before the pact is fetched, so that all three take their time together.
             provider = self._start_provider(stack)
             pact = self._fetch()
             chosen = self._choose(pact)
             self._check_means(pact, chosen)
-            base_url = self._wait_for_provider(provider)
-            self._note_states(chosen, provider)
-            self._progress.total(len(chosen))
-            try:
-                self._replay(pact, chosen, base_url, provider)
-            finally:
-                for interaction in chosen:  # each is accounted for, whatever happened
-                    if interaction.index not in self._results:
-                        self._results[interaction.index] = no_result(interaction)
-            if provider is not None:
-                provider.check_alive()
+            notes = len(self._notes)
+            for tries_left in reversed(range(PORT_TRIES)):
+                try:
+                    self._verify_provider(pact, chosen, provider)
+                except PortTaken as error:
+                    self._results.clear()
+                    del self._notes[notes:]
+                    if not tries_left:
+                        raise
+                    self._progress.notice(self._redaction.text(f"{error}; trying again on another port"))
+                    self._engine.restart()
+                    provider = self._start_provider(stack)
+                else:
+                    return
+
+    def _verify_provider(
+        self, pact: Pact, chosen: tuple[Interaction, ...], provider: StartedProvider | None
+    ) -> None:
+        base_url = self._wait_for_provider(provider)
+        self._note_states(chosen, provider)
+        self._progress.total(len(chosen))
+        try:
+            self._replay(pact, chosen, base_url, provider)
+        finally:
+            for interaction in chosen:  # each has a result, whatever happened
+                if interaction.index not in self._results:
+                    self._results[interaction.index] = no_result(interaction)
+        if provider is not None:
+            provider.check_alive()
+            provider.stop()
+            note = provider.check_port()
+            self._notes += [note] if note else []
 
     def _start_provider(self, stack: ExitStack) -> StartedProvider | None:
         command = self._request.provider.command
         if command is None:
             return None
         self._progress.step("Starting the provider")
+        stack.callback(self._engine.guard, None)
         provider = stack.enter_context(
             StartedProvider(
                 command,
@@ -129,7 +154,6 @@ class _Run:
             )
         )
         self._engine.guard(provider.group)
-        stack.callback(self._engine.guard, None)
         return provider
 
     def _fetch(self) -> Pact:

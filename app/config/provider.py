@@ -14,7 +14,7 @@ from app.provider.checkout import CheckoutFailed
 from app.provider.checkout.remote import Remote
 from verifier.command.option_values import parse_headers, parse_transports, with_port_placeholder
 from verifier.errors import UsageError
-from verifier.provider.process import split_command
+from verifier.provider.command_line import split_command
 from verifier.request import MAX_JOBS, PORT, check_url
 
 if TYPE_CHECKING:

@@ -56,7 +56,7 @@ class PlainProgress:
 
     def total(self, interactions: int) -> None:
         """So many interactions will be verified."""
-        self._total = interactions
+        self._total, self._done, self._bad = interactions, 0, 0
         self._next_line = time.monotonic() + PLAIN_SECONDS
 
     def verified(self, result: InteractionResult) -> None:
@@ -118,7 +118,7 @@ class BarProgress:
 
     def total(self, interactions: int) -> None:
         """So many interactions will be verified."""
-        self._progress.update(self._task, total=interactions)
+        self._progress.reset(self._task, total=interactions)
 
     def verified(self, result: InteractionResult) -> None:  # noqa: ARG002 - the interface's
         """An interaction is done."""

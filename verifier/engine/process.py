@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from verifier.engine.protocol import Command, Event, Job
     from verifier.verification import InteractionResult
 
+    Events = queue.SimpleQueue[Event | BrokenMessage | None]
+
 TICK_SECONDS = 0.1
 """How often `watch` is called while the engine works."""
 OUTPUT_LINES = 20
@@ -54,13 +56,15 @@ class Engine:
     def __init__(self) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="pact-dispatch-"))
         self._log: IO[bytes] = (self._folder / "output.log").open("w+b")
-        self._events: queue.SimpleQueue[Event | BrokenMessage | None] = queue.SimpleQueue()
+        self._events, self._process = self._start()
+
+    def _start(self) -> tuple[Events, subprocess.Popen[bytes]]:
         # -P: no module in the current directory, a provider's repository, replaces another one; -I: nor one in
         # PYTHONPATH, if this process ignores it as well
         isolation = "-I" if sys.flags.isolated else "-P"
         reader, writer = os.pipe()
         try:
-            self._process = subprocess.Popen(
+            process = subprocess.Popen(
                 [sys.executable, isolation, "-m", "verifier.engine.child", str(writer), str(self._folder)],
                 stdin=subprocess.PIPE,
                 stdout=self._log,
@@ -71,7 +75,14 @@ class Engine:
             )
         finally:
             os.close(writer)
-        threading.Thread(target=self._read, args=(reader,), daemon=True, name="engine-events").start()
+        events: Events = queue.SimpleQueue()
+        threading.Thread(target=_read, args=(reader, events), daemon=True, name="engine-events").start()
+        return events, process
+
+    def restart(self) -> None:
+        """Replace the child by a new one, for another job while the child is still busy with one that was given up."""
+        self._kill()
+        self._events, self._process = self._start()
 
     def __enter__(self) -> Self:
         return self
@@ -146,7 +157,7 @@ class Engine:
 
         If the child is gone, that is for `run` to report.
         """
-        with contextlib.suppress(CannotVerify, ValueError):
+        with contextlib.suppress(CannotVerify):
             self._write(Guard(group))
 
     def _write(self, command: Command) -> None:
@@ -155,19 +166,8 @@ class Engine:
         try:
             self._process.stdin.write(encode(command))
             self._process.stdin.flush()
-        except BrokenPipeError:
+        except (BrokenPipeError, ValueError):  # it ended, or was ended
             raise self._crashed() from None
-
-    def _read(self, reader: int) -> None:
-        with os.fdopen(reader, "rb") as pipe:
-            for line in pipe:
-                try:
-                    self._events.put(decode_event(line))
-                except BrokenMessage as error:
-                    if line.endswith(b"\n"):  # else it is what a child that was killed had written
-                        self._events.put(error)
-                    break
-        self._events.put(None)
 
     def _next_event(self, timeout: float | None = None) -> Event:
         event = self._events.get(timeout=timeout)
@@ -198,12 +198,25 @@ class Engine:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
+        if self._process.stdin is not None:
+            with contextlib.suppress(BrokenPipeError):
+                self._process.stdin.close()
 
     def close(self) -> None:
         """End the child and what it started (plugins), and remove its files."""
         self._kill()
-        if self._process.stdin is not None:
-            with contextlib.suppress(BrokenPipeError):
-                self._process.stdin.close()
         self._log.close()
         shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _read(reader: int, events: Events) -> None:
+    """Put what a child sends into a queue, then None when it has ended."""
+    with os.fdopen(reader, "rb") as pipe:
+        for line in pipe:
+            try:
+                events.put(decode_event(line))
+            except BrokenMessage as error:
+                if line.endswith(b"\n"):  # else it is what a child that was killed had written
+                    events.put(error)
+                break
+    events.put(None)

@@ -1,26 +1,21 @@
-"""The provider under test: started if it must be, waited for until it answers, stopped with all it started."""
+"""The provider under test, if it is started: its process group, its output, its port."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-import re
-import shlex
 import signal
-import socket
 import subprocess
 import threading
 import time
-import warnings
 from collections import deque
 from typing import TYPE_CHECKING, Self
 
-from urllib3 import PoolManager, Retry, Timeout
-from urllib3.exceptions import HTTPError, InsecureRequestWarning
-
-from broker.http.reason import innermost
 from verifier.environment import without_secrets
-from verifier.errors import CannotVerify, UsageError
+from verifier.errors import CannotVerify
+from verifier.process_end import how_it_ended
+from verifier.provider.command_line import split_command
+from verifier.provider.port import free_port, is_listened_on, listeners
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -28,14 +23,19 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 OUTPUT_LINES = 40
-"""How many of the provider's last lines are kept for when something fails."""
+"""How many of the provider's last lines are kept, for error messages."""
 LONGEST_LINE = 500
 STOP_SECONDS = 5.0
 """How long a provider has to stop after SIGTERM before it is killed."""
-ANSWER_SECONDS = 2.0
-"""How long one question whether it is ready may take."""
-_ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
-SHELL_WORDS = frozenset({"&&", "||", "|", ";", "&", ">", ">>", "<", "2>", "2>&1"})
+RELEASE_SECONDS = 1.0
+"""How long the port of a provider that was killed may still be in use."""
+
+
+class PortTaken(CannotVerify):
+    """Another process listens on the port that the provider was told to use; another port may work."""
+
+    def __init__(self, message: str, *, output: str = "") -> None:
+        super().__init__(message, kind="provider-not-ready", retryable=True, output=output)
 
 
 class StartedProvider:
@@ -44,15 +44,15 @@ class StartedProvider:
     Use it as a context manager: leaving it stops the whole group.
 
     Args:
-        command: the command line, split as a shell splits words, but run without one; `{port}`, `$PORT` and
+        command: The command line, split as a shell splits words, but run without one; `{port}`, `$PORT` and
             `${PORT}` in it become a free port, which is also in the environment as `PORT`.
-        folder: where it runs.
-        on_output: called with each line that it prints.
-        environment: variables for it, besides those of this process.
+        folder: The directory that it runs in.
+        on_output: Called with each line that it prints.
+        environment: Variables for it, besides those of this process.
 
     Raises:
-        UsageError: the command is no command line.
-        CannotVerify: there is no such program, or it may not be run.
+        UsageError: The command can't be split into words, or needs a shell.
+        CannotVerify: There is no such program, or it may not be run.
     """
 
     def __init__(
@@ -63,10 +63,11 @@ class StartedProvider:
         on_output: Callable[[str], None] | None = None,
         environment: Mapping[str, str] | None = None,
     ) -> None:
-        self.port = _free_port()
+        self.port = free_port()
         self._command = command
         self._on_output = on_output or (lambda _: None)
         self._lines: deque[str] = deque(maxlen=OUTPUT_LINES)
+        self._stopped = False
         variables = without_secrets(os.environ) | dict(environment or {}) | {"PORT": str(self.port)}
         try:
             self._process = subprocess.Popen(
@@ -102,34 +103,62 @@ class StartedProvider:
 
     @property
     def candidates(self) -> tuple[str, ...]:
-        """The addresses that it may answer at: a server on `localhost` may listen on IPv6 alone."""
+        """The base URLs that it may answer at: a server on `localhost` may listen on IPv6 alone."""
         return (f"http://127.0.0.1:{self.port}", f"http://[::1]:{self.port}")
 
     def check_alive(self) -> None:
         """Make sure that it is still running.
 
         Raises:
-            CannotVerify: it ended, whatever its exit code.
+            PortTaken: It failed, and another process listens on its port.
+            CannotVerify: It ended, with any exit code.
         """
         code = self._process.poll()
         if code is None:
             return
         self._reader.join(timeout=1)
-        how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+        message = f"the provider {how_it_ended(code)} before it was verified"
+        if code > 0:
+            self.stop()
+            if not self._released():
+                raise PortTaken(
+                    f"{message}, and another process listens on its port {self.port}: {self._command}",
+                    output=self.output(),
+                )
         stay = " (--provider-command must stay in the foreground)" if code == 0 else ""
-        raise CannotVerify(
-            f"the provider {how} before it was verified{stay}: {self._command}",
-            kind="provider-died",
-            retryable=False,
+        raise CannotVerify(f"{message}{stay}: {self._command}", kind="provider-died", output=self.output())
+
+    def check_port(self) -> str | None:
+        """Make sure, once it was stopped, that it was the provider that answered on its port.
+
+        Returns:
+            A note, if that can't be told: what listens there may be a container that the command started.
+
+        Raises:
+            PortTaken: A process of this user that isn't part of the provider still listens there.
+        """
+        if self._released():
+            return None
+        users = listeners(self.port)
+        if users is None or os.geteuid() not in users:
+            return (
+                f"something still listens on port {self.port} after the provider was stopped: if it is a container "
+                "that --provider-command started, it should end with that command"
+            )
+        raise PortTaken(
+            f"another process still listens on port {self.port} after the provider was stopped, so it is not known "
+            f"which of them was verified: {self._command}",
             output=self.output(),
         )
 
     def output(self) -> str:
-        """Give the last lines that it printed."""
+        """Return the last lines that it printed."""
         return "\n".join(self._lines)
 
     def stop(self) -> None:
-        """Stop it and everything in its process group: SIGTERM first, SIGKILL for what is left."""
+        """Stop it and everything in its process group: SIGTERM first, then SIGKILL."""
+        if self._stopped:
+            return
         end = time.monotonic() + STOP_SECONDS
         try:
             self._signal(signal.SIGTERM)
@@ -138,9 +167,19 @@ class StartedProvider:
         finally:  # also when Ctrl-C comes in between
             self._signal(signal.SIGKILL)
             self._process.wait()
+            self._stopped = True
             self._reader.join(timeout=1)
             if self._process.stdout is not None and not self._reader.is_alive():
                 self._process.stdout.close()
+
+    def _released(self) -> bool:
+        """Return whether nobody listens on its port any more, which may take a moment after it was killed."""
+        end = time.monotonic() + RELEASE_SECONDS
+        while is_listened_on(self.port):
+            if time.monotonic() > end:
+                return False
+            time.sleep(0.02)
+        return True
 
     def _group_lives(self) -> bool:
         self._process.poll()  # a leader that ended and wasn't waited for would keep the group alive
@@ -157,7 +196,7 @@ class StartedProvider:
         stdout = self._process.stdout
         if stdout is None:
             return
-        # in pieces: a line without an end must not fill the memory, and what is too long of it is left out
+        # In pieces, so that a line without an end can't fill the memory; the rest of a long line is dropped.
         whole = True
         for raw in iter(lambda: stdout.readline(LONGEST_LINE), b""):
             if whole:
@@ -165,112 +204,3 @@ class StartedProvider:
                 self._lines.append(line)
                 self._on_output(line)
             whole = raw.endswith(b"\n")
-
-
-def split_command(command: str, port: int) -> list[str]:
-    """Split a provider command into words, with the port filled in.
-
-    Raises:
-        UsageError: it is empty, has an open quote, or needs a shell.
-    """
-    words = split_words(command, "--provider-command")
-    for placeholder in ("{port}", "${PORT}", "$PORT"):
-        words = [word.replace(placeholder, str(port)) for word in words]
-    return words
-
-
-def split_words(command: str, name: str) -> list[str]:
-    """Split a command line that runs without a shell into words.
-
-    Args:
-        command: the command line.
-        name: what the user knows it by.
-
-    Raises:
-        UsageError: it is empty, has an open quote, or needs a shell.
-    """
-    try:
-        words = shlex.split(command)
-    except ValueError as error:
-        raise UsageError(f"{name} can't be split into words: {error}: {command}") from error
-    if not words:
-        raise UsageError(f"{name} is empty")
-    if _ASSIGNMENT.match(words[0]):
-        raise UsageError(f"{name} runs without a shell: write 'env {words[0]} ...' for a variable: {command}")
-    if SHELL_WORDS.intersection(words):
-        raise UsageError(
-            f"{name} runs without a shell, and this needs one: write it as sh -c '...', with exec before "
-            f"the last command, so that it can be stopped: {command}"
-        )
-    return words
-
-
-def wait_until_ready(
-    candidates: tuple[str, ...],
-    health_path: str,
-    *,
-    wait: float,
-    deadline: float,
-    check_alive: Callable[[], None],
-    hint: str = "",
-) -> str:
-    """Wait until the provider answers, with any status under 500.
-
-    Args:
-        candidates: base URLs, one of which is the provider's.
-        health_path: what to ask for.
-        wait: seconds to wait at most.
-        deadline: the `time.monotonic()` of the whole run's end.
-        check_alive: raises when waiting is pointless.
-        hint: what the message says to look at, if it doesn't answer.
-
-    Returns:
-        The base URL that answered.
-
-    Raises:
-        CannotVerify: it did not answer in time.
-    """
-    end = min(time.monotonic() + wait, deadline)
-    pause = 0.01
-    said = "no answer"
-    timeout = Timeout(min(ANSWER_SECONDS, wait))
-    with (
-        warnings.catch_warnings(),
-        PoolManager(
-            # whether its certificate is trusted is for the verification to find out
-            cert_reqs="CERT_NONE",
-            retries=Retry(total=0, redirect=False),
-            timeout=timeout,
-        ) as pool,
-    ):
-        warnings.simplefilter("ignore", InsecureRequestWarning)
-        while True:
-            for base_url in candidates:
-                url = base_url.rstrip("/") + "/" + health_path.lstrip("/")
-                try:
-                    response = pool.request("GET", url, redirect=False, preload_content=False)
-                except HTTPError as error:
-                    if base_url == candidates[0]:
-                        said = innermost(error)
-                    continue
-                status = response.status
-                response.close()
-                if status < 500:
-                    return base_url
-                said = f"it answered {status}"
-            check_alive()
-            if time.monotonic() + pause >= end:
-                url = candidates[0].rstrip("/") + "/" + health_path.lstrip("/")
-                raise CannotVerify(
-                    f"the provider did not become ready in {wait:g} s: {url}: {said}. {hint}".rstrip(),
-                    kind="provider-not-ready",
-                    retryable=True,
-                )
-            time.sleep(pause)
-            pause = min(pause * 1.5, 0.25)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from app.provider.checkout.failure import CONFIGURATION, SETUP_FAILED, CheckoutFailed
 from app.provider.checkout.process import inherited_environment
 from verifier.errors import UsageError
-from verifier.provider.process import split_words
+from verifier.provider.command_line import split_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

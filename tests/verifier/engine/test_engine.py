@@ -19,7 +19,7 @@ from tests.support.examples import http_interaction, pact_document
 from tests.support.loopback import Loopback, Received, Reply
 from tests.support.paths import ROOT
 from verifier.engine.core_results import STATE_CHANGE_FAILED, interaction_result
-from verifier.engine.process import Engine
+from verifier.engine.process import Engine, _read
 from verifier.engine.protocol import Job
 from verifier.errors import CannotVerify, UsageError
 from verifier.pact import parse_pact
@@ -621,7 +621,7 @@ def test_child_killed_in_the_middle_of_a_line_is_a_failed_engine() -> None:
         reader, writer = os.pipe()
         os.write(writer, b'{"type": "Results", "resu')
         os.close(writer)
-        engine._read(reader)
+        _read(reader, engine._events)
         os.kill(engine.pid, signal.SIGKILL)
         with pytest.raises(CannotVerify, match="killed by SIGKILL"):
             run(engine, job_for(pact_document(http_interaction()), "http://127.0.0.1:1"), seconds=20)
@@ -635,7 +635,7 @@ def test_line_that_is_no_message_of_the_engine_is_a_failed_engine(line: bytes) -
         reader, writer = os.pipe()
         os.write(writer, line)
         os.close(writer)
-        engine._read(reader)
+        _read(reader, engine._events)
         with pytest.raises(CannotVerify, match="can't be understood") as error:
             run(engine, job_for(pact_document(http_interaction()), "http://127.0.0.1:1"), seconds=20)
         assert not psutil.pid_exists(engine.pid)

@@ -14,13 +14,9 @@ import pytest
 
 from tests.support.loopback import Loopback, Reply, closed_port
 from verifier.errors import CannotVerify, UsageError
-from verifier.provider.process import (
-    LONGEST_LINE,
-    OUTPUT_LINES,
-    StartedProvider,
-    split_command,
-    wait_until_ready,
-)
+from verifier.provider.command_line import split_command
+from verifier.provider.process import LONGEST_LINE, OUTPUT_LINES, StartedProvider
+from verifier.provider.readiness import wait_until_ready
 
 if TYPE_CHECKING:
     from collections.abc import Callable
