@@ -1,11 +1,13 @@
-"""The ``pact-dispatch`` command."""
+"""The `pact-dispatch` command."""
 
 from __future__ import annotations
 
-import argparse
+import importlib
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
+from app.commands import runner
+from app.commands.argument_parser import ArgumentParser
 from app.commands.broker import parser as broker
 from app.commands.check_config import parser as check_config
 from app.commands.doctor import parser as doctor
@@ -20,32 +22,30 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 COMMANDS = (serve, web, worker, check_config, reconcile, broker, setup, webhooks, doctor)
-"""In the order of `--help`."""
+"""The parsers of the commands, in the order of `--help`."""
 
 
-def parser() -> argparse.ArgumentParser:
-    """Make the parser of the whole command."""
-    made = argparse.ArgumentParser(
-        prog="pact-dispatch", description="Verify one changed pact the moment it changes."
-    )
-    made.add_argument("--version", action="version", version=f"%(prog)s {version('pact-dispatch')}")
-    commands = made.add_subparsers(dest="command", metavar="COMMAND")
+def parser() -> ArgumentParser:
+    """Return the parser of the whole command."""
+    whole = ArgumentParser(prog="pact-dispatch", description="Verify one changed pact the moment it changes.")
+    whole.add_argument("--version", action="version", version=f"%(prog)s {version('pact-dispatch')}")
+    commands = whole.add_subparsers(dest="command", metavar="COMMAND")
     for command in COMMANDS:
         command.add_to(commands)
-    return made
+    return whole
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command.
 
     Returns:
-        0 when done, or stopped by a signal; 3 when it could not do it; wrong options leave by SystemExit(2). What
-        else there is, the command itself says.
+        The exit code, see `runner.ExitCode`; wrong options leave by SystemExit(2).
     """
-    commands = parser()
-    options = commands.parse_args(arguments)
+    whole = parser()
+    options = whole.parse_args(arguments)
     if options.command is None:
-        commands.print_help()
-        return 2
-    code: int = options.run(options)
-    return code
+        whole.print_help()
+        return runner.ExitCode.USAGE
+    folder = options.command.replace("-", "_")
+    # only the chosen command is loaded: `--help` needs none, and the extra `server` may be missing
+    return runner.run(options, lambda: importlib.import_module(f"app.commands.{folder}.command"))

@@ -1,7 +1,7 @@
-"""The commands of `pact-dispatch`, one module each.
+"""The commands of `pact-dispatch`, a folder each.
 
-A module adds its parser with `add_to` and sets `run`, which takes the parsed options and returns the exit code. What
-a command needs is imported when it runs: the extra `server` may be missing, and `--help` needs none of it.
+The `parser` of a command adds its options and texts, and imports nothing that `--help` can do without. Its `command`
+has the function `run`, which takes the parsed options and the messages, and returns the exit code.
 """
 
 from __future__ import annotations
@@ -10,8 +10,5 @@ from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
     import argparse
-
-COULD_NOT_START = 3
-"""The exit code of a command that could not do what it is for."""
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001 - argparse has no other name for it

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import os
 import re
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from app.commands import COULD_NOT_START
 from app.commands.options import address
 
 if TYPE_CHECKING:
@@ -71,7 +68,6 @@ def add_to(commands: Commands) -> None:
         default="warning",
         help="info logs each request (default: %(default)s)",
     )
-    broker.set_defaults(run=_run)
 
 
 def _add_webhook_options(broker: argparse.ArgumentParser) -> None:
@@ -151,50 +147,3 @@ def _base_url(text: str) -> str:
     if parts.scheme not in {"http", "https"} or not parts.netloc or parts.query or parts.fragment:
         raise argparse.ArgumentTypeError(f"{text!r} is not a URL such as https://broker.example.org/pacts")
     return text
-
-
-def _run(options: argparse.Namespace) -> int:
-    try:
-        # The extra may be missing, and --help needs none of it.
-        from broker.embedded import accounts as access  # noqa: PLC0415
-        from broker.embedded import server  # noqa: PLC0415
-        from broker.embedded.webhooks import settings as webhook_settings  # noqa: PLC0415
-    except ModuleNotFoundError as error:
-        if error.name is None or error.name.partition(".")[0] not in {
-            "cryptography",
-            "flask",
-            "gunicorn",
-            "sqlalchemy",
-        }:
-            raise
-        print(
-            f"pact-dispatch broker needs {error.name}: pip install 'pact-dispatch[server]'", file=sys.stderr
-        )
-        return COULD_NOT_START
-    host, port = options.bind
-    try:
-        accounts = access.load(os.environ, options.access)
-    except access.AccessUnusableError as error:
-        print(f"pact-dispatch broker: {error}", file=sys.stderr)
-        return COULD_NOT_START
-    settings = server.Settings(
-        host=host,
-        port=port,
-        database=options.database,
-        base_url=options.base_url,
-        log_level=options.log_level,
-        accounts=accounts,
-        webhooks=webhook_settings.WebhookSettings(
-            hosts=options.webhook_hosts,
-            schemes=options.webhook_schemes,
-            methods=options.webhook_methods,
-            retry_seconds=options.webhook_retry_seconds,
-            delay_seconds=options.webhook_delay,
-        ),
-    )
-    try:
-        server.serve(settings)
-    except server.CannotStartError as error:
-        print(f"pact-dispatch broker: {error}", file=sys.stderr)
-        return COULD_NOT_START
-    return 0

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from app.commands.doctor.check import Check, Status, listed
+from app.commands.runner import INSTALL_SERVER
 from app.github.answers import GitHubFailed
 from broker.webhooks.delivery_log import execution_of
 
@@ -14,8 +15,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from app.commands.doctor.pact_state import PactState, Target
-    from app.github.repository import GitHubRepository, RepositoryFacts, Run, Workflow
+    from app.github.repository import RepositoryFacts, Run, Workflow
     from broker.webhooks.triggered import Triggered
+
+try:
+    from app.github.client import GitHub, GitHubAccess
+    from app.github.repository import GitHubRepository
+except ModuleNotFoundError:  # of the extra `server`, without which the broker can be asked all the same
+    HAS_GITHUB = False
+else:
+    HAS_GITHUB = True
 
 TOKEN = "PACT_DISPATCH_GITHUB_TOKEN"  # noqa: S105 - the name of one
 GIVEN = "the token that was given"
@@ -49,13 +58,7 @@ class GitHubLook:
             return f"give --github-url {target.base}, if the token may go there"
         if self.token is None:
             return f"set {TOKEN} to a token that may read the repository (best of all: the one that the webhook uses)"
-        try:
-            import github  # noqa: F401, PLC0415 - of the extra `server`
-            import pydantic  # noqa: F401, PLC0415
-            import yaml  # noqa: F401, PLC0415
-        except ModuleNotFoundError:
-            return "pip install 'pact-dispatch[server]', which GitHub is asked with"
-        return ""
+        return "" if HAS_GITHUB else f"{INSTALL_SERVER}, which GitHub is asked with"
 
     def facts(self, target: Target) -> RepositoryFacts:
         """Ask what the repository is.
@@ -82,9 +85,6 @@ class GitHubLook:
         return self._once("runs", target, lambda repository: repository.runs())
 
     def _once(self, what: str, target: Target, ask: Callable[[GitHubRepository], Found]) -> Found:
-        from app.github.client import GitHub, GitHubAccess  # noqa: PLC0415
-        from app.github.repository import GitHubRepository  # noqa: PLC0415
-
         name = target.repository or ""
         if (what, name) not in self.known:
             github = GitHub(GitHubAccess(self.api_url, self.token))

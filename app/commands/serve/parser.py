@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
-import sys
 from typing import TYPE_CHECKING
 
 from app.commands import receiver_options
@@ -54,36 +52,3 @@ def add_to(commands: Commands) -> None:
         metavar="N",
         help="worker processes, each with as many runs at once as the configuration says (default: %(default)s)",
     )
-    parser.set_defaults(run=receiver_options.guarded("serve", _run))
-
-
-def _run(options: argparse.Namespace) -> int:
-    from app.process.supervision import stoppable  # noqa: PLC0415 - see app.commands
-
-    with stoppable():
-        _serve(options)
-    return 0
-
-
-def _serve(options: argparse.Namespace) -> None:
-    from app.database.connections import database, migrate  # noqa: PLC0415 - see app.commands
-    from app.github.client import github_access  # noqa: PLC0415
-    from app.process.logs import configure  # noqa: PLC0415
-    from app.process.supervision import STOP_MARGIN_SECONDS, Supervisor  # noqa: PLC0415
-    from app.web.server import check_secrets  # noqa: PLC0415
-    from broker.http.listening import bind  # noqa: PLC0415
-
-    place = receiver_options.find(options)
-    github_access(place.settings, os.environ)  # a mistake in it is said here, and not by each worker
-    for warning in check_secrets(os.environ):
-        print(f"pact-dispatch serve: {warning}", file=sys.stderr)
-    listener = bind(*options.bind)
-    configure()
-    with database(place.database_url, place.data_dir) as conninfo:
-        migrate(conninfo, wait=receiver_options.MIGRATE_SECONDS)
-        where = ["--config", str(place.config), "--data-dir", str(place.data_dir)]
-        supervisor = Supervisor(place.settings.worker.stop_seconds + STOP_MARGIN_SECONDS)
-        supervisor.add("web", ["web", *where, "--fd", str(listener.fileno())], pass_fds=(listener.fileno(),))
-        for number in range(1, options.workers + 1):
-            supervisor.add(f"worker {number}", ["worker", *where])
-        supervisor.run()

@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING
 
+from app.commands.credentials import broker_access
+from app.commands.runner import CommandFailed, ExitCode
 from app.commands.setup import broker_steps, github_steps, receiver_run, receiver_steps, rendering
 from app.commands.setup.broker_steps import BrokerSteps
 from app.commands.setup.github_steps import GitHubSteps
 from app.commands.setup.receiver_run import ReceiverRun
-from app.commands.setup.request import GITHUB
+from app.commands.setup.request import GITHUB, read
 from app.commands.setup.step import State
 from app.github.client import GitHub, GitHubAccess
 from app.github.repository import GitHubRepository
+from broker.client import BrokerClient
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Callable
 
+    from app.commands.runner import Messages
     from app.commands.setup.request import Wanted
     from app.commands.setup.step import Kind, Step
-    from broker.client import BrokerClient
-    from verifier.redaction import Redaction
 
-DONE, FAILED, COULD_NOT = 0, 1, 3
+RETRY_SECONDS = 5.0
+"""How long a request to a broker that is away is retried: someone is waiting."""
 
 
 class Setup:
@@ -60,8 +65,8 @@ class Setup:
                 self._take(receiver_run.RUN, lambda: run.wait(seconds, progress), tested.is_well)
         problem = rendering.first_problem(self.steps)
         if problem is None:
-            return DONE
-        return FAILED if problem.state is State.FAILED else COULD_NOT
+            return ExitCode.DONE
+        return ExitCode.FAILED if problem.state is State.FAILED else ExitCode.COULD_NOT
 
     def _with_github(self, client: BrokerClient, progress: Callable[[str], None]) -> None:
         wanted, seconds = self._wanted, self._wanted.wait_seconds
@@ -96,28 +101,25 @@ class Setup:
         return step
 
 
-def run(
-    wanted: Wanted,
-    client: BrokerClient,
-    redaction: Redaction,
-    *,
-    as_json: bool,
-    progress: Callable[[str], None],
-) -> int:
-    """Take the steps, and show them.
-
-    Returns:
-        The exit code.
-    """
+def run(options: argparse.Namespace, messages: Messages) -> int:
+    """Take the steps, and print each as it ends."""
+    wanted = read(options, os.environ)
+    messages.hide(wanted.token, wanted.api_token)
 
     def ended(step: Step, number: int) -> None:
-        if not as_json:
-            rendering.write_step(step, number, sys.stdout, redaction)
+        if not options.json:
+            rendering.write_step(step, number, sys.stdout, messages.redacted)
 
     setup = Setup(wanted, ended)
-    code = setup.run(client, progress)
-    if as_json:
-        rendering.write_json(setup.steps, wanted, code, sys.stdout, redaction)
+    try:
+        with BrokerClient(
+            broker_access(options, messages), retry_time=RETRY_SECONDS, on_retry=messages.say
+        ) as client:
+            code = setup.run(client, messages.say)
+    except KeyboardInterrupt:
+        raise CommandFailed(ExitCode.INTERRUPTED, "interrupted: what was done stays; run it again") from None
+    if options.json:
+        rendering.write_json(setup.steps, wanted, code, sys.stdout, messages.redacted)
     else:
         rendering.write_end(setup.steps, wanted, sys.stdout)
     return code

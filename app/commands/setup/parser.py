@@ -4,21 +4,14 @@ from __future__ import annotations
 
 import argparse
 import math
-import os
-import sys
 from typing import TYPE_CHECKING
 
-from app.commands import COULD_NOT_START
-from app.commands import broker_options as broker_access
+from app.commands import broker_options
 from app.commands.options import add_github_url
-from app.commands.receiver_options import SERVER_LIBRARIES
 
 if TYPE_CHECKING:
     from app.commands import Commands
 
-INTERRUPTED = 130
-RETRY_SECONDS = 5.0
-"""How long a broker that is away is asked again: someone is waiting."""
 WAIT_SECONDS = 600.0
 
 DESCRIPTION = """\
@@ -113,8 +106,7 @@ def add_to(commands: Commands) -> None:
         help=f"wait for the run that the test starts (default: {WAIT_SECONDS:.0f} seconds at most)",
     )
     parser.add_argument("--json", action="store_true", help="print the outcome as JSON")
-    broker_access.add_to(parser)
-    parser.set_defaults(run=_run)
+    broker_options.add_to(parser)
 
 
 def _seconds(text: str) -> float:
@@ -125,46 +117,3 @@ def _seconds(text: str) -> float:
     if not 0 < seconds <= 24 * 3600:
         raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds, more than 0 and at most a day")
     return seconds
-
-
-def _run(options: argparse.Namespace) -> int:
-    # --help needs none of it
-    from broker.client import BrokerClient  # noqa: PLC0415
-    from verifier.errors import UsageError  # noqa: PLC0415
-    from verifier.redaction import Redaction  # noqa: PLC0415
-    from verifier.report.text import one_line  # noqa: PLC0415
-
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
-    redaction = Redaction([])
-
-    def say(text: str) -> None:
-        print(f"pact-dispatch setup: {one_line(redaction.text(text))}", file=sys.stderr, flush=True)
-
-    try:
-        from app.commands.setup import command  # noqa: PLC0415
-        from app.commands.setup import request as wanted  # noqa: PLC0415
-    except ModuleNotFoundError as error:
-        if error.name is None or error.name.partition(".")[0] not in SERVER_LIBRARIES | {"yaml"}:
-            raise
-        say(f"it needs {error.name}: pip install 'pact-dispatch[server]'")
-        return COULD_NOT_START
-    try:
-        asked = wanted.read(options, os.environ)
-        access = broker_access.access_of(options, os.environ)
-        redaction = Redaction([asked.token, asked.api_token, access.password, access.token])
-        with BrokerClient(access, retry_time=RETRY_SECONDS, on_retry=say) as client:
-            code = command.run(asked, client, redaction, as_json=options.json, progress=say)
-        sys.stdout.flush()
-    except UsageError as error:
-        say(str(error))
-        return 2
-    except KeyboardInterrupt:
-        say("interrupted: what was done stays; run it again")
-        return INTERRUPTED
-    except BrokenPipeError:
-        # who read the output has seen enough; Python's own last flush must not complain of it
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return COULD_NOT_START
-    return code

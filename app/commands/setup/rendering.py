@@ -9,23 +9,22 @@ from app.commands.setup.step import State
 from verifier.report.text import inert_json, one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from app.commands.setup.request import Wanted
     from app.commands.setup.step import Step
-    from verifier.redaction import Redaction
 
 _WORDS = {State.PLANNED: "planned, not done", State.UNKNOWN: "could not be tried"}
 
 
-def write_step(step: Step, number: int, stream: TextIO, redaction: Redaction) -> None:
+def write_step(step: Step, number: int, stream: TextIO, redacted: Callable[[str], str]) -> None:
     """Write a step as it ends."""
     said = [("found", step.found), ("done", step.done), *(("warning", text) for text in step.warnings)]
     said.append(("to do", step.to_do))
     stream.write(f"{number}. {step.title}: {_WORDS.get(step.state, step.state.value)}\n")
     for name, text in said:
         if text:
-            stream.write(f"   {name + ':':<9}{one_line(redaction.text(text))}\n")
+            stream.write(f"   {name + ':':<9}{one_line(redacted(text))}\n")
     stream.flush()
 
 
@@ -46,7 +45,7 @@ def write_end(steps: Sequence[Step], wanted: Wanted, stream: TextIO) -> None:
 
 
 def write_json(
-    steps: Sequence[Step], wanted: Wanted, exit_code: int, stream: TextIO, redaction: Redaction
+    steps: Sequence[Step], wanted: Wanted, exit_code: int, stream: TextIO, redacted: Callable[[str], str]
 ) -> None:
     """Write all as one JSON document."""
     problem = first_problem(steps)
@@ -60,7 +59,7 @@ def write_json(
         "first_problem": problem.name if problem else None,
         "steps": [_document(step) for step in steps],
     }
-    text = json.dumps(_redacted(document, redaction), indent=2, ensure_ascii=True)
+    text = json.dumps(_without_secrets(document, redacted), indent=2, ensure_ascii=True)
     stream.write(inert_json(text) + "\n")
 
 
@@ -82,9 +81,9 @@ def _document(step: Step) -> dict[str, Any]:
     }
 
 
-def _redacted(value: Any, redaction: Redaction) -> Any:
+def _without_secrets(value: Any, redacted: Callable[[str], str]) -> Any:
     if isinstance(value, dict):
-        return {name: _redacted(part, redaction) for name, part in value.items()}
+        return {name: _without_secrets(part, redacted) for name, part in value.items()}
     if isinstance(value, list):
-        return [_redacted(part, redaction) for part in value]
-    return redaction.text(value) if isinstance(value, str) else value
+        return [_without_secrets(part, redacted) for part in value]
+    return redacted(value) if isinstance(value, str) else value

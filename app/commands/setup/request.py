@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from app.commands.credentials import LONGEST_TOKEN, checked_token
 from app.commands.webhook_templates import GITHUB_API, TEMPLATES, fill
 from app.config.settings import ConfigurationError, secret
 from broker.events import WebhookEvent
@@ -24,7 +25,6 @@ TOKENS = {
 }
 """Variables that the token may stand in, by target; the first that is set."""
 API_TOKEN = "PACT_DISPATCH_API_TOKEN"  # noqa: S105 - the name of one
-LONGEST_TOKEN = 1024
 
 
 @dataclass(frozen=True)
@@ -170,7 +170,7 @@ def _token(options: argparse.Namespace, environment: Mapping[str, str]) -> str:
             f"there is no token for the broker to dispatch with: put {what} into {' or '.join(names)}, or into a file "
             f"({names[0]}_FILE, --token-file). It is not taken from the command line, which others can see"
         )
-    return _checked(token, source)
+    return checked_token(token, source)
 
 
 def _api_token(options: argparse.Namespace, environment: Mapping[str, str]) -> str | None:
@@ -182,7 +182,7 @@ def _api_token(options: argparse.Namespace, environment: Mapping[str, str]) -> s
             f"--wait asks the receiver's API for the run: put one of its PACT_DISPATCH_API_TOKENS into {API_TOKEN} "
             f"(or its file into {API_TOKEN}_FILE)"
         )
-    return _checked(token, API_TOKEN)
+    return checked_token(token, API_TOKEN)
 
 
 def _variable(name: str, environment: Mapping[str, str]) -> str | None:
@@ -190,13 +190,6 @@ def _variable(name: str, environment: Mapping[str, str]) -> str | None:
         return secret(name, environment)
     except ConfigurationError as error:
         raise UsageError(str(error)) from error
-
-
-def _checked(token: str, source: str) -> str:
-    token = token.strip()
-    if not (token.isascii() and token.isprintable() and " " not in token and len(token) <= LONGEST_TOKEN):
-        raise UsageError(f"{source}: a token is printable ASCII without spaces, and this one isn't")
-    return token
 
 
 def _read_file(path: str) -> str:

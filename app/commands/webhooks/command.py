@@ -1,14 +1,18 @@
-"""`pact-dispatch webhooks ...`: one function each, from options to exit code."""
+"""`pact-dispatch webhooks ...`: a function for each of its commands, from the options to the exit code."""
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
+from app.commands.credentials import broker_access
+from app.commands.runner import ExitCode
 from app.commands.webhook_explanation import explain
 from app.commands.webhooks import rendering
-from app.commands.webhooks.request import to_create, to_update
+from app.commands.webhooks.requested import for_create, for_update
+from broker.client import BrokerClient
 from broker.http.errors import BrokerError, BrokerRefused
 from broker.webhooks import Webhooks, carried_over
 from broker.webhooks.hidden_secrets import (
@@ -27,23 +31,38 @@ from verifier.report.text import one_line
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
-    from app.commands.webhooks.request import Wanted
-    from broker.client import BrokerClient
+    from app.commands.runner import Messages
+    from app.commands.webhooks.requested import RequestedWebhook
     from broker.webhooks import Execution
     from broker.webhooks.definition import Webhook
 
-DONE = 0
-NOT_TAKEN = 1
+RETRY_SECONDS = 5.0
+"""How long a request to a broker that is away is retried: someone is waiting."""
 
-Connect: TypeAlias = "Callable[[tuple[str, ...]], BrokerClient]"
+Connect: TypeAlias = "Callable[..., BrokerClient]"
 """Opens the session with the broker; takes the secrets that no message may show."""
 
 
-def run_list(options: argparse.Namespace, connect: Connect, _: Mapping[str, str]) -> int:
+def run(options: argparse.Namespace, messages: Messages) -> int:
+    """Run the command that is named below `webhooks`."""
+    if options.webhooks_command is None:
+        options.print_help()
+        return ExitCode.USAGE
+    rendering.check_format(getattr(options, "output", "table"))
+
+    def connect(*secrets: str) -> BrokerClient:
+        access = broker_access(options, messages)
+        messages.hide(*secrets)
+        return BrokerClient(access, retry_time=RETRY_SECONDS, on_retry=messages.say)
+
+    return _COMMANDS[options.webhooks_command](options, connect)
+
+
+def _list(options: argparse.Namespace, connect: Connect) -> int:
     """List webhooks: all, or those for a consumer, a provider, an event."""
-    with connect(()) as client:
+    with connect() as client:
         found = Webhooks(client).matching(
             consumer=options.consumer, provider=options.provider, event=options.event
         )
@@ -56,14 +75,14 @@ def run_list(options: argparse.Namespace, connect: Connect, _: Mapping[str, str]
     for webhook in found:
         if in_the_clear(webhook):
             _warn(_clear_text(in_the_clear(webhook), f"webhook {webhook.uuid}"))
-    return DONE
+    return ExitCode.DONE
 
 
-def run_show(options: argparse.Namespace, connect: Connect, _: Mapping[str, str]) -> int:
+def _show(options: argparse.Namespace, connect: Connect) -> int:
     """Show a webhook."""
-    with connect(()) as client:
+    with connect() as client:
         webhook = Webhooks(client).get(options.uuid)
-    _show(webhook, options)
+    _write(webhook, options)
     hidden = hidden_headers(webhook)
     if hidden:
         _note(
@@ -72,60 +91,60 @@ def run_show(options: argparse.Namespace, connect: Connect, _: Mapping[str, str]
         )
     if in_the_clear(webhook):
         _warn(_clear_text(in_the_clear(webhook), "the webhook"))
-    return DONE
+    return ExitCode.DONE
 
 
-def run_create(options: argparse.Namespace, connect: Connect, environment: Mapping[str, str]) -> int:
-    """Create a webhook, or bring the one of the same UUID to what is wanted."""
-    wanted = to_create(options, environment)
-    webhook = wanted.webhook
+def _create(options: argparse.Namespace, connect: Connect) -> int:
+    """Create a webhook, or replace the one of the same UUID."""
+    requested = for_create(options, os.environ)
+    webhook = requested.webhook
     if options.dry_run:
-        return _dry_run(wanted, "create or replace")
-    with connect(wanted.secrets) as client:
+        return _dry_run(requested, "create or replace")
+    with connect(*requested.secrets) as client:
         webhooks = Webhooks(client)
         _check_secrets(webhook, UserSecrets(client))
         existing = webhooks.find(webhook.uuid)
         written, created = webhooks.put(carried_over(webhook, existing) if existing else webhook)
         same = webhooks.sent_to_same_target(written) if created else []
-    _warn_of(wanted)
+    _warn_of(requested)
     for other in same:
         _warn(
             f"webhook {other.uuid} sends from the same scope to the same URL: each event may be delivered twice. "
             f"Delete it (webhooks delete {other.uuid}), or delete this one and create with --uuid {other.uuid}"
         )
     _note(f"{'created' if created else 'updated'} {written.uuid} ({written.scope})")
-    _show(written, options, wanted.secret_headers)
-    return DONE
+    _write(written, options, requested.secret_headers)
+    return ExitCode.DONE
 
 
-def run_update(options: argparse.Namespace, connect: Connect, environment: Mapping[str, str]) -> int:
+def _update(options: argparse.Namespace, connect: Connect) -> int:
     """Change what is given of a webhook."""
     # what is given can be read before the broker is asked; the secrets in it must stay out of every message
-    with connect(()) as client:
+    with connect() as client:
         webhooks = Webhooks(client)
         existing = webhooks.get(options.uuid)
-        wanted = to_update(options, environment, existing, webhooks.keeps_hidden_headers)
+        requested = for_update(options, os.environ, existing, webhooks.keeps_hidden_headers)
     if options.dry_run:
-        return _dry_run(wanted, "replace")
-    with connect(wanted.secrets) as client:
-        written, _ = Webhooks(client).put(wanted.webhook)
-    _warn_of(wanted)
+        return _dry_run(requested, "replace")
+    with connect(*requested.secrets) as client:
+        written, _ = Webhooks(client).put(requested.webhook)
+    _warn_of(requested)
     _note(f"updated {written.uuid} ({written.scope})")
-    _show(written, options, wanted.secret_headers)
-    return DONE
+    _write(written, options, requested.secret_headers)
+    return ExitCode.DONE
 
 
-def run_delete(options: argparse.Namespace, connect: Connect, _: Mapping[str, str]) -> int:
+def _delete(options: argparse.Namespace, connect: Connect) -> int:
     """Delete a webhook."""
-    with connect(()) as client:
+    with connect() as client:
         Webhooks(client).delete(options.uuid)
     _note(f"deleted {options.uuid}")
-    return DONE
+    return ExitCode.DONE
 
 
-def run_test(options: argparse.Namespace, connect: Connect, _: Mapping[str, str]) -> int:
+def _test(options: argparse.Namespace, connect: Connect) -> int:
     """Have the broker send a webhook's request once, and say what came of it."""
-    with connect(()) as client:
+    with connect() as client:
         webhooks = Webhooks(client)
         webhook = webhooks.get(options.uuid)
         execution = _redacted(webhooks.execute(options.uuid))
@@ -141,14 +160,14 @@ def run_test(options: argparse.Namespace, connect: Connect, _: Mapping[str, str]
         )
     if not webhook.enabled:
         _warn(f"the webhook is disabled: no event triggers it (webhooks update {webhook.uuid} --enable)")
-    return DONE if execution.success else NOT_TAKEN
+    return ExitCode.DONE if execution.success else ExitCode.FAILED
 
 
-def run_logs(options: argparse.Namespace, connect: Connect, _: Mapping[str, str]) -> int:
+def _logs(options: argparse.Namespace, connect: Connect) -> int:
     """Show what was triggered, each attempt with its answer."""
     if options.consumer_version and not (options.consumer and options.provider):
         raise UsageError("--consumer-version goes with --consumer and --provider")
-    with connect(()) as client:
+    with connect() as client:
         triggered = TriggeredWebhooks(client)
         if options.uuid:
             Webhooks(client).get(options.uuid)
@@ -165,7 +184,7 @@ def run_logs(options: argparse.Namespace, connect: Connect, _: Mapping[str, str]
     else:
         documents = [rendering.triggered_document(one) for one in found]
         rendering.write_document(documents, options.output, sys.stdout)
-    return DONE
+    return ExitCode.DONE
 
 
 def _redacted(execution: Execution) -> Execution:
@@ -238,15 +257,15 @@ def _missing(name: str) -> str:
     )
 
 
-def _dry_run(wanted: Wanted, what: str) -> int:
-    _warn_of(wanted)
-    _note(f"would {what} webhook {wanted.webhook.uuid}; nothing was sent")
-    shown = redacted(wanted.webhook, wanted.secret_headers)
+def _dry_run(requested: RequestedWebhook, what: str) -> int:
+    _warn_of(requested)
+    _note(f"would {what} webhook {requested.webhook.uuid}; nothing was sent")
+    shown = redacted(requested.webhook, requested.secret_headers)
     rendering.write_document(shown.document(), "json", sys.stdout)
-    return DONE
+    return ExitCode.DONE
 
 
-def _show(
+def _write(
     webhook: Webhook, options: argparse.Namespace, secret_headers: frozenset[str] = frozenset()
 ) -> None:
     shown = redacted(webhook, secret_headers)
@@ -256,10 +275,10 @@ def _show(
         rendering.write_document(rendering.webhook_document(shown), options.output, sys.stdout)
 
 
-def _warn_of(wanted: Wanted) -> None:
-    for warning in wanted.warnings:
+def _warn_of(requested: RequestedWebhook) -> None:
+    for warning in requested.warnings:
         _warn(warning)
-    places = in_the_clear(wanted.webhook, wanted.secret_headers)
+    places = in_the_clear(requested.webhook, requested.secret_headers)
     if places:
         _warn(_clear_text(places, "the webhook"))
 
@@ -278,3 +297,14 @@ def _warn(text: str) -> None:
 
 def _note(text: str) -> None:
     sys.stderr.write(f"{one_line(text)}\n")
+
+
+_COMMANDS = {
+    "list": _list,
+    "show": _show,
+    "create": _create,
+    "update": _update,
+    "delete": _delete,
+    "test": _test,
+    "logs": _logs,
+}

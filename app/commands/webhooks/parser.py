@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import os
-import sys
 from typing import TYPE_CHECKING
 
-from app.commands import COULD_NOT_START
-from app.commands import broker_options as broker_access
+from app.commands import broker_options
 from app.commands.options import add_github_url
 
 if TYPE_CHECKING:
     from app.commands import Commands
-
-INTERRUPTED = 130
-RETRY_SECONDS = 5.0
-"""How long a broker that is away is asked again: someone is waiting."""
 
 DESCRIPTION = """\
 See, create, change, delete and try out the webhooks of any Pact Broker or PactFlow.
@@ -96,8 +89,8 @@ def add_to(commands: Commands) -> None:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    webhooks.set_defaults(run=lambda _: _help(webhooks))
-    below = webhooks.add_subparsers(metavar="COMMAND")
+    webhooks.set_defaults(print_help=webhooks.print_help)
+    below = webhooks.add_subparsers(dest="webhooks_command", metavar="COMMAND")
     _add_list(below)
     _add_show(below)
     _add_create(below)
@@ -107,15 +100,10 @@ def add_to(commands: Commands) -> None:
     _add_logs(below)
 
 
-def _help(parser: argparse.ArgumentParser) -> int:
-    parser.print_help()
-    return 2
-
-
 def _add(
     commands: Commands, name: str, text: str, description: str | None = None, examples: str | None = None
 ) -> argparse.ArgumentParser:
-    parser = commands.add_parser(
+    return commands.add_parser(
         name,
         help=text,
         description=description or f"{text[0].upper()}{text[1:]}.",
@@ -123,8 +111,6 @@ def _add(
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.set_defaults(run=_run, webhooks_command=name)
-    return parser
 
 
 def _add_list(commands: Commands) -> None:
@@ -133,14 +119,14 @@ def _add_list(commands: Commands) -> None:
     parser.add_argument("--provider", metavar="NAME", help="likewise")
     parser.add_argument("--event", metavar="NAME", help="those that it triggers")
     _add_output(parser)
-    broker_access.add_to(parser)
+    broker_options.add_to(parser)
 
 
 def _add_show(commands: Commands) -> None:
     parser = _add(commands, "show", "show a webhook")
     _add_uuid(parser)
     _add_output(parser)
-    broker_access.add_to(parser)
+    broker_options.add_to(parser)
 
 
 def _add_create(commands: Commands) -> None:
@@ -169,7 +155,7 @@ def _add_create(commands: Commands) -> None:
     parser.add_argument("--uuid", metavar="UUID", help="instead of the one that follows from scope and URL")
     _add_dry_run(parser)
     _add_output(parser)
-    broker_access.add_to(parser)
+    broker_options.add_to(parser)
 
 
 def _add_update(commands: Commands) -> None:
@@ -183,20 +169,20 @@ def _add_update(commands: Commands) -> None:
     switch.add_argument("--disable", dest="enabled", action="store_false", help="let nothing trigger it")
     _add_dry_run(parser)
     _add_output(parser)
-    broker_access.add_to(parser)
+    broker_options.add_to(parser)
 
 
 def _add_delete(commands: Commands) -> None:
     parser = _add(commands, "delete", "delete a webhook; what it had yet to deliver isn't delivered")
     _add_uuid(parser)
-    broker_access.add_to(parser)
+    broker_options.add_to(parser)
 
 
 def _add_test(commands: Commands) -> None:
     parser = _add(commands, "test", "send a webhook's request now, and explain the answer", TEST)
     _add_uuid(parser)
     _add_output(parser)
-    broker_access.add_to(parser)
+    broker_options.add_to(parser)
 
 
 def _add_logs(commands: Commands) -> None:
@@ -206,7 +192,7 @@ def _add_logs(commands: Commands) -> None:
     parser.add_argument("--provider", metavar="NAME", help="likewise")
     parser.add_argument("--consumer-version", metavar="VERSION", help="triggered by its publication")
     _add_output(parser)
-    broker_access.add_to(parser)
+    broker_options.add_to(parser)
 
 
 def _add_request(parser: argparse.ArgumentParser) -> None:
@@ -252,45 +238,3 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--output", choices=("table", "json", "yaml"), default="table", help="for people, or for programs"
     )
-
-
-def _run(options: argparse.Namespace) -> int:
-    # --help needs none of it
-    from app.commands.webhooks import command, rendering  # noqa: PLC0415
-    from broker.client import BrokerClient  # noqa: PLC0415
-    from broker.http.errors import BrokerError  # noqa: PLC0415
-    from verifier.errors import UsageError  # noqa: PLC0415
-    from verifier.redaction import Redaction  # noqa: PLC0415
-    from verifier.report.text import one_line  # noqa: PLC0415
-
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
-    hidden: list[str | None] = []
-
-    def connect(secrets: tuple[str, ...]) -> BrokerClient:
-        access = broker_access.access_of(options, os.environ)
-        hidden.extend((access.password, access.token, *secrets))
-        return BrokerClient(access, retry_time=RETRY_SECONDS, on_retry=say)
-
-    def say(text: str) -> None:
-        print(f"pact-dispatch webhooks: {one_line(Redaction(hidden).text(text))}", file=sys.stderr)
-
-    try:
-        rendering.check_format(getattr(options, "output", "table"))
-        code: int = getattr(command, f"run_{options.webhooks_command}")(options, connect, os.environ)
-        sys.stdout.flush()
-    except UsageError as error:
-        say(str(error))
-        return 2
-    except BrokerError as error:
-        say(str(error))
-        return COULD_NOT_START
-    except KeyboardInterrupt:
-        say("interrupted")
-        return INTERRUPTED
-    except BrokenPipeError:
-        # who read the output has seen enough; Python's own last flush must not complain of it
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return COULD_NOT_START
-    return code

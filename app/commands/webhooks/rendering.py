@@ -1,4 +1,4 @@
-"""What the commands found, as a table for people, as JSON, or as YAML (no requests)."""
+"""The output of the commands below `webhooks`: a table for people, JSON, or YAML (no I/O but to the stream)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,11 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any, TextIO
 
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from app.commands.runner import INSTALL_SERVER
 from broker.webhooks.hidden_secrets import redacted_log
 from verifier.errors import UsageError
 from verifier.report.text import inert_json, lines_of, one_line
@@ -17,29 +22,31 @@ if TYPE_CHECKING:
     from broker.webhooks.definition import Webhook
     from broker.webhooks.triggered import Triggered
 
+try:
+    import yaml
+except ModuleNotFoundError:  # of the extra `server`
+    _HAS_YAML = False
+else:
+    _HAS_YAML = True
+
 FORMATS = ("table", "json", "yaml")
 UNLIMITED = 10_000
-"""Columns of a table that is not for a terminal: a cut UUID is of no use to a script."""
+"""The columns of a table that is not for a terminal: a script has no use for a UUID that is cut off."""
 
 
 def check_format(name: str) -> None:
-    """Make sure that a format can be written, before anything is done.
+    """Check that a format can be written, before anything is done.
 
     Raises:
-        UsageError: its library is missing.
+        UsageError: Its library is missing.
     """
-    if name == "yaml":
-        try:
-            import yaml  # noqa: F401, PLC0415 - of the extra `server`
-        except ModuleNotFoundError as error:
-            raise UsageError("--output yaml needs PyYAML: pip install 'pact-dispatch[server]'") from error
+    if name == "yaml" and not _HAS_YAML:
+        raise UsageError(f"--output yaml needs PyYAML: {INSTALL_SERVER}")
 
 
 def write_document(document: Any, output: str, stream: TextIO) -> None:
     """Write a document as JSON or YAML, so that no CI takes a part of it for a command."""
     if output == "yaml":
-        import yaml  # noqa: PLC0415
-
         text = yaml.safe_dump(document, sort_keys=False, allow_unicode=False, width=UNLIMITED)
         # a line of data is indented or starts with a name: only a scalar could start with ::, and is quoted then
         stream.write(text.replace("##[", "## [").replace("##vso[", "## vso["))
@@ -48,7 +55,7 @@ def write_document(document: Any, output: str, stream: TextIO) -> None:
 
 
 def webhook_document(webhook: Webhook) -> dict[str, Any]:
-    """Give a webhook as JSON and YAML show it."""
+    """Return a webhook as JSON and YAML show it."""
     times = {"createdAt": webhook.created_at, "updatedAt": webhook.updated_at}
     return {
         "uuid": webhook.uuid,
@@ -58,7 +65,7 @@ def webhook_document(webhook: Webhook) -> dict[str, Any]:
 
 
 def execution_document(execution: Execution, explanation: str) -> dict[str, Any]:
-    """Give what came of a test as JSON and YAML show it."""
+    """Return the outcome of a test as JSON and YAML show it."""
     document: dict[str, Any] = {
         "success": execution.success,
         "request": {"line": execution.line, "headers": dict(execution.headers), "body": execution.body},
@@ -75,7 +82,7 @@ def execution_document(execution: Execution, explanation: str) -> dict[str, Any]
 
 
 def triggered_document(triggered: Triggered) -> dict[str, Any]:
-    """Give a delivery as JSON and YAML show it."""
+    """Return a delivery as JSON and YAML show it."""
     return {
         "webhook": triggered.webhook_uuid,
         "name": triggered.name,
@@ -139,7 +146,7 @@ def write_webhook(webhook: Webhook, stream: TextIO) -> None:
 
 
 def write_execution(execution: Execution, explanation: str, stream: TextIO) -> None:
-    """Write what was sent, what was answered, and what it means."""
+    """Write what was sent, what was answered, and the explanation."""
     stream.write(f"sent  {one_line(execution.line)}\n")
     _exchange(execution.headers, execution.body, stream)
     if execution.status is not None:
@@ -195,10 +202,6 @@ def _indented(body: Any, stream: TextIO) -> None:
 
 
 def _table(heads: Iterable[str], rows: Iterable[Sequence[str]], stream: TextIO) -> None:
-    from rich.console import Console  # noqa: PLC0415 - JSON does without
-    from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
-
     table = Table(box=None, pad_edge=False, header_style="bold")
     for head in heads:
         table.add_column(head, overflow="fold")

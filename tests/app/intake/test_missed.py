@@ -19,7 +19,7 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from app.commands.reconcile.parser import document
+from app.commands.reconcile.command import document
 from app.config.file import load
 from app.dispatch import Dispatch
 from app.intake.missed import reconcile

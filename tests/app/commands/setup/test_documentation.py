@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 
 DOCUMENT = (ROOT / "docs" / "setup.md").read_text(encoding="utf-8")
 SOURCES = [
-    *(ROOT / "app" / "setup").glob("*.py"),
-    ROOT / "app" / "github_answers.py",
-    ROOT / "broker" / "user_secrets.py",
+    *(ROOT / "app" / "commands" / "setup").glob("*.py"),
+    ROOT / "app" / "github" / "answers.py",
+    ROOT / "broker" / "webhooks" / "user_secrets.py",
 ]
 TOKEN = "github_pat_11AAAAAAA0123456789abcdef"
 FILE = ".github/workflows/pact_changed.yml"

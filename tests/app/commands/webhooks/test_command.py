@@ -508,6 +508,23 @@ def test_logs_show_each_attempt(running: EmbeddedBroker, webhooks: Commands, tar
     assert webhooks("logs", "--consumer", "Foo", "--provider", "Nope").code == 3
 
 
+def test_a_uuid_and_a_name_may_begin_with_a_dash(
+    running: EmbeddedBroker, webhooks: Commands, target: Target
+) -> None:
+    uuid = "-Fr4pnPqZ1x8wTZjhgJzVg"
+    running.request("POST", "/pacticipants", json={"name": "-x"}).raise_for_status()
+    request = ("--url", target.url, "--event", "contract_published", "--consumer", "-x")
+    assert webhooks("create", *request, "--uuid", uuid).code == 0
+    assert f"uuid         {uuid}" in webhooks("show", uuid).out
+    assert uuid in webhooks("list", "--consumer", "-x").out
+    assert webhooks("test", uuid).code == 0
+    assert len(target.received) == 1
+    assert webhooks("logs", uuid).code == 0
+    assert webhooks("update", uuid, "--disable").code == 0
+    assert webhooks("delete", uuid).code == 0
+    assert uuid not in uuids(running)
+
+
 # --- the broker
 
 

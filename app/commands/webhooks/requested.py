@@ -1,4 +1,4 @@
-"""What the options of `webhooks create` and `update` ask for: read, or refused by the option's name."""
+"""The webhook that the options of `webhooks create` and `update` ask for."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ _ORIGIN = re.compile(r"^[a-z]+://[^/?#]*")
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """What is asked for.
+class RequestedWebhook:
+    """A webhook as the options ask for it.
 
     Attributes:
-        webhook: all of it.
-        secret_headers: names, in lower case, of headers whose values are never shown.
-        secrets: the values themselves, to be kept out of every message.
-        warnings: what is doubtful about the way it was asked for.
+        webhook: The whole webhook.
+        secret_headers: The names, in lower case, of headers with values that are never shown.
+        secrets: The values themselves, which no message may show.
+        warnings: What is doubtful about the options.
     """
 
     webhook: Webhook
@@ -45,20 +45,20 @@ class Wanted:
     warnings: tuple[str, ...]
 
 
-def to_create(options: argparse.Namespace, environment: Mapping[str, str]) -> Wanted:
+def for_create(options: argparse.Namespace, environment: Mapping[str, str]) -> RequestedWebhook:
     """Read the options of `create`.
 
     Raises:
-        UsageError: something is missing, contradicts something else, or can't be read.
+        UsageError: An option is missing, contradicts another one, or can't be read.
     """
     scope = _scope(options)
     filled = _filled(options)
-    given = _Given.read(options, environment)
+    parts = _RequestParts.read(options, environment)
     url = options.url or (filled.url if filled else None)
     if url is None:
         raise UsageError("where to? Give --url, or --template with --repository")
-    headers = _merged(filled.headers if filled else {}, given.headers)
-    body = given.body if given.body is not None else (dict(filled.body) if filled else None)
+    headers = _merged(filled.headers if filled else {}, parts.headers)
+    body = parts.body if parts.body is not None else (dict(filled.body) if filled else None)
     if isinstance(body, dict | list) and not any(name.lower() == "content-type" for name in headers):
         headers["Content-Type"] = "application/json"
     events = tuple(options.event or ()) or (filled.events if filled else ())
@@ -76,45 +76,45 @@ def to_create(options: argparse.Namespace, environment: Mapping[str, str]) -> Wa
             headers=headers,
             body=body,
             username=options.username,
-            password=given.password,
+            password=parts.password,
         ),
         description=options.description or (filled.description if filled else None),
         enabled=not options.disabled,
     )
     _check_password(webhook)
-    return given.wanted(webhook)
+    return parts.put_into(webhook)
 
 
-def to_update(
+def for_update(
     options: argparse.Namespace,
     environment: Mapping[str, str],
     existing: Webhook,
     keeps_hidden_headers: Callable[[], bool],
-) -> Wanted:
-    """Read the options of `update`: what isn't given stays.
+) -> RequestedWebhook:
+    """Read the options of `update`; what they don't give stays as it is.
 
     Stars that the broker shows are never sent as a password. A header's stars are sent only to a broker that is known
     to keep the value then, and only while the request goes to the host that the value was meant for.
 
     Args:
-        options: the command line.
-        environment: where secrets may stand.
-        existing: the webhook as the broker shows it.
-        keeps_hidden_headers: tells whether the broker keeps a header whose stars come back.
+        options: The parsed options.
+        environment: The variables that secrets may be in.
+        existing: The webhook as the broker shows it.
+        keeps_hidden_headers: Tells whether the broker keeps the value of a header that comes back as stars.
 
     Raises:
-        UsageError: nothing is changed, or a hidden value would be lost.
+        UsageError: Nothing is changed, or a hidden value would be lost.
     """
-    given = _Given.read(options, environment)
+    parts = _RequestParts.read(options, environment)
     request = existing.request
     changed = replace(
         request,
         method=options.method or request.method,
         url=_url(options.url) if options.url else request.url,
-        headers=_merged(request.headers, given.headers),
-        body=request.body if given.body is None else given.body,
+        headers=_merged(request.headers, parts.headers),
+        body=request.body if parts.body is None else parts.body,
         username=options.username or request.username,
-        password=given.password or request.password,
+        password=parts.password or request.password,
     )
     webhook = replace(
         existing,
@@ -143,12 +143,12 @@ def to_update(
             f"the broker doesn't show the value of {', '.join(hidden)}, and {why}: give it anew, as in "
             f"--header-from-env '{hidden[0]}=Bearer VARIABLE' or --header '{hidden[0]}: Bearer ${{user.NAME}}'"
         )
-    return given.wanted(webhook)
+    return parts.put_into(webhook)
 
 
 @dataclass(frozen=True)
-class _Given:
-    """The parts of a request that are given by options."""
+class _RequestParts:
+    """The parts of a webhook's request that options give."""
 
     headers: Mapping[str, str]
     password: str | None
@@ -157,7 +157,7 @@ class _Given:
     on_command_line: frozenset[str]
 
     @classmethod
-    def read(cls, options: argparse.Namespace, environment: Mapping[str, str]) -> _Given:
+    def read(cls, options: argparse.Namespace, environment: Mapping[str, str]) -> _RequestParts:
         shown = dict(_header(text) for text in options.header or ())
         secret = dict(
             _header_from(
@@ -184,8 +184,8 @@ class _Given:
             on_command_line=frozenset(name.lower() for name in shown),
         )
 
-    def wanted(self, webhook: Webhook) -> Wanted:
-        """Put the webhook together with what must not be shown of it, and what is doubtful."""
+    def put_into(self, webhook: Webhook) -> RequestedWebhook:
+        """Return the webhook with what must not be shown of it, and what is doubtful."""
         exposed = [
             f"the value of {name} stands on the command line, where others on this machine can see it: "
             f"--header-from-env or --header-from-file keeps it from there"
@@ -198,7 +198,7 @@ class _Given:
         secrets += [value for name, value in self.headers.items() if name.lower() in self.secret_headers]
         if self.password is not None:
             secrets.append(self.password)
-        return Wanted(webhook, self.secret_headers, tuple(secrets), tuple(exposed))
+        return RequestedWebhook(webhook, self.secret_headers, tuple(secrets), tuple(exposed))
 
 
 def _scope(options: argparse.Namespace) -> Scope:
@@ -247,7 +247,7 @@ def _filled(options: argparse.Namespace) -> Filled | None:
 
 
 def _merged(headers: Mapping[str, str], given: Mapping[str, str]) -> dict[str, str]:
-    """Put given headers in the place of those of the same name, whatever their case."""
+    """Replace headers by those of the same name that are given; case doesn't matter."""
     names = {name.lower() for name in given}
     return {name: value for name, value in headers.items() if name.lower() not in names} | dict(given)
 

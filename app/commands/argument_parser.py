@@ -1,0 +1,56 @@
+"""A parser that takes names, versions and UUIDs that begin with a dash."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from typing import Any
+
+_LONG_OPTION = re.compile(r"--[a-z]+(-[a-z]+)*(=.*)?", re.DOTALL)
+_UUID = re.compile(r"-[A-Za-z0-9_-]{15,99}")
+"""A Pact Broker's UUIDs of webhooks are 22 characters of URL-safe base64."""
+
+
+class ArgumentParser(argparse.ArgumentParser):
+    """Takes a word that begins with a dash for a value where it can be no option.
+
+    argparse itself takes each word with a dash in front for an option: `--consumer -x` and `show -S0meUU1D` end with
+    its usage error. Here a word is an option if the parser has it, or if it is written like a long one, so that a
+    mistyped option is still refused.
+    """
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse the words as argparse does, once it can't misunderstand them."""
+        words = list(sys.argv[1:] if args is None else args)
+        return super().parse_known_args(words if self._subparsers else self._unmistakable(words), namespace)
+
+    def _unmistakable(self, words: list[str]) -> list[str]:
+        """Join an option with its value, and put UUIDs that begin with a dash behind `--`."""
+        has_positionals = any(not action.option_strings for action in self._actions)
+        known: list[str] = []
+        uuids: list[str] = []
+        rest = iter(words)
+        for word in rest:
+            if word == "--":
+                uuids += rest
+                break
+            if known and self._wants_value(known[-1]) and self._is_value(word):
+                known[-1] += f"={word}"
+            elif has_positionals and _UUID.fullmatch(word) and self._is_value(word):
+                uuids.append(word)
+            else:
+                known.append(word)
+        return [*known, "--", *uuids] if uuids else known
+
+    def _wants_value(self, word: str) -> bool:
+        action = self._option_string_actions.get(word)
+        return action is not None and action.nargs is None
+
+    def _is_value(self, word: str) -> bool:
+        return (
+            len(word) > 1
+            and word.startswith("-")
+            and word not in self._option_string_actions
+            and _LONG_OPTION.fullmatch(word) is None
+        )

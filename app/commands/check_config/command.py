@@ -1,0 +1,93 @@
+"""`pact-dispatch check-config`: read the configuration as the receiver does, and print what was understood."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, Any
+
+from app.commands.check_config.broker import problems_of
+from app.commands.check_config.summary import understand
+from app.commands.installation import failures_explained
+from app.commands.runner import ExitCode
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator
+
+    from app.commands.runner import Messages
+
+
+@failures_explained()
+def run(options: argparse.Namespace, messages: Messages) -> int:
+    """Print what the configuration says, and what is wrong with it."""
+    summary = understand(options.config, options.data_dir, os.environ)
+    problems = problems_of(summary.settings, summary.access) if options.online else None
+    if options.json:
+        document = {**summary.document, "warnings": summary.warnings, "problems": problems}
+        print(json.dumps(document, indent=2))
+    else:
+        print("\n".join(_lines(summary.document)))
+        if problems == []:
+            print("The broker is there, and knows each provider.")
+    for warning in summary.warnings:
+        messages.say(f"warning: {warning}")
+    for problem in problems or ():
+        messages.say(problem)
+    return ExitCode.COULD_NOT if problems else ExitCode.DONE
+
+
+def _lines(document: dict[str, Any]) -> Iterator[str]:
+    """Write what was understood for people."""
+    broker = document["broker"]
+    yield f"configuration   {document['file']}"
+    yield f"broker          {broker['url']}, {broker['login']}"
+    for provider in document["providers"]:
+        yield f"provider        {provider['name']}: POST /repos/{provider['repository']}/dispatches"
+        for text in _provider(provider):
+            yield f"                {text}"
+    yield f"event types     {', '.join(document['event_types'])}"
+    yield f"may dispatch    {', '.join(document['tokens']) or 'nobody with a token'}"
+    yield f"may use /api    {', '.join(document['api_tokens']) or 'nobody'}"
+    yield f"GitHub's events {'signed' if document['webhook_secret'] else 'refused: there is no webhook secret'}"
+    github = document["github"]
+    yield f"GitHub          {github['url'] + ', ' + github['login'] if github else 'not used'}"
+    yield f"database        {document['database']}"
+    server, worker = document["server"], document["worker"]
+    yield f"links           {server['public_url'] or 'none: there is no server.public_url'}"
+    yield f"web             {server['processes']} processes"
+    yield f"worker          runs at once: {worker['concurrency']}; children kept ready: {worker['warm']}"
+    retention, minutes = document["retention"], document["reconcile"]["minutes"]
+    yield f"kept            {retention['days']:g} days; of each run's log {retention['log_kilobytes']} KB"
+    yield f"reconciled      {f'every {minutes:g} minutes' if minutes else 'never'}"
+
+
+def _provider(provider: dict[str, Any]) -> Iterator[str]:
+    if "relay" in provider:
+        yield f"passed on to GitHub, {provider['relay'].get('repository', provider['repository'])}"
+        return
+    if "base_url" in provider:
+        yield f"runs at {provider['base_url']}"
+    elif "command" in provider:
+        folder = f", in {provider['folder']}" if "folder" in provider else ""
+        yield f"started: {provider['command']}{folder}"
+    else:
+        checkout = provider["checkout"]
+        yield f"checked out {checkout['url'] if checkout['url'].startswith('from ') else 'from ' + checkout['url']}"
+        if "setup" in checkout:
+            yield f"set up: {checkout['setup']}"
+        yield f"started: {checkout['command']}"
+    version = provider.get("version") or (
+        "the commit"
+        if "checkout" in provider
+        else f"asked of {provider['version_url']} {provider.get('version_pointer', '')}".rstrip()
+    )
+    yield f"version {version}, branch {provider.get('branch', 'that of the dispatch')}"
+    yield f"provider states {provider.get('states_setup_url', 'nowhere')}"
+    for key in ("headers", "environment"):
+        for name, source in provider[key].items():
+            yield f"{key}.{name} {source}"
+    yield (
+        f"interactions at once: {provider['jobs']}; {provider['timeout']:g} s at most"
+        + (", beside itself" if provider["parallel"] else "")
+    )

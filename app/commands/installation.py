@@ -1,0 +1,90 @@
+"""One installation of the receiver: its configuration, its data directory and its database."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from app.commands.runner import CommandFailed, ExitCode
+from app.config.file import load
+from app.config.settings import ConfigurationError, broker_access, secret
+from app.database.connections import DatabaseUnusable, database, migrate
+from broker.http.listening import CannotListen
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from app.config.settings import Settings
+
+MIGRATE_SECONDS = 30.0
+"""How long a command waits for its database: started together, they come up in any order."""
+
+
+@dataclass(frozen=True)
+class Installation:
+    """What the options and the environment say of the receiver.
+
+    Attributes:
+        config: The configuration file.
+        settings: Its content.
+        data_dir: The directory of the checkouts and of the embedded database.
+        database_url: The value of `DATABASE_URL`; None for the embedded database.
+    """
+
+    config: Path
+    settings: Settings
+    data_dir: Path
+    database_url: str | None
+
+    @classmethod
+    def read(cls, options: argparse.Namespace) -> Installation:
+        """Read the configuration, and make the data directory.
+
+        Raises:
+            ConfigurationError: Something can't be used; every mistake is named.
+        """
+        settings = load(options.config, os.environ)
+        mistakes = []
+        try:
+            broker_access(settings, os.environ)
+        except ConfigurationError as error:
+            mistakes += error.mistakes
+        url = None
+        try:
+            url = secret("DATABASE_URL", os.environ)
+        except ConfigurationError as error:
+            mistakes += error.mistakes
+        data_dir = options.data_dir.absolute()
+        try:
+            data_dir.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            mistakes.append(f"--data-dir: {data_dir} can't be made: {error.strerror}")
+        if mistakes:
+            raise ConfigurationError(mistakes)
+        return cls(options.config, settings, data_dir, url)
+
+    @contextmanager
+    def database(self) -> Iterator[str]:
+        """Yield the connection string of the database, whose tables are up to date.
+
+        Raises:
+            DatabaseUnusable: It can't be started or reached.
+        """
+        with database(self.database_url, self.data_dir) as conninfo:
+            migrate(conninfo, wait=MIGRATE_SECONDS)
+            yield conninfo
+
+
+@contextmanager
+def failures_explained() -> Iterator[None]:
+    """Turn what keeps a command of the receiver from starting into what the runner tells people."""
+    try:
+        yield
+    except ConfigurationError as error:
+        raise CommandFailed(ExitCode.USAGE, *error.mistakes) from error
+    except (CannotListen, DatabaseUnusable) as error:
+        raise CommandFailed(ExitCode.COULD_NOT, str(error)) from error

@@ -1,0 +1,88 @@
+"""`pact-dispatch reconcile`: ask the broker what lacks a result, and queue it."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+
+from app.commands.installation import Installation, failures_explained
+from app.commands.runner import ExitCode
+from app.config.settings import ConfigurationError, broker_access
+from app.database.connections import DatabaseUnusable
+from app.intake.missed import reconcile
+
+if TYPE_CHECKING:
+    import argparse
+
+    from app.commands.runner import Messages
+    from app.config.settings import ProviderSettings, Settings
+    from app.intake.missed import Finding, Report
+
+
+@failures_explained()
+def run(options: argparse.Namespace, messages: Messages) -> int:
+    """Queue the pacts without a result, and print them."""
+    installation = Installation.read(options)
+    settings = installation.settings
+    providers = _chosen(settings, options.provider)
+    with installation.database() as conninfo:
+        try:
+            report = reconcile(
+                settings,
+                broker_access(settings, os.environ),
+                lambda: psycopg.connect(conninfo),
+                providers=providers,
+                dry_run=options.dry_run,
+            )
+        except psycopg.Error as error:
+            raise DatabaseUnusable(f"the database failed: {error}") from error
+    if options.json:
+        print(json.dumps(document(report, dry_run=options.dry_run), indent=2))
+    else:
+        for finding in report.findings:
+            print(_line(finding))
+        if not report.findings and not report.problems:
+            print("Nothing is missing: each pact has its results.")
+    for problem in (*report.notes, *report.problems):
+        messages.say(problem)
+    return ExitCode.COULD_NOT if report.problems else ExitCode.DONE
+
+
+def document(report: Report, *, dry_run: bool) -> dict[str, Any]:
+    """Return the report as JSON values."""
+    return {
+        "dry_run": dry_run,
+        "pacts": [
+            {**vars(finding), "run": str(finding.run) if finding.run else None} for finding in report.findings
+        ],
+        "notes": report.notes,
+        "problems": report.problems,
+    }
+
+
+def _chosen(settings: Settings, name: str | None) -> list[ProviderSettings] | None:
+    if name is None:
+        return None
+    provider = settings.provider_named(name)
+    if provider is None:
+        known = ", ".join(repr(one.name) for one in settings.providers)
+        raise ConfigurationError(
+            [f"--provider: there is no provider {name!r} in the configuration, only {known}"]
+        )
+    return [provider]
+
+
+def _line(finding: Finding) -> str:
+    version = finding.provider_version or "any version"
+    text = (
+        f"{finding.provider} {version} ({finding.why}) has no result for {finding.consumer} "
+        f"{finding.consumer_version}: {finding.state}"
+    )
+    if finding.run is not None:
+        text += f", run {finding.run}"
+    if finding.wait is not None:
+        text += f"; queued again in {finding.wait / 60:.0f} min at the earliest"
+    return text

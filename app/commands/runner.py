@@ -1,0 +1,149 @@
+"""How every command runs: what it says on standard error, and the exit code that it ends with."""
+
+from __future__ import annotations
+
+import os
+import select
+import sys
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+from broker.http.errors import BrokerError
+from verifier.errors import UsageError
+from verifier.redaction import Redaction
+from verifier.report.text import one_line
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable
+    from types import ModuleType
+
+INSTALL_SERVER = "pip install 'pact-dispatch[server]'"
+SERVER_LIBRARIES = frozenset(
+    {
+        "cryptography",
+        "flask",
+        "gevent",
+        "github",
+        "gunicorn",
+        "procrastinate",
+        "prometheus_client",
+        "psycopg",
+        "psycopg_pool",
+        "pydantic",
+        "sqlalchemy",
+        "structlog",
+        "yaml",
+    }
+)
+"""The modules that the extra `server` brings; the base installation has none of them."""
+
+
+class ExitCode(IntEnum):
+    """What a command ends with; the help of each command says what it means there."""
+
+    DONE = 0
+    FAILED = 1
+    USAGE = 2
+    COULD_NOT = 3
+    INTERRUPTED = 130
+
+
+class CommandFailed(Exception):
+    """The command can't go on.
+
+    Attributes:
+        code: The exit code.
+        lines: What to tell people, a line each.
+    """
+
+    def __init__(self, code: ExitCode, *lines: str) -> None:
+        super().__init__(*lines)
+        self.code = code
+        self.lines = lines
+
+
+class Messages:
+    """Lines on standard error that begin with the command's name and show no secret.
+
+    Args:
+        command: The name of the command, as on the command line.
+    """
+
+    def __init__(self, command: str) -> None:
+        self._command = command
+        self._secrets: list[str | None] = []
+        self._redaction = Redaction(())
+
+    def hide(self, *secrets: str | None) -> None:
+        """Keep these values out of everything that is written from now on."""
+        self._secrets += secrets
+        self._redaction = Redaction(self._secrets)
+
+    def redacted(self, text: str) -> str:
+        """Return the text without the secrets."""
+        return self._redaction.text(text)
+
+    def say(self, text: str) -> None:
+        """Write one line."""
+        print(
+            f"pact-dispatch {self._command}: {one_line(self.redacted(text))}",
+            file=sys.stderr,
+            flush=True,
+        )
+
+
+def run(options: argparse.Namespace, load: Callable[[], ModuleType]) -> int:
+    """Run a command, and tell in plain words why it could not go on.
+
+    Args:
+        options: The parsed options; `command` is the command's name.
+        load: Imports the command's module, whose `run` takes the options and the messages and returns the exit code.
+
+    Returns:
+        The exit code.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    messages = Messages(options.command)
+    lines: tuple[str, ...] = ()
+    code: int
+    try:
+        code = _loaded(load).run(options, messages)
+        sys.stdout.flush()
+    except CommandFailed as failure:
+        code, lines = failure.code, failure.lines
+    except UsageError as error:
+        code, lines = ExitCode.USAGE, (str(error),)
+    except BrokerError as error:
+        code, lines = ExitCode.COULD_NOT, (str(error),)
+    except KeyboardInterrupt:
+        code, lines = ExitCode.INTERRUPTED, ("interrupted",)
+    except BrokenPipeError:
+        if not _nobody_reads():
+            raise
+        code = ExitCode.COULD_NOT
+    for line in lines:
+        messages.say(line)
+    return code
+
+
+def _loaded(load: Callable[[], ModuleType]) -> ModuleType:
+    try:
+        return load()
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in SERVER_LIBRARIES:
+            raise
+        raise CommandFailed(ExitCode.COULD_NOT, f"it needs {error.name}: {INSTALL_SERVER}") from error
+
+
+def _nobody_reads() -> bool:
+    """Tell whether the reader of standard output has left, and point it elsewhere for Python's last flush."""
+    output = sys.stdout.fileno()
+    poll = select.poll()
+    poll.register(output, 0)
+    if not any(events & (select.POLLERR | select.POLLHUP) for _, events in poll.poll(0)):
+        return False
+    os.dup2(os.open(os.devnull, os.O_WRONLY), output)
+    return True

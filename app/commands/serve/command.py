@@ -1,0 +1,45 @@
+"""`pact-dispatch serve`: start the database, the web process and the workers, and keep them running."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from app.commands.installation import Installation, failures_explained
+from app.commands.runner import ExitCode
+from app.github.client import github_access
+from app.process.logs import configure
+from app.process.supervision import STOP_MARGIN_SECONDS, Supervisor, stoppable
+from app.web.server import check_secrets
+from broker.http.listening import bind
+
+if TYPE_CHECKING:
+    import argparse
+
+    from app.commands.runner import Messages
+
+
+@failures_explained()
+def run(options: argparse.Namespace, messages: Messages) -> int:
+    """Run the receiver until a signal stops it."""
+    with stoppable():
+        _serve(options, messages)
+    return ExitCode.DONE
+
+
+def _serve(options: argparse.Namespace, messages: Messages) -> None:
+    installation = Installation.read(options)
+    github_access(installation.settings, os.environ)  # a mistake in it is told here, and not by each worker
+    for warning in check_secrets(os.environ):
+        messages.say(warning)
+    listener = bind(*options.bind)
+    configure()
+    with installation.database():
+        arguments = ["--config", str(installation.config), "--data-dir", str(installation.data_dir)]
+        supervisor = Supervisor(installation.settings.worker.stop_seconds + STOP_MARGIN_SECONDS)
+        supervisor.add(
+            "web", ["web", *arguments, "--fd", str(listener.fileno())], pass_fds=(listener.fileno(),)
+        )
+        for number in range(1, options.workers + 1):
+            supervisor.add(f"worker {number}", ["worker", *arguments])
+        supervisor.run()

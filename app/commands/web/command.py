@@ -1,0 +1,32 @@
+"""`pact-dispatch web`: answer HTTP requests."""
+
+from __future__ import annotations
+
+import os
+import socket
+from typing import TYPE_CHECKING
+
+from app.commands.installation import Installation, failures_explained
+from app.commands.runner import ExitCode
+from app.process.supervision import follow_supervisor
+from app.web.server import Web, check_secrets
+from broker.http.listening import bind
+
+if TYPE_CHECKING:
+    import argparse
+
+    from app.commands.runner import Messages
+
+
+@failures_explained()
+def run(options: argparse.Namespace, messages: Messages) -> int:
+    """Serve until a signal stops it."""
+    installation = Installation.read(options)
+    if options.fd is None:
+        for warning in check_secrets(os.environ):
+            messages.say(warning)
+    listener = bind(*options.bind) if options.fd is None else socket.socket(fileno=options.fd)
+    with installation.database() as conninfo:
+        follow_supervisor()
+        Web(installation.settings, conninfo=conninfo, listener=listener, environment=dict(os.environ)).run()
+    return ExitCode.DONE

@@ -1,0 +1,46 @@
+"""`pact-dispatch worker`: verify what is in the queue."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import TYPE_CHECKING
+
+from app.commands.installation import Installation, failures_explained
+from app.commands.runner import ExitCode
+from app.config.settings import broker_access
+from app.github.client import GitHub, github_access
+from app.intake.acceptance import RELAY_USER_AGENT
+from app.process.logs import configure
+from app.process.supervision import follow_supervisor
+from app.worker.process import Worker
+
+if TYPE_CHECKING:
+    import argparse
+
+    from app.commands.runner import Messages
+
+
+@failures_explained()
+def run(options: argparse.Namespace, _: Messages) -> int:
+    """Work until a signal stops it."""
+    installation = Installation.read(options)
+    settings = installation.settings
+    github = github_access(settings, os.environ)
+    configure()
+    follow_supervisor()
+    with installation.database() as conninfo:
+
+        async def work() -> None:
+            worker = Worker(
+                settings,
+                broker_access(settings, os.environ),
+                conninfo=conninfo,
+                data_dir=installation.data_dir,
+                environment=dict(os.environ),
+                github=None if github is None else GitHub(github, user_agent=RELAY_USER_AGENT),
+            )
+            await worker.run()
+
+        asyncio.run(work())
+    return ExitCode.DONE

@@ -1,0 +1,95 @@
+"""How every command ends, and what it says then."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+import pytest
+
+from app.commands import runner
+from app.commands.runner import CommandFailed, ExitCode, Messages
+from broker.http.errors import BrokerUnreachable
+from verifier.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+OPTIONS = argparse.Namespace(command="doctor")
+
+
+def module(run: Callable[[argparse.Namespace, Messages], int]) -> ModuleType:
+    made = ModuleType("command")
+    made.__dict__["run"] = run
+    return made
+
+
+def ended_by(error: BaseException) -> int:
+    def run(_: argparse.Namespace, messages: Messages) -> int:
+        messages.hide("s3cret-value")
+        raise error
+
+    return runner.run(OPTIONS, lambda: module(run))
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "lines"),
+    [
+        (UsageError("which broker?"), 2, ["which broker?"]),
+        (BrokerUnreachable("it is away"), 3, ["it is away"]),
+        (CommandFailed(ExitCode.USAGE, "one", "another"), 2, ["one", "another"]),
+        (KeyboardInterrupt(), 130, ["interrupted"]),
+        (UsageError("a\n\x1b[2Jb s3cret-value"), 2, ["a\\n\\x1b[2Jb ***"]),
+    ],
+)
+def test_what_ends_a_command_is_told_in_lines_and_by_a_code(
+    error: BaseException, code: int, lines: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert ended_by(error) == code
+    assert capsys.readouterr().err.splitlines() == [f"pact-dispatch doctor: {line}" for line in lines]
+
+
+@pytest.mark.usefixtures("capfd")
+def test_an_error_that_nobody_expected_is_not_hidden() -> None:
+    with pytest.raises(ZeroDivisionError):
+        ended_by(ZeroDivisionError())
+    with pytest.raises(BrokenPipeError):  # standard output is well: it is another pipe that broke
+        ended_by(BrokenPipeError())
+
+
+def test_a_missing_library_of_the_server_is_told_and_another_one_is_not_hidden(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def missing(name: str) -> Callable[[], ModuleType]:
+        def load() -> ModuleType:
+            raise ModuleNotFoundError(name=name)
+
+        return load
+
+    assert runner.run(OPTIONS, missing("psycopg.rows")) == 3
+    assert capsys.readouterr().err == (
+        "pact-dispatch doctor: it needs psycopg.rows: pip install 'pact-dispatch[server]'\n"
+    )
+    with pytest.raises(ModuleNotFoundError):
+        runner.run(OPTIONS, missing("app.commands.nothing"))
+
+
+def test_a_reader_that_leaves_early_is_no_error() -> None:
+    program = (
+        "import sys, types; from argparse import Namespace; from app.commands import runner\n"
+        "command = types.ModuleType('command')\n"
+        "command.run = lambda options, messages: print('x' * 1_000_000) or 0\n"
+        "sys.exit(runner.run(Namespace(command='doctor'), lambda: command))"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout
+        assert process.stderr
+        process.stdout.read(1)
+        process.stdout.close()
+        assert process.wait(timeout=60) == 3
+        assert process.stderr.read() == b""
