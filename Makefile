@@ -33,8 +33,12 @@ browser: ## Install the browser that a few tests look at pages with, where that 
 	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null; \
 	else echo "No Chromium: the tests that need one are skipped" >&2; fi
 
+# Tests wait for processes about as long as they compute, so two at once keep a core busy. The modules stay whole:
+# what a module shares (a broker, a receiver) is started once.
+TEST_WORKERS := $(shell $(PYTHON) -c 'import os; print(2 * (os.cpu_count() or 1))')
+
 test: install browser ## Run the tests, in parallel
-	@$(BIN)/python -m pytest -n auto $(ARGS)
+	@$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile --durations 20 $(ARGS)
 
 lint: install ## Check format, rules, types, the direction of imports, the workflows and the container
 	@$(BIN)/ruff format --check .

@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 from rich.console import Console
 from rich.table import Table
 
-from tests.support.processes import EmbeddedBroker
+from tests.support.processes import BrokerProcess
 from tests.support.webhook_documents import OPEN, create, webhook
 from tests.support.webhook_target import Target
 
@@ -68,7 +68,7 @@ def pact(number: int, interactions: int) -> dict[str, Any]:
     }
 
 
-def fill(broker: EmbeddedBroker, pacts: int, interactions: int) -> None:
+def fill(broker: BrokerProcess, pacts: int, interactions: int) -> None:
     """Publish the pacts, a result for each, and deployments of the providers."""
 
     def publish(number: int) -> None:
@@ -95,7 +95,7 @@ def fill(broker: EmbeddedBroker, pacts: int, interactions: int) -> None:
         broker.request("POST", path).raise_for_status()
 
 
-def fill_pair(broker: EmbeddedBroker, versions: int) -> None:
+def fill_pair(broker: BrokerProcess, versions: int) -> None:
     """Publish many versions of a pact of one pair, each content for ten of them, and a result for each content."""
     for number in range(versions):
         document = pact(0, 10)
@@ -109,7 +109,7 @@ def fill_pair(broker: EmbeddedBroker, versions: int) -> None:
             broker.request("POST", url, json=body).raise_for_status()
 
 
-def questions(broker: EmbeddedBroker) -> dict[str, tuple[str, str, dict[str, Any]]]:
+def questions(broker: BrokerProcess) -> dict[str, tuple[str, str, dict[str, Any]]]:
     """Return what is measured: by name, the method, the path and the options of a request."""
     pair = "/pacts/provider/Provider 1/consumer/Consumer 0"
     version = broker.get(f"{pair}/latest").json()["_links"]["pb:consumer-version"]["name"]
@@ -177,12 +177,12 @@ def questions(broker: EmbeddedBroker) -> dict[str, tuple[str, str, dict[str, Any
     return asked_for
 
 
-def _deployed(broker: EmbeddedBroker) -> str:
+def _deployed(broker: BrokerProcess) -> str:
     (environment,) = broker.get("/environments").json()["_embedded"]["environments"]
     return f"/environments/{environment['uuid']}/deployed-versions/currently-deployed"
 
 
-def median_ms(broker: EmbeddedBroker, question: tuple[str, str, dict[str, Any]], requests_each: int) -> float:
+def median_ms(broker: BrokerProcess, question: tuple[str, str, dict[str, Any]], requests_each: int) -> float:
     """Return the median time of a request in milliseconds, its whole answer read."""
     method, path, options = question
     times = []
@@ -209,7 +209,7 @@ def main() -> None:
     with (
         tempfile.TemporaryDirectory() as directory,
         Target() as target,
-        EmbeddedBroker(Path(directory), *OPEN) as broker,
+        BrokerProcess(Path(directory), *OPEN) as broker,
     ):
         create(broker, webhook(f"{target.url}/hook"))
         began = time.perf_counter()

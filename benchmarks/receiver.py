@@ -38,7 +38,7 @@ from tests.support.dispatch_storm import (
     publish_pacts,
     send,
 )
-from tests.support.processes import EmbeddedBroker
+from tests.support.processes import BrokerProcess
 from tests.support.receiver import PROVIDER, REPOSITORY, TOKEN, ReceiverProcess, configuration, wait_until
 
 if TYPE_CHECKING:
@@ -155,7 +155,7 @@ def latency(quick: bool, console: Console) -> list[dict[str, Any]]:  # noqa: FBT
     times = 5 if quick else 30
     figures = []
     with folder() as place, ExitStack() as stack:
-        broker = stack.enter_context(EmbeddedBroker(place))
+        broker = stack.enter_context(BrokerProcess(place))
         settings = {"base_url": stack.enter_context(plain_provider()), "version": VERSION, "branch": "main"}
         url = stack.enter_context(database(None, place))
         receiver = stack.enter_context(
@@ -226,7 +226,7 @@ def queue(quick: bool, console: Console) -> dict[str, Any]:  # noqa: FBT001
     """Measure how fast a queue of one provider's runs is worked off."""
     number = 40 if quick else 200
     with folder() as place, ExitStack() as stack:
-        broker = stack.enter_context(EmbeddedBroker(place))
+        broker = stack.enter_context(BrokerProcess(place))
         providers = stack.enter_context(noting_providers(place, 1))
         url = stack.enter_context(database(None, place))
         asked = publish_pacts(broker, providers, number)
@@ -244,7 +244,7 @@ def kills(quick: bool, console: Console) -> dict[str, Any]:  # noqa: FBT001
     """Count what is lost, and what overlaps, while workers are killed at random."""
     number = 200 if quick else 2000
     with folder() as place, ExitStack() as stack:
-        broker = stack.enter_context(EmbeddedBroker(place))
+        broker = stack.enter_context(BrokerProcess(place))
         providers = stack.enter_context(noting_providers(place, 4))
         url = stack.enter_context(database(None, place))
         console.print(f"Publishing {number} pacts ...", style="dim")

@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.broker import THREADS, pact
-from tests.support.processes import EmbeddedBroker
+from tests.support.processes import BrokerProcess
 from tests.support.webhook_documents import OPEN, create, webhook
 from tests.support.webhook_target import Target
 
@@ -32,7 +32,7 @@ RESULT = Path(__file__).parents[1] / "build" / "bench-webhooks.json"
 INTERACTIONS = 10
 
 
-def publication_ms(broker: EmbeddedBroker, numbers: Iterator[int], times: int) -> float:
+def publication_ms(broker: BrokerProcess, numbers: Iterator[int], times: int) -> float:
     """Return the median time of a publication in milliseconds."""
     taken = []
     for _ in range(times):
@@ -43,7 +43,7 @@ def publication_ms(broker: EmbeddedBroker, numbers: Iterator[int], times: int) -
     return statistics.median(taken)
 
 
-def arrivals_ms(broker: EmbeddedBroker, target: Target, numbers: Iterator[int], times: int) -> list[float]:
+def arrivals_ms(broker: BrokerProcess, target: Target, numbers: Iterator[int], times: int) -> list[float]:
     """Return the times from the beginning of a publication to the arrival of its webhook, in milliseconds."""
     taken = []
     for _ in range(times):
@@ -55,7 +55,7 @@ def arrivals_ms(broker: EmbeddedBroker, target: Target, numbers: Iterator[int], 
     return sorted(taken)
 
 
-def burst(broker: EmbeddedBroker, target: Target, numbers: Iterator[int], pacts: int) -> float:
+def burst(broker: BrokerProcess, target: Target, numbers: Iterator[int], pacts: int) -> float:
     """Return how many webhooks arrive in a second while several clients publish."""
     documents, before = [pact(next(numbers), INTERACTIONS) for _ in range(pacts)], len(target.received)
     began = time.perf_counter()
@@ -72,7 +72,7 @@ def measure(pacts: int) -> dict[str, float]:
         tempfile.TemporaryDirectory() as directory,
         Target() as target,
         Target() as silent,
-        EmbeddedBroker(Path(directory), *OPEN) as broker,
+        BrokerProcess(Path(directory), *OPEN) as broker,
     ):
         figures["publication without a webhook, median ms"] = publication_ms(broker, numbers, pacts // 3)
         create(broker, webhook(f"{target.url}/hook"))

@@ -39,7 +39,7 @@ def rows(selected: list[Selected], latest_by: LatestBy) -> list[Row]:
     for one in selected:
         of[one.pacticipant.id].append(one)
     pairs = select(PactVersion.consumer_id, PactVersion.provider_id).distinct()
-    there = set(session().execute(pairs.where(PactVersion.consumer_id.in_(of))).tuples())
+    there = set(session().execute(pairs.where(PactVersion.consumer_id.in_(of))))
     found = [
         row
         for consumer, consumers in of.items()

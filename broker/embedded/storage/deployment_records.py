@@ -83,6 +83,6 @@ def environments_of(versions: Collection[Version]) -> dict[int, list[Environment
     )
     for ids in batched(versions):
         of_these = query.where(there.c.version_id.in_(ids)).order_by(Environment.name)
-        for version_id, environment in session().execute(of_these).tuples():
+        for version_id, environment in session().execute(of_these):
             found[version_id].append(environment)
     return found

@@ -146,7 +146,7 @@ def latest_branch_version_ids(versions: Collection[Version]) -> set[int]:
         BranchVersion.branch_id
     )
     of_these = newest.where(BranchVersion.branch_id.in_({one.branch_id for one in places}))
-    latest = set(session().execute(of_these).tuples())
+    latest = set(session().execute(of_these))
     return {one.id for one in places if (one.branch_id, one.version_id) in latest}
 
 
@@ -158,7 +158,7 @@ def latest_tag_ids(versions: Collection[Version]) -> set[int]:
         .where(Version.pacticipant_id.in_({version.pacticipant_id for version in versions}))
         .group_by(Version.pacticipant_id, Tag.name)
     )
-    latest = set(session().execute(newest).tuples())
+    latest = set(session().execute(newest))
     return {tag.id for version in versions for tag in version.tags if (tag.version_id, tag.name) in latest}
 
 

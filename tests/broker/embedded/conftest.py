@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.support.processes import EmbeddedBroker
+from tests.support.processes import BrokerProcess, EmbeddedBroker
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,6 +22,13 @@ def broker(tmp_path: Path) -> Iterator[EmbeddedBroker]:
 def shared_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedBroker]:
     """A broker for tests that don't mind what others leave behind."""
     with EmbeddedBroker(tmp_path_factory.mktemp("broker")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def broker_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrokerProcess]:
+    """A broker as users run it, with gunicorn, for tests that don't mind what others leave behind."""
+    with BrokerProcess(tmp_path_factory.mktemp("broker")) as running:
         yield running
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from broker.embedded import accounts as access
-from tests.support.processes import BIN, EmbeddedBroker
+from tests.support.processes import BIN, BrokerProcess, EmbeddedBroker
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,10 +46,10 @@ def write(path: Path, text: str = ACCOUNTS, mode: int = 0o600) -> Path:
 
 
 @pytest.fixture(scope="module")
-def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedBroker]:
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrokerProcess]:
     directory = tmp_path_factory.mktemp("guarded")
     file = write(directory / "access.toml")
-    with EmbeddedBroker(directory, "--access", str(file), "--log-level", "debug") as running:
+    with BrokerProcess(directory, "--access", str(file), "--log-level", "debug") as running:
         yield running
 
 
@@ -100,7 +100,7 @@ def test_the_heartbeat_is_for_everyone(guarded: EmbeddedBroker) -> None:
     assert guarded.get("/diagnostic/status/heartbeat").json()["ok"] is True
 
 
-def test_no_secret_is_in_the_log(guarded: EmbeddedBroker) -> None:
+def test_no_secret_is_in_the_log(guarded: BrokerProcess) -> None:
     guarded.get("/", auth=RO)
     guarded.get("/", headers={"Authorization": "Bearer read-token"})
     guarded.wait_for_output("GET / ")

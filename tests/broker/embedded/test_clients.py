@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.support.processes import BIN, EmbeddedBroker
+from tests.support.processes import BIN, BrokerProcess, EmbeddedBroker
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -209,7 +209,7 @@ def test_a_provider_can_be_deployed_only_where_it_satisfies_the_consumers_there(
 
 
 def test_can_i_deploy_waits_for_an_unknown_result(tmp_path: Path, pact: dict[str, Any]) -> None:
-    with EmbeddedBroker(tmp_path, "--log-level", "info") as broker:
+    with BrokerProcess(tmp_path, "--log-level", "info") as broker:
         publish(broker, pact, "1.0.0")
         command = [str(BIN / "pact"), "broker", "can-i-deploy", "--pacticipant", "Foo", "--version", "1.0.0"]
         command += ["--retry-while-unknown", "100", "--retry-interval", "1", "--broker-base-url", broker.url]

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from broker.embedded.storage.database import SCHEMA_VERSION
-from tests.support.processes import BIN, EmbeddedBroker
+from tests.support.processes import BIN, BrokerProcess
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,7 +27,7 @@ def run(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_line_says_where_it_listens(tmp_path: Path) -> None:
-    with EmbeddedBroker(tmp_path) as broker:
+    with BrokerProcess(tmp_path) as broker:
         line = broker.wait_for_output("listening").string
     port = broker.url.rpartition(":")[2]
     assert line == (
@@ -38,7 +38,7 @@ def test_the_line_says_where_it_listens(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_stops_it_soon(tmp_path: Path, kind: signal.Signals) -> None:
-    broker = EmbeddedBroker(tmp_path)
+    broker = BrokerProcess(tmp_path)
     broker.start()
     broker.get("/")
     broker.session.close()
@@ -106,7 +106,7 @@ def test_a_database_of_a_later_version_is_left_alone(tmp_path: Path) -> None:
 
 
 def test_base_url_is_what_links_start_with(tmp_path: Path, pact: dict[str, Any]) -> None:
-    with EmbeddedBroker(tmp_path, "--base-url", "https://broker.example.org/pacts-here/") as broker:
+    with BrokerProcess(tmp_path, "--base-url", "https://broker.example.org/pacts-here/") as broker:
         pact["consumer"]["name"], pact["provider"]["name"] = "Foo Consumer", "Bar/Provider"
         published = broker.publish(pact, "1", branch="main")
     assert published["_links"]["pb:contracts"][0]["href"] == (
@@ -125,7 +125,7 @@ def test_ipv6_addresses_are_written_in_brackets(tmp_path: Path) -> None:
             probe.bind(("::1", 0))
     except OSError:
         pytest.skip("no IPv6 here")
-    with EmbeddedBroker(tmp_path, "--bind", "[::1]:0") as broker:
+    with BrokerProcess(tmp_path, "--bind", "[::1]:0") as broker:
         assert re.fullmatch(r"http://\[::1\]:\d+", broker.url)
         assert broker.get("/").json()["_links"]["self"]["href"] == broker.url
 
@@ -166,7 +166,7 @@ def test_help_needs_no_extra() -> None:
 
 
 def test_the_database_is_made_with_its_schema_version(tmp_path: Path) -> None:
-    with EmbeddedBroker(tmp_path) as broker:
+    with BrokerProcess(tmp_path) as broker:
         connection = sqlite3.connect(broker.database)
         assert connection.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION,)
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)

@@ -59,9 +59,9 @@ def refused(broker: EmbeddedBroker, method: str, path: str, **options: Any) -> A
     # No body means no selectors.
     [pair for pair in product(TARGETS, BAD_BODIES) if pair != ("for verification", "empty")],
 )
-def test_unusable_bodies_are_refused(shared_broker: EmbeddedBroker, target: str, body: str) -> None:
+def test_unusable_bodies_are_refused(broker_process: EmbeddedBroker, target: str, body: str) -> None:
     method, path = TARGETS[target]
-    reason = refused(shared_broker, method, path, data=BAD_BODIES[body], headers=JSON)["error"]
+    reason = refused(broker_process, method, path, data=BAD_BODIES[body], headers=JSON)["error"]
     assert reason
 
 
@@ -69,9 +69,9 @@ def test_unusable_bodies_are_refused(shared_broker: EmbeddedBroker, target: str,
 @pytest.mark.parametrize(
     "media_type", ["text/plain", "application/x-www-form-urlencoded", "application/xml", "", "x"]
 )
-def test_other_media_types_are_refused(shared_broker: EmbeddedBroker, target: str, media_type: str) -> None:
+def test_other_media_types_are_refused(broker_process: EmbeddedBroker, target: str, media_type: str) -> None:
     method, path = TARGETS[target]
-    answer = shared_broker.request(method, path, data=b"{}", headers={"Content-Type": media_type})
+    answer = broker_process.request(method, path, data=b"{}", headers={"Content-Type": media_type})
     assert (answer.status_code, answer.json()) == (
         415,
         {"error": "The Content-Type must be application/json."},
@@ -79,17 +79,17 @@ def test_other_media_types_are_refused(shared_broker: EmbeddedBroker, target: st
 
 
 @pytest.mark.parametrize("chunked", [False, True])
-def test_a_body_over_the_limit_is_refused(shared_broker: EmbeddedBroker, *, chunked: bool) -> None:
+def test_a_body_over_the_limit_is_refused(broker_process: EmbeddedBroker, *, chunked: bool) -> None:
     body = b'{"a": "' + b"x" * MAX_BODY_BYTES + b'"}'
     pieces = (body[start : start + 1_000_000] for start in range(0, len(body), 1_000_000))
-    answer = shared_broker.request("PUT", PACT_PATH, data=pieces if chunked else body, headers=JSON)
+    answer = broker_process.request("PUT", PACT_PATH, data=pieces if chunked else body, headers=JSON)
     assert (answer.status_code, answer.json()) == (413, {"error": "The body is larger than 20 MB."})
 
 
 @pytest.mark.parametrize("body", [body for body in BAD_BODIES if body != "empty"])
-def test_unusable_content_of_a_contract_is_refused(shared_broker: EmbeddedBroker, body: str) -> None:
+def test_unusable_content_of_a_contract_is_refused(broker_process: EmbeddedBroker, body: str) -> None:
     errors = refused(
-        shared_broker,
+        broker_process,
         "POST",
         "/contracts/publish",
         json=publication(base64.b64encode(BAD_BODIES[body]).decode()),
@@ -102,11 +102,11 @@ def test_unusable_content_of_a_contract_is_refused(shared_broker: EmbeddedBroker
     "field", ["pacticipantName", "pacticipantVersionNumber", "branch", "buildUrl", "tags", "contracts"]
 )
 def test_fields_of_the_wrong_type_are_refused(
-    shared_broker: EmbeddedBroker, field: str, value: object
+    broker_process: EmbeddedBroker, field: str, value: object
 ) -> None:
     content = base64.b64encode(b'{"interactions": []}').decode()
     body = {**publication(content), field: value}
-    answer = shared_broker.request("POST", "/contracts/publish", json=body)
+    answer = broker_process.request("POST", "/contracts/publish", json=body)
     if (field, value) in (("tags", []), ("contracts", [])) or (
         value is None and field in {"branch", "buildUrl", "tags"}
     ):
@@ -119,20 +119,20 @@ def test_fields_of_the_wrong_type_are_refused(
 @pytest.mark.parametrize("value", [None, 1, [], {}, "", "%%%"])
 @pytest.mark.parametrize("field", ["consumerName", "providerName", "specification", "contentType", "content"])
 def test_fields_of_a_contract_of_the_wrong_type_are_refused(
-    shared_broker: EmbeddedBroker, field: str, value: object
+    broker_process: EmbeddedBroker, field: str, value: object
 ) -> None:
     body = publication(base64.b64encode(b"{}").decode())
     body["contracts"][0][field] = value
     if (field, value) == ("providerName", "%%%"):
-        assert shared_broker.request("POST", "/contracts/publish", json=body).status_code == 200
+        assert broker_process.request("POST", "/contracts/publish", json=body).status_code == 200
     else:
-        assert refused(shared_broker, "POST", "/contracts/publish", json=body)["errors"]["contracts"]
+        assert refused(broker_process, "POST", "/contracts/publish", json=body)["errors"]["contracts"]
 
 
 @pytest.mark.parametrize("contract", [None, 1, "x", [], {}])
-def test_contracts_that_are_none_are_refused(shared_broker: EmbeddedBroker, contract: object) -> None:
+def test_contracts_that_are_none_are_refused(broker_process: EmbeddedBroker, contract: object) -> None:
     body = {**publication(""), "contracts": [contract]}
-    assert refused(shared_broker, "POST", "/contracts/publish", json=body)["errors"]["contracts"]
+    assert refused(broker_process, "POST", "/contracts/publish", json=body)["errors"]["contracts"]
 
 
 @pytest.mark.parametrize(
@@ -145,10 +145,10 @@ def test_contracts_that_are_none_are_refused(shared_broker: EmbeddedBroker, cont
         {},
     ],
 )
-def test_strange_pacts_are_kept_as_they_are(shared_broker: EmbeddedBroker, strange: dict[str, Any]) -> None:
+def test_strange_pacts_are_kept_as_they_are(broker_process: EmbeddedBroker, strange: dict[str, Any]) -> None:
     path = f"/pacts/provider/Bar/consumer/Strange/version/{uuid4()}"
-    assert shared_broker.request("PUT", path, json=strange).status_code == 201
-    found = shared_broker.get(path)
+    assert broker_process.request("PUT", path, json=strange).status_code == 201
+    found = broker_process.get(path)
     assert found.status_code == 200
     for key in strange.keys() - {"interactions", "messages", "_links", "createdAt"}:
         assert found.json()[key] == strange[key]
@@ -180,9 +180,9 @@ def test_strange_pacts_are_kept_as_they_are(shared_broker: EmbeddedBroker, stran
     ],
 )
 def test_any_name_can_be_used_everywhere(
-    shared_broker: EmbeddedBroker, pact: dict[str, Any], name: str
+    broker_process: EmbeddedBroker, pact: dict[str, Any], name: str
 ) -> None:
-    broker = shared_broker
+    broker = broker_process
     pact["consumer"]["name"], pact["provider"]["name"] = name, f"{name} provider"
     published = broker.publish(pact, name, branch=name, tags=(name,))
 
@@ -232,17 +232,17 @@ def test_any_name_can_be_used_everywhere(
         "/../../etc/passwd",
     ],
 )
-def test_strange_paths_are_not_found(shared_broker: EmbeddedBroker, path: str) -> None:
-    assert raw_status(shared_broker, path) == 404
+def test_strange_paths_are_not_found(broker_process: EmbeddedBroker, path: str) -> None:
+    assert raw_status(broker_process, path) == 404
 
 
 @pytest.mark.parametrize(
     "segment", ["x", "%ff", "====", "_-_-", "Y3Y9OTk5OTk5OTk5OTk5OTk5OTk5OTk5", "Y3Y9LTE", "a" * 5000]
 )
 def test_unreadable_metadata_says_nothing(
-    shared_broker: EmbeddedBroker, pact: dict[str, Any], segment: str
+    broker_process: EmbeddedBroker, pact: dict[str, Any], segment: str
 ) -> None:
-    broker = shared_broker
+    broker = broker_process
     pact["consumer"]["name"] = "Unreadable"
     broker.publish(pact, "1")
     content = broker.get("/pacts/provider/Bar/consumer/Unreadable/latest").json()["_links"][
@@ -268,18 +268,18 @@ def test_unreadable_metadata_says_nothing(
         "%",
     ],
 )
-def test_strange_matrix_queries_are_refused(shared_broker: EmbeddedBroker, query: str) -> None:
-    assert raw_status(shared_broker, f"/matrix?{query}") == 400
+def test_strange_matrix_queries_are_refused(broker_process: EmbeddedBroker, query: str) -> None:
+    assert raw_status(broker_process, f"/matrix?{query}") == 400
 
 
 @pytest.mark.parametrize("host", ["a b", 'evil"><script>', "a/b", "a@b", "x:y", "[::1"])
 def test_a_host_header_that_is_none_never_comes_back_in_links(
-    shared_broker: EmbeddedBroker, host: str
+    broker_process: EmbeddedBroker, host: str
 ) -> None:
-    assert raw_status(shared_broker, "/", host=host) == 400
+    assert raw_status(broker_process, "/", host=host) == 400
 
 
-def test_forwarding_headers_change_nothing(shared_broker: EmbeddedBroker) -> None:
+def test_forwarding_headers_change_nothing(broker_process: EmbeddedBroker) -> None:
     headers = {
         "X-Forwarded-Host": "evil.example.org",
         "X-Forwarded-Proto": "https",
@@ -287,13 +287,13 @@ def test_forwarding_headers_change_nothing(shared_broker: EmbeddedBroker) -> Non
         "X-Forwarded-For": "1.2.3.4",
         "Forwarded": "host=evil.example.org;proto=https",
     }
-    index = shared_broker.get("/", headers=headers).json()
-    assert index["_links"]["self"]["href"] == shared_broker.url
+    index = broker_process.get("/", headers=headers).json()
+    assert index["_links"]["self"]["href"] == broker_process.url
 
 
 @pytest.mark.parametrize("method", ["TRACE", "PROPFIND", "PATCH", "DELETE", "OPTIONS", "HEAD"])
-def test_other_methods_are_answered(shared_broker: EmbeddedBroker, method: str) -> None:
-    answer = shared_broker.request(method, "/pacts/latest")
+def test_other_methods_are_answered(broker_process: EmbeddedBroker, method: str) -> None:
+    answer = broker_process.request(method, "/pacts/latest")
     assert answer.status_code == (200 if method in {"OPTIONS", "HEAD"} else 405)
     if answer.status_code == 405:
         assert (answer.headers["Allow"], answer.text) == ("GET, HEAD, OPTIONS", "")
@@ -313,9 +313,9 @@ def test_other_methods_are_answered(shared_broker: EmbeddedBroker, method: str) 
         [{"environment": "production"}],
     ],
 )
-def test_strange_selectors_are_refused(shared_broker: EmbeddedBroker, selectors: object) -> None:
+def test_strange_selectors_are_refused(broker_process: EmbeddedBroker, selectors: object) -> None:
     body = {"consumerVersionSelectors": selectors}
-    answer = refused(shared_broker, "POST", "/pacts/provider/Bar/for-verification", json=body)
+    answer = refused(broker_process, "POST", "/pacts/provider/Bar/for-verification", json=body)
     assert answer["errors"]["consumerVersionSelectors"]
 
 

@@ -21,7 +21,7 @@ from broker.embedded.deliveries.attempt import attempt
 from broker.embedded.deliveries.http_request import MAX_ANSWER_BYTES
 from broker.embedded.webhooks.settings import RETRY_SECONDS, WebhookSettings
 from broker.embedded.webhooks.template import Template
-from tests.support.processes import EmbeddedBroker
+from tests.support.processes import BrokerProcess, EmbeddedBroker
 from tests.support.webhook_documents import OPEN, all_are, create, logs, wait_for, webhook
 from tests.support.webhook_target import Target
 
@@ -80,7 +80,7 @@ def test_the_recorded_schedule_is_the_default() -> None:
 def test_a_delivery_that_waits_survives_the_end_of_the_broker(
     tmp_path: Path, pact: dict[str, Any], target: Target, ending: str
 ) -> None:
-    with EmbeddedBroker(tmp_path, *OPEN, "--webhook-delay", "3600") as broker:
+    with BrokerProcess(tmp_path, *OPEN, "--webhook-delay", "3600") as broker:
         create(broker, webhook(f"{target.url}/hook"))
         broker.publish(pact, "1")
         assert wait_for(broker, all_are("not_run"))[0]["attemptsRemaining"] == 7
@@ -106,7 +106,7 @@ def test_a_clock_that_was_set_back_puts_no_delivery_off(
 def test_a_delivery_under_way_is_made_again_after_a_kill(
     tmp_path: Path, pact: dict[str, Any], target: Target
 ) -> None:
-    with EmbeddedBroker(tmp_path, *OPEN) as broker:
+    with BrokerProcess(tmp_path, *OPEN) as broker:
         hook = create(broker, webhook(f"{target.url}/slow"))
         broker.publish(pact, "1")
         target.wait_for(1)
@@ -130,7 +130,7 @@ def test_a_kill_amid_publishing_and_delivering_forgets_nothing(
                 broker.publish(pact, str(version))
                 answered.append(str(version))
 
-    with EmbeddedBroker(tmp_path, *OPEN) as broker:
+    with BrokerProcess(tmp_path, *OPEN) as broker:
         create(broker, webhook(f"{target.url}/hook", body="${pactbroker.consumerVersionNumber}"))
         publisher = threading.Thread(target=publish, args=[broker])
         publisher.start()
@@ -160,7 +160,7 @@ def test_kills_at_random_moments_lose_nothing_that_was_accepted(
         body="${pactbroker.eventName} ${pactbroker.consumerName} ${pactbroker.consumerVersionNumber}",
     )
     target.status = 503
-    broker = EmbeddedBroker(tmp_path, *options)
+    broker = BrokerProcess(tmp_path, *options)
     for life in range(3):
         broker.start()
         if life == 0:
@@ -179,7 +179,7 @@ def test_kills_at_random_moments_lose_nothing_that_was_accepted(
         for one in publishers:
             one.join()
     target.status = 200
-    with EmbeddedBroker(tmp_path, *options) as again:
+    with BrokerProcess(tmp_path, *options) as again:
         for name in answered:
             consumer, _, version = name.rpartition(" ")
             assert again.get(f"/pacts/provider/Bar/consumer/{consumer}/version/{version}").status_code == 200
@@ -237,7 +237,7 @@ def until(holds: Callable[[], bool]) -> None:
 def test_the_death_of_the_worker_alone_is_survived(
     tmp_path: Path, pact: dict[str, Any], target: Target
 ) -> None:
-    with EmbeddedBroker(tmp_path, *OPEN) as broker:
+    with BrokerProcess(tmp_path, *OPEN) as broker:
         hook = create(broker, webhook(f"{target.url}/slow"))
         broker.publish(pact, "1")
         target.wait_for(1)
@@ -250,7 +250,7 @@ def test_the_death_of_the_worker_alone_is_survived(
 def test_a_slow_target_holds_up_neither_publishing_nor_others_nor_the_stop(
     tmp_path: Path, pact: dict[str, Any], target: Target
 ) -> None:
-    with EmbeddedBroker(tmp_path, *OPEN) as broker:
+    with BrokerProcess(tmp_path, *OPEN) as broker:
         create(broker, webhook(f"{target.url}/slow"))
         create(broker, webhook(f"{target.url}/quick"))
         for version in ("1", "2", "3"):
@@ -302,7 +302,7 @@ def test_a_webhook_deleted_amid_a_delivery_delivers_that_and_no_more(
     tmp_path: Path, pact: dict[str, Any], target: Target, path: str
 ) -> None:
     target.status = 200 if path == "/slow" else 500
-    with EmbeddedBroker(tmp_path, *FAST) as broker:
+    with BrokerProcess(tmp_path, *FAST) as broker:
         hook = create(broker, webhook(f"{target.url}{path}"))
         broker.publish(pact, "1")
         target.wait_for(1)
@@ -344,7 +344,7 @@ def test_half_an_answer_is_none(target: Target) -> None:
 def test_a_pact_deleted_meanwhile_ends_its_deliveries(
     tmp_path: Path, pact: dict[str, Any], target: Target
 ) -> None:
-    with EmbeddedBroker(tmp_path, *OPEN) as broker:
+    with BrokerProcess(tmp_path, *OPEN) as broker:
         create(broker, webhook(f"{target.url}/slow"))
         broker.publish(pact, "1")
         target.wait_for(1)

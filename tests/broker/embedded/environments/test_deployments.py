@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.broker.embedded.environments.test_resource import create
-from tests.support.processes import BIN, EmbeddedBroker
+from tests.support.processes import BIN, BrokerProcess, EmbeddedBroker
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -270,7 +270,7 @@ def test_the_real_client_deploys(broker: EmbeddedBroker, pact: dict[str, Any]) -
 
 
 def test_the_real_client_waits_for_a_result(tmp_path: Path, pact: dict[str, Any]) -> None:
-    with EmbeddedBroker(tmp_path, "--log-level", "info") as broker:
+    with BrokerProcess(tmp_path, "--log-level", "info") as broker:
         broker.publish(pact, "1")
         deploy(broker, "a", create(broker))
         command = [str(BIN / "pact"), "broker", "can-i-deploy", "--pacticipant", "Foo", "--version", "1"]

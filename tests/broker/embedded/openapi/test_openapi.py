@@ -20,7 +20,7 @@ from broker.embedded.openapi.operations import OPERATIONS
 from broker.embedded.storage.database import Database
 from broker.embedded.storage.encryption import Vault
 from tests.broker.embedded.conftest import example
-from tests.support.processes import EmbeddedBroker
+from tests.support.processes import BrokerProcess
 from tests.support.webhook_documents import webhook
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ DESCRIBED = [
 class Fuzzed:
     """A broker, its own description as schemathesis reads it, and the names of what is in it."""
 
-    def __init__(self, broker: EmbeddedBroker) -> None:
+    def __init__(self, broker: BrokerProcess) -> None:
         self.broker = broker
         self.schema: Any = schemathesis.openapi.from_url(f"{broker.url}/openapi.json")
         self._known: dict[str, list[str]] = {}
@@ -61,11 +61,11 @@ class Fuzzed:
 @pytest.fixture(scope="module")
 def fuzzed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fuzzed]:
     options = ("--webhook-hosts", "127.0.0.1", "--webhook-schemes", "http", "--webhook-retry-seconds", "none")
-    with EmbeddedBroker(tmp_path_factory.mktemp("fuzzed"), *options) as running:
+    with BrokerProcess(tmp_path_factory.mktemp("fuzzed"), *options) as running:
         yield Fuzzed(running)
 
 
-def names_of_what_is_there(broker: EmbeddedBroker) -> dict[str, list[str]]:
+def names_of_what_is_there(broker: BrokerProcess) -> dict[str, list[str]]:
     """Put one of everything there, and return its names by path parameter."""
     broker.publish(example(), "1", branch="main", tags=("dev",))
     pact = broker.get("/pacts/provider/Bar/consumer/Foo/latest").json()
@@ -123,7 +123,7 @@ def test_the_schemas_are_schemas() -> None:
         Draft202012Validator.check_schema(schema)
 
 
-def test_the_document_is_served_with_the_brokers_own_address(shared_broker: EmbeddedBroker) -> None:
+def test_the_document_is_served_with_the_brokers_own_address(shared_broker: BrokerProcess) -> None:
     answer = shared_broker.get("/openapi.json")
     assert answer.headers["Content-Type"] == "application/json"
     assert answer.json() == {**DOCUMENT, "servers": [{"url": shared_broker.url}]}

@@ -6,7 +6,7 @@ import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from tests.support.processes import EmbeddedBroker
+from tests.support.processes import BrokerProcess, EmbeddedBroker
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,7 +16,7 @@ PACTS_EACH = 12
 
 
 def test_everything_answered_survives_a_kill(tmp_path: Path, pact: dict[str, Any]) -> None:
-    broker = EmbeddedBroker(tmp_path)
+    broker = BrokerProcess(tmp_path)
     broker.start()
     broker.publish(pact, "1", branch="main", tags=("dev",))
     found = broker.get("/pacts/provider/Bar/consumer/Foo/latest").json()
@@ -40,8 +40,10 @@ def test_everything_answered_survives_a_kill(tmp_path: Path, pact: dict[str, Any
 
 
 def test_publishers_and_readers_do_not_lock_each_other_out(
-    broker: EmbeddedBroker, pact: dict[str, Any]
+    broker_process: BrokerProcess, pact: dict[str, Any]
 ) -> None:
+    broker = broker_process
+
     def publish(thread: int) -> None:
         for number in range(PACTS_EACH):
             mine = {**pact, "consumer": {"name": f"Foo {thread % 4}"}}

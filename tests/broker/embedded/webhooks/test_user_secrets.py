@@ -11,7 +11,7 @@ from cryptography.fernet import Fernet
 
 from broker.embedded.storage.encryption import KEY_VARIABLE, KeyUnusableError, Vault
 from tests.broker.embedded.test_command import run
-from tests.support.processes import EmbeddedBroker
+from tests.support.processes import BrokerProcess, EmbeddedBroker
 from tests.support.webhook_documents import OPEN, all_are, create, logs, wait_for, webhook
 from tests.support.webhook_target import Target
 
@@ -32,7 +32,7 @@ def new_secret(broker: EmbeddedBroker, name: str = "githubToken", value: str = S
 
 
 def test_nothing_secret_is_in_the_files_the_logs_or_an_answer(tmp_path: Path, pact: dict[str, Any]) -> None:
-    with Target() as target, EmbeddedBroker(tmp_path, *OPEN, "--log-level", "debug") as broker:
+    with Target() as target, BrokerProcess(tmp_path, *OPEN, "--log-level", "debug") as broker:
         new_secret(broker)
         headers = {"X-Auth-Token": TOKEN, "X-Secret": "${user.githubToken}"}
         body = {"secret": "<${user.githubToken}>"}
