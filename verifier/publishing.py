@@ -64,9 +64,17 @@ def publish(
         raise ValueError("a filtered verification is not published")
     if not verification.provider_version:
         raise ValueError("a verification is published for a provider version, and this one has none")
-    with BrokerClient(access, retry_time=retry_time, deadline=deadline, on_retry=on_retry) as client:
-        publication = _Publication(client, verification, verification.provider_version)
-        return publication.publish(resumed=resumed)
+    try:
+        with BrokerClient(access, retry_time=retry_time, deadline=deadline, on_retry=on_retry) as client:
+            publication = _Publication(client, verification, verification.provider_version)
+            return publication.publish(resumed=resumed)
+    except PublishFailed:
+        raise
+    except Exception as error:  # whatever it is, the verification must not be lost to it
+        raise PublishFailed(
+            f"publishing the result failed unexpectedly: {type(error).__name__}: {error}. {NOT_KNOWN}",
+            retryable=True,
+        ) from error
 
 
 @dataclass

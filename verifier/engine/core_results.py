@@ -17,7 +17,7 @@ from verifier.verification import InteractionResult, Mismatch, Outcome
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from verifier.engine.states.handlers import StateFailure
+    from verifier.engine.states.change import StateFailure
     from verifier.pact import Interaction
 
 STATE_CHANGE_FAILED = "state change handlers has failed"

@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.examples import http_interaction, pact_document
 from verifier.engine.core_results import NO_RESULT, interaction_result, no_result, seconds
-from verifier.engine.states.handlers import StateFailure
+from verifier.engine.states.change import StateFailure
 from verifier.pact import parse_pact
 from verifier.verification import InteractionResult, Mismatch, Outcome
 

@@ -1,4 +1,4 @@
-"""Provider states, carried out: by the user's URL, or by the user's Python."""
+"""Provider state handlers: the user's URL, or the user's Python functions."""
 
 from __future__ import annotations
 
@@ -7,113 +7,90 @@ import inspect
 import json
 import os
 import ssl
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import SplitResult, urljoin, urlsplit
+
+from verifier.engine.states.change import StateChangeFailed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from verifier.engine.states.change import StateChange
+
 MAX_REASON = 2000
+MAX_ANSWER = 10 * 1024 * 1024
+"""The most bytes that are read of a handler's answer."""
 MAX_REDIRECTS = 5
 HEADERS = {"Content-Type": "application/json", "Accept": "*/*", "User-Agent": "pact-dispatch"}
 
 NOT_THE_HANDLER = frozenset({401, 403, 405, 501, 502, 503, 504})
-"""What is answered in a handler's place: by a gateway, a sign-in, or by something else at a wrong URL."""
-
-
-@dataclass(frozen=True)
-class StateFailure:
-    """A state change that failed.
-
-    Attributes:
-        answered: whether the handler was reached, so that the failure is its word.
-        reason: what happened, for people.
-    """
-
-    answered: bool
-    reason: str
-
-
-class StateChangeFailed(Exception):
-    """A state change that did not work, as a handler reports it."""
-
-    def __init__(self, failure: StateFailure) -> None:
-        super().__init__(failure.reason)
-        self.failure = failure
+"""Statuses that a gateway answers, a sign-in, or another resource at a wrong URL, but not a handler."""
 
 
 class StateHandler(Protocol):
     """What carries out a state change."""
 
-    def __call__(self, change: dict[str, Any], body: bytes) -> bytes:
+    def __call__(self, change: StateChange) -> bytes:
         """Carry out the change.
-
-        Args:
-            change: `state`, `action` (setup or teardown) and `params`.
-            body: the same as the core sent it.
 
         Returns:
             JSON with values for the pact's generators, or nothing.
 
         Raises:
-            StateChangeFailed: it did not work.
+            StateChangeFailed: It did not work.
         """
 
 
 class UrlHandler:
     """State changes by URL, as the Pact verifiers send them: `{"state", "action", "params"}` posted as JSON.
 
-    It is asked before every interaction, so it is the standard library's client, with a connection that is kept.
+    There is a request before every interaction, so it uses the standard library's client and keeps the connection.
 
     Args:
-        url: where to post them.
-        timeout: seconds for one answer.
+        url: The URL to post them to.
+        timeout: The timeout of one request, in seconds.
     """
 
     def __init__(self, url: str, *, timeout: float) -> None:
         self._url = url
         self._shown = url.partition("?")[0]  # a query may hold a token
-        # a little less than the core's own patience, so that the reason is known when it gives up
+        # A little less than the core's own timeout, so that the reason is known when the core gives up.
         self._timeout = timeout * 0.95
         self._accepts = False
         self._connections: dict[tuple[str, str], http.client.HTTPConnection] = {}
 
-    def __call__(self, change: dict[str, Any], body: bytes) -> bytes:
+    def __call__(self, change: StateChange) -> bytes:
         """Post the change to the URL."""
-        what = (
-            f"{change.get('action', 'setup')} of state {json.dumps(change.get('state', ''))} at {self._shown}"
-        )
+        what = f"{change} at {self._shown}"
         try:
-            status, answer = self._post(body)
-        except (OSError, http.client.HTTPException) as error:
-            reason = f"{what}: {error or type(error).__name__}"
-            raise StateChangeFailed(StateFailure(answered=False, reason=reason)) from error
+            status, answer = self._post(change.body)
+        except (OSError, ValueError, http.client.HTTPException) as error:
+            raise StateChangeFailed(f"{what}: {error or type(error).__name__}", answered=False) from error
         if 200 <= status < 300:
             self._accepts = True
             return answer
-        said = answer.decode(errors="replace").strip()[:MAX_REASON]
-        if said.startswith("<"):
-            said = "(a web page)"
-        reason = f"{what} was answered with {status}" + (f": {said}" if said else "")
+        text = answer.decode(errors="replace").strip()[:MAX_REASON]
+        if text.startswith("<"):
+            text = "(a web page)"
+        reason = f"{what} was answered with {status}" + (f": {text}" if text else "")
         answered = status >= 400 and status not in NOT_THE_HANDLER
         if status == 404 and not self._accepts:
-            # nothing there has ever taken a state: it is the URL that isn't found, and not the state
+            # Nothing there has ever accepted a state, so it is the URL that is not found, and not the state.
             answered = False
             reason += ". Is --provider-states-setup-url right?"
-        raise StateChangeFailed(StateFailure(answered=answered, reason=reason))
+        raise StateChangeFailed(reason, answered=answered)
 
     def _post(self, body: bytes) -> tuple[int, bytes]:
         """Post to the URL, and to where it redirects with the same method.
 
         Raises:
-            OSError: it could not be reached, or did not answer in time.
-            http.client.HTTPException: the answer is no HTTP, or broke off.
+            OSError: It could not be reached, or did not answer in time.
+            ValueError: It redirects to something that is no URL.
+            http.client.HTTPException: The answer is not HTTP, is incomplete or too large.
         """
         url = self._url
         for _ in range(MAX_REDIRECTS + 1):
-            parts = urlsplit(url)
-            response, answer = self._post_once(parts, body)
+            response, answer = self._post_once(urlsplit(url), body)
             location = response.headers.get("Location")
             if response.status not in {307, 308} or location is None:
                 return response.status, answer
@@ -135,14 +112,20 @@ class UrlHandler:
                 if connection is not kept:
                     raise
                 continue  # it was closed while it was idle: once more, on a new one
-            answer = response.read()
+            # with a length, `read()` alone notices that the answer broke off
+            answer = (
+                response.read() if 0 < (response.length or 0) <= MAX_ANSWER else response.read(MAX_ANSWER + 1)
+            )
+            if len(answer) > MAX_ANSWER:
+                connection.close()
+                raise http.client.HTTPException(f"the answer is larger than {MAX_ANSWER} bytes")
             if not response.will_close:
                 self._connections[place] = connection
             return response, answer
         raise AssertionError("the new connection answered or raised")
 
     def _connect(self, parts: SplitResult) -> http.client.HTTPConnection:
-        """Make a connection; nothing is sent yet."""
+        """Return a connection; nothing is sent yet."""
         host, port = parts.hostname or "", parts.port
         if parts.scheme != "https":
             return http.client.HTTPConnection(host, port, timeout=self._timeout)
@@ -153,41 +136,36 @@ class UrlHandler:
 class PythonHandler:
     """State changes by Python: a dict of functions by state name, or one function for all.
 
-    As with pact-python's `state_handler`, arguments go by their names (`state`, `action`, `parameters`) as far
-    as the function has them, and the others in that order; a state without a name (an interaction without
-    states) is passed to a dict only if it has the key "".
+    As with pact-python's `state_handler`, arguments are passed by their names (`state`, `action`, `parameters`) if the
+    function has them, and the others in that order. An interaction without states has the state "", which is passed to
+    a dict only if it has the key "".
     """
 
     def __init__(self, handlers: Mapping[str, Callable[..., Any]] | Callable[..., Any]) -> None:
         self._handlers = handlers
 
-    def __call__(self, change: dict[str, Any], body: bytes) -> bytes:  # noqa: ARG002 - the interface's
+    def __call__(self, change: StateChange) -> bytes:
         """Call the function for the state."""
-        state, action = str(change.get("state", "")), str(change.get("action", "setup"))
-        arguments: dict[str, Any] = {"action": action, "parameters": change.get("params") or {}}
+        arguments: dict[str, Any] = {"action": change.action, "parameters": change.params}
         if callable(self._handlers):
             handler = self._handlers
-            arguments = {"state": state, **arguments}
-        elif state in self._handlers:
-            handler = self._handlers[state]
-        elif state == "":
+            arguments = {"state": change.state, **arguments}
+        elif change.state in self._handlers:
+            handler = self._handlers[change.state]
+        elif change.state == "":
             return b""
         else:
             known = ", ".join(json.dumps(name) for name in self._handlers) or "none"
             raise StateChangeFailed(
-                StateFailure(
-                    answered=True, reason=f"no handler for state {json.dumps(state)}; there are: {known}"
-                )
+                f"no handler for state {json.dumps(change.state)}; there are: {known}", answered=True
             )
         try:
             values = _call(handler, arguments)
             return json.dumps(values).encode() if isinstance(values, dict) else b""
-        except OSError as error:  # what the handler needs (a database) can't be reached
-            reason = f"{action} of state {json.dumps(state)} raised {type(error).__name__}: {error}"
-            raise StateChangeFailed(StateFailure(answered=False, reason=reason[:MAX_REASON])) from error
-        except (Exception, SystemExit) as error:  # the user's code may raise anything; it is reported
-            reason = f"{action} of state {json.dumps(state)} raised {type(error).__name__}: {error}"
-            raise StateChangeFailed(StateFailure(answered=True, reason=reason[:MAX_REASON])) from error
+        except (Exception, SystemExit) as error:  # the user's code may raise anything
+            reason = f"{change} raised {type(error).__name__}: {error}"[:MAX_REASON]
+            # OSError: something that the handler needs (a database) can't be reached
+            raise StateChangeFailed(reason, answered=not isinstance(error, OSError)) from error
 
 
 def _call(function: Callable[..., Any], arguments: dict[str, Any]) -> Any:
@@ -197,8 +175,8 @@ def _call(function: Callable[..., Any], arguments: dict[str, Any]) -> Any:
     by_name = {**arguments, "params": arguments["parameters"]}
     named = {p.name: by_name[p.name] for p in parameters if p.name in by_name}
     places = [p.name for p in parameters if p.name not in named and p.default is p.empty]
-    taken = {"parameters" if name == "params" else name for name in named}
-    left = {name: value for name, value in arguments.items() if name not in taken}
+    used = {"parameters" if name == "params" else name for name in named}
+    left = {name: value for name, value in arguments.items() if name not in used}
     if len(places) < len(left):
-        left.pop("action", None)  # what a handler that only sets up does without
+        left.pop("action", None)  # a handler that only sets up does without it
     return function(**named, **dict(zip(places, left.values(), strict=False)))

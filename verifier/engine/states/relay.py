@@ -1,48 +1,47 @@
-"""Provider states, on their way from the core to the provider's handler.
+"""Provider states, on their way from the core to the user's handler.
 
-The core asks this relay, on loopback, for each state change; the relay asks the user's URL, or calls the
-user's Python handlers, and remembers what went wrong. That is for three things the core can't do: tell a
-handler that refused a state from one that couldn't be reached, say why a state change failed, and
-not wait two minutes over it (the core repeats a state change that answers 5xx seven times, doubling the
-wait from 1 s: 127 s measured; the relay passes a 5xx on as a 4xx, which it doesn't repeat).
+The core sends each state change to this relay, on loopback, and the relay calls the handler. It does three things that
+the core can't do: distinguish a handler that refused a state from one that could not be reached; say why a state change
+failed; and not repeat it for two minutes (the core repeats a state change that is answered with 5xx seven times and
+doubles the pause each time, 127 s in all as measured, so the relay answers 4xx instead).
 """
 
 from __future__ import annotations
 
-import json
 import threading
 from collections import deque
 from dataclasses import dataclass
 from socketserver import StreamRequestHandler, TCPServer
 from typing import TYPE_CHECKING
 
-from verifier.engine.states.handlers import StateChangeFailed
+from verifier.engine.states.change import StateChange, StateChangeFailed, StateFailure
 
 if TYPE_CHECKING:
     from io import BufferedIOBase
 
-    from verifier.engine.states.handlers import StateFailure, StateHandler
+    from verifier.engine.states.handlers import StateHandler
 
 REFUSED = 400
-"""What the core is answered when a state change failed."""
+"""The status that the core is answered with if a state change failed."""
 POLL_SECONDS = 0.02
-"""How soon the relay notices that it is to stop."""
+"""How often the relay checks whether it is to stop."""
 MAX_LINE = 65536
 
 
 @dataclass(frozen=True)
-class StateChange:
-    """A state change that the core asked for, and how it went."""
+class RelayedChange:
+    """A state change that the core asked for, and why it failed, if it did."""
 
     action: str
     state: str
     failure: StateFailure | None
 
 
-def _body(request: BufferedIOBase) -> bytes:
-    """Read the body of a request of the core's, a POST with a length; the rest of it says nothing.
+def _read_body(request: BufferedIOBase) -> bytes:
+    """Return the body of one of the core's requests, a POST with a `Content-Length`.
 
-    It is the only client, and asks with every interaction: the standard library's server takes twice as long.
+    The core is the only client, with a request for every interaction, and the standard library's HTTP server takes
+    twice as long.
     """
     length = 0
     while (line := request.readline(MAX_LINE).strip()) != b"":
@@ -53,29 +52,20 @@ def _body(request: BufferedIOBase) -> bytes:
 
 
 class StateRelay:
-    """A server on loopback that the core sends the state changes of one verifier to.
+    """A server on loopback for the state changes of one verifier.
 
-    A verifier asks for one change after another, in the order of its interactions, and the relay keeps that
-    order: so each failure is known to belong to the interaction that it stopped.
+    A verifier asks for one change after another, in the order of its interactions, and the relay keeps that order, so
+    that the interaction which a failure belongs to is known.
     """
 
     def __init__(self, handler: StateHandler) -> None:
-        self._changes: list[StateChange] = []
+        self._handler = handler
+        self._changes: list[RelayedChange] = []
         relay = self
 
         class Handler(StreamRequestHandler):
             def handle(self) -> None:
-                body = _body(self.rfile)
-                change = json.loads(body)
-                failure = None
-                status, answer = 200, b""
-                try:
-                    answer = handler(change, body)
-                except StateChangeFailed as error:
-                    status, failure = REFUSED, error.failure
-                relay.remember(StateChange(change.get("action", "setup"), change.get("state", ""), failure))
-                head = f"HTTP/1.1 {status} .\r\nContent-Type: application/json\r\nConnection: close\r\n"
-                self.wfile.write(f"{head}Content-Length: {len(answer)}\r\n\r\n".encode() + answer)
+                self.wfile.write(relay.answer(_read_body(self.rfile)))
 
         self._server = TCPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}/"
@@ -88,29 +78,39 @@ class StateRelay:
         self._server.shutdown()
         self._server.server_close()
 
-    def remember(self, change: StateChange) -> None:
-        """Keep a change until it is taken."""
-        self._changes.append(change)
+    def answer(self, body: bytes) -> bytes:
+        """Carry out a change that the core sent, and return the HTTP response."""
+        change = StateChange.from_json(body)
+        failure, status, values = None, 200, b""
+        try:
+            values = self._handler(change)
+        except StateChangeFailed as error:
+            failure, status = error.failure, REFUSED
+        except Exception as error:  # noqa: BLE001 - without an answer the core would say nothing about the cause
+            failure, status = StateFailure(answered=False, reason=f"{change}: {error!r}"), REFUSED
+        self._changes.append(RelayedChange(change.action, change.state, failure))
+        head = f"HTTP/1.1 {status} .\r\nContent-Type: application/json\r\nConnection: close\r\n"
+        return f"{head}Content-Length: {len(values)}\r\n\r\n".encode() + values
 
-    def take(self) -> list[StateChange]:
-        """Take all changes since the last time, in their order."""
+    def take(self) -> list[RelayedChange]:
+        """Return all changes since the last call, in their order."""
         changes, self._changes = self._changes, []
         return changes
 
 
-def failures(changes: list[StateChange], interactions: list[tuple[str, ...]]) -> list[StateFailure | None]:
-    """Find the failure of each interaction of a shard, if it had one.
+def failures(changes: list[RelayedChange], interactions: list[tuple[str, ...]]) -> list[StateFailure | None]:
+    """Find the failure of each interaction of a shard.
 
-    For each interaction the core asks for the setup of each of its states (of the state "" where it has none),
-    whether one failed or not, and then perhaps for teardowns.
+    For each interaction the core asks for the setup of each of its states (of the state "" if it has none), whether one
+    failed or not, and then perhaps for teardowns.
 
     Args:
-        changes: what the core asked for, in its order.
-        interactions: the names of the states of each interaction, in the order of the shard.
+        changes: What the core asked for, in its order.
+        interactions: The names of the states of each interaction, in the order of the shard.
 
     Returns:
-        For each interaction the first failure in which the handler wasn't reached, else the first at all; None for
-        those without one, and for all from where the changes no longer fit the interactions.
+        For each interaction the first failure without an answer of the handler, else the first failure; None for those
+        without one, and for all that follow a change which doesn't fit its interaction.
     """
     found: list[StateFailure | None] = []
     left = deque(changes)

@@ -9,15 +9,9 @@ import pytest
 import requests
 
 from tests.support.loopback import Loopback, Received, Reply, closed_port
-from verifier.engine.states.handlers import (
-    MAX_REASON,
-    PythonHandler,
-    StateChangeFailed,
-    StateFailure,
-    StateHandler,
-    UrlHandler,
-)
-from verifier.engine.states.relay import StateChange, StateRelay, failures
+from verifier.engine.states.change import StateChange, StateChangeFailed, StateFailure
+from verifier.engine.states.handlers import MAX_REASON, PythonHandler, StateHandler, UrlHandler
+from verifier.engine.states.relay import RelayedChange, StateRelay, failures
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +20,7 @@ CHANGE = {"state": "a product exists", "action": "setup", "params": {"id": 7}}
 
 
 def ask(handler: StateHandler, change: dict[str, Any] = CHANGE) -> bytes:
-    return handler(change, json.dumps(change).encode())
+    return handler(StateChange.from_json(json.dumps(change).encode()))
 
 
 def refusal(handler: StateHandler, change: dict[str, Any] = CHANGE) -> StateFailure:
@@ -313,7 +307,7 @@ def test_relay_passes_the_change_on_and_the_values_back() -> None:
             relay.close()
     assert (response.status_code, response.json()) == (200, {"id": 42})
     assert provider.received[0].json == {"state": "one", "action": "setup", "params": {}}
-    assert relay.take() == [StateChange("setup", "one", None)]
+    assert relay.take() == [RelayedChange("setup", "one", None)]
 
 
 @pytest.mark.parametrize("status", [400, 500, 503])
@@ -333,12 +327,12 @@ def test_relay_answers_any_failure_with_400_which_the_core_does_not_repeat(statu
 NO, AWAY = StateFailure(answered=True, reason="no"), StateFailure(answered=False, reason="away")
 
 
-def setup(state: str, failure: StateFailure | None = None) -> StateChange:
-    return StateChange("setup", state, failure)
+def setup(state: str, failure: StateFailure | None = None) -> RelayedChange:
+    return RelayedChange("setup", state, failure)
 
 
-def teardown(state: str, failure: StateFailure | None = None) -> StateChange:
-    return StateChange("teardown", state, failure)
+def teardown(state: str, failure: StateFailure | None = None) -> RelayedChange:
+    return RelayedChange("teardown", state, failure)
 
 
 @pytest.mark.parametrize(
@@ -359,7 +353,7 @@ def teardown(state: str, failure: StateFailure | None = None) -> StateChange:
     ],
 )
 def test_failures_belong_to_the_interaction_that_they_stopped(
-    changes: list[StateChange], interactions: list[tuple[str, ...]], expected: list[StateFailure | None]
+    changes: list[RelayedChange], interactions: list[tuple[str, ...]], expected: list[StateFailure | None]
 ) -> None:
     assert failures(changes, interactions) == expected
 

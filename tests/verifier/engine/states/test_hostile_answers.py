@@ -1,0 +1,62 @@
+"""Whatever a provider state handler answers, the state change ends with a reason."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import requests
+
+from tests.support.loopback import Loopback, Reply
+from verifier.engine.states.change import StateChange, StateChangeFailed, StateFailure
+from verifier.engine.states.handlers import MAX_ANSWER, UrlHandler
+from verifier.engine.states.relay import RelayedChange, StateRelay
+
+CHANGE = StateChange.from_json(json.dumps({"state": "one", "action": "setup"}).encode())
+
+
+@pytest.mark.parametrize(
+    "location",
+    ["http://[::1", "//[", "http://host:99999/", "http://host:port/", "mailto:a@b"],
+)
+def test_redirect_to_what_is_no_url_is_no_answer_and_has_a_reason(location: str) -> None:
+    with Loopback(Reply(307, headers={"Location": location})) as provider:
+        with pytest.raises(StateChangeFailed) as error:
+            UrlHandler(provider.url, timeout=5)(CHANGE)
+        assert len(provider.received) == 1
+    assert not error.value.failure.answered
+    assert 'setup of state "one" at ' in error.value.failure.reason
+
+
+def test_answer_that_is_too_large_is_no_answer() -> None:
+    large = Loopback(Reply(body=b" " * (MAX_ANSWER + 1)))
+    with large as provider, pytest.raises(StateChangeFailed, match="larger than") as error:
+        UrlHandler(provider.url, timeout=5)(CHANGE)
+    assert not error.value.failure.answered
+
+
+def test_unexpected_exception_of_a_handler_is_a_failure_with_a_reason() -> None:
+    def handler(change: StateChange) -> bytes:
+        raise ZeroDivisionError(change.state)
+
+    relay = StateRelay(handler)
+    try:
+        with requests.Session() as session:
+            session.trust_env = False
+            response = session.post(relay.url, json={"state": "one", "action": "setup"}, timeout=10)
+    finally:
+        relay.close()
+    assert response.status_code == 400
+    reason = "setup of state \"one\": ZeroDivisionError('one')"
+    assert relay.take() == [RelayedChange("setup", "one", StateFailure(answered=False, reason=reason))]
+
+
+@pytest.mark.parametrize("body", [b"", b"no JSON", b"[]", b"5"])
+def test_what_is_no_state_change_is_not_read_as_one(body: bytes) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        StateChange.from_json(body)
+
+
+def test_missing_parts_of_a_state_change_have_their_defaults() -> None:
+    assert StateChange.from_json(b"{}") == StateChange("", "setup", {}, b"{}")
+    assert StateChange.from_json(b'{"params": null}').params == {}
