@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from app.config.provider import RelayedProvider
 from app.database.connections import DATABASE_AWAY
 from app.intake.refusal import Refusal
 from app.queue import jobs
@@ -103,7 +104,7 @@ def accept(
     """
     provider = provider_of(settings, dispatch.repository)
     check_configured(settings, provider, dispatch)
-    if provider.relay is not None:
+    if isinstance(provider, RelayedProvider):
         check_loop(settings, arrival, dispatch, user_agent=user_agent)
         dispatch = replace(dispatch, client_payload=client_payload)
     lock = jobs.lock_of(provider.name, parallel=provider.parallel)

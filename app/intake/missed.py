@@ -13,8 +13,9 @@ from urllib.parse import quote, urlsplit
 
 from psycopg.rows import class_row
 
+from app.config.provider import CheckoutProvider, RelayedProvider
 from app.dispatch import Dispatch
-from app.provider.version import VersionUnknown, ask, is_same
+from app.provider.version import VersionUnknown, is_same
 from app.queue import jobs
 from app.records import deliveries
 from app.records.deliveries import Arrival
@@ -32,7 +33,8 @@ if TYPE_CHECKING:
 
     from psycopg import Connection
 
-    from app.config.settings import ProviderSettings, Settings
+    from app.config.provider import ProviderSettings, VerifiedProvider
+    from app.config.settings import Settings
     from broker.http.access import BrokerAccess
 
     Connect: TypeAlias = Callable[[], AbstractContextManager[Connection[Any]]]
@@ -135,7 +137,7 @@ def reconcile(
     report = Report()
     with BrokerClient(access, retry_time=RETRY_SECONDS) as client:
         for provider in settings.providers if providers is None else providers:
-            if provider.relay is not None:
+            if isinstance(provider, RelayedProvider):
                 report.notes.append(
                     f"{provider.name}: is not looked at, its dispatches are passed on to GitHub"
                 )
@@ -156,7 +158,7 @@ def reconcile(
     return report
 
 
-def _missing(client: BrokerClient, provider: ProviderSettings, report: Report) -> Iterator[MissingResult]:
+def _missing(client: BrokerClient, provider: VerifiedProvider, report: Report) -> Iterator[MissingResult]:
     """Find what lacks a result of one provider.
 
     Raises:
@@ -173,15 +175,10 @@ def _missing(client: BrokerClient, provider: ProviderSettings, report: Report) -
                 yield MissingResult(pact, version)
 
 
-def _versions(questions: Questions, provider: ProviderSettings, report: Report) -> list[ProviderVersion]:
+def _versions(questions: Questions, provider: VerifiedProvider, report: Report) -> list[ProviderVersion]:
     """Give the versions that shall have results: the one that runs, or those that can be checked out and matter."""
-    if provider.checkout is None:
-        if provider.version is not None:
-            number = provider.version
-        else:
-            assert provider.version_url is not None  # noqa: S101 - the configuration has one of the two
-            number = ask(provider.version_url, provider.version_pointer)
-        return [ProviderVersion(number, provider.branch, "the version that runs")]
+    if not isinstance(provider, CheckoutProvider):
+        return [ProviderVersion(provider.running_version(), provider.branch, "the version that runs")]
     branch = provider.checkout.default_branch or provider.branch
     found = questions.versions(branch)
     usable = [version for version in found if is_commit_id(version.number or "")]
@@ -195,7 +192,7 @@ def _versions(questions: Questions, provider: ProviderSettings, report: Report) 
 
 
 def _deal_with(
-    connection: Connection[Any], provider: ProviderSettings, missing: MissingResult, *, dry_run: bool
+    connection: Connection[Any], provider: VerifiedProvider, missing: MissingResult, *, dry_run: bool
 ) -> Finding:
     """Queue one that lacks a result, unless a run of it is under way, or was just tried."""
     with connection.transaction():
@@ -215,8 +212,8 @@ def _deal_with(
         return _finding(provider, missing, QUEUED, run=_queue(connection, provider, missing))
 
 
-def _queue(connection: Connection[Any], provider: ProviderSettings, missing: MissingResult) -> UUID:
-    checkout = provider.checkout is not None
+def _queue(connection: Connection[Any], provider: VerifiedProvider, missing: MissingResult) -> UUID:
+    checkout = isinstance(provider, CheckoutProvider)
     sha = missing.version.number if checkout else None
     dispatch = Dispatch(
         repository=provider.repository,
@@ -248,7 +245,7 @@ def _queue(connection: Connection[Any], provider: ProviderSettings, missing: Mis
     return run_id
 
 
-def _runs(connection: Connection[Any], provider: ProviderSettings, missing: MissingResult) -> list[_Past]:
+def _runs(connection: Connection[Any], provider: VerifiedProvider, missing: MissingResult) -> list[_Past]:
     """Read the runs for a provider and a consumer, newest first; those under way before all others."""
     with connection.cursor(row_factory=class_row(_Past)) as cursor:
         return cursor.execute(
@@ -272,7 +269,7 @@ def _runs(connection: Connection[Any], provider: ProviderSettings, missing: Miss
         ).fetchall()
 
 
-def _is_about(run: _Past, provider: ProviderSettings, missing: MissingResult) -> bool:
+def _is_about(run: _Past, provider: VerifiedProvider, missing: MissingResult) -> bool:
     """Tell whether a run is about the same content and the same version of the provider."""
     pact, wanted = missing.pact, missing.version.number
     content = content_of(run.pact_url)
@@ -286,11 +283,13 @@ def _is_about(run: _Past, provider: ProviderSettings, missing: MissingResult) ->
     if run.sha is not None:
         return is_same(run.sha, wanted)
     # it asked for no version: it is about the one that it met, or will meet
-    return is_same(run.provider_version, wanted) if run.provider_version else provider.checkout is None
+    if run.provider_version:
+        return is_same(run.provider_version, wanted)
+    return not isinstance(provider, CheckoutProvider)
 
 
 def _finding(
-    provider: ProviderSettings,
+    provider: VerifiedProvider,
     missing: MissingResult,
     state: str,
     *,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from psycopg.rows import class_row
 
+from app.config.provider import CommandProvider, RunningProvider
 from app.github.answers import GitHubAway, GitHubFailed
 from app.queue import jobs
 from app.records import runs
@@ -81,7 +82,8 @@ class Statuses:
         provider = self._settings.provider_named(run.provider) if run is not None else None
         if run is None or provider is None or not self._settings.sets_statuses(provider):
             return
-        wanted = status_of(run, provider.version)
+        version = provider.version if isinstance(provider, RunningProvider | CommandProvider) else None
+        wanted = status_of(run, version)
         last = next(iter(of_run(connection, run_id)[-1:]), None)
         if wanted is None or (
             last is not None
