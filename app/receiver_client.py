@@ -6,13 +6,17 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-from broker.http.limited_request import Limits, NoReply, send_request
+import requests
+from urllib3.exceptions import HTTPError
+
+from broker.http.reason import innermost
 from broker.http.strict_json import NotJson, parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-LIMITS = Limits(seconds=10, max_bytes=4 * 1024 * 1024)
+TIMEOUT_SECONDS = 10.0
+MAX_BYTES = 4 * 1024 * 1024
 LIMIT = 50
 """Items of a list that are asked for: the newest."""
 
@@ -54,6 +58,13 @@ class Health:
     waiting: int | None
 
 
+class _NoCredentials(requests.auth.AuthBase):
+    """Keeps requests from looking into ~/.netrc."""
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        return request
+
+
 @dataclass(frozen=True)
 class ReceiverClient:
     """One receiver.
@@ -73,7 +84,7 @@ class ReceiverClient:
             ReceiverAway: it does not answer.
             NoReceiver: something else answers there.
         """
-        status, document = self._get("/readyz")
+        status, document = self._get("/readyz", {})
         if not isinstance(document, dict) or not isinstance(document.get("ready"), bool):
             raise NoReceiver(f"{self.base_url}/readyz answered {status}, and not as a receiver does")
         problems, queue = document.get("problems"), document.get("queue")
@@ -107,7 +118,8 @@ class ReceiverClient:
         return self._items("/api/runs", {"provider": provider, "consumer": consumer})
 
     def _items(self, path: str, filters: Mapping[str, str]) -> list[dict[str, Any]]:
-        status, document = self._get(f"{path}?{urlencode({**filters, 'limit': LIMIT})}", self.token)
+        headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
+        status, document = self._get(f"{path}?{urlencode({**filters, 'limit': LIMIT})}", headers)
         if status in {401, 403}:
             raise ReceiverRefused(f"{self.base_url}{path} answered {status}", status=status)
         if status == 503:
@@ -117,20 +129,25 @@ class ReceiverClient:
             raise NoReceiver(f"{self.base_url}{path} answered {status}, and not as a receiver does")
         return [one for one in items if isinstance(one, dict)]
 
-    def _get(self, path: str, token: str | None = None) -> tuple[int, Any]:
+    def _get(self, path: str, headers: Mapping[str, str]) -> tuple[int, Any]:
+        content = bytearray()
         try:
-            reply = send_request(
-                "GET",
+            with requests.get(
                 self.base_url.rstrip("/") + path,
-                limits=LIMITS,
-                headers={"Accept": "application/json"},
-                token=token,
-            )
-        except NoReply as error:
-            raise ReceiverAway(f"{self.base_url} can't be asked: {error}") from error
-        if not reply.is_whole:
-            raise NoReceiver(f"{self.base_url} answered with more than {LIMITS.max_bytes // 2**20} MB")
+                headers={"Accept": "application/json", **headers},
+                auth=_NoCredentials(),
+                timeout=TIMEOUT_SECONDS,
+                allow_redirects=False,
+                stream=True,
+            ) as response:
+                for chunk in response.iter_content(65536):
+                    content += chunk
+                    if len(content) > MAX_BYTES:
+                        raise NoReceiver(f"{self.base_url} answered with more than {MAX_BYTES // 2**20} MB")
+                status = response.status_code
+        except (requests.RequestException, HTTPError, ValueError) as error:
+            raise ReceiverAway(f"{self.base_url} can't be asked: {innermost(error)}") from error
         try:
-            return reply.status, parse_json(reply.content) if reply.content.strip() else None
+            return status, parse_json(bytes(content)) if content.strip() else None
         except NotJson:
-            return reply.status, None
+            return status, None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
-from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
+from psycopg_pool import ConnectionPool
 
 from app.database import schema
 from app.database.embedded import server as embedded_postgres
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 SCHEMES = ("postgresql", "postgres", "postgresql+psycopg")
 OLDEST_MAJOR = 13
 """Procrastinate's oldest PostgreSQL."""
-DATABASE_AWAY = (psycopg.Error, PoolTimeout, PoolClosed)
-"""What is raised where nothing can be stored."""
 _AWAY_STATES = ("08", "53", "57P")
 """How the SQLSTATE of an error begins that says that the server can't serve anybody now.
 

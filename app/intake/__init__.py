@@ -1,1 +1,1 @@
-"""What may enter: dispatches, credentials, refusals. Plain values in and out, no Flask."""
+"""What is accepted: dispatches, credentials, refusals. Plain values in and out, no Flask."""

@@ -1,4 +1,4 @@
-"""Which dispatches are accepted, and storing them: with the delivery, its run and the run's job in one transaction.
+"""Which dispatches are accepted; each is stored with its delivery, its run and the run's job in one transaction.
 
 Nothing in a payload becomes a host or a provider: both are configured.
 """
@@ -8,11 +8,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from app.config.provider import RelayedProvider
-from app.database.connections import DATABASE_AWAY
+import psycopg
+
+from app.database.connections import is_away
 from app.intake.refusal import Refusal
 from app.queue import jobs
 from app.records import deliveries
+from app.records.deliveries import Source
 from broker.http.origin import Origin
 
 if TYPE_CHECKING:
@@ -22,17 +24,17 @@ if TYPE_CHECKING:
 
     from app.config.settings import ProviderSettings, Settings
     from app.dispatch import Dispatch
-    from app.records.deliveries import Arrival
+    from app.records.deliveries import IncomingDelivery
 
 RELAY_USER_AGENT = "pact-dispatch relay"
-"""The user agent of a dispatch that a receiver has passed on; another one (or the same) recognises it by that."""
+"""The user agent of a dispatch that a receiver passes on, by which a receiver recognises it."""
 
 
 def provider_of(settings: Settings, repository: str) -> ProviderSettings:
     """Return the provider that has a repository.
 
     Raises:
-        Refusal: there is none (404).
+        Refusal: No provider has it (404).
     """
     provider = settings.provider_of(repository)
     if provider is None:
@@ -44,7 +46,7 @@ def check_configured(settings: Settings, provider: ProviderSettings, dispatch: D
     """Raise unless everything that a dispatch asks for is configured.
 
     Raises:
-        Refusal: the event type, the broker or the provider is another one (422).
+        Refusal: The event type, the broker or the provider is another one (422).
     """
     if dispatch.event_type not in settings.event_types:
         accepted = ", ".join(sorted(settings.event_types))
@@ -61,13 +63,15 @@ def check_configured(settings: Settings, provider: ProviderSettings, dispatch: D
         )
 
 
-def check_loop(settings: Settings, arrival: Arrival, dispatch: Dispatch, *, user_agent: str) -> None:
+def check_loop(
+    settings: Settings, delivery: IncomingDelivery, dispatch: Dispatch, *, user_agent: str
+) -> None:
     """Raise if a dispatch that is to be relayed was relayed already, by this receiver or by another one.
 
     Raises:
-        Refusal: it was (422).
+        Refusal: It was (422).
     """
-    if arrival.source == "github" and dispatch.repository.lower() in settings.relay_targets:
+    if delivery.source == Source.GITHUB and dispatch.repository.lower() in settings.relay_targets:
         detail = (
             "is a repository that dispatches are passed on to: GitHub's event would come back without end"
         )
@@ -80,37 +84,40 @@ def check_loop(settings: Settings, arrival: Arrival, dispatch: Dispatch, *, user
 def accept(
     pool: ConnectionPool[Any],
     settings: Settings,
-    arrival: Arrival,
+    delivery: IncomingDelivery,
     dispatch: Dispatch,
     *,
     client_payload: dict[str, Any],
     user_agent: str,
 ) -> tuple[UUID, bool]:
-    """Store a dispatch and queue it, after checking that it may enter.
+    """Check a dispatch, store it and queue it.
 
     Args:
-        pool: of the database.
-        settings: the configuration.
-        arrival: the request that carried it.
-        dispatch: what it asks for.
-        client_payload: as it came; kept whole where the provider's dispatches are relayed.
-        user_agent: the request's header `User-Agent`.
+        pool: The pool of connections to the database.
+        settings: The configuration.
+        delivery: The delivery that carried it.
+        dispatch: What it asks for.
+        client_payload: The payload as it came, which is stored where the provider's dispatches are relayed.
+        user_agent: The request's header `User-Agent`.
 
     Returns:
         The run's id, and whether a run that waited already answers it.
 
     Raises:
-        Refusal: it may not enter (404, 422), or could not be stored (503).
+        Refusal: It is not accepted (404, 422), or can't be stored while the database is away (503).
+        psycopg.Error: A statement is wrong.
     """
     provider = provider_of(settings, dispatch.repository)
     check_configured(settings, provider, dispatch)
-    if isinstance(provider, RelayedProvider):
-        check_loop(settings, arrival, dispatch, user_agent=user_agent)
+    if provider.relay is not None:
+        check_loop(settings, delivery, dispatch, user_agent=user_agent)
         dispatch = replace(dispatch, client_payload=client_payload)
     lock = jobs.lock_of(provider.name, parallel=provider.parallel)
     try:
         with pool.connection() as connection:
-            return deliveries.accept(connection, arrival, dispatch, provider=provider.name, lock=lock)
-    except DATABASE_AWAY as error:
+            return deliveries.accept(connection, delivery, dispatch, provider=provider.name, lock=lock)
+    except psycopg.Error as error:
+        if not is_away(error):
+            raise
         detail = f"it could not be stored: {type(error).__name__}"
         raise Refusal(503, "not-stored", "Service Unavailable", detail) from error

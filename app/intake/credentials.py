@@ -1,4 +1,4 @@
-"""Who may dispatch: bearer tokens by name, and GitHub's signatures."""
+"""The credentials of requests: named bearer tokens, and GitHub's signatures."""
 
 from __future__ import annotations
 
@@ -19,36 +19,37 @@ if TYPE_CHECKING:
 _HEADER = re.compile(r"(?:bearer|token) +(?P<token>\S+) *", re.IGNORECASE)
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 SHORTEST_TOKEN = 8
+"""Characters of a token at least."""
 SIGNATURE_PREFIX = "sha256="
 
 
 class NoCredentials(Exception):
-    """There is no token, or one that a broker should have filled in."""
+    """There is no token, or the variable of one that the broker has not filled in."""
 
 
 class BadCredentials(Exception):
-    """The token is none of ours."""
+    """The token is none of the configured ones."""
 
 
 @dataclass(frozen=True)
-class _Stamp:
+class _FileState:
     modified: int
     size: int
     inode: int
 
 
 class Tokens:
-    """Named tokens, from a variable or from a file that is read again when it changes.
+    """Named tokens from a variable, or from a file that is read again when it changes.
 
-    So a token in a file is revoked by removing its line; nothing has to be restarted.
+    A token in a file is revoked by removing its line; nothing has to be restarted.
 
     Args:
-        variable: the variable with `NAME:TOKEN[,NAME:TOKEN...]`; `variable_FILE` names a file with the same, where
-            line ends separate too.
-        environment: where the variable is.
+        variable: The name of the variable with `NAME:TOKEN[,NAME:TOKEN...]`. The variable of this name and `_FILE` may
+            name a file with the same instead, where line ends separate tokens too.
+        environment: The environment.
 
     Raises:
-        ConfigurationError: they can't be read.
+        ConfigurationError: They can't be read.
     """
 
     def __init__(self, variable: str, environment: Mapping[str, str]) -> None:
@@ -57,28 +58,25 @@ class Tokens:
         file = environment.get(f"{variable}_FILE")
         self._file = Path(file) if file else None
         self._lock = threading.Lock()
-        self._stamp = self._look()
+        self._file_state = self._state_of_file()
         self._tokens = parse_tokens(variable, secret(variable, environment) or "")
 
     def __bool__(self) -> bool:
         return bool(self._current())
 
     def names(self) -> list[str]:
-        """Give the names of the tokens."""
+        """Return the names of the tokens."""
         return list(self._current())
 
-    def who(self, authorization: str | None) -> str:
-        """Find whose token a request carries.
+    def name_of(self, authorization: str | None) -> str:
+        """Return the name of the token that a request carries.
 
         Args:
-            authorization: the value of the header `Authorization`: `Bearer T` or `token T`.
-
-        Returns:
-            The token's name.
+            authorization: The value of the header `Authorization`: `Bearer T` or `token T`.
 
         Raises:
-            NoCredentials: there is none.
-            BadCredentials: it is none of ours.
+            NoCredentials: There is no token.
+            BadCredentials: It is none of these tokens.
         """
         match = _HEADER.fullmatch(authorization or "")
         if match is None:
@@ -89,7 +87,7 @@ class Tokens:
             raise NoCredentials
         given = _digest(match["token"])
         found = None
-        for name, token in self._current().items():  # all of them, whichever it is: the time tells nothing
+        for name, token in self._current().items():  # all of them, so that the time tells nothing
             if hmac.compare_digest(given, _digest(token)):
                 found = name
         if found is None:
@@ -100,32 +98,32 @@ class Tokens:
         if self._file is None:
             return self._tokens
         with self._lock:
-            stamp = self._look()
-            if stamp != self._stamp:
+            state = self._state_of_file()
+            if state != self._file_state:
                 try:
                     self._tokens = parse_tokens(
                         self._variable, secret(self._variable, self._environment) or ""
                     )
-                    self._stamp = stamp
+                    self._file_state = state
                 except ConfigurationError:
-                    self._tokens = {}  # what can't be read lets nobody in
+                    self._tokens = {}  # no token is right while the file can't be read
         return self._tokens
 
-    def _look(self) -> _Stamp | None:
+    def _state_of_file(self) -> _FileState | None:
         if self._file is None:
             return None
         try:
             found = os.stat(self._file)  # noqa: PTH116 - one call, on each request
         except OSError:
             return None
-        return _Stamp(found.st_mtime_ns, found.st_size, found.st_ino)
+        return _FileState(found.st_mtime_ns, found.st_size, found.st_ino)
 
 
 def parse_tokens(variable: str, text: str) -> dict[str, str]:
     """Read `NAME:TOKEN[,NAME:TOKEN...]`.
 
     Raises:
-        ConfigurationError: an entry isn't that; no token is shown.
+        ConfigurationError: An entry is something else; the message shows no token.
     """
     tokens: dict[str, str] = {}
     mistakes = []
@@ -145,7 +143,7 @@ def parse_tokens(variable: str, text: str) -> dict[str, str]:
 
 
 def signature_is_right(secret_value: str, body: bytes, signature: str | None) -> bool:
-    """Check `X-Hub-Signature-256` against the raw body, in constant time."""
+    """Tell whether `X-Hub-Signature-256` is the signature of a body, in constant time."""
     if not signature or not signature.startswith(SIGNATURE_PREFIX):
         return False
     expected = SIGNATURE_PREFIX + hmac.new(secret_value.encode(), body, hashlib.sha256).hexdigest()

@@ -1,24 +1,23 @@
-"""Missed dispatches: pacts that lack a result, although no webhook asked for it (any more), are queued.
+"""Missed dispatches: pacts that lack a result, although no webhook asks for it (any more), are queued.
 
-A pact that was tried already, and still has no result, is not queued again on each look: after its first run an hour
-must have passed, after its second two, then four, and so on, up to a day. So neither a provider that can't be started
-nor a result that a broker doesn't take is tried on and on, and both heal without anybody's help.
+A pact that was tried already, and still has no result, is not queued again each time: after its first run an hour must
+have passed, after its second two, then four, and so on, up to a day. So neither a provider that can't be started nor a
+result that a broker doesn't take is tried on and on, and both heal without anybody's help.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import quote, urlsplit
 
-from psycopg.rows import class_row
-
-from app.config.provider import CheckoutProvider, RelayedProvider
 from app.dispatch import Dispatch
-from app.provider.version import VersionUnknown, is_same
+from app.provider.version import VersionUnknown, ask, is_same
 from app.queue import jobs
-from app.records import deliveries
-from app.records.deliveries import Arrival
+from app.records import deliveries, history
+from app.records.deliveries import IncomingDelivery, Source
+from app.records.run_status import RunReason
 from broker.client import BrokerClient
 from broker.client.missing_results import MissingResult, ProviderVersion, Questions, content_of
 from broker.events import WebhookEvent
@@ -33,38 +32,43 @@ if TYPE_CHECKING:
 
     from psycopg import Connection
 
-    from app.config.provider import ProviderSettings, VerifiedProvider
-    from app.config.settings import Settings
+    from app.config.settings import ProviderSettings, Settings
+    from app.records.history import EarlierRun
     from broker.http.access import BrokerAccess
 
     Connect: TypeAlias = Callable[[], AbstractContextManager[Connection[Any]]]
 
 RETRY_SECONDS = 10.0
-"""How long one question to the broker is tried."""
+"""For how long one request to the broker is tried."""
 TRIED_AGAIN = RetryPlan.doubling(3600.0, 24 * 3600.0)
 REMEMBERED_DAYS = 30
-MOST_RUNS = 1000
 
-QUEUED, WOULD_QUEUE, UNDER_WAY, TRIED = "queued", "would be queued", "under way", "tried"
 
-_ADVISORY_LOCK = 0x70616374_0003
+class State(StrEnum):
+    """What was done about a pact that lacks a result."""
+
+    QUEUED = "queued"
+    WOULD_QUEUE = "would be queued"
+    UNDER_WAY = "under way"
+    """A run of it waits, runs or publishes."""
+    TRIED = "tried"
+    """A run of it has ended, too short a time ago to try again."""
 
 
 @dataclass(frozen=True)
-class Finding:
+class MissedDispatch:
     """A pact that lacks a result, and what was done about it.
 
     Attributes:
-        provider: whose result.
-        consumer: of the pact.
-        consumer_version: that has the pact.
-        pact_url: the pact.
-        provider_version: that lacks a result; None for any.
-        why: that version matters.
-        state: `queued`, `would be queued`, `under way` (a run of it waits, runs or publishes), or `tried` (it is too
-            early to try again).
-        run: that was made for it, or that it is left to.
-        wait: the seconds until it is queued again, of one that was tried.
+        provider: The provider whose result is missing.
+        consumer: The pact's consumer.
+        consumer_version: The consumer's version that has the pact.
+        pact_url: The pact's URL.
+        provider_version: The provider's version that lacks a result; None for any.
+        why: The reason why that version matters.
+        state: What was done.
+        run: The run that was made for it, or that it is left to.
+        wait: The seconds until it is queued again, if it was tried.
     """
 
     provider: str
@@ -73,44 +77,31 @@ class Finding:
     pact_url: str
     provider_version: str | None
     why: str
-    state: str
+    state: State
     run: UUID | None = None
     wait: float | None = None
 
 
 @dataclass
-class Report:
-    """What one look found.
+class Reconciliation:
+    """What the broker and the database told.
 
     Attributes:
-        findings: the pacts that lack a result.
-        notes: what can't be queued, and why.
-        problems: what could not be looked at, and why.
-        broker_away: whether the broker could not be asked at all.
+        missed: The pacts that lack a result.
+        notes: What can't be queued, and why.
+        problems: What could not be asked, and why.
+        broker_away: Whether the broker could not be asked at all.
     """
 
-    findings: list[Finding] = field(default_factory=list)
+    missed: list[MissedDispatch] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     broker_away: bool = False
 
     @property
-    def queued(self) -> list[Finding]:
+    def queued(self) -> list[MissedDispatch]:
         """Those for which a run was made."""
-        return [finding for finding in self.findings if finding.state == QUEUED]
-
-
-@dataclass(frozen=True)
-class _Past:
-    """A run that may be about the same pact and version."""
-
-    id: UUID
-    pact_url: str
-    sha: str | None
-    consumer_version: str | None
-    provider_version: str | None
-    is_open: bool
-    age: float | None
+        return [dispatch for dispatch in self.missed if dispatch.state == State.QUEUED]
 
 
 def reconcile(
@@ -120,24 +111,24 @@ def reconcile(
     *,
     providers: Sequence[ProviderSettings] | None = None,
     dry_run: bool = False,
-) -> Report:
+) -> Reconciliation:
     """Ask the broker what lacks a result, and queue it.
 
     Args:
-        settings: the configuration.
-        access: the broker.
-        connect: gives a connection to the receiver's database, for a short while.
-        providers: to look at; all of them unless given.
-        dry_run: only say what would be queued.
+        settings: The configuration.
+        access: The broker.
+        connect: Opens a connection to the receiver's database, as a context manager.
+        providers: The providers whose pacts are asked for; all of them unless given.
+        dry_run: Whether nothing is queued.
 
     Returns:
-        What was found. A provider that could not be looked at is a problem in it, and doesn't hold up the others; a
-        broker that is away does.
+        What was found. A provider that could not be asked for is a problem in it, and doesn't keep the others from
+        being asked for; a broker that is away does.
     """
-    report = Report()
+    report = Reconciliation()
     with BrokerClient(access, retry_time=RETRY_SECONDS) as client:
         for provider in settings.providers if providers is None else providers:
-            if isinstance(provider, RelayedProvider):
+            if provider.relay is not None:
                 report.notes.append(
                     f"{provider.name}: is not looked at, its dispatches are passed on to GitHub"
                 )
@@ -152,18 +143,20 @@ def reconcile(
                 continue
             if missing:
                 with connect() as connection:
-                    report.findings += [
-                        _deal_with(connection, provider, one, dry_run=dry_run) for one in missing
+                    report.missed += [
+                        _queue_unless_tried(connection, provider, one, dry_run=dry_run) for one in missing
                     ]
     return report
 
 
-def _missing(client: BrokerClient, provider: VerifiedProvider, report: Report) -> Iterator[MissingResult]:
-    """Find what lacks a result of one provider.
+def _missing(
+    client: BrokerClient, provider: ProviderSettings, report: Reconciliation
+) -> Iterator[MissingResult]:
+    """Find the pacts that lack a result of one provider.
 
     Raises:
-        BrokerError: the broker could not be asked.
-        VersionUnknown: the provider that runs doesn't tell its version.
+        BrokerError: The broker could not be asked.
+        VersionUnknown: The provider that runs doesn't tell its version.
     """
     questions = Questions(client, provider.name)
     pacts = questions.pacts()
@@ -175,10 +168,17 @@ def _missing(client: BrokerClient, provider: VerifiedProvider, report: Report) -
                 yield MissingResult(pact, version)
 
 
-def _versions(questions: Questions, provider: VerifiedProvider, report: Report) -> list[ProviderVersion]:
-    """Give the versions that shall have results: the one that runs, or those that can be checked out and matter."""
-    if not isinstance(provider, CheckoutProvider):
-        return [ProviderVersion(provider.running_version(), provider.branch, "the version that runs")]
+def _versions(
+    questions: Questions, provider: ProviderSettings, report: Reconciliation
+) -> list[ProviderVersion]:
+    """Return the versions that need results: the one that runs, or those that can be checked out and matter."""
+    if provider.checkout is None:
+        if provider.version is not None:
+            number = provider.version
+        else:
+            assert provider.version_url is not None  # noqa: S101 - the configuration has one of the two
+            number = ask(provider.version_url, provider.version_pointer)
+        return [ProviderVersion(number, provider.branch, "the version that runs")]
     branch = provider.checkout.default_branch or provider.branch
     found = questions.versions(branch)
     usable = [version for version in found if is_commit_id(version.number or "")]
@@ -191,29 +191,29 @@ def _versions(questions: Questions, provider: VerifiedProvider, report: Report) 
     return usable if found else [ProviderVersion(None, branch, "no version of it is in the broker yet")]
 
 
-def _deal_with(
-    connection: Connection[Any], provider: VerifiedProvider, missing: MissingResult, *, dry_run: bool
-) -> Finding:
-    """Queue one that lacks a result, unless a run of it is under way, or was just tried."""
+def _queue_unless_tried(
+    connection: Connection[Any], provider: ProviderSettings, missing: MissingResult, *, dry_run: bool
+) -> MissedDispatch:
+    """Queue a pact that lacks a result, unless a run of it is under way or has just ended."""
     with connection.transaction():
-        # two looks at once would both find that there is no run
-        connection.execute("SELECT pg_advisory_xact_lock(%(lock)s)", {"lock": _ADVISORY_LOCK})
-        past = [run for run in _runs(connection, provider, missing) if _is_about(run, provider, missing)]
+        history.lock_reconciliation(connection)  # two at once would both find that there is no run
+        found = history.earlier_runs(connection, provider.name, missing.pact.consumer, days=REMEMBERED_DAYS)
+        past = [run for run in found if _is_about(run, provider, missing)]
         under_way = next((run for run in past if run.is_open), None)
         if under_way is not None:
-            return _finding(provider, missing, UNDER_WAY, run=under_way.id)
+            return _missed(provider, missing, State.UNDER_WAY, run=under_way.id)
         if past:
             wait = TRIED_AGAIN.wait_after(len(past)) or 0.0
             wait -= min(run.age or 0.0 for run in past)
             if wait > 0:
-                return _finding(provider, missing, TRIED, run=past[0].id, wait=wait)
+                return _missed(provider, missing, State.TRIED, run=past[0].id, wait=wait)
         if dry_run:
-            return _finding(provider, missing, WOULD_QUEUE)
-        return _finding(provider, missing, QUEUED, run=_queue(connection, provider, missing))
+            return _missed(provider, missing, State.WOULD_QUEUE)
+        return _missed(provider, missing, State.QUEUED, run=_queue(connection, provider, missing))
 
 
-def _queue(connection: Connection[Any], provider: VerifiedProvider, missing: MissingResult) -> UUID:
-    checkout = isinstance(provider, CheckoutProvider)
+def _queue(connection: Connection[Any], provider: ProviderSettings, missing: MissingResult) -> UUID:
+    checkout = provider.checkout is not None
     sha = missing.version.number if checkout else None
     dispatch = Dispatch(
         repository=provider.repository,
@@ -223,9 +223,8 @@ def _queue(connection: Connection[Any], provider: VerifiedProvider, missing: Mis
         branch=missing.version.branch if checkout else None,
     )
     payload = {"pact_url": dispatch.pact_url, "sha": dispatch.sha, "branch": dispatch.branch}
-    arrival = Arrival(
-        "reconcile",
-        Arrival.new_id(),
+    delivery = IncomingDelivery(
+        Source.RECONCILE,
         sender="reconcile",
         repository=dispatch.repository,
         event_type=dispatch.event_type,
@@ -236,68 +235,42 @@ def _queue(connection: Connection[Any], provider: VerifiedProvider, missing: Mis
     )
     run_id, _ = deliveries.accept(
         connection,
-        arrival,
+        delivery,
         dispatch,
         provider=provider.name,
         lock=jobs.lock_of(provider.name, parallel=provider.parallel),
-        reason="reconciled",
+        reason=RunReason.RECONCILED,
     )
     return run_id
 
 
-def _runs(connection: Connection[Any], provider: VerifiedProvider, missing: MissingResult) -> list[_Past]:
-    """Read the runs for a provider and a consumer, newest first; those under way before all others."""
-    with connection.cursor(row_factory=class_row(_Past)) as cursor:
-        return cursor.execute(
-            """
-            SELECT id, pact_url, sha, consumer_version, provider_version,
-                status IN ('waiting', 'running') OR publishing = 'pending' AS is_open,
-                extract(epoch FROM now() - finished_at)::double precision AS age
-            FROM runs
-            WHERE provider = %(provider)s AND consumer = %(consumer)s
-              AND (status IN ('waiting', 'running') OR publishing = 'pending'
-                   OR finished_at > now() - %(days)s * interval '1 day')
-              AND error_kind IS DISTINCT FROM 'superseded'
-            ORDER BY is_open DESC, created_at DESC LIMIT %(most)s
-            """,
-            {
-                "provider": provider.name,
-                "consumer": missing.pact.consumer,
-                "days": REMEMBERED_DAYS,
-                "most": MOST_RUNS,
-            },
-        ).fetchall()
-
-
-def _is_about(run: _Past, provider: VerifiedProvider, missing: MissingResult) -> bool:
+def _is_about(run: EarlierRun, provider: ProviderSettings, missing: MissingResult) -> bool:
     """Tell whether a run is about the same content and the same version of the provider."""
-    pact, wanted = missing.pact, missing.version.number
+    pact, version = missing.pact, missing.version.number
     content = content_of(run.pact_url)
     by_version = urlsplit(run.pact_url).path.endswith(f"/version/{quote(pact.consumer_version, safe='')}")
     if content != pact.content and not (
         content is None and (by_version or run.consumer_version == pact.consumer_version)
     ):
         return False
-    if wanted is None:
+    if version is None:
         return run.sha is None
     if run.sha is not None:
-        return is_same(run.sha, wanted)
-    # it asked for no version: it is about the one that it met, or will meet
-    if run.provider_version:
-        return is_same(run.provider_version, wanted)
-    return not isinstance(provider, CheckoutProvider)
+        return is_same(run.sha, version)
+    # It asked for no version: it is about the one that runs.
+    return is_same(run.provider_version, version) if run.provider_version else provider.checkout is None
 
 
-def _finding(
-    provider: VerifiedProvider,
+def _missed(
+    provider: ProviderSettings,
     missing: MissingResult,
-    state: str,
+    state: State,
     *,
     run: UUID | None = None,
     wait: float | None = None,
-) -> Finding:
+) -> MissedDispatch:
     pact, version = missing.pact, missing.version
-    return Finding(
+    return MissedDispatch(
         provider=provider.name,
         consumer=pact.consumer,
         consumer_version=pact.consumer_version,

@@ -1,4 +1,4 @@
-"""What of a payload may be kept: without secrets, of a size, and fit for PostgreSQL."""
+"""The part of a payload that is stored: without secrets, of a limited size, and fit for PostgreSQL."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from app.database.storable import storable_text
 from broker.http.secret_names import STARS, is_secret_name
 
 LONGEST = 8000
+"""Characters of a text that are stored."""
 MAX_DEPTH = 100
 
 _SECRET_VALUE = re.compile(
@@ -17,22 +18,22 @@ _SECRET_VALUE = re.compile(
 """GitHub's tokens, the user part of URLs, bearer tokens."""
 
 
-def readable(document: Any) -> Any:
-    """Copy a JSON document without what may be a secret, and without what PostgreSQL's jsonb can't hold."""
+def redacted(document: Any) -> Any:
+    """Return a copy of a JSON document without what may be a secret, and without what PostgreSQL can't store."""
     if isinstance(document, str):
         return _SECRET_VALUE.sub(STARS, storable_text(document)[:LONGEST])
     if isinstance(document, dict):
         return {
-            readable(name): STARS if is_secret_name(name) and member else readable(member)
+            redacted(name): STARS if is_secret_name(name) and member else redacted(member)
             for name, member in document.items()
         }
     if isinstance(document, list):
-        return [readable(member) for member in document]
+        return [redacted(member) for member in document]
     return document
 
 
 def is_nested_deeper(document: Any, levels: int) -> bool:
-    """Tell whether a JSON document has objects and lists in each other more than so many levels deep."""
+    """Tell whether objects and lists of a JSON document are nested deeper than a number of levels."""
     inside = [document]
     for _ in range(levels + 1):
         inside = [
@@ -45,7 +46,7 @@ def is_nested_deeper(document: Any, levels: int) -> bool:
 
 
 def is_whole(document: Any) -> bool:
-    """Tell whether nothing was taken out of, or cut off, what `readable` made."""
+    """Tell whether `redacted` has left a document as it was."""
     if isinstance(document, str):
         return STARS not in document and len(document) < LONGEST
     if isinstance(document, dict):

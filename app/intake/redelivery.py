@@ -1,18 +1,18 @@
-"""Carrying the dispatch of a delivery out again, from what was kept of it."""
+"""Redelivery: the dispatch of a delivery is carried out again, from what was stored of it."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from app.config.provider import RelayedProvider
 from app.dispatch import Dispatch, InvalidDispatch, from_api, from_delivery
 from app.intake.acceptance import check_configured
-from app.intake.redacted_payload import is_whole, readable
+from app.intake.redacted_payload import is_whole, redacted
 from app.intake.refusal import Refusal
 from app.queue import jobs
 from app.records import deliveries, relays, runs
-from app.records.deliveries import Arrival
+from app.records.deliveries import IncomingDelivery, Source
+from app.records.run_status import RunReason
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -23,11 +23,9 @@ if TYPE_CHECKING:
     from app.records.deliveries import Delivery
     from app.records.runs import Run
 
-SOURCE, REASON = "redelivery", "redelivered"
-
 
 class NotDeliverable(Exception):
-    """A delivery whose dispatch can't be carried out again: too little of it was kept, or it must not be."""
+    """The dispatch of a delivery can't be carried out again: too little of it was stored, or it must not be."""
 
 
 def redeliver(
@@ -41,18 +39,18 @@ def redeliver(
     """Store a new delivery of the same dispatch, and queue it.
 
     Args:
-        connection: from a pool; the transaction is this function's.
-        settings: the configuration as it is now: what was refused then may be accepted now.
-        delivery: what is carried out again.
-        sender: the name of the token of whoever wants it.
-        address: where they are.
+        connection: A connection that is in no transaction, or in one that the caller commits.
+        settings: The configuration as it is now: what was refused then may be accepted now.
+        delivery: The delivery that is carried out again.
+        sender: The name of the token that the request for it came with.
+        address: The address that the request came from.
 
     Returns:
         The new delivery's id.
 
     Raises:
-        NotDeliverable: too little of it was kept, or it would be passed on without end.
-        Refusal: it would be refused as the configuration is now.
+        NotDeliverable: Too little of it was stored, or it would be passed on without end.
+        Refusal: It would be refused as the configuration is now.
     """
     if delivery.refusal == "loop":
         raise NotDeliverable("it can't be delivered again: it would be passed on without end (loop)")
@@ -64,31 +62,32 @@ def redeliver(
         raise Refusal.invalid("unknown-repository", "repository", detail)
     check_configured(settings, provider, dispatch)
     client_payload = _client_payload(delivery, dispatch)
-    if isinstance(provider, RelayedProvider):
+    if provider.relay is not None:
         if run is None and not is_whole(client_payload):
             why = "it held a secret or too long a text, which was not kept"
             raise NotDeliverable(f"it can't be delivered again: {why}")
         passed_on = client_payload if run is None else relays.payload_of(connection, run)
         dispatch = replace(dispatch, client_payload=passed_on)
-    arrival = Arrival(
-        SOURCE,
-        Arrival.new_id(),
+    incoming = IncomingDelivery(
+        Source.REDELIVERY,
         sender=sender,
         address=address,
         repository=dispatch.repository,
         event_type=dispatch.event_type,
-        payload={"event_type": dispatch.event_type, "client_payload": readable(client_payload)},
+        payload={"event_type": dispatch.event_type, "client_payload": redacted(client_payload)},
     )
     lock = jobs.lock_of(provider.name, parallel=provider.parallel)
-    deliveries.accept(connection, arrival, dispatch, provider=provider.name, lock=lock, reason=REASON)
-    return arrival.id
+    deliveries.accept(
+        connection, incoming, dispatch, provider=provider.name, lock=lock, reason=RunReason.REDELIVERED
+    )
+    return incoming.id
 
 
 def _dispatch(delivery: Delivery, run: Run | None) -> Dispatch:
-    """Read what was asked for: from the payload, else from the run that it led to.
+    """Return what was asked for: from the payload, else from the run that it led to.
 
     Raises:
-        NotDeliverable: too little was kept.
+        NotDeliverable: Too little was stored.
     """
     why = f"nothing of its body was kept: it was refused before that was read ({delivery.refusal})"
     if delivery.payload is not None:
@@ -106,7 +105,7 @@ def _dispatch(delivery: Delivery, run: Run | None) -> Dispatch:
 
 
 def _read(delivery: Delivery) -> Dispatch:
-    if delivery.source == "github":
+    if delivery.source == Source.GITHUB:
         return from_delivery(delivery.payload)
     return from_api(delivery.repository or "", delivery.payload)
 

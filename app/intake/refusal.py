@@ -1,4 +1,4 @@
-"""Why a request isn't accepted, and how GitHub says so."""
+"""The reason why a request is not accepted, and the answer in GitHub's form."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ DOCUMENTATION = "https://docs.github.com/rest/repos/repos#create-a-repository-di
 
 
 class Refusal(Exception):
-    """A request that isn't accepted.
+    """A request is not accepted.
 
     Attributes:
-        status: of the answer.
-        reason: in a word, for history and metrics.
+        status: The HTTP status of the answer.
+        reason: The reason in a word, for history and metrics.
         message: GitHub's `message`.
-        detail: why, for history; it may say more than the answer.
-        errors: what is wrong, field by field.
+        detail: The reason in a sentence, for history; it may say more than the answer.
+        errors: What is wrong, field by field.
     """
 
     def __init__(
@@ -35,22 +35,22 @@ class Refusal(Exception):
 
     @classmethod
     def not_found(cls, reason: str, detail: str) -> Refusal:
-        """Refuse without saying whether there is anything, as GitHub does to whom may not know."""
+        """Make the refusal that doesn't tell whether there is such a thing, as GitHub's 404 doesn't."""
         return cls(404, reason, "Not Found", detail)
 
     @classmethod
     def bad_credentials(cls, reason: str, detail: str) -> Refusal:
-        """Refuse a token or a signature."""
+        """Make the refusal of a token or a signature."""
         return cls(401, reason, "Bad credentials", detail)
 
     @classmethod
     def invalid(cls, reason: str, field: str, message: str) -> Refusal:
-        """Refuse the value of one field."""
+        """Make the refusal of the value of one field."""
         errors = (FieldError(field, "invalid", message),)
         return cls(422, reason, "Validation Failed", f"{field}: {message}", errors)
 
     def document(self) -> dict[str, Any]:
-        """Give the body of the answer, in GitHub's form."""
+        """Return the body of the answer, in GitHub's form."""
         document: dict[str, Any] = {"message": self.message, "documentation_url": DOCUMENTATION}
         if self.errors:
             document["errors"] = [

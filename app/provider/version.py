@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from broker.http.limited_request import Limits, NoReply, send_request
+import requests
+
+from broker.http.reason import innermost
 from broker.http.strict_json import NotJson, parse_json
 from verifier.commit_id import is_commit_id
 
-LIMITS = Limits(seconds=5, max_bytes=1024 * 1024)
+MAX_BYTES = 1024 * 1024
+TIMEOUT_SECONDS = 5.0
 
 
 class VersionUnknown(Exception):
@@ -34,23 +37,28 @@ def ask(url: str, pointer: str | None) -> str:
         VersionUnknown: it doesn't tell.
     """
     try:
-        reply = send_request("GET", url, limits=LIMITS, direct=True, follow_redirects=True)
-    except NoReply as error:
+        with requests.Session() as session:
+            session.trust_env = False  # neither a proxy nor ~/.netrc stands between us and the provider
+            with session.get(url, timeout=TIMEOUT_SECONDS, stream=True) as answer:
+                body = answer.raw.read(MAX_BYTES + 1, decode_content=True)
+                status = answer.status_code
+    except (requests.RequestException, OSError) as error:
         raise VersionUnknown(
-            f"the provider's version can't be asked for at {url}: {error} (version_url)", retryable=True
+            f"the provider's version can't be asked for at {url}: {innermost(error)} (version_url)",
+            retryable=True,
         ) from error
-    if reply.status != 200:
+    if status != 200:
         raise VersionUnknown(
-            f"the provider's version can't be asked for: {url} answered {reply.status} (version_url)",
-            retryable=reply.status >= 500,
+            f"the provider's version can't be asked for: {url} answered {status} (version_url)",
+            retryable=status >= 500,
         )
-    if not reply.is_whole:
+    if len(body) > MAX_BYTES:
         raise VersionUnknown(f"{url} answered with more than 1 MiB (version_url)", retryable=False)
     if pointer is None:
-        found: Any = reply.content.decode("utf-8", "replace").strip()
+        found: Any = body.decode("utf-8", "replace").strip()
     else:
         try:
-            found = _find(parse_json(reply.content), pointer)
+            found = _find(parse_json(body), pointer)
         except NotJson as error:
             raise VersionUnknown(f"the answer of {url} {error} (version_url)", retryable=False) from error
     if isinstance(found, int) and not isinstance(found, bool):

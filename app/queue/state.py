@@ -14,7 +14,7 @@ REGISTRATIONS_PER_WORKER = 2
 
 @dataclass(frozen=True)
 class QueueState:
-    """How it stands.
+    """The state of the queue.
 
     Attributes:
         waiting: runs that wait, for a worker or for their next attempt.

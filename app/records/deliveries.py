@@ -1,8 +1,10 @@
-"""Deliveries: each HTTP request that carried a dispatch, what was answered, and why."""
+"""Deliveries: the requests that carried a dispatch, what was answered, and why."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import defaultdict
+from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
@@ -11,8 +13,10 @@ from psycopg.types.json import Jsonb
 
 from app.database.storable import storable_text
 from app.records import runs
+from app.records.run_status import RunReason
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import datetime
 
     from psycopg import Connection
@@ -20,23 +24,32 @@ if TYPE_CHECKING:
     from app.dispatch import Dispatch
 
 
+class Source(StrEnum):
+    """The way by which a dispatch came in."""
+
+    API = "api"
+    GITHUB = "github"
+    REDELIVERY = "redelivery"
+    RECONCILE = "reconcile"
+
+
 @dataclass(frozen=True)
-class Arrival:
-    """A request that came in, as far as it could be read.
+class IncomingDelivery:
+    """A delivery that is not stored yet, as far as its request could be read.
 
     Attributes:
-        source: `api`, `github`, `redelivery` or `reconcile`.
-        id: of the delivery.
-        github_id: `X-GitHub-Delivery`, where GitHub delivered it.
-        sender: the name of its token.
-        address: where it came from.
+        source: The way by which it came in.
+        id: Its id, which the answer carries too.
+        github_id: The header `X-GitHub-Delivery`, where GitHub delivered it.
+        sender: The name of the token that it came with.
+        address: The address that it came from.
         repository: OWNER/REPO of its path or its body.
-        event_type: as far as it could be read.
-        payload: the body, without what may be a secret.
+        event_type: The event type, or as much of it as could be read.
+        payload: The body, without what may be a secret.
     """
 
-    source: str
-    id: UUID
+    source: Source
+    id: UUID = field(default_factory=uuid4)
     github_id: str | None = None
     sender: str | None = None
     address: str | None = None
@@ -44,19 +57,14 @@ class Arrival:
     event_type: str | None = None
     payload: Any = None
 
-    @staticmethod
-    def new_id() -> UUID:
-        """Make the id of a delivery."""
-        return uuid4()
-
 
 @dataclass(frozen=True)
 class Delivery:
-    """A delivery, as it is stored. The migration `0001_deliveries_and_runs.sql` explains its fields."""
+    """A delivery as it is stored. The migration `0001_deliveries_and_runs.sql` explains its fields."""
 
     id: UUID
     received_at: datetime
-    source: str
+    source: Source
     github_id: str | None
     sender: str | None
     address: str | None
@@ -69,66 +77,80 @@ class Delivery:
     run_id: UUID | None
     coalesced: bool
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "source", Source(self.source))  # the database knows it as text
+
 
 def accept(
     connection: Connection[Any],
-    arrival: Arrival,
+    delivery: IncomingDelivery,
     dispatch: Dispatch,
     *,
     provider: str,
     lock: str | None,
-    reason: str = "dispatched",
+    reason: RunReason = RunReason.DISPATCHED,
 ) -> tuple[UUID, bool]:
     """Store a delivery, its run and the run's job in one transaction.
 
     Args:
-        connection: from a pool; the transaction is this function's.
-        arrival: the request.
-        dispatch: what it asks for.
-        provider: whose it is.
-        lock: of the provider's runs.
-        reason: why there is a run: `dispatched`, `redelivered` or `reconciled`.
+        connection: A connection that is in no transaction, or in one that the caller commits.
+        delivery: The delivery.
+        dispatch: What it asks for.
+        provider: The name of the provider that is verified.
+        lock: The lock of the provider's runs.
+        reason: Why there is a run.
 
     Returns:
         The run's id, and whether it was waiting already.
     """
     with connection.transaction():
         run_id, coalesced = runs.request(connection, provider, dispatch, reason=reason, lock=lock)
-        _insert(connection, arrival, status=204, run_id=run_id, coalesced=coalesced)
+        _insert(connection, delivery, status=204, run_id=run_id, coalesced=coalesced)
     return run_id, coalesced
 
 
-def refuse(connection: Connection[Any], arrival: Arrival, *, status: int, refusal: str, detail: str) -> None:
+def refuse(
+    connection: Connection[Any], delivery: IncomingDelivery, *, status: int, refusal: str, detail: str
+) -> None:
     """Store a delivery that was refused.
 
     Args:
-        connection: from a pool.
-        arrival: the request.
-        status: the HTTP status of the answer.
-        refusal: why, in a word.
-        detail: why, for people.
+        connection: A connection that is in no transaction, or in one that the caller commits.
+        delivery: The delivery.
+        status: The HTTP status of the answer.
+        refusal: The reason in a word, for programs.
+        detail: The reason in a sentence, for people.
     """
     with connection.transaction():
-        _insert(connection, arrival, status=status, refusal=refusal, detail=detail)
+        _insert(connection, delivery, status=status, refusal=refusal, detail=detail)
 
 
 def get(connection: Connection[Any], delivery_id: UUID) -> Delivery | None:
-    """Read a delivery."""
+    """Return a delivery, or None if there is none."""
     with connection.cursor(row_factory=class_row(Delivery)) as cursor:
         return cursor.execute("SELECT * FROM deliveries WHERE id = %(id)s", {"id": delivery_id}).fetchone()
 
 
-def of_run(connection: Connection[Any], run_id: UUID) -> list[UUID]:
-    """Give the ids of the deliveries that a run answers, oldest first."""
+def of_runs(connection: Connection[Any], run_ids: Iterable[UUID]) -> dict[UUID, list[UUID]]:
+    """Return the ids of the deliveries that each of some runs answers, oldest first."""
+    found = defaultdict(list)
     rows = connection.execute(
-        "SELECT id FROM deliveries WHERE run_id = %(id)s ORDER BY received_at, id", {"id": run_id}
+        "SELECT run_id, id FROM deliveries WHERE run_id = ANY(%(runs)s) ORDER BY received_at, id",
+        {"runs": list(run_ids)},
     )
-    return [row[0] for row in rows]
+    for run_id, delivery_id in rows:
+        found[run_id].append(delivery_id)
+    return found
+
+
+def of_run(connection: Connection[Any], run_id: UUID) -> list[UUID]:
+    """Return the ids of the deliveries that a run answers, oldest first."""
+    return of_runs(connection, [run_id])[run_id]
 
 
 def _insert(
     connection: Connection[Any],
-    arrival: Arrival,
+    delivery: IncomingDelivery,
     *,
     status: int,
     refusal: str | None = None,
@@ -144,14 +166,14 @@ def _insert(
             %(payload)s, %(status)s, %(refusal)s, %(detail)s, %(run_id)s, %(coalesced)s)
         """,
         {
-            "id": arrival.id,
-            "source": arrival.source,
-            "github_id": _text(arrival.github_id),
-            "sender": arrival.sender,
-            "address": arrival.address,
-            "repository": _text(arrival.repository),
-            "event_type": _text(arrival.event_type),
-            "payload": None if arrival.payload is None else Jsonb(arrival.payload),
+            "id": delivery.id,
+            "source": delivery.source,
+            "github_id": _text(delivery.github_id),
+            "sender": delivery.sender,
+            "address": delivery.address,
+            "repository": _text(delivery.repository),
+            "event_type": _text(delivery.event_type),
+            "payload": None if delivery.payload is None else Jsonb(delivery.payload),
             "status": status,
             "refusal": refusal,
             "detail": _text(detail),
@@ -162,5 +184,5 @@ def _insert(
 
 
 def _text(text: str | None) -> str | None:
-    """Make a text storable, and not too long."""
+    """Return a text that the database can store, shortened to a limit."""
     return text and storable_text(text[:2000])

@@ -1,9 +1,11 @@
-"""Relays: the whole payload of a dispatch that is passed on to GitHub, and where it went."""
+"""Relays: the whole payload of a dispatch that is passed on to GitHub, and where it was passed on."""
 
 from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Any
+
+from psycopg.rows import dict_row
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -22,7 +24,7 @@ def add(connection: Connection[Any], run_id: UUID, client_payload: dict[str, Any
 
 
 def payload_of(connection: Connection[Any], run: Run) -> dict[str, Any]:
-    """Return the payload of a run's dispatch; of one that came without a request, what the run knows."""
+    """Return the payload of a run's dispatch, or what the run knows of it where no request carried it."""
     row = connection.execute(
         "SELECT client_payload FROM relays WHERE run_id = %(id)s", {"id": run.id}
     ).fetchone()
@@ -31,6 +33,16 @@ def payload_of(connection: Connection[Any], run: Run) -> dict[str, Any]:
         return payload
     known = {"pact_url": run.pact_url, "sha": run.sha, "branch": run.branch}
     return {name: value for name, value in known.items() if value is not None}
+
+
+def of_run(connection: Connection[Any], run_id: UUID) -> dict[str, Any] | None:
+    """Return where and when the dispatch of a run was passed on, or None if it was not (yet)."""
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(
+            "SELECT repository, event_type, request_id, relayed_at FROM relays "
+            "WHERE run_id = %(id)s AND relayed_at IS NOT NULL",
+            {"id": run_id},
+        ).fetchone()
 
 
 def relayed(

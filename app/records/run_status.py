@@ -5,6 +5,14 @@ from __future__ import annotations
 from enum import StrEnum
 
 
+class RunReason(StrEnum):
+    """Why there is a run."""
+
+    DISPATCHED = "dispatched"
+    REDELIVERED = "redelivered"
+    RECONCILED = "reconciled"
+
+
 class RunStatus(StrEnum):
     """Where a run stands."""
 

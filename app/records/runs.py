@@ -19,7 +19,7 @@ from psycopg.types.json import Jsonb
 from app.database.storable import storable_text
 from app.queue import jobs
 from app.records import relays
-from app.records.run_status import Publishing, RunStatus
+from app.records.run_status import Publishing, RunReason, RunStatus
 from verifier.verification import Outcome
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Run:
     provider: str
     repository: str
     event_type: str
-    reason: str
+    reason: RunReason
     pact_url: str
     consumer: str | None
     consumer_version: str | None
@@ -70,6 +70,7 @@ class Run:
 
     def __post_init__(self) -> None:
         # the database knows them as text
+        object.__setattr__(self, "reason", RunReason(self.reason))
         object.__setattr__(self, "status", RunStatus(self.status))
         object.__setattr__(self, "outcome", Outcome(self.outcome) if self.outcome else None)
         object.__setattr__(self, "publishing", Publishing(self.publishing))
@@ -108,7 +109,12 @@ def key_of(provider: str, dispatch: Dispatch) -> str:
 
 
 def request(
-    connection: Connection[Any], provider: str, dispatch: Dispatch, *, reason: str, lock: str | None
+    connection: Connection[Any],
+    provider: str,
+    dispatch: Dispatch,
+    *,
+    lock: str | None,
+    reason: RunReason = RunReason.DISPATCHED,
 ) -> tuple[UUID, bool]:
     """Have a dispatch carried out: by a run that waits already, or by a new one.
 

@@ -1,46 +1,41 @@
-"""The web side of the receiver: a Flask application on a database."""
+"""The receiver's Flask application."""
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
-from flask import Flask, Response
+from flask import Flask
 from werkzeug.exceptions import HTTPException
 
 from app.web import dispatches, health, metrics
-from app.web.api import openapi
-from app.web.api import routes as api
+from app.web.api import openapi, routes
 from app.web.dashboard import run
-from app.web.problem import Problem
+from app.web.problem import HttpProblem, Problem, answer
 
 if TYPE_CHECKING:
+    from flask import Response
+
     from app.web.context import Receiver
 
 
 def create_app(receiver: Receiver) -> Flask:
-    """Make the application. Its pool is opened by the caller, in the process that serves."""
+    """Make the application; the caller opens the receiver's pool, in the process that serves."""
     app = Flask("pact-dispatch", static_folder=None)
     app.extensions["receiver"] = receiver
     app.url_map.merge_slashes = False
     app.register_blueprint(dispatches.blueprint)
-    app.register_blueprint(api.blueprint)
+    app.register_blueprint(routes.blueprint)
     app.register_blueprint(health.blueprint)
     app.register_blueprint(metrics.blueprint)
     app.register_blueprint(run.blueprint)
     app.register_blueprint(openapi.blueprint)
-    app.register_error_handler(Problem, Problem.response)
+    app.register_error_handler(HttpProblem, HttpProblem.response)
     app.register_error_handler(HTTPException, _problem)
     return app
 
 
 def _problem(error: HTTPException) -> Response:
-    """Answer what no route answers, as GitHub does: in JSON, with a message."""
+    """Answer a request that no route answers, and an error that nobody expected, which Flask has logged."""
     status = error.code or 500
-    response = Response(
-        json.dumps({"message": error.name, "status": str(status)}), status, mimetype="application/json"
-    )
-    for name, value in error.get_headers():
-        if name == "Allow":
-            response.headers[name] = value
-    return response
+    headers = {name: value for name, value in error.get_headers() if name == "Allow"}
+    return answer(Problem(message=error.name, status=str(status)), status, headers)

@@ -1,4 +1,4 @@
-"""What routes share: the receiver they belong to, its database, and who may read and steer."""
+"""What the routes share: the receiver, its database, and the check of the API's tokens."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from flask import current_app, g, request
 
+from app.database.connections import is_away
 from app.intake.credentials import BadCredentials, NoCredentials
-from app.intake.refusal_log import KeptRefusals
-from app.web.problem import Problem
+from app.intake.refusal_log import RefusalLog
+from app.web.problem import HttpProblem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,14 +27,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Receiver:
-    """What the routes work with.
+    """The receiver that a web process serves.
 
     Attributes:
-        settings: the configuration.
-        pool: connections to the database.
-        tokens: who may dispatch.
-        api_tokens: who may read and steer by `/api`.
-        webhook_secret: the key of GitHub's signatures.
+        settings: The configuration.
+        pool: The pool of connections to the database.
+        tokens: The tokens of those who may dispatch.
+        api_tokens: The tokens of those who may use `/api`.
+        webhook_secret: The key of GitHub's signatures.
     """
 
     settings: Settings
@@ -43,42 +44,45 @@ class Receiver:
     webhook_secret: str | None = field(default=None, repr=False)
 
     @cached_property
-    def refusals(self) -> KeptRefusals:
-        """Where refusals are kept."""
-        return KeptRefusals(self.pool)
+    def refusal_log(self) -> RefusalLog:
+        """The log of the requests that this process refuses."""
+        return RefusalLog(self.pool)
 
 
 def receiver() -> Receiver:
-    """Give the receiver that the request came to."""
+    """Return the receiver that the request came to."""
     found: Receiver = current_app.extensions["receiver"]
     return found
 
 
 def check_api_token() -> None:
-    """Let only those in who have one of the API's tokens; the token's name is noted.
+    """Raise unless the request has one of the API's tokens; the token's name is put into `g.sender`.
 
     Raises:
-        Problem: there is none, or a wrong one.
+        HttpProblem: There is no token, or a wrong one.
     """
     try:
-        g.sender = receiver().api_tokens.who(request.headers.get("Authorization"))
+        g.sender = receiver().api_tokens.name_of(request.headers.get("Authorization"))
     except NoCredentials:
         message = "Authorization: Bearer TOKEN is needed, with one of PACT_DISPATCH_API_TOKENS"
-        raise Problem.unauthorized(message, wrong=False) from None
+        raise HttpProblem.unauthorized(message, wrong=False) from None
     except BadCredentials:
         message = "Bad credentials: the token is none of PACT_DISPATCH_API_TOKENS"
-        raise Problem.unauthorized(message, wrong=True) from None
+        raise HttpProblem.unauthorized(message, wrong=True) from None
 
 
 @contextmanager
 def database() -> Iterator[Connection[Any]]:
-    """Take a connection, for one transaction.
+    """Open a connection for one transaction.
 
     Raises:
-        Problem: the database is away.
+        HttpProblem: The database is away.
+        psycopg.Error: A statement is wrong.
     """
     try:
         with receiver().pool.connection() as connection:
             yield connection
-    except (psycopg.OperationalError, psycopg.InterfaceError) as error:
-        raise Problem.database_away() from error
+    except psycopg.Error as error:
+        if is_away(error):
+            raise HttpProblem.database_away() from error
+        raise

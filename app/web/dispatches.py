@@ -1,7 +1,7 @@
-"""The routes that accept a dispatch; they answer as GitHub's own do.
+"""The routes that accept a dispatch; they answer as GitHub's own routes do.
 
-A 204 is sent after the delivery, its run and the run's job are stored, in one transaction. What can't be stored is
-answered with 503, so that the broker's own retry brings it back.
+A 204 is sent after the delivery, its run and the run's job are stored, in one transaction. While the database is away,
+the answer is a 503, so that the broker sends the dispatch again.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from werkzeug.exceptions import ClientDisconnected
 from app.dispatch import InvalidDispatch, from_api, from_delivery
 from app.intake import acceptance
 from app.intake.credentials import BadCredentials, NoCredentials, signature_is_right
-from app.intake.redacted_payload import MAX_DEPTH, is_nested_deeper, readable
+from app.intake.redacted_payload import MAX_DEPTH, is_nested_deeper, redacted
 from app.intake.refusal import Refusal
-from app.records.deliveries import Arrival
+from app.records.deliveries import IncomingDelivery, Source
 from app.web.context import receiver
 from broker.http.strict_json import NotJson, parse_json
 
@@ -43,31 +43,31 @@ blueprint = Blueprint("dispatches", __name__)
 
 @blueprint.post("/repos/<owner>/<repository>/dispatches")
 def create_dispatch(owner: str, repository: str) -> Response:
-    """Take a dispatch as GitHub's API does."""
+    """Accept a dispatch as GitHub's API does."""
     name = f"{owner}/{repository}"
-    reception = _Reception("api", repository=name)
+    incoming = _IncomingRequest(Source.API, repository=name)
 
-    def take() -> None:
-        reception.note(sender=_sender(reception.receiver))
-        reception.check_repository(name)
+    def accept() -> None:
+        incoming.note(sender=_sender(incoming.receiver))
+        acceptance.provider_of(incoming.receiver.settings, name)  # before anything of the body is read
         document = _json(_body(), form=False)
-        reception.note(event_type=_event_type(document, "event_type"), payload=readable(document))
-        reception.accept(_read(from_api, name, document), document)
+        incoming.note(event_type=_event_type(document, "event_type"), payload=redacted(document))
+        incoming.accept(_parsed(from_api, name, document), document)
 
-    return reception.answer(take)
+    return incoming.answer(accept)
 
 
 @blueprint.post("/github/events")
-def take_event() -> Response:
-    """Take a `repository_dispatch` as GitHub delivers it to an App or a webhook."""
-    reception = _Reception("github", github_id=request.headers.get("X-GitHub-Delivery"))
+def receive_event() -> Response:
+    """Accept a `repository_dispatch` as GitHub delivers it to an App or a webhook."""
+    incoming = _IncomingRequest(Source.GITHUB, github_id=request.headers.get("X-GitHub-Delivery"))
 
-    def take() -> None:
+    def accept() -> None:
         body = _body()
-        _check_signature(reception.receiver.webhook_secret, body)
-        reception.note(sender="github")
+        _check_signature(incoming.receiver.webhook_secret, body)
+        incoming.note(sender="github")
         document = _json(body, form=True)
-        reception.note(event_type=_event_type(document, "action"), payload=readable(document))
+        incoming.note(event_type=_event_type(document, "action"), payload=redacted(document))
         event = request.headers.get("X-GitHub-Event", "")
         if event == "ping":
             return
@@ -75,54 +75,50 @@ def take_event() -> Response:
             raise Refusal.invalid(
                 "other-event", "X-GitHub-Event", f"is {event[:100]!r}, not repository_dispatch"
             )
-        dispatch = _read(from_delivery, document)
-        reception.note(repository=dispatch.repository)
-        reception.accept(dispatch, document)
+        dispatch = _parsed(from_delivery, document)
+        incoming.note(repository=dispatch.repository)
+        incoming.accept(dispatch, document)
 
-    return reception.answer(take)
+    return incoming.answer(accept)
 
 
-class _Reception:
-    """One request, from its arrival to its answer; what is known of it grows on the way."""
+class _IncomingRequest:
+    """A request that carries a dispatch; its delivery is filled in as the request is read."""
 
-    def __init__(self, source: str, **known: Any) -> None:
+    def __init__(self, source: Source, **known: Any) -> None:
         self.receiver = receiver()
-        self._arrival = Arrival(source, Arrival.new_id(), address=request.remote_addr, **known)
+        self._delivery = IncomingDelivery(source, address=request.remote_addr, **known)
 
     def note(self, **known: Any) -> None:
-        """Add to what is known of the request."""
-        self._arrival = replace(self._arrival, **known)
-
-    def check_repository(self, repository: str) -> None:
-        """Refuse a repository that no provider has, before anything of the body is read."""
-        acceptance.provider_of(self.receiver.settings, repository)
+        """Fill in fields of the delivery."""
+        self._delivery = replace(self._delivery, **known)
 
     def accept(self, dispatch: Dispatch, document: dict[str, Any]) -> None:
         """Store and queue a dispatch."""
         run_id, coalesced = acceptance.accept(
             self.receiver.pool,
             self.receiver.settings,
-            self._arrival,
+            self._delivery,
             dispatch,
             client_payload=document["client_payload"],
             user_agent=request.headers.get("User-Agent", ""),
         )
         log.info(
             "accepted",
-            delivery=str(self._arrival.id),
+            delivery=str(self._delivery.id),
             run=str(run_id),
             coalesced=coalesced,
             repository=dispatch.repository,
             event_type=dispatch.event_type,
-            sender=self._arrival.sender,
+            sender=self._delivery.sender,
         )
 
-    def answer(self, take: Callable[[], None]) -> Response:
-        """Take the request, and answer it."""
+    def answer(self, accept: Callable[[], None]) -> Response:
+        """Accept or refuse the request, and return the answer."""
         try:
-            take()
+            accept()
         except Refusal as refusal:
-            self.receiver.refusals.keep(self._arrival, refusal)
+            self.receiver.refusal_log.add(self._delivery, refusal)
             response = Response(
                 json.dumps(refusal.document()), refusal.status, content_type="application/json; charset=utf-8"
             )
@@ -131,14 +127,14 @@ class _Reception:
         else:
             response = Response(status=204)
             del response.headers["Content-Type"]
-        response.headers["X-GitHub-Request-Id"] = str(self._arrival.id)
+        response.headers["X-GitHub-Request-Id"] = str(self._delivery.id)
         return response
 
 
 def _sender(receiver: Receiver) -> str:
     given = request.headers.get("Authorization")
     try:
-        return receiver.tokens.who(given)
+        return receiver.tokens.name_of(given)
     except NoCredentials:
         detail = (
             "the Authorization header still has the variable of a secret in it: the broker has no secret of that name"
@@ -160,7 +156,7 @@ def _check_signature(secret: str | None, body: bytes) -> None:
 
 
 def _body() -> bytes:
-    """Read the body, up to GitHub's limit."""
+    """Return the body, which has at most GitHub's limit."""
     length = request.content_length
     try:
         body = b"" if length is not None and length > MAX_BYTES else request.stream.read(MAX_BYTES + 1)
@@ -199,11 +195,11 @@ def _json(body: bytes, *, form: bool) -> Any:
 
 def _event_type(document: Any, field: str) -> str | None:
     value = document.get(field) if isinstance(document, dict) else None
-    return readable(value[:100]) if isinstance(value, str) else None
+    return redacted(value[:100]) if isinstance(value, str) else None
 
 
-def _read(read: Callable[..., Dispatch], *arguments: Any) -> Dispatch:
+def _parsed(parse: Callable[..., Dispatch], *arguments: Any) -> Dispatch:
     try:
-        return read(*arguments)
+        return parse(*arguments)
     except InvalidDispatch as error:
         raise Refusal(422, "invalid", "Validation Failed", str(error), error.errors) from error

@@ -1,37 +1,53 @@
-"""What those who watch over the receiver ask: is the process up, is the whole ready."""
+"""The routes of those who watch over the receiver: is the process up, would a dispatch be carried out."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from typing import Literal
 
 from flask import Blueprint, Response
+from pydantic import BaseModel, ConfigDict
 
 from app.queue.state import QueueState
 from app.web.context import database, receiver
-from app.web.problem import Problem, answer
+from app.web.problem import HttpProblem, answer
 
 blueprint = Blueprint("health", __name__)
 
 
+class Health(BaseModel):
+    """The process is up."""
+
+    model_config = ConfigDict(json_schema_extra={"additionalProperties": False})
+
+    status: Literal["ok"]
+
+
+class Readiness(BaseModel):
+    """Whether a dispatch would be carried out now."""
+
+    model_config = ConfigDict(json_schema_extra={"additionalProperties": False})
+
+    ready: bool
+    problems: list[str]
+    queue: QueueState | None
+
+
 @blueprint.get("/healthz")
 def healthz() -> Response:
-    """Say that this process is up; nothing else is asked."""
-    return answer({"status": "ok"})
+    """Answer that this process is up; nothing else is asked."""
+    return answer(Health(status="ok"))
 
 
 @blueprint.get("/readyz")
 def readyz() -> Response:
-    """Say whether a dispatch would be carried out now: the database is there, and a worker is alive."""
+    """Answer whether a dispatch would be carried out now: the database is there, and a worker is alive."""
     try:
         with database() as connection:
             state = QueueState.read(connection, stalled_seconds=receiver().settings.worker.stalled_seconds)
-    except Problem as problem:
-        return answer(
-            {"ready": False, "problems": ["the database is away"], "queue": None}, 503, problem.headers
-        )
-    problems = (
-        [] if state.workers else ["no worker is alive: dispatches are accepted and queued, and none is run"]
-    )
-    return answer(
-        {"ready": not problems, "problems": problems, "queue": asdict(state)}, 503 if problems else 200
-    )
+    except HttpProblem as problem:
+        away = Readiness(ready=False, problems=["the database is away"], queue=None)
+        return answer(away, problem.status, problem.headers)
+    problems = []
+    if not state.workers:
+        problems.append("no worker is alive: dispatches are accepted and queued, and none is run")
+    return answer(Readiness(ready=not problems, problems=problems, queue=state), 503 if problems else 200)

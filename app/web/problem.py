@@ -1,37 +1,40 @@
-"""Why a request to the API isn't answered with what it asked for: a status, a message, and the parameters at fault."""
+"""The answers of the API: JSON documents, and problems, with a status, a message, and the parameters at fault."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from typing import Any
 
 from flask import Response
+from pydantic import BaseModel, ConfigDict
 
 RETRY_AFTER_SECONDS = 5
 
 
-@dataclass(frozen=True)
-class Fault:
-    """What is wrong with one parameter.
+class Fault(BaseModel):
+    """What is wrong with one parameter."""
 
-    Attributes:
-        field: its name.
-        message: what it must be.
-    """
+    model_config = ConfigDict(json_schema_extra={"additionalProperties": False})
 
     field: str
     message: str
 
 
-class Problem(Exception):
-    """A request that is answered with an error.
+class Problem(BaseModel):
+    """Why a request is not answered with what it asked for."""
+
+    message: str
+    errors: list[Fault] = []
+    status: str
+
+
+class HttpProblem(Exception):
+    """A request is answered with an error.
 
     Attributes:
-        status: the HTTP status.
-        message: what happened, and what to do next.
-        faults: what is wrong, parameter by parameter.
-        headers: of the answer.
+        status: The HTTP status.
+        message: What happened, and what to do next.
+        faults: What is wrong, parameter by parameter.
+        headers: Headers of the answer.
     """
 
     def __init__(
@@ -44,47 +47,48 @@ class Problem(Exception):
         self.headers = headers or {}
 
     @classmethod
-    def invalid(cls, *faults: Fault) -> Problem:
-        """Refuse parameters."""
+    def invalid(cls, *faults: Fault) -> HttpProblem:
+        """Make the problem of parameters that can't be used."""
         return cls(422, "; ".join(f"{fault.field} {fault.message}" for fault in faults), faults)
 
     @classmethod
-    def not_found(cls, what: str) -> Problem:
-        """Say that there is no such thing."""
+    def not_found(cls, what: str) -> HttpProblem:
+        """Make the problem that there is no such thing."""
         return cls(404, f"there is no {what} of this id: it may have been deleted (retention.days)")
 
     @classmethod
-    def unauthorized(cls, message: str, *, wrong: bool) -> Problem:
-        """Ask for a token, or for another one.
+    def unauthorized(cls, message: str, *, wrong: bool) -> HttpProblem:
+        """Make the problem that a token is missing or wrong.
 
         Args:
-            message: what to do.
-            wrong: whether there was a token.
+            message: What to do.
+            wrong: Whether there was a token.
         """
         challenge = 'Bearer realm="pact-dispatch"' + (', error="invalid_token"' if wrong else "")
         return cls(401, message, headers={"WWW-Authenticate": challenge})
 
     @classmethod
-    def database_away(cls) -> Problem:
-        """Say that it is worth trying again."""
+    def database_away(cls) -> HttpProblem:
+        """Make the problem that the database is away."""
         message = "the database can't be reached: try again"
         return cls(503, message, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
 
     def response(self) -> Response:
-        """Make the answer."""
-        return answer({**self.document(), "status": str(self.status)}, self.status, self.headers)
-
-    def document(self) -> dict[str, Any]:
-        """Give the body of the answer, but for the status."""
-        if not self.faults:
-            return {"message": self.message}
-        errors = [{"field": fault.field, "message": fault.message} for fault in self.faults]
-        return {"message": self.message, "errors": errors}
+        """Return the answer."""
+        problem = Problem(message=self.message, status=str(self.status))
+        if self.faults:
+            problem.errors = list(self.faults)
+        return answer(problem, self.status, self.headers)
 
 
-def answer(document: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    """Answer with JSON, which is nobody's to keep."""
-    response = Response(json.dumps(document, ensure_ascii=False), status, mimetype="application/json")
+def answer(
+    document: BaseModel | dict[str, object], status: int = 200, headers: dict[str, str] | None = None
+) -> Response:
+    """Return an answer in JSON that no cache may store; members of a model that are not set are left out."""
+    content = (
+        document.model_dump(mode="json", exclude_unset=True) if isinstance(document, BaseModel) else document
+    )
+    response = Response(json.dumps(content, ensure_ascii=False), status, mimetype="application/json")
     response.headers["Cache-Control"] = "no-store"
     response.headers.update(headers or {})
     return response

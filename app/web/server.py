@@ -88,7 +88,7 @@ class Web(BaseApplication):
 
     def _close(self, _arbiter: Any, _worker: Any) -> None:
         if self._receiver is not None:
-            self._receiver.refusals.store_counts()
+            self._receiver.refusal_log.store_counts()
             self._receiver.pool.close()
 
 

@@ -75,14 +75,14 @@ def looks_for_missed(settings: Settings, access: BrokerAccess, connect: Connect)
 
     async def look() -> None:
         report = await asyncio.to_thread(missed.reconcile, settings, access, connect)
-        for finding in report.queued:
+        for dispatch in report.queued:
             log.warning(
                 "reconciled",
-                run=str(finding.run),
-                provider=finding.provider,
-                provider_version=finding.provider_version,
-                consumer=finding.consumer,
-                consumer_version=finding.consumer_version,
+                run=str(dispatch.run),
+                provider=dispatch.provider,
+                provider_version=dispatch.provider_version,
+                consumer=dispatch.consumer,
+                consumer_version=dispatch.consumer_version,
             )
         for note in report.notes:
             log.info("not reconciled", reason=note)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from app.config.provider import RelayedProvider
 from broker.client import BrokerClient
 from broker.http.errors import BrokerError, BrokerRefused
 
@@ -28,7 +27,7 @@ def problems_of(settings: Settings, access: BrokerAccess) -> list[str]:
         except BrokerError as error:
             return [f"broker.url: {error}"]
         for number, provider in enumerate(settings.providers, start=1):
-            if isinstance(provider, RelayedProvider):
+            if provider.relay is not None:
                 continue
             where = f"providers[{number}].name"
             try:

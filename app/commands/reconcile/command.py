@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from app.commands.runner import Messages
     from app.config.settings import ProviderSettings, Settings
-    from app.intake.missed import Finding, Report
+    from app.intake.missed import MissedDispatch, Reconciliation
 
 
 @failures_explained()
@@ -42,21 +42,22 @@ def run(options: argparse.Namespace, messages: Messages) -> int:
     if options.json:
         print(json.dumps(document(report, dry_run=options.dry_run), indent=2))
     else:
-        for finding in report.findings:
-            print(_line(finding))
-        if not report.findings and not report.problems:
+        for dispatch in report.missed:
+            print(_line(dispatch))
+        if not report.missed and not report.problems:
             print("Nothing is missing: each pact has its results.")
     for problem in (*report.notes, *report.problems):
         messages.say(problem)
     return ExitCode.COULD_NOT if report.problems else ExitCode.DONE
 
 
-def document(report: Report, *, dry_run: bool) -> dict[str, Any]:
+def document(report: Reconciliation, *, dry_run: bool) -> dict[str, Any]:
     """Return the report as JSON values."""
     return {
         "dry_run": dry_run,
         "pacts": [
-            {**vars(finding), "run": str(finding.run) if finding.run else None} for finding in report.findings
+            {**vars(dispatch), "run": str(dispatch.run) if dispatch.run else None}
+            for dispatch in report.missed
         ],
         "notes": report.notes,
         "problems": report.problems,
@@ -75,14 +76,14 @@ def _chosen(settings: Settings, name: str | None) -> list[ProviderSettings] | No
     return [provider]
 
 
-def _line(finding: Finding) -> str:
-    version = finding.provider_version or "any version"
+def _line(dispatch: MissedDispatch) -> str:
+    version = dispatch.provider_version or "any version"
     text = (
-        f"{finding.provider} {version} ({finding.why}) has no result for {finding.consumer} "
-        f"{finding.consumer_version}: {finding.state}"
+        f"{dispatch.provider} {version} ({dispatch.why}) has no result for {dispatch.consumer} "
+        f"{dispatch.consumer_version}: {dispatch.state}"
     )
-    if finding.run is not None:
-        text += f", run {finding.run}"
-    if finding.wait is not None:
-        text += f"; queued again in {finding.wait / 60:.0f} min at the earliest"
+    if dispatch.run is not None:
+        text += f", run {dispatch.run}"
+    if dispatch.wait is not None:
+        text += f"; queued again in {dispatch.wait / 60:.0f} min at the earliest"
     return text

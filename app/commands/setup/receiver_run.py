@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+import requests
+
 from app.commands.setup.polling import looks
-from app.commands.setup.receiver_steps import USER_AGENT
+from app.commands.setup.receiver_steps import USER_AGENT, token_or_nothing
 from app.commands.setup.step import Kind, State
 from app.records.run_status import Publishing, RunStatus
-from broker.http.limited_request import Limits, NoReply, send_request
+from broker.http.reason import innermost
 from broker.http.strict_json import NotJson, parse_json
 from verifier.verification import Outcome
 
@@ -19,13 +21,18 @@ if TYPE_CHECKING:
     from app.commands.setup.step import Step
 
 RUN = Kind("run", "The receiver's run that the test started")
-LIMITS = Limits(seconds=15, max_bytes=16 * 1024 * 1024)
+TIMEOUT_SECONDS = 15
+LARGEST = 16 * 1024 * 1024
 
 _NOT_PASSED: dict[str, str] = {
     Outcome.FAILED: "The whole way works, and the contract is broken: "
     "the run's page and the result in the broker say how.",
     Outcome.ERROR: "The way to the receiver works, but it could not verify: mend what the error names.",
 }
+
+
+class _NoAnswer(Exception):
+    """The receiver can't be asked now."""
 
 
 class ReceiverRun:
@@ -39,7 +46,7 @@ class ReceiverRun:
 
     def __init__(self, base_url: str, api_token: str, delivery: str | None) -> None:
         self._base_url = base_url
-        self._token = api_token
+        self._authorize = token_or_nothing(api_token)
         self._delivery = delivery
 
     def wait(self, seconds: float, progress: Callable[[str], None]) -> Step:
@@ -60,11 +67,11 @@ class ReceiverRun:
             try:
                 status, found = self._look(run)
                 problem = ""
-            except NoReply as error:
+            except (_NoAnswer, requests.RequestException, OSError) as error:
                 status, found, problem = (
                     200,
                     run or {},
-                    f"{self._base_url}/api can't be asked: {error}",
+                    f"{self._base_url}/api can't be asked: {innermost(error)}",
                 )
             if status != 200:
                 return _refused(status)
@@ -100,24 +107,26 @@ class ReceiverRun:
         return self._get("runs", str(number))
 
     def _get(self, kind: str, number: str) -> tuple[int, dict[str, Any]]:
-        reply = send_request(
-            "GET",
+        with requests.get(
             f"{self._base_url}/api/{kind}/{quote(number, safe='')}",
-            limits=LIMITS,
             headers={"User-Agent": USER_AGENT},
-            token=self._token,
-        )
-        status = reply.status
+            auth=self._authorize,
+            timeout=TIMEOUT_SECONDS,
+            allow_redirects=False,
+            stream=True,
+        ) as answer:
+            content = answer.raw.read(LARGEST, decode_content=True)
+            status = answer.status_code
         if status >= 500:
-            raise NoReply(f"it answered {status}")
+            raise _NoAnswer(f"it answered {status}")
         if status != 200:
             return status, {}
         try:
-            document = parse_json(reply.content)
+            document = parse_json(content)
         except NotJson as error:
-            raise NoReply(f"its answer {error}") from error
+            raise _NoAnswer(f"its answer {error}") from error
         if not isinstance(document, dict):
-            raise NoReply("its answer is no object")
+            raise _NoAnswer("its answer is no object")
         return status, document
 
 

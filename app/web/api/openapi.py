@@ -7,9 +7,15 @@ from typing import Any
 
 from flask import Blueprint, Response
 
-from app.web.api import schemas as openapi_schemas
-from app.web.api.documents import DELIVERY_FILTERS, RUN_FILTERS
-from app.web.api.paging import DEFAULT_LIMIT, LONGEST_FILTER, MAX_LIMIT, Filter
+from app.web.api.paging import (
+    DEFAULT_LIMIT,
+    DELIVERY_FILTERS,
+    LONGEST_FILTER,
+    MAX_LIMIT,
+    RUN_FILTERS,
+    Filter,
+)
+from app.web.api.schemas import schemas
 from app.web.dispatches import MAX_BYTES
 from app.web.problem import answer
 
@@ -38,7 +44,7 @@ _DISPATCH_REFUSALS = {
 
 @blueprint.get("/openapi.json")
 def openapi() -> Response:
-    """Give the document."""
+    """Answer with the document."""
     return answer(document())
 
 
@@ -79,7 +85,7 @@ def document() -> Json:
             },
         },
         "components": {
-            "schemas": openapi_schemas.SCHEMAS,
+            "schemas": schemas(),
             "securitySchemes": {
                 "apiToken": {
                     "type": "http",
@@ -167,20 +173,8 @@ def _list(schema: str, name: str, filters: tuple[Filter, ...]) -> Json:
             {"enum": list(one.choices)} if one.choices else {"minLength": 1, "maxLength": LONGEST_FILTER}
         )
         parameters.append({"name": one.name, "in": "query", "schema": {"type": "string", **value}})
-    page = {
-        "type": "object",
-        "required": ["items", "next"],
-        "properties": {
-            "items": {"type": "array", "items": _ref(schema)},
-            "next": {
-                "type": ["string", "null"],
-                "description": "The URL of the next page: from the root, or absolute where server.public_url "
-                "is configured.",
-            },
-        },
-    }
     answers = {
-        "200": {"description": "A page.", "content": {"application/json": {"schema": page}}},
+        "200": _json(f"{schema}List", "A page."),
         "414": {"description": "The URL has more than 8190 bytes."},
         "422": _problem("A parameter can't be used; `errors` names it."),
     }

@@ -1,7 +1,7 @@
-"""Pages of a list, newest first: what a request asks for, and the cursor that leads to the next page.
+"""The parameters of a list: its filters, the length of a page, and the cursor that leads to the next page.
 
-A cursor is the place of the last item that was shown, so that no item is shown twice or left out when others are added
-or deleted meanwhile.
+A cursor is the place of the last item of a page, so that no item is shown twice or left out when others are added or
+deleted meanwhile.
 """
 
 from __future__ import annotations
@@ -16,7 +16,11 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 from uuid import UUID
 
-from app.web.problem import Fault, Problem
+from app.records.deliveries import Source
+from app.records.history import Place
+from app.records.run_status import RunStatus
+from app.web.problem import Fault, HttpProblem
+from verifier.verification import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -25,42 +29,30 @@ if TYPE_CHECKING:
 
 DEFAULT_LIMIT, MAX_LIMIT = 50, 200
 LONGEST_FILTER = 2000
-"""Of a value that is looked for; a URL can't be much longer."""
+"""Characters of a value; a URL can't be much longer."""
 
 _LIMIT = re.compile(r"[0-9]{1,3}")
 _PLACE = struct.Struct(">q16s")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-@dataclass(frozen=True)
-class Place:
-    """Where an item stands in a list.
+def cursor_of(place: Place) -> str:
+    """Return a place in the form of a cursor, which means nothing to those who get it."""
+    microseconds = (place.at - _EPOCH) // timedelta(microseconds=1)
+    return base64.urlsafe_b64encode(_PLACE.pack(microseconds, place.id.bytes)).decode()
 
-    Attributes:
-        at: its time.
-        id: tells items of one time apart.
+
+def place_of(cursor: str) -> Place:
+    """Return the place of a cursor.
+
+    Raises:
+        ValueError: It is no cursor of `cursor_of`.
     """
-
-    at: datetime
-    id: UUID
-
-    def cursor(self) -> str:
-        """Write it as a cursor, which means nothing to whom it is given."""
-        microseconds = (self.at - _EPOCH) // timedelta(microseconds=1)
-        return base64.urlsafe_b64encode(_PLACE.pack(microseconds, self.id.bytes)).decode()
-
-    @classmethod
-    def of(cls, cursor: str) -> Place:
-        """Read a cursor.
-
-        Raises:
-            ValueError: it is none.
-        """
-        try:
-            microseconds, identity = _PLACE.unpack(base64.b64decode(cursor.encode(), b"-_", validate=True))
-            return cls(_EPOCH + timedelta(microseconds=microseconds), UUID(bytes=identity))
-        except (binascii.Error, struct.error, OverflowError, UnicodeEncodeError) as error:
-            raise ValueError("must be the one of a `next` that this receiver gave") from error
+    try:
+        microseconds, identity = _PLACE.unpack(base64.b64decode(cursor.encode(), b"-_", validate=True))
+        return Place(_EPOCH + timedelta(microseconds=microseconds), UUID(bytes=identity))
+    except (binascii.Error, struct.error, OverflowError, UnicodeEncodeError) as error:
+        raise ValueError("must be the one of a `next` that this receiver gave") from error
 
 
 @dataclass(frozen=True)
@@ -68,18 +60,18 @@ class Filter:
     """A parameter by which a list is filtered.
 
     Attributes:
-        name: its own, and that of the column.
-        choices: what it may be; anything unless given.
+        name: The name of the parameter and of the column.
+        choices: The values that it may have; any unless given.
     """
 
     name: str
     choices: tuple[str, ...] = ()
 
     def read(self, value: str) -> str:
-        """Check a value.
+        """Return a value if it can be one of this parameter.
 
         Raises:
-            ValueError: it can't be one.
+            ValueError: It can't be one.
         """
         if self.choices and value not in self.choices:
             raise ValueError(f"must be one of {', '.join(self.choices)}")
@@ -88,14 +80,25 @@ class Filter:
         return value
 
 
+RUN_FILTERS = (
+    Filter("status", tuple(RunStatus)),
+    Filter("outcome", tuple(Outcome)),
+    Filter("provider"),
+    Filter("consumer"),
+    Filter("repository"),
+    Filter("pact_url"),
+)
+DELIVERY_FILTERS = (Filter("source", tuple(Source)), Filter("refusal"), Filter("repository"))
+
+
 @dataclass(frozen=True)
 class PageRequest:
-    """What is asked for.
+    """The page that a request asks for.
 
     Attributes:
-        filters: the values of columns.
-        limit: the most items.
-        after: the place after which the page begins; None for the first page.
+        filters: The values that columns must have.
+        limit: How many items the page has at most.
+        after: The place after which the page begins; None for the first page.
     """
 
     filters: Mapping[str, str]
@@ -107,7 +110,7 @@ class PageRequest:
         """Read the parameters of a request.
 
         Raises:
-            Problem: some can't be used; each is named.
+            HttpProblem: Some can't be used; each is named.
         """
         known = {known.name: known for known in filters}
         faults = []
@@ -116,25 +119,25 @@ class PageRequest:
         for name, given in parameters.lists():
             if name not in {"limit", "cursor", *known}:
                 there_are = ", ".join(["limit", "cursor", *known])
-                faults.append(Fault(name[:100], f"is no parameter; there are {there_are}"))
+                faults.append(Fault(field=name[:100], message=f"is no parameter; there are {there_are}"))
                 continue
             try:
                 value = _only(given)
                 if name == "limit":
                     limit = _limit(value)
                 elif name == "cursor":
-                    after = Place.of(value)
+                    after = place_of(value)
                 else:
                     values[name] = known[name].read(value)
             except ValueError as error:
-                faults.append(Fault(name, str(error)))
+                faults.append(Fault(field=name, message=str(error)))
         if faults:
-            raise Problem.invalid(*faults)
+            raise HttpProblem.invalid(*faults)
         return cls(values, limit, after)
 
-    def next_query(self, last: Place) -> str:
-        """Give the query that asks for the page after the one that ends at a place."""
-        return urlencode({**self.filters, "limit": self.limit, "cursor": last.cursor()})
+    def next_query(self, end: Place) -> str:
+        """Return the query that asks for the page after a place."""
+        return urlencode({**self.filters, "limit": self.limit, "cursor": cursor_of(end)})
 
 
 def _only(given: list[str]) -> str:

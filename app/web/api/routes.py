@@ -1,4 +1,4 @@
-"""The JSON API: deliveries and runs to look up, to deliver again, to cancel."""
+"""The routes of the JSON API: they list and look up runs and deliveries, deliver again, and cancel."""
 
 from __future__ import annotations
 
@@ -8,20 +8,19 @@ from flask import Blueprint, Response, g, request
 
 from app.intake.redelivery import NotDeliverable, redeliver
 from app.intake.refusal import Refusal
-from app.records import deliveries, runs
+from app.records import deliveries, history, runs
 from app.records.run_status import RunStatus
-from app.web.api import documents as history
-from app.web.api.paging import PageRequest
+from app.web.api.documents import Delivery, DeliveryList, Run, RunList, WholeDelivery, WholeRun
+from app.web.api.paging import DELIVERY_FILTERS, RUN_FILTERS, PageRequest
 from app.web.context import check_api_token, database, receiver
-from app.web.problem import Fault, Problem, answer
+from app.web.problem import Fault, HttpProblem, answer
 
 if TYPE_CHECKING:
     from uuid import UUID
 
     from psycopg import Connection
 
-    from app.records.runs import Run
-    from app.web.api.paging import Place
+    from app.records.history import Place
 
 blueprint = Blueprint("api", __name__, url_prefix="/api")
 blueprint.before_request(check_api_token)
@@ -29,25 +28,26 @@ blueprint.before_request(check_api_token)
 
 @blueprint.get("/runs")
 def list_runs() -> Response:
-    """Give a page of runs, newest first."""
-    asked = PageRequest.read(request.args, history.RUN_FILTERS)
+    """Answer with a page of runs, newest first."""
+    asked = PageRequest.read(request.args, RUN_FILTERS)
     with database() as connection:
-        found, last = history.page_of_runs(connection, asked)
-        deliveries_of = history.deliveries_of(connection, [run.id for run in found])
-    items = [history.run_document(run, deliveries_of.get(run.id, [])) for run in found]
-    return answer({"items": items, "next": _next(asked, last)})
+        page = history.page_of_runs(connection, asked.filters, limit=asked.limit, after=asked.after)
+        ids = deliveries.of_runs(connection, [run.id for run in page.items])
+    return answer(
+        RunList(items=[Run.of(run, ids[run.id]) for run in page.items], next=_next(asked, page.end))
+    )
 
 
 @blueprint.get("/runs/<uuid:run_id>")
 def get_run(run_id: UUID) -> Response:
-    """Give a run with its interactions."""
+    """Answer with a run and its interactions."""
     with database() as connection:
-        return answer(history.whole_run_document(connection, _run(connection, run_id)))
+        return answer(WholeRun.read(connection, _run(connection, run_id)))
 
 
 @blueprint.get("/runs/<uuid:run_id>/log")
 def get_log(run_id: UUID) -> Response:
-    """Give the log of a run as text; it is empty until there is something to say."""
+    """Answer with the log of a run as text, which is empty until something is logged."""
     with database() as connection:
         _run(connection, run_id)
         text = runs.log_of(connection, run_id)
@@ -59,12 +59,12 @@ def get_log(run_id: UUID) -> Response:
 
 @blueprint.get("/runs/<uuid:run_id>/verification")
 def get_verification(run_id: UUID) -> Response:
-    """Give the verification of a run in its saved form, which is that of `verify --json`."""
+    """Answer with the verification of a run in its saved form, which is that of `verify --json`."""
     with database() as connection:
         run = _run(connection, run_id)
         verification = runs.verification_of(connection, run_id)
     if verification is None:
-        raise Problem(404, f"the run has no verification: it is {run.status}")
+        raise HttpProblem(404, f"the run has no verification: it is {run.status}")
     return answer(verification)
 
 
@@ -74,34 +74,33 @@ def cancel_run(run_id: UUID) -> Response:
     with database() as connection:
         run = runs.cancel(connection, run_id)
         if run is None:
-            raise Problem.not_found("run")
+            raise HttpProblem.not_found("run")
         if run.status is RunStatus.FINISHED:
-            raise Problem(409, "the run is finished: there is nothing to cancel")
-        return answer(
-            history.whole_run_document(connection, run), 202 if run.status is RunStatus.RUNNING else 200
-        )
+            raise HttpProblem(409, "the run is finished: there is nothing to cancel")
+        document = WholeRun.read(connection, run)
+    return answer(document, 202 if run.status is RunStatus.RUNNING else 200)
 
 
 @blueprint.get("/deliveries")
 def list_deliveries() -> Response:
-    """Give a page of deliveries, newest first."""
-    asked = PageRequest.read(request.args, history.DELIVERY_FILTERS)
+    """Answer with a page of deliveries, newest first."""
+    asked = PageRequest.read(request.args, DELIVERY_FILTERS)
     with database() as connection:
-        found, last = history.page_of_deliveries(connection, asked)
-    items = [history.delivery_document(delivery) for delivery in found]
-    return answer({"items": items, "next": _next(asked, last)})
+        page = history.page_of_deliveries(connection, asked.filters, limit=asked.limit, after=asked.after)
+    items = [Delivery.of(delivery) for delivery in page.items]
+    return answer(DeliveryList(items=items, next=_next(asked, page.end)))
 
 
 @blueprint.get("/deliveries/<uuid:delivery_id>")
 def get_delivery(delivery_id: UUID) -> Response:
-    """Give a delivery with its payload."""
+    """Answer with a delivery and its payload."""
     with database() as connection:
-        return answer(history.whole_delivery_document(_delivery(connection, delivery_id)))
+        return answer(WholeDelivery.of(_delivery(connection, delivery_id)))
 
 
 @blueprint.post("/deliveries/<uuid:delivery_id>/redeliver")
 def redeliver_delivery(delivery_id: UUID) -> Response:
-    """Carry the dispatch of a delivery out again, as a new delivery."""
+    """Carry out the dispatch of a delivery again, as a new delivery."""
     with database() as connection:
         delivery = _delivery(connection, delivery_id)
         try:
@@ -109,34 +108,34 @@ def redeliver_delivery(delivery_id: UUID) -> Response:
                 connection, receiver().settings, delivery, sender=g.sender, address=request.remote_addr
             )
         except NotDeliverable as error:
-            raise Problem(409, str(error)) from error
+            raise HttpProblem(409, str(error)) from error
         except Refusal as refusal:
-            faults = tuple(Fault(error.field, error.message) for error in refusal.errors)
-            raise Problem(422, f"it would be refused: {refusal.detail}", faults) from refusal
-        document = history.whole_delivery_document(_delivery(connection, new_id))
+            faults = tuple(Fault(field=error.field, message=error.message) for error in refusal.errors)
+            raise HttpProblem(422, f"it would be refused: {refusal.detail}", faults) from refusal
+        document = WholeDelivery.of(_delivery(connection, new_id))
     return answer(document, 201, {"Location": f"/api/deliveries/{new_id}"})
 
 
-def _run(connection: Connection[Any], run_id: UUID) -> Run:
+def _run(connection: Connection[Any], run_id: UUID) -> runs.Run:
     run = runs.get(connection, run_id)
     if run is None:
-        raise Problem.not_found("run")
+        raise HttpProblem.not_found("run")
     return run
 
 
 def _delivery(connection: Connection[Any], delivery_id: UUID) -> deliveries.Delivery:
     delivery = deliveries.get(connection, delivery_id)
     if delivery is None:
-        raise Problem.not_found("delivery")
+        raise HttpProblem.not_found("delivery")
     return delivery
 
 
-def _next(asked: PageRequest, last: Place | None) -> str | None:
-    """Give the URL of the next page: from the root of the receiver, and absolute where that is configured.
+def _next(asked: PageRequest, end: Place | None) -> str | None:
+    """Return the URL of the next page: from the root of the receiver, and absolute where that is configured.
 
     The Host header would not do: behind a proxy it has neither the scheme nor the port that people reach.
     """
-    if last is None:
+    if end is None:
         return None
     base = (receiver().settings.server.public_url or "").rstrip("/")
-    return f"{base}{request.path}?{asked.next_query(last)}"
+    return f"{base}{request.path}?{asked.next_query(end)}"

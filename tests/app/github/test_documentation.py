@@ -10,7 +10,7 @@ import pytest
 from app.config.file import load
 from app.github.answers import GitHubFailed, explain
 from app.github.client import PRIVATE_KEY, TOKEN
-from app.statuses.meaning import ERROR, FAILURE, PENDING, SUCCESS
+from app.records.commit_statuses import CommitState
 from tests.support.paths import ROOT
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def test_the_example_of_statuses_is_what_it_says(tmp_path: Path) -> None:
 def test_every_variable_and_every_state_is_named() -> None:
     assert TOKEN in text_of(RELAY)
     assert PRIVATE_KEY in text_of(RELAY)
-    for state in (PENDING, SUCCESS, FAILURE, ERROR):
+    for state in CommitState:
         assert f"| `{state}` |" in text_of(STATUSES)
 
 

@@ -24,7 +24,7 @@ from app.config.file import load
 from app.dispatch import Dispatch
 from app.intake.missed import reconcile
 from app.records import deliveries
-from app.records.deliveries import Arrival
+from app.records.deliveries import IncomingDelivery, Source
 from app.worker.chores import begin_if_due
 from broker.http.access import BrokerAccess
 from tests.support.pacts import pact, things
@@ -244,8 +244,8 @@ def test_a_dispatched_run_of_the_same_is_found_by_what_it_verifies(
     url = f"{place.broker.url}/pacts/provider/{place.provider}/consumer/Storefront/{form.format(content=content)}"
     dispatch = Dispatch("acme/provider-0", "pact_changed", url, sha=sha)
     with place.connect() as connection:
-        arrival = Arrival("api", Arrival.new_id())
-        deliveries.accept(connection, arrival, dispatch, provider=place.provider, lock=None)
+        delivery = IncomingDelivery(Source.API)
+        deliveries.accept(connection, delivery, dispatch, provider=place.provider, lock=None)
     assert place.reconcile().states == {"Storefront": state}
 
 

@@ -31,9 +31,7 @@ def database(database_url: str) -> Iterator[Connection[Any]]:
 
 def begin(database: Connection[Any]) -> runs.Run:
     pact = f"http://broker.example.org/pacts/provider/P/consumer/C/version/{uuid4()}"
-    run_id, _ = runs.request(
-        database, "P", Dispatch("acme/p", "pact_changed", pact), reason="dispatched", lock=None
-    )
+    run_id, _ = runs.request(database, "P", Dispatch("acme/p", "pact_changed", pact), lock=None)
     waiting = runs.get(database, run_id)
     assert waiting is not None
     assert waiting.job_id is not None

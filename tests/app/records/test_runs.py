@@ -40,7 +40,7 @@ def dispatch(number: int = 1, *, sha: str | None = None, branch: str | None = No
 
 
 def request(database: Connection[Any], asked: Dispatch) -> UUID:
-    return runs.request(database, "P", asked, reason="dispatched", lock=LOCK)[0]
+    return runs.request(database, "P", asked, lock=LOCK)[0]
 
 
 def begin(database: Connection[Any], run_id: UUID) -> Run:

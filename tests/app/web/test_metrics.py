@@ -9,7 +9,7 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as read_text
 
-from app.intake.refusal_log import AT_ONCE
+from app.intake.refusal_log import BURST
 from app.records import retention
 from tests.support.history_rows import add_history
 from tests.support.processes import TIME_LIMIT
@@ -80,7 +80,7 @@ def test_what_comes_in_is_counted(web: ReceiverProcess) -> None:
 
 
 def test_a_flood_of_strangers_is_counted_and_not_kept(web: ReceiverProcess) -> None:
-    flood = 3 * AT_ONCE
+    flood = 3 * BURST
     for number in range(flood):
         assert web.dispatch(PACT, token=f"guess-{number}").status_code == 401
     web.dispatch("http://elsewhere.example.org/pacts")  # of a sender with a token: always kept
@@ -90,7 +90,7 @@ def test_a_flood_of_strangers_is_counted_and_not_kept(web: ReceiverProcess) -> N
     kept = web.rows("SELECT refusal, count(*) AS number FROM deliveries GROUP BY refusal ORDER BY refusal")
     assert [row["refusal"] for row in kept] == ["bad-token", "other-broker"]
     processes = 2
-    assert kept[0]["number"] < processes * AT_ONCE + flood / 10
+    assert kept[0]["number"] < processes * BURST + flood / 10
     assert len(web.logged("refused")) == sum(row["number"] for row in kept)
 
 

@@ -22,9 +22,7 @@ PACT = "http://broker.example.org/pacts/provider/P/consumer/C/latest"
 def run_id(database_url: str) -> UUID:
     """A run that waits, with its job."""
     with psycopg.connect(database_url) as connection:
-        found, _ = runs.request(
-            connection, "P", Dispatch("acme/p", "pact_changed", PACT), reason="dispatched", lock="provider P"
-        )
+        found, _ = runs.request(connection, "P", Dispatch("acme/p", "pact_changed", PACT), lock="provider P")
     return found
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from app.commands.check_config.summary import understand
-from app.intake.redacted_payload import readable
+from app.intake.redacted_payload import redacted
 from broker.http.secret_names import STARS, is_secret_name
 from broker.webhooks.hidden_secrets import redacted_body, redacted_headers, redacted_urls
 from verifier.github_action import header_secrets
@@ -44,7 +44,7 @@ def test_a_secret_name_is_one_everywhere(name: str, tmp_path: Path) -> None:
     assert redacted_headers({name: SECRET}) == {name: STARS}
     assert redacted_body({"nested": [{name: SECRET}]}) == {"nested": [{name: STARS}]}
     assert redacted_urls(f"https://t.test/?{name}={SECRET}") == f"https://t.test/?{name}={STARS}"
-    assert readable({"nested": [{name: SECRET}]}) == {"nested": [{name: STARS}]}
+    assert redacted({"nested": [{name: SECRET}]}) == {"nested": [{name: STARS}]}
     assert header_secrets([f"{name}: {SECRET}"]) == [f" {SECRET}"]
     for provider in (
         ProviderUnderTest(base_url="http://p.test", headers=((name, SECRET),)),
@@ -64,4 +64,4 @@ def test_a_secret_name_is_one_everywhere(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["Accept", "Content-Type", "pact_url", "sha", "author", "author_name"])
 def test_other_names_are_shown(name: str) -> None:
     assert not is_secret_name(name)
-    assert readable({name: "x"}) == {name: "x"}
+    assert redacted({name: "x"}) == {name: "x"}

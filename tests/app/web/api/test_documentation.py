@@ -10,7 +10,7 @@ from pathlib import Path
 
 import yaml
 
-from app.web.api.documents import DELIVERY_FILTERS, RUN_FILTERS
+from app.web.api.paging import DELIVERY_FILTERS, RUN_FILTERS
 from tests.support.history_rows import add_history
 from tests.support.paths import DOCS
 from tests.support.receiver import API_TOKEN, ReceiverProcess, configuration

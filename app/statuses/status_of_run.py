@@ -1,11 +1,11 @@
-"""What a run means for the status of a commit. No I/O."""
+"""The status that a run calls for: its commit, its context, its state and its description. No I/O."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from app.provider.version import is_same
+from app.records.commit_statuses import CommitState, CommitStatus
 from app.records.run_status import Publishing, RunStatus
 from verifier.commit_id import is_full_commit_id
 from verifier.verification import Outcome
@@ -16,36 +16,18 @@ if TYPE_CHECKING:
 LONGEST_DESCRIPTION = 140
 """GitHub's limit."""
 LONGEST_CONTEXT = 255
-PENDING, SUCCESS, FAILURE, ERROR = "pending", "success", "failure", "error"
-
-
-@dataclass(frozen=True)
-class CommitStatus:
-    """A status that a commit should have.
-
-    Attributes:
-        sha: the commit's full id.
-        context: `pact/CONSUMER`.
-        state: pending, success, failure or error.
-        description: for people, at most 140 characters.
-    """
-
-    sha: str
-    context: str
-    state: str
-    description: str
 
 
 def status_of(run: Run, configured_version: str | None) -> CommitStatus | None:
-    """Give the status that a run asks for.
+    """Return the status that a run calls for.
 
     Args:
-        run: as it now is.
-        configured_version: of a provider that runs.
+        run: The run as it now is.
+        configured_version: The configured version of a provider that runs.
 
     Returns:
-        None where there is none to set: the run has not begun, another one answers in its place, or it isn't known
-        for which commit or for which consumer it is.
+        None where there is none to set: the run has not begun, another one answers in its place, or its commit or its
+        consumer is not known.
     """
     sha = _commit(run, configured_version)
     found = _state_and_description(run)
@@ -57,7 +39,7 @@ def status_of(run: Run, configured_version: str | None) -> CommitStatus | None:
 
 
 def _commit(run: Run, configured_version: str | None) -> str | None:
-    """Give the commit that was verified, or is about to be, where its full id is known."""
+    """Return the commit that was verified, or is about to be, if its full id is known."""
     if run.provider_version:
         candidates: list[str | None] = [run.provider_version]
         if run.sha and is_same(run.sha, run.provider_version):
@@ -72,36 +54,42 @@ def _commit(run: Run, configured_version: str | None) -> str | None:
     return next((commit for commit in commits if is_full_commit_id(commit)), None)
 
 
-def _state_and_description(run: Run) -> tuple[str, str] | None:
+def _state_and_description(run: Run) -> tuple[CommitState, str] | None:
     if run.attempt == 0 or run.error_kind == "superseded":
         return None
     match run.status, run.publishing:
         case RunStatus.WAITING | RunStatus.RUNNING, _:
-            found = PENDING, f"The pact with {run.consumer} is being verified"
+            found = CommitState.PENDING, f"The pact with {run.consumer} is being verified"
         case RunStatus.CANCELLED, _:
-            found = ERROR, "The verification was cancelled"
+            found = CommitState.ERROR, "The verification was cancelled"
         case _, Publishing.PENDING:
             found = (
-                PENDING,
+                CommitState.PENDING,
                 f"The pact with {run.consumer} is verified; the Pact Broker has not taken the result yet",
             )
         case _, Publishing.REFUSED:
-            found = ERROR, f"Verified, but the Pact Broker did not take the result: {run.publish_error}"
+            found = (
+                CommitState.ERROR,
+                f"Verified, but the Pact Broker did not take the result: {run.publish_error}",
+            )
         case _:
             return _result(run)
     return found
 
 
-def _result(run: Run) -> tuple[str, str] | None:
+def _result(run: Run) -> tuple[CommitState, str] | None:
     pact = f"{run.consumer} {run.consumer_version}" if run.consumer_version else run.consumer
     interactions = f"{run.interactions} interaction" + ("" if run.interactions == 1 else "s")
     match run.outcome:
         case Outcome.PASSED:
-            return SUCCESS, f"{interactions} of {pact} passed"
+            return CommitState.SUCCESS, f"{interactions} of {pact} passed"
         case Outcome.FAILED:
-            return FAILURE, f"{run.failed_interactions or 'Some'} of {interactions} of {pact} failed"
+            return (
+                CommitState.FAILURE,
+                f"{run.failed_interactions or 'Some'} of {interactions} of {pact} failed",
+            )
         case Outcome.ERROR:
-            return ERROR, f"Could not verify: {run.error}"
+            return CommitState.ERROR, f"Could not verify: {run.error}"
     return None
 
 

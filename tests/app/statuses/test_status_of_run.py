@@ -8,8 +8,9 @@ from uuid import uuid4
 
 import pytest
 
+from app.records.commit_statuses import CommitState, CommitStatus
 from app.records.runs import Run
-from app.statuses.meaning import CommitStatus, status_of
+from app.statuses.status_of_run import status_of
 
 SHA = "0123456789" * 4
 OTHER = "f" * 40
@@ -18,7 +19,15 @@ OTHER = "f" * 40
 def run(**values: Any) -> Run:
     """A run that is under way, but for some values."""
     fields: dict[str, Any] = dict.fromkeys(Run.__dataclass_fields__)
-    fields.update(id=uuid4(), status="running", attempt=1, publishing="none", consumer="Storefront", sha=SHA)
+    fields.update(
+        id=uuid4(),
+        reason="dispatched",
+        status="running",
+        attempt=1,
+        publishing="none",
+        consumer="Storefront",
+        sha=SHA,
+    )
     fields.update(created_at=datetime.now(UTC), pact_url="http://broker/p", provider="Products")
     return Run(**{**fields, **values})
 
@@ -49,7 +58,7 @@ def status(run: Run, version: str | None = None) -> CommitStatus:
     ],
 )
 def test_each_state_of_a_run_has_its_status(it: Run, state: str, description: str) -> None:
-    assert status(it) == CommitStatus(SHA, "pact/Storefront", state, description)
+    assert status(it) == CommitStatus(SHA, "pact/Storefront", CommitState(state), description)
 
 
 def test_a_result_that_the_broker_does_not_have_is_no_success() -> None:

@@ -1,0 +1,174 @@
+"""Queries over many runs and deliveries: pages of lists, and the runs that a pact had already."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from psycopg import sql
+from psycopg.rows import class_row
+
+from app.records.deliveries import Delivery
+from app.records.runs import Run
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+    from uuid import UUID
+
+    from psycopg import Connection
+
+Item = TypeVar("Item", Run, Delivery)
+
+MOST_EARLIER_RUNS = 1000
+
+_LARGE = frozenset({"error_output", "payload"})
+"""Columns that are not read for a list."""
+_RECONCILE_LOCK = 0x70616374_0003
+
+
+@dataclass(frozen=True)
+class Place:
+    """The place of an item in a list.
+
+    Attributes:
+        at: The item's time.
+        id: The item's id, which tells items of one time apart.
+    """
+
+    at: datetime
+    id: UUID
+
+
+@dataclass(frozen=True)
+class Page(Generic[Item]):
+    """A page of a list.
+
+    Attributes:
+        items: Its items, newest first, without their large columns.
+        end: The place after which the next page begins; None if this is the last one.
+    """
+
+    items: list[Item]
+    end: Place | None
+
+
+@dataclass(frozen=True)
+class EarlierRun:
+    """A run that may be about a pact and a version of its provider.
+
+    Attributes:
+        id: The run's id.
+        pact_url: The pact's URL.
+        sha: The commit that was asked for.
+        consumer_version: The consumer's version, as far as it is known.
+        provider_version: The provider's version, as far as it is known.
+        is_open: Whether the run waits, runs, or publishes.
+        age: The seconds since its end; None if it has not ended.
+    """
+
+    id: UUID
+    pact_url: str
+    sha: str | None
+    consumer_version: str | None
+    provider_version: str | None
+    is_open: bool
+    age: float | None
+
+
+def page_of_runs(
+    connection: Connection[Any], filters: Mapping[str, str], *, limit: int, after: Place | None
+) -> Page[Run]:
+    """Return a page of runs.
+
+    Args:
+        connection: The open connection.
+        filters: The values that columns must have.
+        limit: How many runs the page has at most.
+        after: The place after which the page begins; None for the first page.
+    """
+    found = _select(connection, Run, ("runs", "created_at"), filters, limit=limit + 1, after=after)
+    return _page(found, limit, [run.created_at for run in found])
+
+
+def page_of_deliveries(
+    connection: Connection[Any], filters: Mapping[str, str], *, limit: int, after: Place | None
+) -> Page[Delivery]:
+    """Return a page of deliveries; its arguments are those of `page_of_runs`."""
+    found = _select(
+        connection, Delivery, ("deliveries", "received_at"), filters, limit=limit + 1, after=after
+    )
+    return _page(found, limit, [delivery.received_at for delivery in found])
+
+
+def lock_reconciliation(connection: Connection[Any]) -> None:
+    """Hold a lock until the end of the transaction, so that no two queue the same missed dispatch."""
+    connection.execute("SELECT pg_advisory_xact_lock(%(lock)s)", {"lock": _RECONCILE_LOCK})
+
+
+def earlier_runs(
+    connection: Connection[Any], provider: str, consumer: str, *, days: float
+) -> list[EarlierRun]:
+    """Return the runs for a provider and a consumer, open ones first, then newest first.
+
+    Args:
+        connection: The open connection.
+        provider: The provider's name.
+        consumer: The consumer's name.
+        days: The age in days from which ended runs are left out.
+    """
+    with connection.cursor(row_factory=class_row(EarlierRun)) as cursor:
+        return cursor.execute(
+            """
+            SELECT id, pact_url, sha, consumer_version, provider_version,
+                status IN ('waiting', 'running') OR publishing = 'pending' AS is_open,
+                extract(epoch FROM now() - finished_at)::double precision AS age
+            FROM runs
+            WHERE provider = %(provider)s AND consumer = %(consumer)s
+              AND (status IN ('waiting', 'running') OR publishing = 'pending'
+                   OR finished_at > now() - %(days)s * interval '1 day')
+              AND error_kind IS DISTINCT FROM 'superseded'
+            ORDER BY is_open DESC, created_at DESC LIMIT %(most)s
+            """,
+            {"provider": provider, "consumer": consumer, "days": days, "most": MOST_EARLIER_RUNS},
+        ).fetchall()
+
+
+def _select(
+    connection: Connection[Any],
+    kind: type[Item],
+    source: tuple[str, str],
+    filters: Mapping[str, str],
+    *,
+    limit: int,
+    after: Place | None,
+) -> list[Item]:
+    """Read the newest rows of a table; `source` is its name and that of its column with the time."""
+    table, time = map(sql.Identifier, source)
+    columns = [
+        sql.SQL("NULL AS {}" if field.name in _LARGE else "{}").format(sql.Identifier(field.name))
+        for field in fields(kind)
+    ]
+    conditions: list[sql.Composable] = [
+        sql.SQL("{} = {}").format(sql.Identifier(name), sql.Placeholder(name)) for name in filters
+    ]
+    values: dict[str, Any] = {**filters, "_limit": limit}
+    if after is not None:
+        conditions.append(sql.SQL("({}, id) < (%(_at)s, %(_id)s)").format(time))
+        values |= {"_at": after.at, "_id": after.id}
+    query = sql.SQL(
+        "SELECT {columns} FROM {table} WHERE {conditions} ORDER BY {time} DESC, id DESC LIMIT %(_limit)s"
+    ).format(
+        columns=sql.SQL(", ").join(columns),
+        table=table,
+        conditions=sql.SQL(" AND ").join(conditions) if conditions else sql.SQL("true"),
+        time=time,
+    )
+    with connection.cursor(row_factory=class_row(kind)) as cursor:
+        return cursor.execute(query, values).fetchall()
+
+
+def _page(found: list[Item], limit: int, times: list[datetime]) -> Page[Item]:
+    """Make a page of what was found, which has one item more if there is a next page."""
+    end = Place(times[limit - 1], found[limit - 1].id) if len(found) > limit else None
+    return Page(found[:limit], end)
