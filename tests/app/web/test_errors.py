@@ -1,0 +1,93 @@
+"""A database that is away and a statement that is wrong are told apart; the application is served in this process."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+
+from app.config.settings import Settings
+from app.database.connections import open_pool
+from app.intake.credentials import Tokens
+from app.web.application import create_app
+from app.web.context import Receiver
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from flask.testing import FlaskClient
+    from psycopg_pool import ConnectionPool
+
+BROKER = "http://broker.example.org/base"
+TOKENS = {"TOKENS": "broker:a-token-of-the-broker", "API_TOKENS": "me:a-token-of-the-api"}
+DISPATCHING = {"Authorization": "Bearer a-token-of-the-broker"}
+READING = {"Authorization": "Bearer a-token-of-the-api"}
+DISPATCH = {
+    "event_type": "pact_changed",
+    "client_payload": {"pact_url": f"{BROKER}/pacts/provider/A/consumer/C/latest"},
+}
+
+
+@pytest.fixture
+def pool(database_url: str) -> Iterator[ConnectionPool[Any]]:
+    with open_pool(database_url, size=2) as opened:
+        yield opened
+
+
+@pytest.fixture
+def client(pool: ConnectionPool[Any]) -> FlaskClient:
+    provider = {"name": "A", "repository": "a/b", "base_url": "http://127.0.0.1:1", "version": "1"}
+    settings = Settings.model_validate({"broker": {"url": BROKER}, "providers": [provider]})
+    receiver = Receiver(
+        settings=settings,
+        pool=pool,
+        tokens=Tokens("TOKENS", TOKENS),
+        api_tokens=Tokens("API_TOKENS", TOKENS),
+    )
+    return create_app(receiver).test_client()
+
+
+def break_table(database_url: str, name: str) -> None:
+    with psycopg.connect(database_url) as connection:
+        connection.execute(f"ALTER TABLE {name} RENAME TO {name}_of_another_version".encode())
+
+
+def test_a_dispatch_that_a_wrong_statement_can_not_store_is_a_500_and_logged(
+    client: FlaskClient, database_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    break_table(database_url, "deliveries")
+    answer = client.post("/repos/a/b/dispatches", json=DISPATCH, headers=DISPATCHING)
+    assert (answer.status_code, answer.json) == (500, {"message": "Internal Server Error", "status": "500"})
+    assert "Retry-After" not in answer.headers
+    assert "UndefinedTable" in caplog.text
+
+
+def test_a_look_up_by_a_wrong_statement_is_a_500_and_logged(
+    client: FlaskClient, database_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    break_table(database_url, "runs")
+    answer = client.get("/api/runs", headers=READING)
+    assert (answer.status_code, answer.json) == (500, {"message": "Internal Server Error", "status": "500"})
+    assert "UndefinedTable" in caplog.text
+
+
+def test_a_request_is_refused_also_when_a_wrong_statement_can_not_store_that(
+    client: FlaskClient, database_url: str
+) -> None:
+    break_table(database_url, "deliveries")
+    answer = client.post("/repos/a/b/dispatches", json={}, headers=DISPATCHING)
+    assert answer.status_code == 422
+
+
+def test_a_database_that_is_away_is_a_503(client: FlaskClient, pool: ConnectionPool[Any]) -> None:
+    pool.close()
+    for answer in (
+        client.post("/repos/a/b/dispatches", json=DISPATCH, headers=DISPATCHING),
+        client.get("/api/runs", headers=READING),
+        client.get("/metrics", headers=READING),
+    ):
+        assert answer.status_code == 503
+        assert answer.headers["Retry-After"] == "5"
+    assert client.get("/readyz").get_json()["problems"] == ["the database is away"]
+    assert client.post("/repos/a/b/dispatches", json={}, headers=DISPATCHING).status_code == 422
