@@ -23,6 +23,7 @@ from app.records.run_status import Publishing, RunReason, RunStatus
 from verifier.verification import Outcome
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import datetime
 
     from psycopg import Connection
@@ -160,6 +161,15 @@ def request(
 def get(connection: Connection[Any], run_id: UUID) -> Run | None:
     """Read a run."""
     return _one(connection, "SELECT {columns} FROM runs WHERE id = %(id)s", id=run_id)
+
+
+def waiting_for_unknown_providers(connection: Connection[Any], known: Iterable[str]) -> list[str]:
+    """Return the providers that runs wait for, other than the known ones, in the order of their names."""
+    rows = connection.execute(
+        "SELECT DISTINCT provider FROM runs WHERE status = 'waiting' AND provider <> ALL(%(known)s) ORDER BY 1",
+        {"known": list(known)},
+    )
+    return [provider for (provider,) in rows]
 
 
 def verification_of(connection: Connection[Any], run_id: UUID) -> dict[str, Any] | None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from flask import Blueprint, Response
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from app.queue.state import QueueState
+from app.records import runs
 from app.web.context import database, receiver
 from app.web.problem import HttpProblem, answer
 
@@ -29,6 +30,9 @@ class Readiness(BaseModel):
 
     ready: bool
     problems: list[str]
+    details: Annotated[
+        list[str], Field(description="What keeps some runs waiting, while others are carried out.")
+    ]
     queue: QueueState | None
 
 
@@ -41,13 +45,22 @@ def healthz() -> Response:
 @blueprint.get("/readyz")
 def readyz() -> Response:
     """Answer whether a dispatch would be carried out now: the database is there, and a worker is alive."""
+    settings = receiver().settings
     try:
         with database() as connection:
-            state = QueueState.read(connection, stalled_seconds=receiver().settings.worker.stalled_seconds)
+            state = QueueState.read(connection, stalled_seconds=settings.worker.stalled_seconds)
+            unknown = runs.waiting_for_unknown_providers(
+                connection, [provider.name for provider in settings.providers]
+            )
     except HttpProblem as problem:
-        away = Readiness(ready=False, problems=["the database is away"], queue=None)
+        away = Readiness(ready=False, problems=["the database is away"], details=[], queue=None)
         return answer(away, problem.status, problem.headers)
     problems = []
     if not state.workers:
         problems.append("no worker is alive: dispatches are accepted and queued, and none is run")
-    return answer(Readiness(ready=not problems, problems=problems, queue=state), 503 if problems else 200)
+    details = [
+        f"runs wait for the provider {name!r}, which is not in the configuration: configure it, or cancel them"
+        for name in unknown
+    ]
+    readiness = Readiness(ready=not problems, problems=problems, details=details, queue=state)
+    return answer(readiness, 503 if problems else 200)
