@@ -20,7 +20,7 @@ from tests.support.github_runner import Runner, copy_of_this_project, git
 from tests.support.pacts import interaction, pact
 from tests.support.paths import ROOT
 from tests.support.running import BIN
-from verifier.cli import build_parser
+from verifier.command.options import build_parser
 from verifier.errors import UsageError
 from verifier.github_action import LISTS, SWITCHES, header_secrets, to_arguments
 

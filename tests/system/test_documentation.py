@@ -17,7 +17,7 @@ import yaml
 from tests.support.paths import DOCS, ROOT
 from tests.support.processes import EmbeddedBroker
 from tests.support.running import BIN, environment
-from verifier.cli import build_parser
+from verifier.command.options import build_parser
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,17 +1,20 @@
-"""Where each value comes from: a flag, the environment, the GitHub event, in that order.
+"""Where each value of the `verify` command comes from: an option, the environment, the GitHub event, in that order.
 
-The one place that knows. `verify -v` prints what it decided.
+`verify -v` prints the result.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from verifier.command.github import (
+    check_checkout,
+    github_branch,
+    github_build_url,
+    read_github_event,
+)
 from verifier.command.option_values import (
     parse_access,
     parse_headers,
@@ -19,8 +22,6 @@ from verifier.command.option_values import (
     parse_transports,
     with_port_placeholder,
 )
-from verifier.commit_id import is_commit_id
-from verifier.environment import without_secrets
 from verifier.errors import UsageError
 from verifier.request import ProviderUnderTest, VerificationRequest
 
@@ -43,11 +44,10 @@ ENVIRONMENT = {
     "filter_description": "PACT_DESCRIPTION",
     "filter_state": "PACT_PROVIDER_STATE",
 }
-"""The environment variable that stands for each option, named as on the command line."""
+"""The environment variable of each option."""
 
 SECRETS = frozenset({"broker_password", "broker_token", "broker_username", "custom_provider_header"})
 
-MAX_EVENT_BYTES = 1024 * 1024
 EVENT_PACT_URL = "client_payload.pact_url of the GitHub event"
 EVENT_SHA = "client_payload.sha of the GitHub event"
 _TRUE, _FALSE = frozenset({"true", "1", "yes", "on"}), frozenset({"false", "0", "no", "off"})
@@ -58,9 +58,9 @@ class Setting:
     """A value, and where it comes from.
 
     Attributes:
-        name: the option's name, as on the command line without dashes.
-        value: as it was given.
-        source: for people: a flag, an environment variable, or a part of the GitHub event.
+        name: The name of the option, with `_` for `-`.
+        value: The value.
+        source: The option, the environment variable or the part of the GitHub event that it comes from.
     """
 
     name: str
@@ -73,80 +73,19 @@ class Setting:
 
 
 def flag(name: str) -> str:
-    """Give an option's name as it is typed."""
+    """Return an option as it is typed."""
     return "--" + name.replace("_", "-")
 
 
-@dataclass(frozen=True)
-class GitHubEvent:
-    """What a workflow run was started with, as far as it matters here.
-
-    Attributes:
-        pact_url: `client_payload.pact_url` of a `repository_dispatch`.
-        sha: its `client_payload.sha`, the commit to verify.
-        branch: its `client_payload.branch`.
-    """
-
-    pact_url: str | None = None
-    sha: str | None = None
-    branch: str | None = None
-
-
-def read_github_event(environment: Mapping[str, str]) -> GitHubEvent:
-    """Read the event file of a workflow run that a `repository_dispatch` started; nothing elsewhere.
-
-    The payload was written by whoever may dispatch: each part is checked before it is used.
-
-    Raises:
-        UsageError: the file can't be read, or a part of the payload is not what it must be.
-    """
-    if environment.get("GITHUB_EVENT_NAME") != "repository_dispatch" or not environment.get(
-        "GITHUB_EVENT_PATH"
-    ):
-        return GitHubEvent()
-    path = Path(environment["GITHUB_EVENT_PATH"])
-    try:
-        if path.stat().st_size > MAX_EVENT_BYTES:
-            raise UsageError(f"the GitHub event {path} (GITHUB_EVENT_PATH) is larger than 1 MiB")
-        event = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise UsageError(f"the GitHub event {path} (GITHUB_EVENT_PATH) can't be read: {error}") from error
-    payload = event.get("client_payload") if isinstance(event, dict) else None
-    if not isinstance(payload, dict):
-        return GitHubEvent()
-    pact_url, sha, branch = (_payload_text(payload, field) for field in ("pact_url", "sha", "branch"))
-    if pact_url is not None and not pact_url.lower().startswith(("http://", "https://")):
-        raise UsageError("client_payload.pact_url of the GitHub event must be an http:// or https:// URL")
-    if sha is not None and not is_commit_id(sha):
-        raise UsageError(
-            "client_payload.sha of the GitHub event is not a commit id (7 to 64 hexadecimal digits)"
-        )
-    return GitHubEvent(pact_url, sha, branch)
-
-
-def _payload_text(payload: dict[str, Any], field: str) -> str | None:
-    value = payload.get(field)
-    if value is None or value == "":
-        return None
-    if not isinstance(value, str) or not value.isprintable():
-        raise UsageError(f"client_payload.{field} of the GitHub event is not a line of text")
-    if "${" in value:
-        raise UsageError(
-            f"client_payload.{field} of the GitHub event is {value}: the broker did not fill the variable in. Check "
-            "the body of the webhook, and that its event knows this variable"
-        )
-    return value
-
-
 def collect(flags: Mapping[str, Any], environment: Mapping[str, str]) -> list[Setting]:
-    """Decide each value that was given anywhere.
+    """Return the value of each option that has one.
 
     Args:
-        flags: the command line's values by option name, None (or empty) where an option wasn't given.
-        environment: the environment; an empty variable counts as not given.
+        flags: The command line's values by option name, None (or empty) for an option that wasn't given.
+        environment: The environment; an empty variable counts as not set.
 
     Raises:
-        UsageError: the GitHub event can't be used.
+        UsageError: The GitHub event can't be used.
     """
     event = read_github_event(environment)
     on_github = environment.get("GITHUB_ACTIONS") == "true"
@@ -163,7 +102,7 @@ def collect(flags: Mapping[str, Any], environment: Mapping[str, str]) -> list[Se
     for name, variable in ENVIRONMENT.items():
         offer(name, environment.get(variable), variable)
     offer("pact_url", event.pact_url, EVENT_PACT_URL)
-    # A branch belongs to a version: both come from one place, or a version would be put on another's branch.
+    # A branch belongs to a version: both come from one place, else a version would be put on the branch of another.
     offer("provider_app_version", event.sha, EVENT_SHA)
     version = found.get("provider_app_version")
     if version is not None and version.value == event.sha:
@@ -176,30 +115,16 @@ def collect(flags: Mapping[str, Any], environment: Mapping[str, str]) -> list[Se
             and version.value == environment.get("GITHUB_SHA")
             and version.source != EVENT_SHA
         ):
-            offer("provider_version_branch", *_github_branch(environment))
-        offer("build_url", _github_build_url(environment), "the GitHub run")
+            offer("provider_version_branch", *github_branch(environment))
+        offer("build_url", github_build_url(environment), "the GitHub run")
     return list(found.values())
 
 
-def _github_branch(environment: Mapping[str, str]) -> tuple[str | None, str]:
-    """Find the branch that a workflow runs on: of a pull request the one it comes from, of a tag none."""
-    if environment.get("GITHUB_HEAD_REF"):
-        return environment["GITHUB_HEAD_REF"], "GITHUB_HEAD_REF"
-    on_branch = environment.get("GITHUB_REF_TYPE", "branch") == "branch"
-    return environment.get("GITHUB_REF_NAME") if on_branch else None, "GITHUB_REF_NAME"
-
-
-def _github_build_url(environment: Mapping[str, str]) -> str | None:
-    names = ("GITHUB_SERVER_URL", "GITHUB_REPOSITORY", "GITHUB_RUN_ID")
-    server, repository, run = (environment.get(name) for name in names)
-    return f"{server}/{repository}/actions/runs/{run}" if server and repository and run else None
-
-
 def build_request(settings: list[Setting]) -> VerificationRequest:
-    """Make the request of the settings.
+    """Return the request that the settings make.
 
     Raises:
-        UsageError: a value can't be used; the message names its option and the mend.
+        UsageError: A value can't be used; the message names its option and says what to do.
     """
     given = {setting.name: setting for setting in settings}
 
@@ -252,7 +177,7 @@ def build_request(settings: list[Setting]) -> VerificationRequest:
     )
     version = given.get("provider_app_version")
     if request.publish and version is not None and version.source == EVENT_SHA:
-        return replace(request, notes=_check_checkout(version.value, provider.folder))
+        return replace(request, notes=check_checkout(version.value, provider.folder))
     return request
 
 
@@ -263,37 +188,3 @@ def _boolean(setting: Setting | None) -> bool:
     if text not in _TRUE | _FALSE:
         raise UsageError(f"{setting.source} must be true or false, not {setting.value!r}")
     return text in _TRUE
-
-
-def _check_checkout(sha: str, folder: Path) -> tuple[str, ...]:
-    """Make sure that the commit to verify is the one that is checked out, where that can be told.
-
-    A `repository_dispatch` runs on the default branch's head: without an explicit checkout another commit than
-    the dispatched one would answer, and be recorded as the dispatched one.
-
-    Returns:
-        A note, if it can't be told.
-
-    Raises:
-        UsageError: another commit is checked out.
-    """
-    # in a container the checkout often belongs to another user, which git refuses to read unless told so
-    command = ["git", "-c", "safe.directory=*", "-C", str(folder), "rev-parse", "HEAD"]
-    try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, timeout=10, check=False, env=without_secrets(os.environ)
-        )
-        head = done.stdout.strip() if done.returncode == 0 else ""
-    except (OSError, subprocess.TimeoutExpired):
-        head = ""
-    if not head:
-        return (
-            f"{folder} is no git checkout that can be read: that commit {sha} answered is taken on trust",
-        )
-    if not head.startswith(sha.lower()):
-        raise UsageError(
-            f"the dispatch asks for commit {sha}, but {folder} has {head} checked out, so the result would be "
-            "recorded for a version that did not answer. In the workflow, check the commit out: actions/checkout "
-            "with ref: ${{ github.event.client_payload.sha }}; or say which version answers: --provider-app-version"
-        )
-    return ()

@@ -8,16 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from verifier.command.sources import (
-    ENVIRONMENT,
-    MAX_EVENT_BYTES,
-    SECRETS,
-    Setting,
-    build_request,
-    collect,
-    flag,
-    read_github_event,
-)
+from verifier.command.github import MAX_EVENT_BYTES, read_github_event
+from verifier.command.sources import ENVIRONMENT, SECRETS, Setting, build_request, collect, flag
 from verifier.errors import UsageError
 from verifier.transport import Transport
 

@@ -1,0 +1,132 @@
+"""What a GitHub workflow run knows: the dispatched pact, commit and branch, the run's own, and what is checked out."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from broker.http.strict_json import NotJson, parse_json
+from verifier.commit_id import is_commit_id
+from verifier.environment import without_secrets
+from verifier.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+MAX_EVENT_BYTES = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class GitHubEvent:
+    """The payload of the `repository_dispatch` that started a workflow run; all None for another event.
+
+    Attributes:
+        pact_url: `client_payload.pact_url`, the pact.
+        sha: `client_payload.sha`, the commit to verify.
+        branch: `client_payload.branch`, its branch.
+    """
+
+    pact_url: str | None = None
+    sha: str | None = None
+    branch: str | None = None
+
+
+def read_github_event(environment: Mapping[str, str]) -> GitHubEvent:
+    """Read the event file of a workflow run that a `repository_dispatch` started.
+
+    Anybody who may dispatch wrote the payload, so each part is checked.
+
+    Raises:
+        UsageError: The file can't be read, or a part of the payload is not what it must be.
+    """
+    file = environment.get("GITHUB_EVENT_PATH")
+    if environment.get("GITHUB_EVENT_NAME") != "repository_dispatch" or not file:
+        return GitHubEvent()
+    try:
+        with Path(file).open("rb") as stream:
+            content = stream.read(MAX_EVENT_BYTES + 1)
+        if len(content) > MAX_EVENT_BYTES:
+            raise UsageError(f"the GitHub event {file} (GITHUB_EVENT_PATH) is larger than 1 MiB")
+        event = parse_json(content)
+    except (OSError, NotJson) as error:
+        raise UsageError(f"the GitHub event {file} (GITHUB_EVENT_PATH) can't be read: {error}") from error
+    payload = event.get("client_payload") if isinstance(event, dict) else None
+    if not isinstance(payload, dict):
+        return GitHubEvent()
+    pact_url, sha, branch = (_text(payload, field) for field in ("pact_url", "sha", "branch"))
+    if pact_url is not None and not pact_url.lower().startswith(("http://", "https://")):
+        raise UsageError("client_payload.pact_url of the GitHub event must be an http:// or https:// URL")
+    if sha is not None and not is_commit_id(sha):
+        raise UsageError(
+            "client_payload.sha of the GitHub event is not a commit id (7 to 64 hexadecimal digits)"
+        )
+    return GitHubEvent(pact_url, sha, branch)
+
+
+def _text(payload: dict[str, Any], field: str) -> str | None:
+    value = payload.get(field)
+    if value is None or value == "":
+        return None
+    if not isinstance(value, str) or not value.isprintable():
+        raise UsageError(f"client_payload.{field} of the GitHub event is not a line of text")
+    if "${" in value:
+        raise UsageError(
+            f"client_payload.{field} of the GitHub event is {value}: the broker did not fill the variable in. Check "
+            "the body of the webhook, and that its event knows this variable"
+        )
+    return value
+
+
+def github_branch(environment: Mapping[str, str]) -> tuple[str | None, str]:
+    """Return the branch that a workflow runs on, and the variable that has it.
+
+    For a pull request that is the branch it comes from; for a tag there is none.
+    """
+    if environment.get("GITHUB_HEAD_REF"):
+        return environment["GITHUB_HEAD_REF"], "GITHUB_HEAD_REF"
+    on_branch = environment.get("GITHUB_REF_TYPE", "branch") == "branch"
+    return environment.get("GITHUB_REF_NAME") if on_branch else None, "GITHUB_REF_NAME"
+
+
+def github_build_url(environment: Mapping[str, str]) -> str | None:
+    """Return the URL of the workflow run."""
+    names = ("GITHUB_SERVER_URL", "GITHUB_REPOSITORY", "GITHUB_RUN_ID")
+    server, repository, run = (environment.get(name) for name in names)
+    return f"{server}/{repository}/actions/runs/{run}" if server and repository and run else None
+
+
+def check_checkout(sha: str, folder: Path) -> tuple[str, ...]:
+    """Make sure that the dispatched commit is checked out, if that can be told.
+
+    A `repository_dispatch` runs on the head of the default branch: without an explicit checkout another commit than the
+    dispatched one would answer, and the result would be recorded for the dispatched one.
+
+    Returns:
+        A note, if it can't be told.
+
+    Raises:
+        UsageError: Another commit is checked out.
+    """
+    # in a container the checkout often belongs to another user, and git refuses to read it without this setting
+    command = ["git", "-c", "safe.directory=*", "-C", str(folder), "rev-parse", "HEAD"]
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=10, check=False, env=without_secrets(os.environ)
+        )
+        head = done.stdout.strip() if done.returncode == 0 else ""
+    except (OSError, subprocess.TimeoutExpired):
+        head = ""
+    if not head:
+        return (
+            f"{folder} is no git checkout that can be read: that commit {sha} answered is taken on trust",
+        )
+    if not head.startswith(sha.lower()):
+        raise UsageError(
+            f"the dispatch asks for commit {sha}, but {folder} has {head} checked out, so the result would be "
+            "recorded for a version that did not answer. In the workflow, check the commit out: actions/checkout "
+            "with ref: ${{ github.event.client_payload.sha }}; or say which version answers: --provider-app-version"
+        )
+    return ()

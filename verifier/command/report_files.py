@@ -1,0 +1,84 @@
+"""The reports that the command line asks for: where they are written, and what happens if they can't be."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+from verifier.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from verifier.report.interface import Findings, Report
+
+REPORTS = ("json", "junit", "html")
+"""The options that name a report's file; `-` is standard output."""
+
+
+def check_files(files: Mapping[str, str]) -> None:
+    """Make sure that each report can be written, before anything is verified.
+
+    Args:
+        files: The files by the name of their report.
+
+    Raises:
+        UsageError: One can't be written.
+    """
+    if list(files.values()).count("-") > 1:
+        raise UsageError("only one of --json, --junit and --html can go to standard output (-)")
+    for name, path in files.items():
+        if path == "-":
+            continue
+        folder = Path(path).absolute().parent
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UsageError(f"--{name}: the folder {folder} can't be made: {error.strerror}") from error
+        if Path(path).is_dir():
+            raise UsageError(f"--{name}: {path} is a folder, and a file is wanted")
+        if not os.access(folder, os.W_OK):
+            raise UsageError(f"--{name}: the folder {folder} can't be written to")
+
+
+def write_file(name: str, path: str, findings: Findings) -> None:
+    """Write a report to its file. The exit code is about the contract, so an error is only printed."""
+    report = _report(name)
+    if path == "-":
+        print_report(report, findings, sys.stdout)
+        return
+    try:
+        with Path(path).open("w", encoding="utf-8", errors="backslashreplace") as stream:
+            report.write(findings, stream)
+    except OSError as error:
+        print(f"verify: {path} could not be written: {error.strerror}", file=sys.stderr)
+
+
+def print_report(report: Report, findings: Findings, stream: TextIO | None) -> None:
+    """Write a report to a standard stream, which may be closed, full, or a pipe that nobody reads."""
+    if stream is None:
+        return
+    try:
+        report.write(findings, stream)
+        stream.flush()
+    except OSError as error:
+        # Python flushes the stream once more at its exit, and a second error would change the exit code.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        print(f"verify: the report could not be printed: {error.strerror}", file=sys.stderr)
+
+
+def _report(name: str) -> Report:
+    """Load a report by its option's name; most runs need none of them."""
+    if name == "json":
+        from verifier.report.json import JsonReport  # noqa: PLC0415
+
+        return JsonReport()
+    if name == "junit":
+        from verifier.report.junit import JunitReport  # noqa: PLC0415
+
+        return JunitReport()
+    from verifier.report.html import HtmlReport  # noqa: PLC0415
+
+    return HtmlReport()

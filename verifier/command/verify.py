@@ -1,0 +1,114 @@
+"""What the `verify` command does: collect the settings, verify, publish, report."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from typing import TYPE_CHECKING, Any, TextIO
+
+from verifier.command.report_files import REPORTS, check_files, print_report, write_file
+from verifier.command.sources import build_request, collect
+from verifier.errors import PublishFailed
+from verifier.progress import Silence
+from verifier.redaction import Redaction
+from verifier.report.console import ConsoleReport
+from verifier.report.interface import Findings
+from verifier.report.text import one_line
+from verifier.run import verify
+from verifier.verification import Outcome
+
+if TYPE_CHECKING:
+    import argparse
+
+    from verifier.command.console_progress import BarProgress, PlainProgress
+    from verifier.engine.process import Engine
+    from verifier.progress import Progress
+    from verifier.request import VerificationRequest
+    from verifier.verification import Verification
+
+PUBLISH_SECONDS = 60.0
+"""How long publishing may continue after the timeout of the run, so that a verification is not lost to it."""
+
+
+class VerifyCommand:
+    """One execution of `verify`.
+
+    Args:
+        options: The command line, parsed.
+        engine: The engine, which may still be starting.
+    """
+
+    def __init__(self, options: argparse.Namespace, engine: Engine) -> None:
+        values = dict(vars(options))
+        self._engine = engine
+        self._quiet: bool = values.pop("quiet")
+        self._verbose: int = values.pop("verbose")
+        self._files: dict[str, str] = {name: path for name in REPORTS if (path := values.pop(name))}
+        self._flags: dict[str, Any] = values
+        check_files(self._files)
+        # standard output belongs to a machine-readable report that goes there
+        self._text: TextIO = sys.stderr if "-" in self._files.values() else sys.stdout
+
+    def run(self) -> int:
+        """Verify, publish if requested, and report.
+
+        Returns:
+            The exit code.
+
+        Raises:
+            UsageError: The command or its configuration is wrong.
+        """
+        settings = collect(self._flags, os.environ)
+        if self._verbose:
+            for setting in sorted(settings, key=lambda setting: setting.name):
+                print(one_line(str(setting)), file=sys.stderr)
+        request = build_request(settings)
+        deadline = time.monotonic() + request.timeout
+        with self._progress() as progress:
+            verification = verify(request, progress, self._engine)
+            findings = self._publish(request, verification, deadline, progress)
+        print_report(ConsoleReport(quiet=self._quiet), findings, self._text)
+        for name, path in self._files.items():
+            write_file(name, path, findings)
+        if os.environ.get("GITHUB_ACTIONS") == "true":
+            from verifier.report.github import GitHubReport  # noqa: PLC0415 - needed on GitHub alone
+
+            file = self._files.get("json")
+            report = GitHubReport(os.environ, json_report=None if file == "-" else file)
+            print_report(report, findings, self._text)
+        return findings.exit_code
+
+    def _publish(
+        self,
+        request: VerificationRequest,
+        verification: Verification,
+        deadline: float,
+        progress: Progress,
+    ) -> Findings:
+        if not request.publish or verification.outcome == Outcome.ERROR:
+            return Findings(verification, publishing=request.publish)
+        from verifier.publishing import publish  # noqa: PLC0415 - needed here alone
+
+        progress.step("Publishing the result")
+        redaction = Redaction.of(request)
+        try:
+            published = publish(
+                verification,
+                request.broker_access,
+                retry_time=PUBLISH_SECONDS,
+                deadline=max(deadline, time.monotonic() + min(PUBLISH_SECONDS, request.timeout)),
+                on_retry=lambda text: progress.notice(redaction.text(text)),
+            )
+        except PublishFailed as error:
+            return Findings(verification, publishing=True, publish_error=redaction.text(str(error)))
+        return Findings(verification, publishing=True, published=published)
+
+    def _progress(self) -> BarProgress | PlainProgress | Silence:
+        if self._quiet:
+            return Silence()
+        from verifier.command.console_progress import BarProgress, PlainProgress  # noqa: PLC0415 - not if quiet
+
+        if self._verbose or not sys.stderr.isatty():
+            return PlainProgress(sys.stderr, verbose=self._verbose > 0)
+        return BarProgress(sys.stderr)
