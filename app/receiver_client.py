@@ -6,17 +6,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-import requests
-from urllib3.exceptions import HTTPError
-
-from broker.http.reason import innermost
+from broker.http.limited_request import Limits, NoReply, send_request
 from broker.http.strict_json import NotJson, parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-TIMEOUT_SECONDS = 10.0
-MAX_BYTES = 4 * 1024 * 1024
+LIMITS = Limits(seconds=10, max_bytes=4 * 1024 * 1024)
 LIMIT = 50
 """Items of a list that are asked for: the newest."""
 
@@ -58,13 +54,6 @@ class Health:
     waiting: int | None
 
 
-class _NoCredentials(requests.auth.AuthBase):
-    """Keeps requests from looking into ~/.netrc."""
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        return request
-
-
 @dataclass(frozen=True)
 class ReceiverClient:
     """One receiver.
@@ -84,7 +73,7 @@ class ReceiverClient:
             ReceiverAway: it does not answer.
             NoReceiver: something else answers there.
         """
-        status, document = self._get("/readyz", {})
+        status, document = self._get("/readyz")
         if not isinstance(document, dict) or not isinstance(document.get("ready"), bool):
             raise NoReceiver(f"{self.base_url}/readyz answered {status}, and not as a receiver does")
         problems, queue = document.get("problems"), document.get("queue")
@@ -118,8 +107,7 @@ class ReceiverClient:
         return self._items("/api/runs", {"provider": provider, "consumer": consumer})
 
     def _items(self, path: str, filters: Mapping[str, str]) -> list[dict[str, Any]]:
-        headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
-        status, document = self._get(f"{path}?{urlencode({**filters, 'limit': LIMIT})}", headers)
+        status, document = self._get(f"{path}?{urlencode({**filters, 'limit': LIMIT})}", self.token)
         if status in {401, 403}:
             raise ReceiverRefused(f"{self.base_url}{path} answered {status}", status=status)
         if status == 503:
@@ -129,25 +117,20 @@ class ReceiverClient:
             raise NoReceiver(f"{self.base_url}{path} answered {status}, and not as a receiver does")
         return [one for one in items if isinstance(one, dict)]
 
-    def _get(self, path: str, headers: Mapping[str, str]) -> tuple[int, Any]:
-        content = bytearray()
+    def _get(self, path: str, token: str | None = None) -> tuple[int, Any]:
         try:
-            with requests.get(
+            reply = send_request(
+                "GET",
                 self.base_url.rstrip("/") + path,
-                headers={"Accept": "application/json", **headers},
-                auth=_NoCredentials(),
-                timeout=TIMEOUT_SECONDS,
-                allow_redirects=False,
-                stream=True,
-            ) as response:
-                for chunk in response.iter_content(65536):
-                    content += chunk
-                    if len(content) > MAX_BYTES:
-                        raise NoReceiver(f"{self.base_url} answered with more than {MAX_BYTES // 2**20} MB")
-                status = response.status_code
-        except (requests.RequestException, HTTPError, ValueError) as error:
-            raise ReceiverAway(f"{self.base_url} can't be asked: {innermost(error)}") from error
+                limits=LIMITS,
+                headers={"Accept": "application/json"},
+                token=token,
+            )
+        except NoReply as error:
+            raise ReceiverAway(f"{self.base_url} can't be asked: {error}") from error
+        if not reply.is_whole:
+            raise NoReceiver(f"{self.base_url} answered with more than {LIMITS.max_bytes // 2**20} MB")
         try:
-            return status, parse_json(bytes(content)) if content.strip() else None
+            return reply.status, parse_json(reply.content) if reply.content.strip() else None
         except NotJson:
-            return status, None
+            return reply.status, None

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import requests
-
-from broker.http.reason import innermost
+from broker.http.limited_request import Limits, NoReply, send_request
 from broker.http.strict_json import NotJson, parse_json
 from verifier.commit_id import is_commit_id
 
-MAX_BYTES = 1024 * 1024
-TIMEOUT_SECONDS = 5.0
+LIMITS = Limits(seconds=5, max_bytes=1024 * 1024)
 
 
 class VersionUnknown(Exception):
@@ -37,28 +34,23 @@ def ask(url: str, pointer: str | None) -> str:
         VersionUnknown: it doesn't tell.
     """
     try:
-        with requests.Session() as session:
-            session.trust_env = False  # neither a proxy nor ~/.netrc stands between us and the provider
-            with session.get(url, timeout=TIMEOUT_SECONDS, stream=True) as answer:
-                body = answer.raw.read(MAX_BYTES + 1, decode_content=True)
-                status = answer.status_code
-    except (requests.RequestException, OSError) as error:
+        reply = send_request("GET", url, limits=LIMITS, direct=True, follow_redirects=True)
+    except NoReply as error:
         raise VersionUnknown(
-            f"the provider's version can't be asked for at {url}: {innermost(error)} (version_url)",
-            retryable=True,
+            f"the provider's version can't be asked for at {url}: {error} (version_url)", retryable=True
         ) from error
-    if status != 200:
+    if reply.status != 200:
         raise VersionUnknown(
-            f"the provider's version can't be asked for: {url} answered {status} (version_url)",
-            retryable=status >= 500,
+            f"the provider's version can't be asked for: {url} answered {reply.status} (version_url)",
+            retryable=reply.status >= 500,
         )
-    if len(body) > MAX_BYTES:
+    if not reply.is_whole:
         raise VersionUnknown(f"{url} answered with more than 1 MiB (version_url)", retryable=False)
     if pointer is None:
-        found: Any = body.decode("utf-8", "replace").strip()
+        found: Any = reply.content.decode("utf-8", "replace").strip()
     else:
         try:
-            found = _find(parse_json(body), pointer)
+            found = _find(parse_json(reply.content), pointer)
         except NotJson as error:
             raise VersionUnknown(f"the answer of {url} {error} (version_url)", retryable=False) from error
     if isinstance(found, int) and not isinstance(found, bool):

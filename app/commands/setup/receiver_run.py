@@ -5,13 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-import requests
-
 from app.commands.setup.polling import looks
-from app.commands.setup.receiver_steps import USER_AGENT, token_or_nothing
+from app.commands.setup.receiver_steps import USER_AGENT
 from app.commands.setup.step import Kind, State
 from app.records.run_status import Publishing, RunStatus
-from broker.http.reason import innermost
+from broker.http.limited_request import Limits, NoReply, send_request
 from broker.http.strict_json import NotJson, parse_json
 from verifier.verification import Outcome
 
@@ -21,18 +19,13 @@ if TYPE_CHECKING:
     from app.commands.setup.step import Step
 
 RUN = Kind("run", "The receiver's run that the test started")
-TIMEOUT_SECONDS = 15
-LARGEST = 16 * 1024 * 1024
+LIMITS = Limits(seconds=15, max_bytes=16 * 1024 * 1024)
 
 _NOT_PASSED: dict[str, str] = {
     Outcome.FAILED: "The whole way works, and the contract is broken: "
     "the run's page and the result in the broker say how.",
     Outcome.ERROR: "The way to the receiver works, but it could not verify: mend what the error names.",
 }
-
-
-class _NoAnswer(Exception):
-    """The receiver can't be asked now."""
 
 
 class ReceiverRun:
@@ -46,7 +39,7 @@ class ReceiverRun:
 
     def __init__(self, base_url: str, api_token: str, delivery: str | None) -> None:
         self._base_url = base_url
-        self._authorize = token_or_nothing(api_token)
+        self._token = api_token
         self._delivery = delivery
 
     def wait(self, seconds: float, progress: Callable[[str], None]) -> Step:
@@ -67,11 +60,11 @@ class ReceiverRun:
             try:
                 status, found = self._look(run)
                 problem = ""
-            except (_NoAnswer, requests.RequestException, OSError) as error:
+            except NoReply as error:
                 status, found, problem = (
                     200,
                     run or {},
-                    f"{self._base_url}/api can't be asked: {innermost(error)}",
+                    f"{self._base_url}/api can't be asked: {error}",
                 )
             if status != 200:
                 return _refused(status)
@@ -107,26 +100,24 @@ class ReceiverRun:
         return self._get("runs", str(number))
 
     def _get(self, kind: str, number: str) -> tuple[int, dict[str, Any]]:
-        with requests.get(
+        reply = send_request(
+            "GET",
             f"{self._base_url}/api/{kind}/{quote(number, safe='')}",
+            limits=LIMITS,
             headers={"User-Agent": USER_AGENT},
-            auth=self._authorize,
-            timeout=TIMEOUT_SECONDS,
-            allow_redirects=False,
-            stream=True,
-        ) as answer:
-            content = answer.raw.read(LARGEST, decode_content=True)
-            status = answer.status_code
+            token=self._token,
+        )
+        status = reply.status
         if status >= 500:
-            raise _NoAnswer(f"it answered {status}")
+            raise NoReply(f"it answered {status}")
         if status != 200:
             return status, {}
         try:
-            document = parse_json(content)
+            document = parse_json(reply.content)
         except NotJson as error:
-            raise _NoAnswer(f"its answer {error}") from error
+            raise NoReply(f"its answer {error}") from error
         if not isinstance(document, dict):
-            raise _NoAnswer("its answer is no object")
+            raise NoReply("its answer is no object")
         return status, document
 
 

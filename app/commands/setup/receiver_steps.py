@@ -5,22 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import requests
-
 from app.commands.setup.step import Kind, State
-from broker.http.reason import innermost
+from broker.http.limited_request import Limits, NoReply, send_request
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from app.commands.setup.request import Wanted
     from app.commands.setup.step import Step
 
 RECEIVER = Kind("receiver", "The receiver")
-TIMEOUT_SECONDS = 15
-"""As long as a broker waits for an answer."""
+LIMITS = Limits(seconds=15, max_bytes=64 * 1024)
+"""A broker waits as long for an answer."""
 USER_AGENT = "pact-dispatch setup"
-_LARGEST = 64 * 1024
 
 
 def receiver(wanted: Wanted) -> Step:
@@ -30,37 +25,23 @@ def receiver(wanted: Wanted) -> Step:
     nothing is queued, and its history has the refusal. With `--plan` it isn't sent.
     """
     try:
-        with requests.Session() as session:
-            return _asked(session, wanted)
-    except (requests.RequestException, OSError) as error:
+        return _asked(wanted)
+    except NoReply as error:
         return RECEIVER.ended(
             State.UNKNOWN,
-            found=f"{wanted.base_url} can't be reached from here: {innermost(error)}",
+            found=f"{wanted.base_url} can't be reached from here: {error}",
             to_do="Start it (pact-dispatch serve), or mend --receiver-url, and run it again. The broker must reach it "
             "too.",
         )
 
 
-def token_or_nothing(
-    token: str | None,
-) -> Callable[[requests.PreparedRequest], requests.PreparedRequest]:
-    """Give requests a token to send, or none; it would take a password of ~/.netrc otherwise."""
-
-    def authorize(request: requests.PreparedRequest) -> requests.PreparedRequest:
-        if token is not None:
-            request.headers["Authorization"] = f"Bearer {token}"
-        return request
-
-    return authorize
-
-
-def _asked(session: requests.Session, wanted: Wanted) -> Step:
+def _asked(wanted: Wanted) -> Step:
     url = wanted.base_url
-    health = _status(session, "GET", f"{url}/healthz")
+    health = _status("GET", f"{url}/healthz")
     if health != 200:
         return _not_a_receiver(f"{url}/healthz", health)
     warnings: tuple[str, ...] = ()
-    if _status(session, "GET", f"{url}/readyz") != 200:
+    if _status("GET", f"{url}/readyz") != 200:
         warnings = (f"It is up, but not ready: its database or its worker is away. {url}/readyz says which.",)
     if wanted.plan:
         return RECEIVER.ended(
@@ -69,7 +50,7 @@ def _asked(session: requests.Session, wanted: Wanted) -> Step:
             done=f"Would ask it whether it knows the token and {wanted.repository}.",
             warnings=warnings,
         )
-    status = _status(session, "POST", f"{url}/repos/{wanted.repository}/dispatches", wanted.token)
+    status = _status("POST", f"{url}/repos/{wanted.repository}/dispatches", wanted.token)
     return replace(_answered(wanted, status), warnings=warnings)
 
 
@@ -108,16 +89,12 @@ def _not_a_receiver(url: str, status: int) -> Step:
     )
 
 
-def _status(session: requests.Session, method: str, url: str, token: str | None = None) -> int:
-    with session.request(
+def _status(method: str, url: str, token: str | None = None) -> int:
+    return send_request(
         method,
         url,
+        limits=LIMITS,
         headers={"User-Agent": USER_AGENT},
+        token=token,
         json={} if method == "POST" else None,
-        auth=token_or_nothing(token),
-        timeout=TIMEOUT_SECONDS,
-        allow_redirects=False,
-        stream=True,
-    ) as answer:
-        answer.raw.read(_LARGEST)
-        return answer.status_code
+    ).status

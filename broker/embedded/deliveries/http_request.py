@@ -14,8 +14,8 @@ from requests.utils import get_environ_proxies
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 from urllib3.util import SKIP_HEADER
 
-from broker.embedded.deliveries.limited_connections import LimitedAdapter
 from broker.embedded.http.bodies import UnusableJsonError, parse_json
+from broker.http.limited_connections import LimitedAdapter
 
 if TYPE_CHECKING:
     from broker.embedded.webhooks.template import Rendered
