@@ -7,8 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from app.config.settings import ConfigurationError, SecretSource, Settings, misfits, twins, values_of
-from app.config.values import BASE, MISTAKE_SEPARATOR, SECRET, TEXT
+from app.config.provider import ProviderTable, misfits
+from app.config.settings import Settings, twins
+from app.config.values import (
+    BASE,
+    MISTAKE_SEPARATOR,
+    SECRET,
+    TEXT,
+    ConfigurationError,
+    SecretSource,
+    values_of,
+)
 from app.provider.checkout import CheckoutFailed
 from app.provider.checkout.remote import Remote
 from verifier.command.option_values import parse_headers
@@ -44,10 +53,10 @@ def load(file: Path, environment: Mapping[str, str]) -> Settings:
         settings = Settings.model_validate(document, context=context)
     except ValidationError as error:
         settings = None
-        for detail in error.errors(include_url=False, include_input=False, include_context=False):
+        for detail in _details(error):
             mistakes.update(dict.fromkeys(_lines(detail)))
-        # what pydantic looks at only when all else is right
-        mistakes.update(dict.fromkeys(_beside(document)))
+        # what pydantic doesn't validate where something else is wrong
+        mistakes.update(dict.fromkeys(_beside(document, context)))
     mistakes.update(dict.fromkeys(_absent(document, context, environment)))
     if settings is None or mistakes:
         shown = [f"{file}: {mistake}" for mistake in mistakes]
@@ -76,14 +85,21 @@ def _document(file: Path) -> dict[str, Any]:
         raise ConfigurationError([f"{file}: is no TOML: {error}"]) from error
 
 
-def _beside(document: dict[str, Any]) -> Iterator[str]:
+def _beside(document: dict[str, Any], context: dict[str, Any]) -> Iterator[str]:
     providers = document.get("providers")
-    if not isinstance(providers, list):
-        return
-    for number, provider in enumerate(providers, start=1):
-        if isinstance(provider, dict):
-            yield from (f"providers[{number}]: {mistake}" for mistake in misfits(provider))
-    yield from twins([provider for provider in providers if isinstance(provider, dict)])
+    tables = {
+        number: provider
+        for number, provider in enumerate(providers if isinstance(providers, list) else [])
+        if isinstance(provider, dict)
+    }
+    for number, provider in tables.items():
+        if misfits(provider):
+            try:
+                ProviderTable.model_validate(provider, context=context)
+            except ValidationError as error:
+                for detail in _details(error):
+                    yield from _lines({**detail, "loc": ("providers", number, "", *detail["loc"])})
+    yield from twins(list(tables.values()))
 
 
 def _absent(
@@ -132,13 +148,20 @@ def _unusable(key: str, name: str, source: SecretSource, environment: Mapping[st
     return None
 
 
+def _details(error: ValidationError) -> list[Any]:
+    return list(error.errors(include_url=False, include_input=False, include_context=False))
+
+
 def _lines(detail: Any) -> Iterator[str]:
     """Put one of pydantic's errors into lines: the key as it stands in the file, and what is wrong."""
     key = ""
-    location = detail["loc"]
-    for position, part in enumerate(location):
-        if position == 4 and part in {TEXT, SECRET} and location[2] in {*_VALUES, "checkout"}:
-            continue  # which kind of value it is taken for: the file doesn't know of kinds
+    location = list(detail["loc"])
+    # the kinds of the provider and of the value, which are no keys of the file
+    if location[:1] == ["providers"] and len(location) > 2:
+        del location[2]
+    if len(location) > 4 and location[4] in {TEXT, SECRET} and location[2] in {*_VALUES, "checkout"}:
+        del location[4]
+    for part in location:
         if isinstance(part, int):
             key += f"[{part + 1}]"
         else:

@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from app.config.provider import CheckoutSettings, ProviderSettings, RelaySettings, misfits, secret_values
+from app.config.provider import (
+    AnyProvider,
+    CheckoutSettings,
+    ProviderSettings,
+    RelayedProvider,
+    RelaySettings,
+    misfits,
+    secret_values,
+)
 from app.config.values import (
     MISTAKE_SEPARATOR,
     ConfigurationError,
@@ -209,7 +217,7 @@ class Settings(Section):
     """The whole configuration file."""
 
     broker: BrokerSettings
-    providers: tuple[ProviderSettings, ...]
+    providers: tuple[AnyProvider, ...]
     dispatches: DispatchSettings = DispatchSettings()
     server: ServerSettings = ServerSettings()
     worker: WorkerSettings = WorkerSettings()
@@ -234,7 +242,7 @@ class Settings(Section):
 
     @model_validator(mode="after")
     def _does_not_relay_to_itself(self) -> Self:
-        relayed = [provider.name for provider in self.providers if provider.relay is not None]
+        relayed = [provider.name for provider in self.providers if isinstance(provider, RelayedProvider)]
         public_url = self.server.public_url
         if relayed and public_url is not None and _same_server(public_url, self.github.api_url):
             raise ValueError(
@@ -249,7 +257,7 @@ class Settings(Section):
         return frozenset(
             (provider.relay.repository or provider.repository).lower()
             for provider in self.providers
-            if provider.relay is not None
+            if isinstance(provider, RelayedProvider)
         )
 
     @property
@@ -257,7 +265,7 @@ class Settings(Section):
         """What in the configuration needs credentials for GitHub."""
         for number, provider in enumerate(self.providers, start=1):
             where = f"providers[{number}] ({provider.name})"
-            if provider.relay is not None:
+            if isinstance(provider, RelayedProvider):
                 return f"{where}.relay"
             if provider.statuses:
                 return f"{where}.statuses"
@@ -265,8 +273,9 @@ class Settings(Section):
 
     def sets_statuses(self, provider: ProviderSettings) -> bool:
         """Tell whether the commits of a provider get statuses."""
-        wanted = self.github.statuses if provider.statuses is None else provider.statuses
-        return wanted and provider.relay is None
+        if isinstance(provider, RelayedProvider):
+            return False
+        return self.github.statuses if provider.statuses is None else provider.statuses
 
     @property
     def event_types(self) -> frozenset[str]:

@@ -65,7 +65,7 @@ class SecretSource(Section):
     @field_validator("file")
     @classmethod
     def _beside_the_configuration(cls, file: Path | None, info: ValidationInfo) -> Path | None:
-        return resolved(file, info)
+        return None if file is None else resolved(file, info)
 
     @model_validator(mode="after")
     def _one_of_the_two(self) -> Self:
@@ -79,16 +79,15 @@ class SecretSource(Section):
         Raises:
             ValueError: it isn't there.
         """
-        if self.env is not None:
-            value = environment.get(self.env, "")
-            if not value:
-                raise ValueError(f"the environment variable {self.env} is not set")
-            return value
-        assert self.file is not None  # noqa: S101 - one of the two is there
-        try:
-            return self.file.read_text(encoding="utf-8").strip("\r\n")
-        except (OSError, UnicodeDecodeError) as error:
-            raise ValueError(f"{self.file} can't be read: {error}") from error
+        if self.file is not None:
+            try:
+                return self.file.read_text(encoding="utf-8").strip("\r\n")
+            except (OSError, UnicodeDecodeError) as error:
+                raise ValueError(f"{self.file} can't be read: {error}") from error
+        value = environment.get(self.env or "")
+        if not value:
+            raise ValueError(f"the environment variable {self.env} is not set")
+        return value
 
 
 TEXT, SECRET = "text", "secret"
@@ -133,7 +132,7 @@ def values_of(values: Mapping[str, Value], environment: Mapping[str, str]) -> di
     }
 
 
-def resolved(path: Path | None, info: ValidationInfo) -> Path | None:
-    """Take a path of the configuration file as relative to that file's folder."""
+def resolved(path: Path, info: ValidationInfo) -> Path:
+    """Return a path of the configuration file, which is relative to that file's folder."""
     base = (info.context or {}).get(BASE)
-    return path if path is None or base is None else base / path
+    return path if base is None else base / path

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 
+from app.config.provider import RelayedProvider
 from app.database.connections import is_away
 from app.intake.refusal import Refusal
 from app.queue import jobs
@@ -109,7 +110,7 @@ def accept(
     """
     provider = provider_of(settings, dispatch.repository)
     check_configured(settings, provider, dispatch)
-    if provider.relay is not None:
+    if isinstance(provider, RelayedProvider):
         check_loop(settings, delivery, dispatch, user_agent=user_agent)
         dispatch = replace(dispatch, client_payload=client_payload)
     lock = jobs.lock_of(provider.name, parallel=provider.parallel)

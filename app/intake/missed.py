@@ -12,8 +12,9 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import quote, urlsplit
 
+from app.config.provider import CheckoutProvider, RelayedProvider
 from app.dispatch import Dispatch
-from app.provider.version import VersionUnknown, ask, is_same
+from app.provider.version import VersionUnknown, is_same
 from app.queue import jobs
 from app.records import deliveries, history
 from app.records.deliveries import IncomingDelivery, Source
@@ -32,7 +33,8 @@ if TYPE_CHECKING:
 
     from psycopg import Connection
 
-    from app.config.settings import ProviderSettings, Settings
+    from app.config.provider import ProviderSettings, VerifiedProvider
+    from app.config.settings import Settings
     from app.records.history import EarlierRun
     from broker.http.access import BrokerAccess
 
@@ -128,7 +130,7 @@ def reconcile(
     report = Reconciliation()
     with BrokerClient(access, retry_time=RETRY_SECONDS) as client:
         for provider in settings.providers if providers is None else providers:
-            if provider.relay is not None:
+            if isinstance(provider, RelayedProvider):
                 report.notes.append(
                     f"{provider.name}: is not looked at, its dispatches are passed on to GitHub"
                 )
@@ -150,7 +152,7 @@ def reconcile(
 
 
 def _missing(
-    client: BrokerClient, provider: ProviderSettings, report: Reconciliation
+    client: BrokerClient, provider: VerifiedProvider, report: Reconciliation
 ) -> Iterator[MissingResult]:
     """Find the pacts that lack a result of one provider.
 
@@ -169,16 +171,11 @@ def _missing(
 
 
 def _versions(
-    questions: Questions, provider: ProviderSettings, report: Reconciliation
+    questions: Questions, provider: VerifiedProvider, report: Reconciliation
 ) -> list[ProviderVersion]:
     """Return the versions that need results: the one that runs, or those that can be checked out and matter."""
-    if provider.checkout is None:
-        if provider.version is not None:
-            number = provider.version
-        else:
-            assert provider.version_url is not None  # noqa: S101 - the configuration has one of the two
-            number = ask(provider.version_url, provider.version_pointer)
-        return [ProviderVersion(number, provider.branch, "the version that runs")]
+    if not isinstance(provider, CheckoutProvider):
+        return [ProviderVersion(provider.running_version(), provider.branch, "the version that runs")]
     branch = provider.checkout.default_branch or provider.branch
     found = questions.versions(branch)
     usable = [version for version in found if is_commit_id(version.number or "")]
@@ -192,7 +189,7 @@ def _versions(
 
 
 def _queue_unless_tried(
-    connection: Connection[Any], provider: ProviderSettings, missing: MissingResult, *, dry_run: bool
+    connection: Connection[Any], provider: VerifiedProvider, missing: MissingResult, *, dry_run: bool
 ) -> MissedDispatch:
     """Queue a pact that lacks a result, unless a run of it is under way or has just ended."""
     with connection.transaction():
@@ -212,8 +209,8 @@ def _queue_unless_tried(
         return _missed(provider, missing, State.QUEUED, run=_queue(connection, provider, missing))
 
 
-def _queue(connection: Connection[Any], provider: ProviderSettings, missing: MissingResult) -> UUID:
-    checkout = provider.checkout is not None
+def _queue(connection: Connection[Any], provider: VerifiedProvider, missing: MissingResult) -> UUID:
+    checkout = isinstance(provider, CheckoutProvider)
     sha = missing.version.number if checkout else None
     dispatch = Dispatch(
         repository=provider.repository,
@@ -244,7 +241,7 @@ def _queue(connection: Connection[Any], provider: ProviderSettings, missing: Mis
     return run_id
 
 
-def _is_about(run: EarlierRun, provider: ProviderSettings, missing: MissingResult) -> bool:
+def _is_about(run: EarlierRun, provider: VerifiedProvider, missing: MissingResult) -> bool:
     """Tell whether a run is about the same content and the same version of the provider."""
     pact, version = missing.pact, missing.version.number
     content = content_of(run.pact_url)
@@ -258,11 +255,13 @@ def _is_about(run: EarlierRun, provider: ProviderSettings, missing: MissingResul
     if run.sha is not None:
         return is_same(run.sha, version)
     # It asked for no version: it is about the one that runs.
-    return is_same(run.provider_version, version) if run.provider_version else provider.checkout is None
+    if run.provider_version:
+        return is_same(run.provider_version, version)
+    return not isinstance(provider, CheckoutProvider)
 
 
 def _missed(
-    provider: ProviderSettings,
+    provider: VerifiedProvider,
     missing: MissingResult,
     state: State,
     *,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from app.config.provider import RelayedProvider
 from app.dispatch import Dispatch, InvalidDispatch, from_api, from_delivery
 from app.intake.acceptance import check_configured
 from app.intake.redacted_payload import is_whole, redacted
@@ -62,7 +63,7 @@ def redeliver(
         raise Refusal.invalid("unknown-repository", "repository", detail)
     check_configured(settings, provider, dispatch)
     client_payload = _client_payload(delivery, dispatch)
-    if provider.relay is not None:
+    if isinstance(provider, RelayedProvider):
         if run is None and not is_whole(client_payload):
             why = "it held a secret or too long a text, which was not kept"
             raise NotDeliverable(f"it can't be delivered again: {why}")

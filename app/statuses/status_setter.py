@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from app.config.provider import CommandProvider, RunningProvider
 from app.database.connections import is_away
 from app.github.answers import GitHubAway, GitHubFailed
 from app.records import commit_statuses, runs
@@ -55,7 +56,8 @@ class StatusSetter:
         provider = self._settings.provider_named(run.provider) if run is not None else None
         if run is None or provider is None or not self._settings.sets_statuses(provider):
             return
-        status = status_of(run, provider.version)
+        version = provider.version if isinstance(provider, RunningProvider | CommandProvider) else None
+        status = status_of(run, version)
         stored = commit_statuses.of_run(connection, run_id)
         if status is None or (stored and stored[-1].status == status):
             return

@@ -19,9 +19,15 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from app.config.settings import ProviderSettings
+from app.config.provider import (
+    CheckoutProvider,
+    CommandProvider,
+    RelayedProvider,
+    RunningProvider,
+    read_provider,
+)
 from app.provider.checkout import CheckoutFailed, CheckoutSource, checked_out
-from app.provider.version import VersionUnknown, ask, is_same
+from app.provider.version import VersionUnknown, is_same
 from app.worker.protocol import FAILED, LOG, READY, TOTAL, VERIFICATION, Order
 from broker.http.access import BrokerAccess
 from verifier.command.option_values import parse_transports, with_port_placeholder
@@ -104,54 +110,54 @@ def carry_out(order: Order, events: Events, engine: Engine) -> Verification:
         RunFailed: there is nothing to verify with: no such commit, another version runs.
         UsageError: the configuration can't be used.
     """
-    settings = ProviderSettings.model_validate(order.provider)
-    deadline = time.monotonic() + settings.timeout
+    provider = read_provider(order.provider)
+    if isinstance(provider, RelayedProvider):
+        raise UsageError(f"{provider.name} is verified elsewhere")
+    deadline = time.monotonic() + provider.timeout
     with ExitStack() as stack:
         # a branch belongs to a commit: what runs is not on the branch of a dispatch that names none
-        branch = (order.branch if order.sha else None) or settings.branch
-        folder, version = Path.cwd(), settings.version
-        command = settings.command
-        if settings.checkout is not None:
-            folder, version, branch = _check_out(order, settings, deadline, events, engine, stack)
-            command = settings.checkout.command
-        elif settings.folder is not None:
-            folder = settings.folder
-        if settings.base_url is not None and settings.version_url is not None:
-            version = _ask_version(settings)
-        if settings.checkout is None and (settings.base_url is not None or version is not None):
-            _check_version(order, version, "runs")
+        branch = (order.branch if order.sha else None) or provider.branch
+        folder, base_url, command = Path.cwd(), None, None
+        if isinstance(provider, CheckoutProvider):
+            folder, version, branch = _check_out(order, provider, deadline, events, engine, stack)
+            command = provider.checkout.command
+        elif isinstance(provider, CommandProvider):
+            folder, version, command = provider.folder or folder, provider.version, provider.command
+            _check_version(order, version)
+        else:
+            base_url, version = provider.base_url, _running_version(provider)
+            _check_version(order, version)
         request = VerificationRequest(
             pact_url=order.pact_url,
-            provider_name=settings.name,
+            provider_name=provider.name,
             broker=BrokerAccess(**order.broker),
             provider_version=version,
             provider_branch=branch,
-            provider_tags=settings.tags,
+            provider_tags=provider.tags,
             build_url=order.build_url,
-            publish=version is not None,
+            publish=True,
             timeout=max(1.0, deadline - time.monotonic()),
             provider=ProviderUnderTest(
-                base_url=settings.base_url,
+                base_url=base_url,
                 command=command,
                 folder=folder,
                 environment=order.environment,
                 secrets=tuple(order.secrets),
-                health_path=settings.health_path,
-                wait=settings.wait,
-                states_url=with_port_placeholder(settings.states_setup_url),
-                states_teardown=settings.states_teardown,
+                health_path=provider.health_path,
+                wait=provider.wait,
+                states_url=with_port_placeholder(provider.states_setup_url),
+                states_teardown=provider.states_teardown,
                 headers=tuple(order.headers.items()),
-                transports=parse_transports(map(with_port_placeholder, settings.transports)),
-                jobs=settings.jobs,
-                request_timeout=settings.request_timeout,
+                transports=parse_transports(map(with_port_placeholder, provider.transports)),
+                jobs=provider.jobs,
+                request_timeout=provider.request_timeout,
             ),
         )
         events.redaction = Redaction.of(request)
-        if version:
-            events.log(f"Provider version {version}" + (f" of branch {branch}" if branch else ""))
+        events.log(f"Provider version {version}" + (f" of branch {branch}" if branch else ""))
         verification = verify(request, events, engine)
-        if settings.base_url is not None and settings.version_url is not None:
-            after = _ask_version(settings)
+        if isinstance(provider, RunningProvider):
+            after = _running_version(provider)
             if after != version:
                 raise RunFailed(
                     f"the provider was {version} when the verification began and is {after} now, so it is not known "
@@ -164,14 +170,13 @@ def carry_out(order: Order, events: Events, engine: Engine) -> Verification:
 
 def _check_out(
     order: Order,
-    settings: ProviderSettings,
+    provider: CheckoutProvider,
     deadline: float,
     events: Events,
     engine: Engine,
     stack: ExitStack,
 ) -> tuple[Path, str, str | None]:
-    checkout = settings.checkout
-    assert checkout is not None  # noqa: S101 - the caller made sure
+    checkout = provider.checkout
     source = CheckoutSource(
         url=order.checkout_url or "",
         setup=checkout.setup,
@@ -198,22 +203,21 @@ def _check_out(
         ) from error
     # a branch belongs to the dispatched commit; for the default branch's head it is that branch
     branch = order.branch if order.sha else found.branch
-    return found.folder, found.commit, branch or settings.branch
+    return found.folder, found.commit, branch or provider.branch
 
 
-def _ask_version(settings: ProviderSettings) -> str:
-    assert settings.version_url is not None  # noqa: S101 - the caller made sure
+def _running_version(provider: RunningProvider) -> str:
     try:
-        return ask(settings.version_url, settings.version_pointer)
+        return provider.running_version()
     except VersionUnknown as error:
         raise RunFailed(str(error), kind="version-unknown", retryable=error.retryable) from error
 
 
-def _check_version(order: Order, version: str | None, how: str) -> None:
-    if order.sha is None or version is None or is_same(order.sha, version):
+def _check_version(order: Order, version: str) -> None:
+    if order.sha is None or is_same(order.sha, version):
         return
     raise RunFailed(
-        f"the dispatch asks for commit {order.sha}, but the provider that {how} is {version}: a result is only "
+        f"the dispatch asks for commit {order.sha}, but the provider that runs is {version}: a result is only "
         "published for the version that was verified. Deploy that commit, or configure a checkout for this provider",
         kind="other-version",
     )

@@ -22,7 +22,8 @@ import structlog
 from procrastinate import JobContext, PsycopgConnector
 from procrastinate.worker import Worker as QueueWorker
 
-from app.config.settings import secret_values, values_of
+from app.config.provider import CheckoutProvider, RelayedProvider, secret_values
+from app.config.values import values_of
 from app.database.connections import connection_options, open_pool
 from app.database.threads import DatabaseThreads
 from app.queue import jobs
@@ -46,7 +47,8 @@ if TYPE_CHECKING:
     from psycopg import Connection
     from psycopg_pool import ConnectionPool
 
-    from app.config.settings import ProviderSettings, Settings
+    from app.config.provider import VerifiedProvider
+    from app.config.settings import Settings
     from app.github.client import GitHub
     from app.records.runs import Run
     from broker.http.access import BrokerAccess
@@ -250,8 +252,8 @@ class Worker:
                 Failure("unknown-provider", f"there is no provider {run.provider!r} in the configuration"),
             )
             return
-        if provider.relay is not None and self._github is not None:
-            await self._relay(run, self._github, run_log)
+        if isinstance(provider, RelayedProvider):
+            await self._relay(run, provider, run_log)
             return
         if run.attempt > MOST_ATTEMPTS:
             message = f"given up after {run.attempt - 1} attempts, each of which ended with its worker"
@@ -272,10 +274,15 @@ class Worker:
                 await self._change(run.id, runs.not_published, run, "its worker was stopped", wait=0.0)
             raise
 
-    async def _relay(self, run: Run, github: GitHub, run_log: RunLog) -> None:
-        lock = self._lock_of(run.provider)
+    async def _relay(self, run: Run, provider: RelayedProvider, run_log: RunLog) -> None:
+        if self._github is None:
+            await self._fail(run, run_log, Failure("configuration", "there are no credentials for GitHub"))
+            return
+        carry_out = partial(relay.carry_out, lock=self._lock_of(run.provider))
         relaying = asyncio.create_task(
-            asyncio.to_thread(relay.carry_out, self._pool, github, self._settings, run, run_log, lock=lock)
+            asyncio.to_thread(
+                carry_out, self._pool, self._github, self._settings.github, provider, run, run_log
+            )
         )
         try:
             await asyncio.shield(relaying)
@@ -283,7 +290,7 @@ class Worker:
             await relaying  # what has begun is brought to its end: GitHub may have it already
             raise
 
-    async def _verify(self, run: Run, provider: ProviderSettings, run_log: RunLog) -> Run | None:
+    async def _verify(self, run: Run, provider: VerifiedProvider, run_log: RunLog) -> Run | None:
         """Verify; gives the run whose result is to be published, None if there is nothing to publish."""
         answered = await self._database.call(deliveries.of_run, run.id)
         log.info(
@@ -434,7 +441,7 @@ class Worker:
                 with contextlib.suppress(psycopg.Error):
                     await self._database.call(runs.keep_log, run.id, run_log.text())
 
-    def _order(self, run: Run, provider: ProviderSettings) -> Order:
+    def _order(self, run: Run, provider: VerifiedProvider) -> Order:
         """Write a run's order.
 
         Raises:
@@ -456,7 +463,7 @@ class Worker:
             branch=run.branch,
             build_url=f"{public_url.rstrip('/')}/runs/{run.id}" if public_url else None,
             checkout_url=values_of({"url": provider.checkout.url}, self._environment)["url"]
-            if provider.checkout
+            if isinstance(provider, CheckoutProvider)
             else None,
             headers=values_of(provider.headers, self._environment),
             environment=values_of(provider.environment, self._environment),
@@ -479,10 +486,7 @@ def child_environment(settings: Settings, environment: Mapping[str, str]) -> dic
     """Copy the environment for children, without the receiver's own secrets and those of all providers."""
     secret = set(HIDDEN_VARIABLES)
     for provider in settings.providers:
-        url = (provider.checkout.url,) if provider.checkout else ()
-        for value in (*provider.headers.values(), *provider.environment.values(), *url):
-            if not isinstance(value, str) and value.env is not None:
-                secret.add(value.env)
+        secret.update(source.env for source in provider.secret_sources if source.env is not None)
     return {
         name: value
         for name, value in environment.items()

@@ -17,7 +17,8 @@ from app.records.runs import Failure
 if TYPE_CHECKING:
     from psycopg_pool import ConnectionPool
 
-    from app.config.settings import ProviderSettings, Settings
+    from app.config.provider import RelayedProvider
+    from app.config.settings import GitHubSettings
     from app.github.client import GitHub
     from app.records.run_log import RunLog
     from app.records.runs import Run
@@ -28,7 +29,8 @@ log = structlog.get_logger("relay")
 def carry_out(
     pool: ConnectionPool[Any],
     github: GitHub,
-    settings: Settings,
+    settings: GitHubSettings,
+    provider: RelayedProvider,
     run: Run,
     run_log: RunLog,
     *,
@@ -39,13 +41,12 @@ def carry_out(
     Args:
         pool: of the database. No connection is held while GitHub is asked.
         github: where it goes.
-        settings: to which repository, and how long it is tried.
+        settings: how long it is tried.
+        provider: whose dispatch it is.
         run: the attempt that has begun.
         run_log: the run's.
         lock: of the provider's runs.
     """
-    provider = settings.provider_named(run.provider)
-    assert provider is not None  # noqa: S101 - the caller has found it
     repository, event_type = target_of(provider, run)
     with pool.connection() as connection:
         client_payload = relays.payload_of(connection, run)
@@ -69,15 +70,14 @@ def carry_out(
     log.info("passed on", repository=repository, event_type=event_type, request=request_id)
 
 
-def target_of(provider: ProviderSettings, run: Run) -> tuple[str, str]:
+def target_of(provider: RelayedProvider, run: Run) -> tuple[str, str]:
     """Give the repository that a run's dispatch goes to, and its event type there."""
-    assert provider.relay is not None  # noqa: S101 - the caller has found out
     return provider.relay.repository or provider.repository, provider.relay.event_type or run.event_type
 
 
 def _failed(
     pool: ConnectionPool[Any],
-    settings: Settings,
+    github: GitHubSettings,
     run: Run,
     run_log: RunLog,
     error: GitHubFailed,
@@ -89,11 +89,9 @@ def _failed(
     if error.retryable:
         with pool.connection() as connection:
             elapsed = runs.seconds_since_start(connection, run)
-        wait = settings.github.retry_plan.wait_after(
-            run.attempt, elapsed=elapsed, at_least=error.retry_after or 0.0
-        )
+        wait = github.retry_plan.wait_after(run.attempt, elapsed=elapsed, at_least=error.retry_after or 0.0)
         if wait is None:
-            message += f". Given up after {settings.github.retry_hours:g} h (github.retry_hours)"
+            message += f". Given up after {github.retry_hours:g} h (github.retry_hours)"
     failure = Failure("github-away" if error.retryable else "github-refused", message, error.retryable)
     run_log.add(f"Not passed on: {message}")
     if wait is not None:

@@ -13,6 +13,7 @@ from app.cli import parser
 from app.commands.check_config.summary import SECRETS
 from app.config import settings as config
 from app.config.file import load
+from app.config.provider import ProviderTable
 from app.intake.missed import TRIED_AGAIN
 from broker.client.missing_results import MOST_PACTS, MOST_VERSIONS
 from tests.support.paths import DOCS, ROOT
@@ -35,7 +36,7 @@ CONFIGURING, OPERATING, INSTALLING, CONTAINERS = map(
 OVERVIEW = (DOCS / "receiver.md").read_text(encoding="utf-8")
 TABLES: dict[str, type[BaseModel]] = {
     "[broker]": config.BrokerSettings,
-    "[[providers]]": config.ProviderSettings,
+    "[[providers]]": ProviderTable,
     "[providers.checkout]": config.CheckoutSettings,
     "[providers.relay]": config.RelaySettings,
     "[dispatches]": config.DispatchSettings,

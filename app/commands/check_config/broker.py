@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from app.config.provider import RelayedProvider
 from broker.client import BrokerClient
 from broker.http.errors import BrokerError, BrokerRefused
 
@@ -27,7 +28,7 @@ def problems_of(settings: Settings, access: BrokerAccess) -> list[str]:
         except BrokerError as error:
             return [f"broker.url: {error}"]
         for number, provider in enumerate(settings.providers, start=1):
-            if provider.relay is not None:
+            if isinstance(provider, RelayedProvider):
                 continue
             where = f"providers[{number}].name"
             try:

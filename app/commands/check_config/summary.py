@@ -7,6 +7,7 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from app.config.file import load
+from app.config.provider import CheckoutProvider, RelayedProvider, RunningProvider, VerifiedProvider
 from app.config.settings import ConfigurationError, broker_access, secret
 from app.database.connections import DatabaseUnusable, check_url, described
 from app.github.client import PRIVATE_KEY, TOKEN, github_access
@@ -118,12 +119,11 @@ def _github_login(github: Any) -> str:
 def _provider(provider: ProviderSettings) -> dict[str, Any]:
     """Write a provider's settings as they stand, without those that don't concern it and without values."""
     given = provider.model_dump(mode="json", exclude_none=True)
-    for key in ("headers", "environment"):
-        given[key] = {name: _source(value) for name, value in getattr(provider, key).items()}
-    if provider.checkout is not None and not isinstance(provider.checkout.url, str):
+    if isinstance(provider, VerifiedProvider):
+        for key, values in (("headers", provider.headers), ("environment", provider.environment)):
+            given[key] = {name: _source(value) for name, value in values.items()}
+    if isinstance(provider, CheckoutProvider) and not isinstance(provider.checkout.url, str):
         given["checkout"]["url"] = _source(provider.checkout.url)
-    if provider.relay is not None:
-        return {key: given[key] for key in ("name", "repository", "relay")}
     return given
 
 
@@ -153,11 +153,11 @@ def _warnings(settings: Settings, access: BrokerAccess, environment: Mapping[str
 
 
 def _about(provider: ProviderSettings) -> Iterator[str]:
-    if provider.relay is not None:
+    if isinstance(provider, RelayedProvider):
         return
-    if provider.base_url is not None and provider.environment:
+    if isinstance(provider, RunningProvider) and provider.environment:
         yield ".environment is for a provider that is started: this one runs, and doesn't get it"
-    if provider.branch is None and provider.checkout is None:
+    if provider.branch is None and not isinstance(provider, CheckoutProvider):
         yield ": has no branch, so its results don't count for the latest version of a branch"
     for key, values in (("headers", provider.headers), ("environment", provider.environment)):
         for name, value in values.items():

@@ -11,7 +11,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.config.file import MOST_MISTAKES, load
-from app.config.settings import ConfigurationError, ProviderSettings, Settings, broker_access, secret
+from app.config.provider import (
+    CheckoutProvider,
+    CommandProvider,
+    ProviderTable,
+    RelayedProvider,
+    RunningProvider,
+    read_provider,
+)
+from app.config.settings import Settings, broker_access
+from app.config.values import ConfigurationError, secret
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,6 +52,7 @@ def mistakes(folder: Path, text: str | bytes, environment: dict[str, str] | None
 def test_the_least_that_works(tmp_path: Path) -> None:
     read = load(written(tmp_path, MINIMAL), {})
     [provider] = read.providers
+    assert isinstance(provider, RunningProvider)
     assert (provider.name, provider.repository, provider.version) == ("Products", "acme/products", "1")
     assert read.event_types == {"pact_changed", "contract_requiring_verification_published"}
     assert read.provider_of("ACME/Products") is provider
@@ -301,18 +311,33 @@ def test_files_are_beside_the_configuration(tmp_path: Path) -> None:
     (tmp_path / "token").write_text(f"{HIDDEN}\n")
     keys = 'command = "serve"\nversion = "1"\nfolder = "source"\nheaders = { X = { file = "token" } }\n'
     [provider] = load(written(tmp_path, BROKER + PROVIDER + keys), {}).providers
+    assert isinstance(provider, CommandProvider)
     assert provider.folder == tmp_path / "source"
     source = provider.headers["X"]
     assert not isinstance(source, str)
     assert source.read({}) == HIDDEN
 
 
-def test_a_provider_survives_the_way_to_a_child(tmp_path: Path) -> None:
-    keys = RUNS + 'headers = { X = { env = "A" }, Y = "z" }\ntags = ["a"]\nwait = 5\nparallel = true\n'
-    [provider] = load(written(tmp_path, BROKER + PROVIDER + keys), {"A": "b"}).providers
-    assert (
-        ProviderSettings.model_validate(json.loads(json.dumps(provider.model_dump(mode="json")))) == provider
-    )
+SECRETS = 'headers = { X = { env = "A" }, Y = "z" }\ntags = ["a"]\nwait = 5\nparallel = true\n'
+
+
+@pytest.mark.parametrize(
+    ("keys", "kind"),
+    [
+        (RUNS + SECRETS, RunningProvider),
+        (RUNS + "relay = false\n", RunningProvider),
+        ('command = "serve"\nversion = "1"\nfolder = "."\n' + SECRETS, CommandProvider),
+        (SECRETS + '[providers.checkout]\nurl = { env = "A" }\ncommand = "c"\n', CheckoutProvider),
+        ("relay = true\n", RelayedProvider),
+        ('[providers.relay]\nrepository = "acme/other"\n', RelayedProvider),
+    ],
+)
+def test_a_provider_survives_the_way_to_a_child(tmp_path: Path, keys: str, kind: type) -> None:
+    read = load(written(tmp_path, BROKER + PROVIDER + keys), {"A": "b"})
+    [provider] = read.providers
+    assert isinstance(provider, kind)
+    assert read_provider(json.loads(json.dumps(provider.model_dump(mode="json")))) == provider
+    assert Settings.model_validate(json.loads(json.dumps(read.model_dump(mode="json")))) == read
 
 
 @pytest.mark.parametrize(
@@ -354,7 +379,7 @@ VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=5,
 )
-KEYS = st.sampled_from([*ProviderSettings.model_fields, "unknown"])
+KEYS = st.sampled_from([*ProviderTable.model_fields, "unknown"])
 SECTIONS = st.sampled_from([*Settings.model_fields, "unknown"])
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from app.config.file import load
+from app.config.provider import CheckoutProvider
 from app.worker.protocol import ENDS, Order
 from tests.support.killable import wait_until
 from tests.support.origin import Origin
@@ -111,6 +112,6 @@ def test_the_documented_configuration_is_one(tmp_path: Path) -> None:
     file = tmp_path / "pact-dispatch.toml"
     file.write_text("\n".join(examples))
     (provider,) = load(file, {"GIT_HEADER": "Authorization: Basic eDp5"}).providers
-    assert provider.checkout is not None
+    assert isinstance(provider, CheckoutProvider)
     assert provider.checkout.cache_paths == (".venv",)
     assert len(provider.environment) == 3
