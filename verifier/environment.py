@@ -7,7 +7,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-BROKER_CREDENTIALS = ("PACT_BROKER_TOKEN", "PACT_BROKER_USERNAME", "PACT_BROKER_PASSWORD")
+BROKER_BASE_URL = "PACT_BROKER_BASE_URL"
+BROKER_USERNAME = "PACT_BROKER_USERNAME"
+BROKER_PASSWORD = "PACT_BROKER_PASSWORD"  # noqa: S105 - the name of a variable
+BROKER_TOKEN = "PACT_BROKER_TOKEN"  # noqa: S105 - the name of a variable
+BROKER_CREDENTIALS = (BROKER_TOKEN, BROKER_USERNAME, BROKER_PASSWORD)
 """Hidden from every child process: neither the engine nor a provider nor git sends a request to the broker."""
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from broker.http.secret_names import is_secret_name
 from verifier.cli import refuse, run
+from verifier.environment import BROKER_PASSWORD, BROKER_TOKEN
 from verifier.errors import UsageError
 from verifier.redaction import Redaction
 from verifier.report.workflow_commands import masks
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 INPUTS = "PACT_DISPATCH_INPUTS"
 SECRETS = ("broker-password", "broker-token")
-SECRET_VARIABLES = ("PACT_BROKER_PASSWORD", "PACT_BROKER_TOKEN")
+SECRET_VARIABLES = (BROKER_PASSWORD, BROKER_TOKEN)
 PUBLISH, PUBLISH_VARIABLE = "publish-verification-results", "PACT_BROKER_PUBLISH_VERIFICATION_RESULTS"
 LISTS = frozenset({"custom-provider-header", "provider-version-tag", "transport"})
 """Inputs with a value a line."""

@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from verifier.command.option_values import parse_access
+from verifier.environment import BROKER_BASE_URL, BROKER_PASSWORD, BROKER_TOKEN, BROKER_USERNAME
 from verifier.errors import UsageError
 
 if TYPE_CHECKING:
@@ -15,10 +16,10 @@ if TYPE_CHECKING:
     from broker.http.access import BrokerAccess
 
 _VARIABLES = {
-    "pact_broker_base_url": "PACT_BROKER_BASE_URL",
-    "broker_username": "PACT_BROKER_USERNAME",
-    "broker_password": "PACT_BROKER_PASSWORD",
-    "broker_token": "PACT_BROKER_TOKEN",
+    "pact_broker_base_url": BROKER_BASE_URL,
+    "broker_username": BROKER_USERNAME,
+    "broker_password": BROKER_PASSWORD,
+    "broker_token": BROKER_TOKEN,
 }
 LONGEST_TOKEN = 1024
 

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 from app.commands.runner import CommandFailed, ExitCode
 from app.config.file import load
-from app.config.settings import ConfigurationError, broker_access, secret
+from app.config.settings import broker_access
+from app.config.values import ConfigurationError, secret
 from app.database.connections import DatabaseUnusable, database, migrate
+from app.process.environment import DATABASE_URL
 from broker.http.listening import CannotListen
 
 if TYPE_CHECKING:
@@ -55,7 +57,7 @@ class Installation:
             mistakes += error.mistakes
         url = None
         try:
-            url = secret("DATABASE_URL", os.environ)
+            url = secret(DATABASE_URL, os.environ)
         except ConfigurationError as error:
             mistakes += error.mistakes
         data_dir = options.data_dir.absolute()

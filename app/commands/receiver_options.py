@@ -6,6 +6,9 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from app.config.variables import CONFIG, DATA_DIR
+from app.process.environment import DATABASE_URL
+
 if TYPE_CHECKING:
     import argparse
 
@@ -15,15 +18,15 @@ def add_to(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--config",
         type=Path,
-        default=Path(os.environ.get("PACT_DISPATCH_CONFIG") or "pact-dispatch.toml"),
+        default=Path(os.environ.get(CONFIG) or "pact-dispatch.toml"),
         metavar="FILE",
-        help="the configuration (PACT_DISPATCH_CONFIG; default: pact-dispatch.toml)",
+        help=f"the configuration ({CONFIG}; default: pact-dispatch.toml)",
     )
     parser.add_argument(
         "--data-dir",
         type=Path,
-        default=Path(os.environ.get("PACT_DISPATCH_DATA_DIR") or "pact-dispatch-data"),
+        default=Path(os.environ.get(DATA_DIR) or "pact-dispatch-data"),
         metavar="DIR",
-        help="checkouts, and the embedded PostgreSQL where DATABASE_URL isn't set (PACT_DISPATCH_DATA_DIR; default: "
+        help=f"checkouts, and the embedded PostgreSQL where {DATABASE_URL} isn't set ({DATA_DIR}; default: "
         "pact-dispatch-data)",
     )

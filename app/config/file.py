@@ -18,16 +18,17 @@ from app.config.values import (
     SecretSource,
     values_of,
 )
+from app.config.variables import CONFIG
 from app.provider.checkout import CheckoutFailed
 from app.provider.checkout.remote import Remote
 from verifier.command.option_values import parse_headers
+from verifier.environment import BROKER_PASSWORD, BROKER_TOKEN, BROKER_USERNAME
 from verifier.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-CONFIG_VARIABLE = "PACT_DISPATCH_CONFIG"
 MOST_BYTES = 1024 * 1024
 MOST_MISTAKES = 50
 """So many are shown: a file that isn't ours at all may have any number."""
@@ -72,9 +73,7 @@ def _document(file: Path) -> dict[str, Any]:
             content = opened.read(MOST_BYTES + 1)
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else str(error)
-        raise ConfigurationError(
-            [f"{file}: {why}. Name the file with --config FILE ({CONFIG_VARIABLE})"]
-        ) from error
+        raise ConfigurationError([f"{file}: {why}. Name the file with --config FILE ({CONFIG})"]) from error
     if len(content) > MOST_BYTES:
         raise ConfigurationError([f"{file}: has more than {MOST_BYTES // 1024} KB: it is no configuration"])
     try:
@@ -170,8 +169,8 @@ def _lines(detail: Any) -> Iterator[str]:
     message = kinds.get(detail["type"]) or detail["msg"].removeprefix("Value error, ")
     if detail["type"] == "extra_forbidden" and _CREDENTIALS.intersection(location):
         message += (
-            ": credentials come from the environment (PACT_BROKER_TOKEN, or PACT_BROKER_USERNAME and "
-            "PACT_BROKER_PASSWORD) or from files that it names"
+            f": credentials come from the environment ({BROKER_TOKEN}, or {BROKER_USERNAME} and "
+            f"{BROKER_PASSWORD}) or from files that it names"
         )
     for line in message.split(MISTAKE_SEPARATOR):
         yield f"{key}: {line}" if key else line

@@ -38,6 +38,7 @@ from broker.events import WebhookEvent
 from broker.http.access import BrokerAccess
 from broker.http.origin import Origin
 from broker.http.waits import RetryPlan
+from verifier.environment import BROKER_PASSWORD, BROKER_TOKEN, BROKER_USERNAME
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -310,14 +311,15 @@ def broker_access(settings: Settings, environment: Mapping[str, str]) -> BrokerA
     Raises:
         ConfigurationError: the credentials can't be used.
     """
-    names = ("PACT_BROKER_USERNAME", "PACT_BROKER_PASSWORD", "PACT_BROKER_TOKEN")
-    username, password, token = (secret(name, environment) for name in names)
+    username, password, token = (
+        secret(name, environment) for name in (BROKER_USERNAME, BROKER_PASSWORD, BROKER_TOKEN)
+    )
     if token and (username or password):
         raise ConfigurationError(
-            ["PACT_BROKER_TOKEN and PACT_BROKER_USERNAME are two kinds of credentials: give one"]
+            [f"{BROKER_TOKEN} and {BROKER_USERNAME} are two kinds of credentials: give one"]
         )
     if bool(username) != bool(password):
-        missing = names[1] if username else names[0]
+        missing = BROKER_PASSWORD if username else BROKER_USERNAME
         raise ConfigurationError([f"basic auth wants both a user name and a password: {missing} is missing"])
     try:
         return BrokerAccess(settings.broker.url, username, password, token)

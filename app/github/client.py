@@ -16,7 +16,8 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from github import Auth, Github, GithubException
 
-from app.config.settings import ConfigurationError, secret
+from app.config.values import ConfigurationError, secret
+from app.config.variables import GITHUB_PRIVATE_KEY, GITHUB_TOKEN
 from app.github.answers import GitHubAway, GitHubFailed, GitHubRefused, explain
 from app.github.installation_tokens import InstallationTokens
 from broker.http.reason import innermost
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
 
     from app.config.settings import Settings
 
-TOKEN = "PACT_DISPATCH_GITHUB_TOKEN"  # noqa: S105 - the name of one
-PRIVATE_KEY = "PACT_DISPATCH_GITHUB_PRIVATE_KEY"
 TIMEOUT_SECONDS = 10
 USER_AGENT = "pact-dispatch"
 
@@ -65,20 +64,21 @@ def github_access(settings: Settings, environment: Mapping[str, str]) -> GitHubA
         ConfigurationError: The credentials can't be used, or are missing where they are needed.
     """
     github = settings.github
-    token, private_key = (secret(name, environment) for name in (TOKEN, PRIVATE_KEY))
+    token, private_key = (secret(name, environment) for name in (GITHUB_TOKEN, GITHUB_PRIVATE_KEY))
     if token and (private_key or github.app_id):
+        an_app = f"an App (github.app_id, {GITHUB_PRIVATE_KEY})"
         raise ConfigurationError(
-            [
-                f"{TOKEN} and an App (github.app_id, {PRIVATE_KEY}) are two ways to be known to GitHub: give one"
-            ]
+            [f"{GITHUB_TOKEN} and {an_app} are two ways to be known to GitHub: give one"]
         )
     if bool(private_key) != bool(github.app_id):
-        missing = "github.app_id" if private_key else f"{PRIVATE_KEY} (or {PRIVATE_KEY}_FILE)"
+        missing = "github.app_id" if private_key else f"{GITHUB_PRIVATE_KEY} (or {GITHUB_PRIVATE_KEY}_FILE)"
         raise ConfigurationError(
             [f"a GitHub App wants both its id and its private key: {missing} is missing"]
         )
     if token is not None and not (token.isascii() and token.isprintable() and " " not in token):
-        raise ConfigurationError([f"{TOKEN}: a token is printable ASCII without spaces, and this one isn't"])
+        raise ConfigurationError(
+            [f"{GITHUB_TOKEN}: a token is printable ASCII without spaces, and this one isn't"]
+        )
     if private_key is not None:
         _check_private_key(private_key)
     if token is None and private_key is None:
@@ -86,8 +86,8 @@ def github_access(settings: Settings, environment: Mapping[str, str]) -> GitHubA
             raise ConfigurationError(
                 [
                     (
-                        f"{needs} needs credentials for GitHub: set {TOKEN} (or {TOKEN}_FILE), "
-                        f"or github.app_id and {PRIVATE_KEY} (or {PRIVATE_KEY}_FILE)"
+                        f"{needs} needs credentials for GitHub: set {GITHUB_TOKEN} (or {GITHUB_TOKEN}_FILE), "
+                        f"or github.app_id and {GITHUB_PRIVATE_KEY} (or {GITHUB_PRIVATE_KEY}_FILE)"
                     )
                 ]
             )
@@ -238,7 +238,7 @@ def _check_private_key(private_key: str) -> None:
         raise ConfigurationError(
             [
                 (
-                    f"{PRIVATE_KEY}: must be the App's private key as GitHub gave it, "
+                    f"{GITHUB_PRIVATE_KEY}: must be the App's private key as GitHub gave it, "
                     "'-----BEGIN RSA PRIVATE KEY-----' and what follows"
                 )
             ]

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from gunicorn.app.base import BaseApplication
 
-from app.config.settings import secret
+from app.config.values import secret
+from app.config.variables import API_TOKENS, TOKENS, WEBHOOK_SECRET
 from app.database.connections import open_pool
 from app.intake.credentials import Tokens
 from app.process.logs import configure
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
 
     from app.config.settings import Settings
 
-TOKENS = "PACT_DISPATCH_TOKENS"
-API_TOKENS = "PACT_DISPATCH_API_TOKENS"
-WEBHOOK_SECRET = "PACT_DISPATCH_WEBHOOK_SECRET"  # noqa: S105 - the name of one
 STOP_SECONDS = 10
 
 

@@ -26,6 +26,7 @@ from app.config.provider import CheckoutProvider, RelayedProvider, secret_values
 from app.config.values import values_of
 from app.database.connections import connection_options, open_pool
 from app.database.threads import DatabaseThreads
+from app.process.environment import child_environment
 from app.queue import jobs
 from app.records import deliveries, runs
 from app.records.run_log import RunLog
@@ -74,13 +75,6 @@ STOPPED, LOST = 0, 1
 """Exit codes; whoever supervises a worker that lost its database starts it again."""
 MOST_ATTEMPTS = 25
 """A run that takes its worker down with it, again and again, must end."""
-HIDDEN_VARIABLES = (
-    "DATABASE_URL",
-    "PGPASSWORD",
-    "PACT_BROKER_TOKEN",
-    "PACT_BROKER_USERNAME",
-    "PACT_BROKER_PASSWORD",
-)
 
 
 class Worker:
@@ -114,7 +108,9 @@ class Worker:
         self._statuses = StatusSetter(settings, github)
         self._name = f"{socket.gethostname()}:{os.getpid()}"
         self._children = Children(
-            child_environment(settings, environment), settings.worker.warm, keep=settings.worker.concurrency
+            environment_of_children(settings, environment),
+            settings.worker.warm,
+            keep=settings.worker.concurrency,
         )
         self._stop = asyncio.Event()
         self._app = procrastinate.App(
@@ -482,16 +478,10 @@ async def _run(taker: QueueWorker) -> None:
     await run()
 
 
-def child_environment(settings: Settings, environment: Mapping[str, str]) -> dict[str, str]:
-    """Copy the environment for children, without the receiver's own secrets and those of all providers."""
-    secret = set(HIDDEN_VARIABLES)
-    for provider in settings.providers:
-        secret.update(source.env for source in provider.secret_sources if source.env is not None)
-    return {
-        name: value
-        for name, value in environment.items()
-        if name not in secret and not name.startswith("PACT_DISPATCH_")
-    }
+def environment_of_children(settings: Settings, environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment for children, without the secrets of the receiver and of all providers."""
+    sources = [source for provider in settings.providers for source in provider.secret_sources]
+    return child_environment(environment, names={source.env for source in sources if source.env is not None})
 
 
 def _note(run_log: RunLog, event: dict[str, Any]) -> None:

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from app.cli import parser
-from app.commands.check_config.summary import OTHERS, SECRETS
+from app.config.variables import OTHERS, SECRETS
 from tests.support.paths import ROOT
 
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text())

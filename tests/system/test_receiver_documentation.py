@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from app.cli import parser
-from app.commands.check_config.summary import SECRETS
 from app.config import settings as config
 from app.config.file import load
 from app.config.provider import ProviderTable
+from app.config.variables import SECRETS
 from app.intake.missed import TRIED_AGAIN
 from broker.client.missing_results import MOST_PACTS, MOST_VERSIONS
 from tests.support.paths import DOCS, ROOT

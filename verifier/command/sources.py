@@ -22,6 +22,7 @@ from verifier.command.option_values import (
     parse_transports,
     with_port_placeholder,
 )
+from verifier.environment import BROKER_BASE_URL, BROKER_PASSWORD, BROKER_TOKEN, BROKER_USERNAME
 from verifier.errors import UsageError
 from verifier.request import ProviderUnderTest, VerificationRequest
 
@@ -37,10 +38,10 @@ ENVIRONMENT = {
     "provider_app_version": "GIT_COMMIT",
     "provider_version_branch": "GIT_BRANCH",
     "publish_verification_results": "PACT_BROKER_PUBLISH_VERIFICATION_RESULTS",
-    "pact_broker_base_url": "PACT_BROKER_BASE_URL",
-    "broker_username": "PACT_BROKER_USERNAME",
-    "broker_password": "PACT_BROKER_PASSWORD",
-    "broker_token": "PACT_BROKER_TOKEN",
+    "pact_broker_base_url": BROKER_BASE_URL,
+    "broker_username": BROKER_USERNAME,
+    "broker_password": BROKER_PASSWORD,
+    "broker_token": BROKER_TOKEN,
     "filter_description": "PACT_DESCRIPTION",
     "filter_state": "PACT_PROVIDER_STATE",
 }

@@ -8,37 +8,28 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from app.config.file import load
 from app.config.provider import CheckoutProvider, RelayedProvider, RunningProvider, VerifiedProvider
-from app.config.settings import ConfigurationError, broker_access, secret
+from app.config.settings import broker_access
+from app.config.values import ConfigurationError, secret
+from app.config.variables import API_TOKENS, BROKER_AT_HOME, OTHERS, SECRETS, TOKENS, WEBHOOK_SECRET
 from app.database.connections import DatabaseUnusable, check_url, described
-from app.github.client import PRIVATE_KEY, TOKEN, github_access
+from app.github.client import github_access
 from app.intake.credentials import Tokens
-from app.web.server import API_TOKENS, TOKENS, WEBHOOK_SECRET, check_secrets
+from app.process.environment import DATABASE_URL, OWN_PREFIX
+from app.web.server import check_secrets
 from broker.http.origin import Origin
 from broker.http.secret_names import is_secret_name
+from verifier.environment import BROKER_BASE_URL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
-    from app.config.settings import ProviderSettings, Settings, Value
+    from app.config.provider import ProviderSettings
+    from app.config.settings import Settings
+    from app.config.values import Value
     from broker.http.access import BrokerAccess
 
 T = TypeVar("T")
-
-SECRETS = (
-    TOKENS,
-    API_TOKENS,
-    WEBHOOK_SECRET,
-    TOKEN,
-    PRIVATE_KEY,
-    "PACT_BROKER_TOKEN",
-    "PACT_BROKER_USERNAME",
-    "PACT_BROKER_PASSWORD",
-    "DATABASE_URL",
-)
-"""Read from the variable, or from the file that `NAME_FILE` names."""
-OTHERS = ("PACT_DISPATCH_CONFIG", "PACT_DISPATCH_DATA_DIR")
-_BROKER_AT_HOME = "PACT_DISPATCH_BROKER_"
 
 
 @dataclass(frozen=True)
@@ -79,7 +70,7 @@ def understand(file: Path, data_dir: Path, environment: Mapping[str, str]) -> Su
     tokens = read(lambda: Tokens(TOKENS, environment).names())
     api_tokens = read(lambda: Tokens(API_TOKENS, environment).names())
     webhook_secret = read(lambda: secret(WEBHOOK_SECRET, environment))
-    database_url = read(lambda: secret("DATABASE_URL", environment))
+    database_url = read(lambda: secret(DATABASE_URL, environment))
     if database_url is not None:
         database_url = read(lambda: check_url(str(database_url)))
     access = read(lambda: broker_access(settings, environment)) if settings else None
@@ -140,9 +131,9 @@ def _warnings(settings: Settings, access: BrokerAccess, environment: Mapping[str
     origin = Origin.of(settings.broker.url)
     if origin.scheme == "http" and access.has_credentials and not _is_here(origin.host):
         yield f"broker.url: the credentials for the broker go to {origin.host} unencrypted: use https"
-    elsewhere = environment.get("PACT_BROKER_BASE_URL")
+    elsewhere = environment.get(BROKER_BASE_URL)
     if elsewhere and elsewhere.rstrip("/") != settings.broker.url.rstrip("/"):
-        yield "PACT_BROKER_BASE_URL is not read here, and is another one than broker.url"
+        yield f"{BROKER_BASE_URL} is not read here, and is another one than broker.url"
     if settings.server.public_url is None:
         yield "server.public_url is missing: results in the broker will not lead to their runs"
     if not settings.reconcile.minutes:
@@ -174,7 +165,7 @@ def _empty_files(environment: Mapping[str, str]) -> Iterator[str]:
 def _unread(environment: Mapping[str, str]) -> Iterator[str]:
     known = {*SECRETS, *(f"{name}_FILE" for name in SECRETS), *OTHERS}
     for name in sorted(environment):
-        if name.startswith("PACT_DISPATCH_") and name not in known and not name.startswith(_BROKER_AT_HOME):
+        if name.startswith(OWN_PREFIX) and name not in known and not name.startswith(BROKER_AT_HOME):
             yield f"{name} is set, and nothing reads it: is it spelt right?"
 
 

@@ -11,6 +11,7 @@ from app.commands.credentials import broker_access, checked_token
 from app.commands.doctor.chain import Question, examine
 from app.commands.doctor.report import write_json, write_text
 from app.commands.runner import ExitCode
+from app.config.variables import API_TOKEN, GITHUB_TOKEN
 from broker.client.reading import ReadingClient
 from broker.http.origin import Origin
 from verifier.errors import UsageError
@@ -64,9 +65,9 @@ def _question(options: argparse.Namespace) -> Question:
         options.version or None,
         options.provider or None,
         github_url=options.github_url,
-        github_token=_token("PACT_DISPATCH_GITHUB_TOKEN") or _token("GITHUB_TOKEN"),
+        github_token=_token(GITHUB_TOKEN) or _token("GITHUB_TOKEN"),
         receiver_url=options.receiver_url,
-        api_token=_token("PACT_DISPATCH_API_TOKEN"),
+        api_token=_token(API_TOKEN),
     )
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from app.commands.doctor.check import Check, Status, listed
 from app.commands.runner import INSTALL_SERVER
+from app.config.variables import GITHUB_TOKEN
 from app.github.answers import GitHubFailed
 from broker.webhooks.delivery_log import execution_of
 
@@ -26,7 +27,6 @@ except ModuleNotFoundError:  # of the extra `server`, without which the broker c
 else:
     HAS_GITHUB = True
 
-TOKEN = "PACT_DISPATCH_GITHUB_TOKEN"  # noqa: S105 - the name of one
 GIVEN = "the token that was given"
 SOON = timedelta(days=14)
 """A token that expires within this is warned of."""
@@ -57,7 +57,10 @@ class GitHubLook:
         if target.base is not None and target.base.rstrip("/").lower() != self.api_url.rstrip("/").lower():
             return f"give --github-url {target.base}, if the token may go there"
         if self.token is None:
-            return f"set {TOKEN} to a token that may read the repository (best of all: the one that the webhook uses)"
+            return (
+                f"set {GITHUB_TOKEN} to a token that may read the repository (best of all: the one that the webhook "
+                "uses)"
+            )
         return "" if HAS_GITHUB else f"{INSTALL_SERVER}, which GitHub is asked with"
 
     def facts(self, target: Target) -> RepositoryFacts:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from app.commands.doctor.check import Check, Status, listed
+from app.config.variables import API_TOKEN, API_TOKENS
 from app.receiver_client import NoReceiver, ReceiverAway, ReceiverClient, ReceiverRefused
 from app.records.run_status import Publishing, RunStatus
 from broker.client.missing_results import content_of
@@ -13,8 +14,6 @@ from verifier.verification import Outcome
 
 if TYPE_CHECKING:
     from app.commands.doctor.pact_state import PactState, Target
-
-TOKEN = "PACT_DISPATCH_API_TOKEN"  # noqa: S105 - the name of one
 
 
 @dataclass(frozen=True)
@@ -48,8 +47,8 @@ class ReceiverLook:
     def missing(self) -> str:
         """What is needed to ask its API; nothing where it can be asked."""
         if not self.named:
-            return f"give --receiver-url {self.client.base_url} and {TOKEN}: the token goes there alone"
-        return "" if self.client.token else f"set {TOKEN} to one of the receiver's PACT_DISPATCH_API_TOKENS"
+            return f"give --receiver-url {self.client.base_url} and {API_TOKEN}: the token goes there alone"
+        return "" if self.client.token else f"set {API_TOKEN} to one of the receiver's {API_TOKENS}"
 
 
 def check_receiver(state: PactState, look: ReceiverLook) -> Check:
@@ -196,7 +195,7 @@ def _is_about(run: dict[str, Any], state: PactState) -> bool:
 
 def _unseen(link: str, error: Exception) -> Check:
     todo = (
-        f"{TOKEN} must be one of the receiver's PACT_DISPATCH_API_TOKENS"
+        f"{API_TOKEN} must be one of the receiver's {API_TOKENS}"
         if isinstance(error, ReceiverRefused)
         else "see the check receiver"
     )

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from app.commands.credentials import LONGEST_TOKEN, checked_token
 from app.commands.webhook_templates import GITHUB_API, TEMPLATES, fill
-from app.config.settings import ConfigurationError, secret
+from app.config.values import ConfigurationError, secret
+from app.config.variables import API_TOKEN, GITHUB_TOKEN, RECEIVER_TOKEN
 from broker.events import WebhookEvent
 from broker.webhooks import stable_uuid
 from broker.webhooks.definition import Party, Scope, Webhook, WebhookRequest
@@ -20,11 +21,10 @@ if TYPE_CHECKING:
 
 GITHUB, RECEIVER = "github", "receiver"
 TOKENS = {
-    GITHUB: ("PACT_DISPATCH_GITHUB_TOKEN", "GITHUB_TOKEN"),
-    RECEIVER: ("PACT_DISPATCH_RECEIVER_TOKEN",),
+    GITHUB: (GITHUB_TOKEN, "GITHUB_TOKEN"),
+    RECEIVER: (RECEIVER_TOKEN,),
 }
 """Variables that the token may stand in, by target; the first that is set."""
-API_TOKEN = "PACT_DISPATCH_API_TOKEN"  # noqa: S105 - the name of one
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ import subprocess
 from collections import deque
 from typing import TYPE_CHECKING
 
+from app.process.environment import child_environment
 from app.provider.checkout.failure import REMOTE_REFUSED, REMOTE_UNAVAILABLE, CheckoutFailed
-from app.provider.checkout.process import inherited_environment
 from app.provider.checkout.remote import SCHEMES
 from verifier.redaction import Redaction
 
@@ -39,9 +39,9 @@ _CONFIGURATION = (
 )
 _KEPT = re.compile(r"GIT_(SSH|SSH_COMMAND|SSH_VARIANT|SSL_\w+|PROXY_COMMAND|CONFIG_\w+|EXEC_PATH|HTTP_\w+)")
 """Of git's own variables; others say where another repository is, or have it print what it sends."""
+_USERNAME, _PASSWORD = "PACT_DISPATCH_GIT_USERNAME", "PACT_DISPATCH_GIT_PASSWORD"
 _CREDENTIALS = (
-    '!f() { test "$1" = get && printf "username=%s\\npassword=%s\\n" '
-    '"$PACT_DISPATCH_GIT_USERNAME" "$PACT_DISPATCH_GIT_PASSWORD"; }; f'
+    f'!f() {{ test "$1" = get && printf "username=%s\\npassword=%s\\n" "${_USERNAME}" "${_PASSWORD}"; }}; f'
 )
 """A credential helper: what a URL holds would be in the command line of git's helpers."""
 
@@ -149,7 +149,7 @@ class Git:
 def _environment(remote: Remote, configured: Mapping[str, str]) -> dict[str, str]:
     environment = {
         name: value
-        for name, value in (inherited_environment() | dict(configured)).items()
+        for name, value in (child_environment(os.environ) | dict(configured)).items()
         if not name.startswith("GIT_") or _KEPT.fullmatch(name)
     }
     environment |= {
@@ -165,8 +165,8 @@ def _environment(remote: Remote, configured: Mapping[str, str]) -> dict[str, str
         helper = f"credential.{remote.origin}.helper"
         configuration += [(helper, ""), (helper, _CREDENTIALS)]
         environment |= {
-            "PACT_DISPATCH_GIT_USERNAME": remote.username,
-            "PACT_DISPATCH_GIT_PASSWORD": remote.password or "",
+            _USERNAME: remote.username,
+            _PASSWORD: remote.password or "",
         }
     if remote.by_ssh:
         environment |= _without_questions(environment)

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
 
 from app.provider.checkout.failure import TIMED_OUT, CheckoutFailed
-from verifier.environment import without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -104,15 +103,6 @@ class Supervision:
 
 def _too_late(doing: str) -> CheckoutFailed:
     return CheckoutFailed(f"time ran out while {doing}", kind=TIMED_OUT, retryable=True)
-
-
-def inherited_environment() -> dict[str, str]:
-    """Give this process's environment without the broker's credentials and the receiver's own secrets."""
-    return {
-        name: value
-        for name, value in without_secrets(os.environ).items()
-        if name != "DATABASE_URL" and not name.startswith("PACT_DISPATCH_")
-    }
 
 
 def _ended(process: subprocess.Popen[bytes], readers: list[threading.Thread], deadline: float) -> bool:

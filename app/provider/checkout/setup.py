@@ -12,8 +12,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from app.process.environment import child_environment
 from app.provider.checkout.failure import CONFIGURATION, SETUP_FAILED, CheckoutFailed
-from app.provider.checkout.process import inherited_environment
 from verifier.errors import UsageError
 from verifier.provider.command_line import split_words
 
@@ -162,7 +162,7 @@ def _environment(setup: Setup) -> dict[str, str]:
     """Give the setup's environment; git in it is to find the checkout, not where this process was started."""
     inherited = {
         name: value
-        for name, value in inherited_environment().items()
+        for name, value in child_environment(os.environ).items()
         if name
         not in {"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY"}
     }
@@ -207,7 +207,7 @@ def _copy(source: Path, target: Path, supervision: Supervision) -> None:
         (*_COPY, "--", str(source), str(target)),
         doing=f"{source.name} was copied",
         folder=target.parent,
-        environment=inherited_environment(),
+        environment=child_environment(os.environ),
         on_line=said.append,
     )
     if code != 0:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from app.config.file import load
+from app.config.variables import GITHUB_PRIVATE_KEY, GITHUB_TOKEN
 from app.github.answers import GitHubFailed, explain
-from app.github.client import PRIVATE_KEY, TOKEN
 from app.records.commit_statuses import CommitState
 from tests.support.paths import ROOT
 
@@ -51,8 +51,8 @@ def test_the_example_of_statuses_is_what_it_says(tmp_path: Path) -> None:
 
 
 def test_every_variable_and_every_state_is_named() -> None:
-    assert TOKEN in text_of(RELAY)
-    assert PRIVATE_KEY in text_of(RELAY)
+    assert GITHUB_TOKEN in text_of(RELAY)
+    assert GITHUB_PRIVATE_KEY in text_of(RELAY)
     for state in CommitState:
         assert f"| `{state}` |" in text_of(STATUSES)
 

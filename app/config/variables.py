@@ -1,0 +1,48 @@
+"""The environment variables that people set for the receiver and its commands, by name.
+
+Those of the broker's credentials are in `verifier.environment`; those of `pact-dispatch broker`, which all begin with
+`BROKER_AT_HOME`, are in `broker.embedded`.
+"""
+
+from __future__ import annotations
+
+from app.process.environment import DATABASE_URL
+from verifier.environment import BROKER_PASSWORD, BROKER_TOKEN, BROKER_USERNAME
+
+# ruff: noqa: S105 - names of secrets, not secrets
+
+CONFIG = "PACT_DISPATCH_CONFIG"
+"""The configuration file: `--config`."""
+DATA_DIR = "PACT_DISPATCH_DATA_DIR"
+"""The folder of checkouts and of the embedded database: `--data-dir`."""
+TOKENS = "PACT_DISPATCH_TOKENS"
+"""`NAME:TOKEN[,NAME:TOKEN...]`: who may dispatch."""
+API_TOKENS = "PACT_DISPATCH_API_TOKENS"
+"""`NAME:TOKEN[,NAME:TOKEN...]`: who may use `/api`."""
+WEBHOOK_SECRET = "PACT_DISPATCH_WEBHOOK_SECRET"
+"""The key of the signatures of what GitHub sends to `/github/events`."""
+GITHUB_TOKEN = "PACT_DISPATCH_GITHUB_TOKEN"
+"""The token for GitHub's API: of the receiver, of `setup` and of `doctor`."""
+GITHUB_PRIVATE_KEY = "PACT_DISPATCH_GITHUB_PRIVATE_KEY"
+"""Or the private key of a GitHub App, in PEM."""
+API_TOKEN = "PACT_DISPATCH_API_TOKEN"
+"""One of a receiver's `API_TOKENS`, for `setup` and `doctor`."""
+RECEIVER_TOKEN = "PACT_DISPATCH_RECEIVER_TOKEN"
+"""One of a receiver's `TOKENS`, for `setup`."""
+BROKER_AT_HOME = "PACT_DISPATCH_BROKER_"
+"""How the names of the variables of `pact-dispatch broker` begin."""
+
+SECRETS = (
+    TOKENS,
+    API_TOKENS,
+    WEBHOOK_SECRET,
+    GITHUB_TOKEN,
+    GITHUB_PRIVATE_KEY,
+    BROKER_TOKEN,
+    BROKER_USERNAME,
+    BROKER_PASSWORD,
+    DATABASE_URL,
+)
+"""The receiver reads them from the variable, or from the file that `NAME_FILE` names."""
+OTHERS = (CONFIG, DATA_DIR)
+"""What else the receiver reads."""
