@@ -1,35 +1,39 @@
-"""What is asked of a receiver from outside: its health, its deliveries, its runs. Nothing but GET is sent."""
+"""A client of a receiver: its health, its deliveries, its runs."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
+from broker.http.json_values import integer_at, objects_at
 from broker.http.limited_request import Limits, NoReply, send_request
 from broker.http.strict_json import NotJson, parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-LIMITS = Limits(seconds=10, max_bytes=4 * 1024 * 1024)
+    from broker.http.limited_request import Reply
+
+LIMITS = Limits(seconds=15, max_bytes=16 * 1024 * 1024)
+"""A broker waits as long for an answer; a run has its whole verification in it."""
 LIMIT = 50
-"""Items of a list that are asked for: the newest."""
+"""The items of a list that are asked for: the newest."""
 
 
 class ReceiverAway(Exception):
-    """No answer was had from it; the message says why."""
+    """The receiver gave no answer, or one that it may not give later; the message says why."""
 
 
 class NoReceiver(Exception):
-    """What answered is no receiver of this project."""
+    """Something else than a receiver answered."""
 
 
 class ReceiverRefused(Exception):
-    """The receiver does not take the API's token.
+    """The receiver does not take the token of its API, or doesn't have what is asked for.
 
     Attributes:
-        status: of its answer.
+        status: The status of its answer.
     """
 
     def __init__(self, message: str, *, status: int) -> None:
@@ -42,10 +46,10 @@ class Health:
     """What a receiver says of itself.
 
     Attributes:
-        ready: a dispatch would be carried out now.
-        problems: why not.
-        workers: that are alive; None where it doesn't know.
-        waiting: runs that wait; likewise.
+        ready: Whether a dispatch would be carried out now.
+        problems: Why not.
+        workers: How many workers are alive; None if it doesn't know.
+        waiting: How many runs wait; None if it doesn't know.
     """
 
     ready: bool
@@ -56,81 +60,116 @@ class Health:
 
 @dataclass(frozen=True)
 class ReceiverClient:
-    """One receiver.
+    """A client of one receiver. Every method raises `ReceiverAway` or `NoReceiver` if no receiver answers.
 
     Attributes:
-        base_url: where it listens. Redirects are not followed: the token goes there and nowhere else.
-        token: of its API; None where there is none.
+        base_url: Where it listens. Redirects are not followed: the token goes there and nowhere else.
+        token: A token of its API, if there is one.
     """
 
     base_url: str
     token: str | None = field(default=None, repr=False)
 
-    def health(self) -> Health:
-        """Ask whether it is ready; no token is sent.
+    def status(self, path: str) -> int:
+        """Return the status of the answer to a GET without a token."""
+        return self._send(path).status
 
-        Raises:
-            ReceiverAway: it does not answer.
-            NoReceiver: something else answers there.
-        """
-        status, document = self._get("/readyz")
+    def health(self) -> Health:
+        """Return whether it is ready; no token is sent."""
+        reply = self._send("/readyz")
+        document = _json(reply)
         if not isinstance(document, dict) or not isinstance(document.get("ready"), bool):
-            raise NoReceiver(f"{self.base_url}/readyz answered {status}, and not as a receiver does")
-        problems, queue = document.get("problems"), document.get("queue")
-        numbers = queue if isinstance(queue, dict) else {}
-        workers, waiting = numbers.get("workers"), numbers.get("waiting")
+            raise NoReceiver(f"{self.base_url}/readyz answered {reply.status}, and not as a receiver does")
+        problems = document.get("problems")
         return Health(
             ready=document["ready"],
             problems=tuple(str(one) for one in problems) if isinstance(problems, list) else (),
-            workers=workers if isinstance(workers, int) else None,
-            waiting=waiting if isinstance(waiting, int) else None,
+            workers=integer_at(document, "queue", "workers"),
+            waiting=integer_at(document, "queue", "waiting"),
         )
 
+    def probe_dispatch(self, repository: str, token: str) -> int:
+        """Return the status of the answer to a dispatch without an event type.
+
+        The receiver refuses it after it has checked the token and the repository: nothing is queued, and its history
+        has the refusal.
+        """
+        return self._send(f"/repos/{repository}/dispatches", token, method="POST", json={}).status
+
     def deliveries(self, repository: str) -> list[dict[str, Any]]:
-        """Fetch the latest deliveries for a repository, the newest first.
+        """Return the latest deliveries for a repository, the newest first.
 
         Raises:
-            ReceiverAway: it does not answer.
-            ReceiverRefused: it doesn't take the token.
-            NoReceiver: something else answers there.
+            ReceiverRefused: It doesn't take the token.
         """
         return self._items("/api/deliveries", {"repository": repository})
 
-    def runs(self, provider: str, consumer: str) -> list[dict[str, Any]]:
-        """Fetch the latest runs for a provider and a consumer, the newest first.
+    def delivery(self, number: str) -> dict[str, Any]:
+        """Return a delivery.
 
         Raises:
-            ReceiverAway: it does not answer.
-            ReceiverRefused: it doesn't take the token.
-            NoReceiver: something else answers there.
+            ReceiverRefused: It doesn't take the token, or has no such delivery.
+        """
+        return self._item("/api/deliveries", number)
+
+    def runs(self, provider: str, consumer: str) -> list[dict[str, Any]]:
+        """Return the latest runs for a provider and a consumer, the newest first.
+
+        Raises:
+            ReceiverRefused: It doesn't take the token.
         """
         return self._items("/api/runs", {"provider": provider, "consumer": consumer})
 
-    def _items(self, path: str, filters: Mapping[str, str]) -> list[dict[str, Any]]:
-        status, document = self._get(f"{path}?{urlencode({**filters, 'limit': LIMIT})}", self.token)
-        if status in {401, 403}:
-            raise ReceiverRefused(f"{self.base_url}{path} answered {status}", status=status)
-        if status == 503:
-            raise ReceiverAway(f"{self.base_url}{path} answered 503: its database is away")
-        items = document.get("items") if isinstance(document, dict) else None
-        if status != 200 or not isinstance(items, list):
-            raise NoReceiver(f"{self.base_url}{path} answered {status}, and not as a receiver does")
-        return [one for one in items if isinstance(one, dict)]
+    def run(self, number: str) -> dict[str, Any]:
+        """Return a run.
 
-    def _get(self, path: str, token: str | None = None) -> tuple[int, Any]:
+        Raises:
+            ReceiverRefused: It doesn't take the token, or has no such run.
+        """
+        return self._item("/api/runs", number)
+
+    def _items(self, path: str, filters: Mapping[str, str]) -> list[dict[str, Any]]:
+        reply = self._send(f"{path}?{urlencode({**filters, 'limit': LIMIT})}", self.token)
+        if reply.status in {401, 403}:
+            raise ReceiverRefused(f"{self.base_url}{path} answered {reply.status}", status=reply.status)
+        if reply.status == 503:
+            raise ReceiverAway(f"{self.base_url}{path} answered 503: its database is away")
+        items = objects_at(_json(reply), "items")
+        if reply.status != 200 or items is None:
+            raise NoReceiver(f"{self.base_url}{path} answered {reply.status}, and not as a receiver does")
+        return items
+
+    def _item(self, path: str, number: str) -> dict[str, Any]:
+        reply = self._send(f"{path}/{quote(number, safe='')}", self.token)
+        answered = f"{self.base_url}{path}/{number} answered {reply.status}"
+        if reply.status >= 500:
+            raise ReceiverAway(answered)
+        if reply.status != 200:
+            raise ReceiverRefused(answered, status=reply.status)
+        document = _json(reply)
+        if not isinstance(document, dict):
+            raise NoReceiver(f"{answered}, and not as a receiver does")
+        return document
+
+    def _send(self, path: str, token: str | None = None, *, method: str = "GET", json: Any = None) -> Reply:
         try:
             reply = send_request(
-                "GET",
+                method,
                 self.base_url.rstrip("/") + path,
                 limits=LIMITS,
-                headers={"Accept": "application/json"},
+                headers={"Accept": "application/json", "User-Agent": "pact-dispatch"},
                 token=token,
+                json=json,
             )
         except NoReply as error:
             raise ReceiverAway(f"{self.base_url} can't be asked: {error}") from error
         if not reply.is_whole:
             raise NoReceiver(f"{self.base_url} answered with more than {LIMITS.max_bytes // 2**20} MB")
-        try:
-            return reply.status, parse_json(reply.content) if reply.content.strip() else None
-        except NotJson:
-            return reply.status, None
+        return reply
+
+
+def _json(reply: Reply) -> Any:
+    try:
+        return parse_json(reply.content)
+    except NotJson:
+        return None

@@ -1,4 +1,4 @@
-"""Webhooks that are often wanted, ready to be filled in (no I/O)."""
+"""Templates of webhooks (no I/O)."""
 
 from __future__ import annotations
 
@@ -106,9 +106,9 @@ def fill(
         raise UsageError(f"--repository {repository!r} is not OWNER/REPO, as in acme/products")
     if re.fullmatch(r"https?://[^\s?#@]+", base_url) is None:
         raise UsageError(f"{base_url!r} is not a URL such as {GITHUB_API}")
-    wanted = tuple(events) or (template.event,)
+    triggers = tuple(events) or (template.event,)
     body = template.body
-    if name == "receiver" and WebhookEvent.REQUIRING_VERIFICATION not in wanted:
+    if name == "receiver" and WebhookEvent.REQUIRING_VERIFICATION not in triggers:
         body = BODY_OF_CHANGED
     return Filled(
         url=f"{base_url.rstrip('/')}/repos/{repository}/dispatches",
@@ -118,6 +118,6 @@ def fill(
             "Authorization": f"Bearer ${{user.{secret or template.secret}}}",
         },
         body=body,
-        events=wanted,
+        events=triggers,
         description=f"Verify a changed pact ({repository})",
     )

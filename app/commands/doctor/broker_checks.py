@@ -1,12 +1,13 @@
-"""What the broker itself says: whether it answers, the pact, the provider's versions, the result."""
+"""The checks in the broker: its answers, the pact, the provider's versions, and the result."""
 
 from __future__ import annotations
 
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
-from app.commands.doctor.check import Check, Status, listed
+from app.commands.doctor.chain import listed
 from app.commands.doctor.pact_state import document_at, index_link, pacticipant
+from app.commands.finding import Finding, State
 
 if TYPE_CHECKING:
     from app.commands.doctor.pact_state import PactState
@@ -17,155 +18,155 @@ CONTENT_CHANGED = (
 )
 
 
-def check_broker(client: BrokerClient) -> Check:
-    """Tell what the broker is.
+def check_broker(client: BrokerClient) -> Finding:
+    """Check that the broker answers.
 
     Raises:
-        BrokerError: it does not answer, or takes the credentials for none.
+        BrokerError: It doesn't, or it refuses the credentials.
     """
     index_link(client, "pb:pacticipants")
     version = client.get(f"{client.origin}/").broker_version
-    return Check(
-        "broker", Status.OK, f"{client.origin} answers" + (f" (version {version})" if version else "")
+    return Finding(
+        "broker", State.OK, f"{client.origin} answers" + (f" (version {version})" if version else "")
     )
 
 
 def no_pact(
     client: BrokerClient, *, consumer: str | None, version: str | None, provider: str | None
-) -> Check:
-    """Say why there is no pact to look at.
+) -> Finding:
+    """Find out why there is no pact to look at.
 
     Raises:
-        BrokerError: the broker could not be asked.
+        BrokerError: The broker could not be asked.
     """
     for role, name in (("consumer", consumer), ("provider", provider)):
         if name is not None and pacticipant(client, name) is None:
             near = get_close_matches(name, _names(client), n=3, cutoff=0.6)
             meant = f"; is {' or '.join(map(repr, near))} meant?" if near else ""
-            return Check(
+            return Finding(
                 "pact",
-                Status.BROKEN,
+                State.FAILED,
                 f"the broker knows no {name!r}, the {role}{meant}",
                 "check the name; if it is right, the pact was never published to this broker",
             )
     if consumer is None or version is None:
-        return Check(
+        return Finding(
             "pact",
-            Status.BROKEN,
+            State.FAILED,
             f"no consumer has a pact with {provider}",
             "have a consumer publish its pact (pact broker publish)",
         )
     url = index_link(client, "pb:pacticipant-version", pacticipant=consumer, version=version)
     with_whom = f" with {provider}" if provider is not None else ""
     if document_at(client, url) is not None:
-        return Check(
+        return Finding(
             "pact",
-            Status.BROKEN,
+            State.FAILED,
             f"version {version} of {consumer} is in the broker, and has no pact{with_whom}",
             "have the consumer's build publish its pacts (pact broker publish), and look at what it printed",
         )
     latest = _latest_version(pacticipant(client, consumer))
-    return Check(
+    return Finding(
         "pact",
-        Status.BROKEN,
+        State.FAILED,
         f"the broker knows no version {version} of {consumer}"
         + (f"; its latest is {latest}" if latest else ""),
         "check the version; if it is right, the consumer's build has not published its pacts (pact broker publish)",
     )
 
 
-def check_pact(state: PactState) -> Check:
-    """Tell whether the pact is there."""
+def check_pact(state: PactState) -> Finding:
+    """Check that the pact is there."""
     case = state.case
     if state.pact is None:
         return no_pact(state.client, consumer=case.consumer, version=case.version, provider=case.provider)
     at = f", published {state.published_at}" if state.published_at else ""
-    return Check("pact", Status.OK, f"{case.consumer} {case.version} has a pact with {case.provider}{at}")
+    return Finding("pact", State.OK, f"{case.consumer} {case.version} has a pact with {case.provider}{at}")
 
 
-def check_main_branch(state: PactState) -> Check:
-    """Tell whether the provider's main branch is set."""
+def check_main_branch(state: PactState) -> Finding:
+    """Check that the provider's main branch is set."""
     name, provider = state.main_branch, state.case.provider
     if name is not None:
-        return Check("main-branch", Status.OK, f"it is {name}")
+        return Finding("main-branch", State.OK, f"it is {name}")
     todo = (
         f"publish a result with the provider's branch, or set it: pact broker create-or-update-pacticipant "
         f"--name {provider!r} --main-branch main"
     )
     if state.needs_versions and not state.versions:
-        return Check(
+        return Finding(
             "main-branch",
-            Status.BROKEN,
+            State.FAILED,
             f"{provider} has no main branch, and nothing of it is deployed or released: "
             "contract_requiring_verification_published, the only event of the webhook, never happens",
             f"{todo}. Or {CONTENT_CHANGED}",
         )
-    return Check(
+    return Finding(
         "main-branch",
-        Status.WARNING,
+        State.WARNING,
         f"{provider} has no main branch: contract_requiring_verification_published happens for none of its latest",
         todo,
     )
 
 
-def check_versions(state: PactState) -> Check:
+def check_versions(state: PactState) -> Finding:
     """Tell which of the provider's versions need a result."""
     found, provider = state.versions, state.case.provider
     if found:
         named = listed([f"{version.number} ({version.why})" for version in found])
-        return Check("provider-versions", Status.OK, f"a result is needed of {named}")
+        return Finding("provider-versions", State.OK, f"a result is needed of {named}")
     where = f"on its main branch {state.main_branch}" if state.main_branch else "on a main branch"
-    said = f"{provider} has no version {where}, and none that is deployed or released"
+    text = f"{provider} has no version {where}, and none that is deployed or released"
     todo = (
         "publish a first result from the provider's own build, with its branch, or record a deployment "
         "(pact broker record-deployment)"
     )
     if state.needs_versions:
-        return Check(
+        return Finding(
             "provider-versions",
-            Status.BROKEN,
-            f"{said}: contract_requiring_verification_published, the only event of the webhook, never happens",
+            State.FAILED,
+            f"{text}: contract_requiring_verification_published, the only event of the webhook, never happens",
             f"{todo}. Or {CONTENT_CHANGED}",
         )
-    return Check("provider-versions", Status.WARNING, f"{said}: a result of any version will do", todo)
+    return Finding("provider-versions", State.WARNING, f"{text}: a result of any version will do", todo)
 
 
-def check_result(state: PactState, earlier: list[Check]) -> Check:
-    """Tell what the matrix says, in the light of the links before."""
-    wanted = {version.number: version.why for version in state.versions}
+def check_result(state: PactState, earlier: list[Finding]) -> Finding:
+    """Check the results, in the light of the links before."""
+    needed = {version.number: version.why for version in state.versions}
     results = (
-        [one for one in state.results if one.provider_version in wanted] if wanted else state.results[:1]
+        [one for one in state.results if one.provider_version in needed] if needed else state.results[:1]
     )
     failed = [one.provider_version for one in results if not one.passed]
     if failed:
-        return Check(
+        return Finding(
             "result",
-            Status.BROKEN,
+            State.FAILED,
             f"failed for {listed(failed)}: the chain works, and the contract is broken",
             f"look at the result in the broker: {state.case.provider} doesn't do what {state.case.consumer} expects",
         )
     passed = [f"{one.provider_version}" for one in results]
     if passed and not state.lacking:
-        return Check("result", Status.OK, f"passed for {listed(passed)}")
-    others = [one for one in state.results if one.provider_version not in wanted] if wanted else []
+        return Finding("result", State.OK, f"passed for {listed(passed)}")
+    others = [one for one in state.results if one.provider_version not in needed] if needed else []
     missing = listed([f"{version.number} ({version.why})" for version in state.lacking])
-    said = f"none yet{f' of {missing}' if missing else ''}"
+    text = f"none yet{f' of {missing}' if missing else ''}"
     if passed or others:
         of = listed(
             [f"{one.provider_version} ({'passed' if one.passed else 'failed'})" for one in results + others]
         )
-        said += f"; there is one of {of}"
+        text += f"; there is one of {of}"
     if any(check.under_way for check in earlier):
-        return Check(
-            "result", Status.WARNING, f"{said}, but it is under way", "wait, and look again", under_way=True
+        return Finding(
+            "result", State.WARNING, f"{text}, but it is under way", "wait, and look again", under_way=True
         )
-    if any(check.status is Status.BROKEN for check in earlier):
-        return Check("result", Status.BROKEN, said, "mend the first broken link")
-    unseen = [check.id for check in earlier if check.status is Status.UNKNOWN]
-    return Check(
+    if any(check.state is State.FAILED for check in earlier):
+        return Finding("result", State.FAILED, text, "mend the first broken link")
+    unseen = [check.name for check in earlier if check.state is State.UNKNOWN]
+    return Finding(
         "result",
-        Status.BROKEN,
-        f"{said}, and no link before it is known to be broken",
+        State.FAILED,
+        f"{text}, and no link before it is known to be broken",
         (f"look at what could not be looked at: {', '.join(unseen)}. " if unseen else "")
         + "Have it sent once more: pact-dispatch webhooks test UUID",
     )

@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 from app.commands.credentials import broker_access, checked_token
-from app.commands.doctor.chain import Question, examine
+from app.commands.doctor.examination import Question, examine
 from app.commands.doctor.report import write_json, write_text
 from app.commands.runner import ExitCode
 from app.config.variables import API_TOKEN, GITHUB_TOKEN
@@ -38,7 +38,7 @@ def run(options: argparse.Namespace, messages: Messages) -> int:
     write = write_json if options.json else write_text
     write(report, messages.redacted, sys.stdout)
     first = report.first_broken
-    if first is not None and first[1].id != "broker":
+    if first is not None and first[1].name != "broker":
         return ExitCode.FAILED
     return ExitCode.COULD_NOT if report.broker_away else ExitCode.DONE
 

@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
-from app.commands.doctor.check import Case
+from app.commands.doctor.chain import Case
 from broker.client.missing_results import Questions, content_of
 from broker.client.pact_results import results_of
 from broker.events import PUBLICATION_EVENTS, WebhookEvent

@@ -1,28 +1,37 @@
-"""What was found, as text for people and as JSON (no requests)."""
+"""The report as text for people and as JSON (no I/O but to the stream)."""
 
 from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Any, TextIO
 
-from app.commands.doctor.check import LONGEST, Status
+from app.commands.doctor.chain import LONGEST
+from app.commands.finding import State
 from verifier.report.text import inert_json, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from app.commands.doctor.check import Case, Chain, Check, Report
+    from app.commands.doctor.chain import Case, Chain, Report
+    from app.commands.finding import Finding
 
 SCHEMA_VERSION = 1
+STATUSES = {
+    State.OK: "ok",
+    State.WARNING: "warning",
+    State.FAILED: "broken",
+    State.UNKNOWN: "unknown",
+}
+"""The states as `doctor.schema.json` has them."""
 _ID_WIDTH = 20
 
 
 def document_of(report: Report, hide: Callable[[str], str]) -> dict[str, Any]:
-    """Give the report as JSON values; see `doctor.schema.json`.
+    """Return the report as JSON values; see `doctor.schema.json`.
 
     Args:
-        report: the report.
-        hide: takes the secrets out of a text.
+        report: The report.
+        hide: Takes the secrets out of a text.
     """
     first = report.first_broken
     return {
@@ -31,12 +40,12 @@ def document_of(report: Report, hide: Callable[[str], str]) -> dict[str, Any]:
         "chains": [
             {
                 "pact": _case(chain.case, hide),
-                "checks": [_check(check, hide) for check in chain.checks],
-                "first_broken": chain.first_broken.id if chain.first_broken else None,
+                "checks": [_finding(finding, hide) for finding in chain.findings],
+                "first_broken": chain.first_broken.name if chain.first_broken else None,
             }
             for chain in report.chains
         ],
-        "first_broken": {"pact": _case(first[0].case, hide), **_check(first[1], hide)} if first else None,
+        "first_broken": {"pact": _case(first[0].case, hide), **_finding(first[1], hide)} if first else None,
         "pacts_left_out": report.left_out,
     }
 
@@ -55,30 +64,32 @@ def write_text(report: Report, hide: Callable[[str], str], stream: TextIO) -> No
     first = report.first_broken
     for chain in report.chains:
         stream.write(f"{line(_title(chain))}\n")
-        said = ""
-        for check in chain.checks:
-            stream.write(f"  {check.status:<8} {check.id:<{_ID_WIDTH}} {line(check.found)}\n")
-            last = first is not None and check is first[1]  # what to do about it is said at the end
-            if check.status is not Status.OK and check.todo not in {"", said} and not last:
-                what = "to look at it" if check.status is Status.UNKNOWN else "to do"
-                stream.write(f"  {'':<8} {'':<{_ID_WIDTH}} {what}: {line(check.todo)}\n")
-                said = check.todo
+        previous = ""
+        for finding in chain.findings:
+            stream.write(
+                f"  {STATUSES[finding.state]:<8} {finding.name:<{_ID_WIDTH}} {line(finding.found)}\n"
+            )
+            is_first = first is not None and finding is first[1]  # what to do about it stands at the end
+            if finding.state is not State.OK and finding.to_do not in {"", previous} and not is_first:
+                what = "to look at it" if finding.state is State.UNKNOWN else "to do"
+                stream.write(f"  {'':<8} {'':<{_ID_WIDTH}} {what}: {line(finding.to_do)}\n")
+                previous = finding.to_do
         stream.write("\n")
     if report.left_out:
         stream.write(
             f"{report.left_out} more pacts were not looked at: ask for them by --consumer and --version\n\n"
         )
     if first is not None:
-        chain, check = first
+        chain, finding = first
         where = f" ({line(_title(chain))})" if chain.case and len(report.chains) > 1 else ""
-        stream.write(f"First broken link: {check.id}{where}\n  {line(check.found)}\n")
-        if check.todo:
-            stream.write(f"  To mend it: {line(check.todo)}\n")
+        stream.write(f"First broken link: {finding.name}{where}\n  {line(finding.found)}\n")
+        if finding.to_do:
+            stream.write(f"  To mend it: {line(finding.to_do)}\n")
         return
     unseen = sorted(
-        {check.id for chain in report.chains for check in chain.checks if check.status is Status.UNKNOWN}
+        {one.name for chain in report.chains for one in chain.findings if one.state is State.UNKNOWN}
     )
-    going = any(check.under_way for chain in report.chains for check in chain.checks)
+    going = any(one.under_way for chain in report.chains for one in chain.findings)
     stream.write("No broken link was found")
     stream.write("; a verification is under way" if going else "")
     stream.write(f"; not looked at: {', '.join(unseen)}\n" if unseen else "\n")
@@ -99,12 +110,12 @@ def _case(case: Case | None, hide: Callable[[str], str]) -> dict[str, str] | Non
     }
 
 
-def _check(check: Check, hide: Callable[[str], str]) -> dict[str, Any]:
+def _finding(finding: Finding, hide: Callable[[str], str]) -> dict[str, Any]:
     return {
-        "id": check.id,
-        "status": str(check.status),
-        "found": _text(check.found, hide),
-        "todo": _text(check.todo, hide),
+        "id": finding.name,
+        "status": STATUSES[finding.state],
+        "found": _text(finding.found, hide),
+        "todo": _text(finding.to_do, hide),
     }
 
 

@@ -1,11 +1,12 @@
-"""What the broker says of the webhooks for a pact, and of what became of them."""
+"""The checks of the webhooks for a pact, and of their deliveries."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from app.commands.doctor.check import Check, Status, listed
+from app.commands.doctor.chain import listed
+from app.commands.finding import Finding, State
 from app.commands.webhook_explanation import explain
 from broker.events import PUBLICATION_EVENTS, WebhookEvent
 from broker.http.errors import NotFound
@@ -23,64 +24,64 @@ CREATE = "pact-dispatch webhooks create --template TEMPLATE --provider {provider
 FAILED = frozenset({"failure", "retrying"})
 
 
-def check_webhook(state: PactState) -> Check:
-    """Tell which webhooks ask for a verification of the pact."""
+def check_webhook(state: PactState) -> Finding:
+    """Check that a webhook asks for a verification of the pact."""
     case, asking = state.case, state.asking
     if asking:
-        return Check("webhook", Status.OK, listed([_named(webhook) for webhook in asking], 3))
+        return Finding("webhook", State.OK, listed([_named(webhook) for webhook in asking], 3))
     everything = Webhooks(state.client).all()
     covering = len(state.webhooks)
-    said = f"no webhook for the pact of {case.consumer} with {case.provider} asks for a verification"
+    text = f"no webhook for the pact of {case.consumer} with {case.provider} asks for a verification"
     if covering:
-        said += (
+        text += (
             f": {covering} of {len(everything)} are for it, and send neither a dispatch nor the pact's URL"
         )
     elif everything:
         others = listed([str(webhook.scope) for webhook in everything], 3)
-        said += f": the {len(everything)} that there are, are for others ({others})"
+        text += f": the {len(everything)} that there are, are for others ({others})"
     else:
-        said += ": the broker has none at all"
-    return Check("webhook", Status.BROKEN, said, f"create one: {CREATE.format(provider=case.provider)}")
+        text += ": the broker has none at all"
+    return Finding("webhook", State.FAILED, text, f"create one: {CREATE.format(provider=case.provider)}")
 
 
-def check_enabled(state: PactState) -> Check:
-    """Tell whether one of them is enabled."""
+def check_enabled(state: PactState) -> Finding:
+    """Check that one of them is enabled."""
     off = [webhook.uuid for webhook in state.asking if not webhook.enabled]
     if not state.enabled:
-        return Check(
+        return Finding(
             "webhook-enabled",
-            Status.BROKEN,
+            State.FAILED,
             f"disabled: {listed(off)}; nothing triggers it",
             f"pact-dispatch webhooks update {off[0]} --enable",
         )
-    return Check("webhook-enabled", Status.OK, "enabled" + (f"; disabled: {listed(off)}" if off else ""))
+    return Finding("webhook-enabled", State.OK, "enabled" + (f"; disabled: {listed(off)}" if off else ""))
 
 
-def check_event(state: PactState) -> Check:
-    """Tell whether something that happens triggers one."""
+def check_event(state: PactState) -> Finding:
+    """Check that something that happens triggers one."""
     candidates = state.triggering
     if not candidates:
         one = (state.enabled or state.asking)[0]
-        return Check(
+        return Finding(
             "webhook-event",
-            Status.BROKEN,
+            State.FAILED,
             f"{one.uuid} is triggered by {listed(list(one.events)) or 'nothing'}: none of these happens when a pact is "
             "published",
             f"pact-dispatch webhooks update {one.uuid} --event {WebhookEvent.REQUIRING_VERIFICATION}",
         )
     events = {event for webhook in candidates for event in webhook.events if event in PUBLICATION_EVENTS}
     if events == {WebhookEvent.CONTRACT_PUBLISHED}:
-        return Check(
+        return Finding(
             "webhook-event",
-            Status.WARNING,
+            State.WARNING,
             f"{WebhookEvent.CONTRACT_PUBLISHED} alone: each publication is verified, changed or not",
             f"pact-dispatch webhooks update {candidates[0].uuid} --event {WebhookEvent.REQUIRING_VERIFICATION}",
         )
-    return Check("webhook-event", Status.OK, listed(sorted(events)))
+    return Finding("webhook-event", State.OK, listed(sorted(events)))
 
 
-def check_delivery(state: PactState) -> Check:
-    """Tell what became of what the publication triggered."""
+def check_delivery(state: PactState) -> Finding:
+    """Check that what the publication triggered was delivered."""
     found = state.deliveries
     if not found:
         return _not_triggered(state)
@@ -88,9 +89,9 @@ def check_delivery(state: PactState) -> Check:
     if failed:
         return _failed(state, failed[0])
     if any(one.status == "not_run" for one in found):
-        return Check(
+        return Finding(
             "delivery",
-            Status.WARNING,
+            State.WARNING,
             f"triggered at {found[0].at}, and about to be delivered",
             "look again in a few seconds",
             under_way=True,
@@ -99,18 +100,18 @@ def check_delivery(state: PactState) -> Check:
     answered = (
         f", answered with {last.attempts[-1].status}" if last.attempts and last.attempts[-1].status else ""
     )
-    return Check("delivery", Status.OK, f"{last.event} was delivered at {last.at}{answered}")
+    return Finding("delivery", State.OK, f"{last.event} was delivered at {last.at}{answered}")
 
 
-def _not_triggered(state: PactState) -> Check:
+def _not_triggered(state: PactState) -> Finding:
     case = state.case
-    said = f"no webhook was triggered by the publication of {case.consumer} {case.version}"
+    text = f"no webhook was triggered by the publication of {case.consumer} {case.version}"
     if state.complete:
-        return Check("delivery", Status.OK, f"{said}; the result is there all the same")
+        return Finding("delivery", State.OK, f"{text}; the result is there all the same")
     candidates = state.triggering
     if not candidates:
-        return Check(
-            "delivery", Status.BROKEN, said, "mend the webhook first; then publish the pact again, or send it"
+        return Finding(
+            "delivery", State.FAILED, text, "mend the webhook first; then publish the pact again, or send it"
         )
     try:
         past = TriggeredWebhooks(state.client).latest(case.consumer, case.provider)
@@ -120,28 +121,28 @@ def _not_triggered(state: PactState) -> Check:
         one.at for one in past if one.at and one.webhook_uuid in {webhook.uuid for webhook in candidates}
     ]
     if times:
-        said += f" (the last one for this pair at {max(times)})"
+        text += f" (the last one for this pair at {max(times)})"
     uuid = candidates[0].uuid
     later = [webhook for webhook in candidates if (webhook.created_at or "") > (state.published_at or "~")]
     if len(later) == len(candidates):
-        said += f": {uuid} was made at {later[0].created_at}, after it was published"
+        text += f": {uuid} was made at {later[0].created_at}, after it was published"
     elif state.needs_versions:
-        said += (
+        text += (
             ": contract_requiring_verification_published happens only for versions that lack a result at that moment, "
             "and the webhook was enabled then or not"
         )
     else:
-        said += ": content that didn't change doesn't trigger it, nor does anything while it is disabled"
-    return Check(
+        text += ": content that didn't change doesn't trigger it, nor does anything while it is disabled"
+    return Finding(
         "delivery",
-        Status.BROKEN,
-        said,
+        State.FAILED,
+        text,
         f"have it sent now: pact-dispatch webhooks test {uuid} (it takes the latest pact); a receiver finds what is "
         "missing by pact-dispatch reconcile",
     )
 
 
-def _failed(state: PactState, one: Triggered) -> Check:
+def _failed(state: PactState, one: Triggered) -> Finding:
     host = urlsplit(state.target.url).netloc.rpartition("@")[2] if state.target else "its target"
     count, left = len(one.attempts), one.attempts_remaining or 0
     last = one.attempts[-1] if one.attempts else None
@@ -154,24 +155,24 @@ def _failed(state: PactState, one: Triggered) -> Check:
         )
     else:
         execution = execution_of(last)
-        said = (
+        text = (
             f"was answered with {last.status}"
             if last.status
             else f"got no answer ({last.error or 'no reason given'})"
         )
-        answer, meaning = said, f"{explain(execution)} ".lstrip()
+        answer, meaning = text, f"{explain(execution)} ".lstrip()
     when = f" at {last.at}" if last and last.at else ""
     again = f"{left} to go" if left else "it is not tried again"
     test = f"pact-dispatch webhooks test {one.webhook_uuid}"
     found = f"{one.event} to {redacted_urls(host)} {answer}{when} (attempt {count}; {again})"
     if state.complete:
-        return Check(
+        return Finding(
             "delivery",
-            Status.WARNING,
+            State.WARNING,
             f"{found}; the result is there all the same",
             f"{meaning}Try it: {test}",
         )
-    return Check("delivery", Status.BROKEN, found, f"{meaning}Then send it again: {test}")
+    return Finding("delivery", State.FAILED, found, f"{meaning}Then send it again: {test}")
 
 
 def _made_good(failed: Triggered, found: list[Triggered]) -> bool:

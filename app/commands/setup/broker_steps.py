@@ -1,4 +1,4 @@
-"""The steps that are taken in the broker: the secret, the webhook, and its test."""
+"""The steps in the broker: the secret, the webhook, and its test."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from app.commands.setup.step import Kind, State
-from app.commands.setup.token_mark import TokenDescription, mark_of, marked
+from app.commands.finding import Finding, State
+from app.commands.setup.token_description import TokenDescription, fingerprint, with_fingerprint
 from app.commands.webhook_explanation import explain
 from broker.http.errors import BrokerRefused, NotFound
 from broker.webhooks import Webhooks, carried_over
@@ -18,15 +18,11 @@ from broker.webhooks.user_secrets import NoSecrets, UserSecrets
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from app.commands.setup.request import Wanted
-    from app.commands.setup.step import Step
+    from app.commands.setup.request import SetupRequest
     from broker.client import BrokerClient
     from broker.webhooks import Execution
     from broker.webhooks.definition import Webhook
 
-SECRET = Kind("secret", "The token, as a secret of the broker")
-WEBHOOK = Kind("webhook", "The webhook")
-TEST = Kind("test", "A test: the broker sends the webhook's request")
 
 _NO_SECRETS = (
     "Take one of these ways. 1. The receiver (--target receiver): the broker then holds a token that is good for "
@@ -35,54 +31,54 @@ _NO_SECRETS = (
     "itself (--token-in-webhook): it is kept in the broker's database as it is."
 )
 _REFUSALS = frozenset({401, 403, 404})
-"""What a target answers to a token that isn't the right one."""
+"""The answers of a target to a token that isn't the right one."""
 
 
 class BrokerSteps:
     """The steps in the broker, in this order.
 
     Args:
-        wanted: what is asked for.
-        client: the session with the broker.
+        request: What is to be set up.
+        client: The session with the broker.
     """
 
-    def __init__(self, wanted: Wanted, client: BrokerClient) -> None:
-        self._wanted = wanted
+    def __init__(self, request: SetupRequest, client: BrokerClient) -> None:
+        self._request = request
         self._webhooks = Webhooks(client)
         self._secrets = UserSecrets(client)
         self._pacts = TriggeredWebhooks(client)
         self._client = client
-        self._mark = mark_of(wanted.token, str(client.origin))
-        self._webhook = wanted.webhook
-        if wanted.secret is None:
-            description = marked(wanted.webhook.description or "", self._mark)
-            self._webhook = replace(wanted.webhook, description=description)
-        self._left: list[str] = []
-        """What was left as it is, since the broker shows no difference."""
+        self._fingerprint = fingerprint(request.token, str(client.origin))
+        self._webhook = request.webhook
+        if request.secret is None:
+            description = with_fingerprint(request.webhook.description or "", self._fingerprint)
+            self._webhook = replace(request.webhook, description=description)
+        self._unchanged: list[str] = []
+        """What was not written, since the broker shows no difference."""
         self._description = ""
 
-    def secret(self, expires: datetime | None) -> Step:
+    def secret(self, expires: datetime | None) -> Finding:
         """Store the token as a secret, unless it is there.
 
         Args:
-            expires: when it stops working, for the secret's description.
+            expires: When the token expires, for the description of the secret.
         """
-        name = self._wanted.secret
+        name = self._request.secret
         if name is None:
             return self._no_secret()
-        ours = TokenDescription(self._wanted.holder, self._mark)
+        ours = TokenDescription(self._request.holder, self._fingerprint)
         self._description = ours.text(expires)
         try:
             existing = self._secrets.find(name)
         except NoSecrets as error:
-            return SECRET.ended(State.FAILED, found=f"{error}.", to_do=_NO_SECRETS)
+            return Finding("secret", State.FAILED, found=f"{error}.", to_do=_NO_SECRETS)
         theirs = TokenDescription.read(existing.description) if existing else None
         warnings: tuple[str, ...] = ()
         if existing is None:
             found, done = f"The broker has no secret {name} yet.", "create it"
         elif ours.is_of_same_token(theirs):
-            self._left.append("secret")
-            return SECRET.ended(State.OK, found=f"The broker has this token as its secret {name}.")
+            self._unchanged.append("secret")
+            return Finding("secret", State.OK, found=f"The broker has this token as its secret {name}.")
         elif theirs is None:
             found, done = (
                 f"The broker has a secret {name}, and doesn't show of which token.",
@@ -92,95 +88,116 @@ class BrokerSteps:
                 f"Other webhooks that use {name} get this token too: if they must not, take --secret.",
             )
         elif theirs.holder != ours.holder:
-            return SECRET.ended(
+            return Finding(
+                "secret",
                 State.FAILED,
                 found=f"The broker's secret {name} is the token for {theirs.holder}, and not this one.",
-                to_do=f"Give this one another name, as in --secret {_own_name(self._wanted)}.",
+                to_do=f"Give this one another name, as in --secret {_own_name(self._request.repository)}.",
             )
         else:
             found, done = (
                 f"The broker's secret {name} is another token for {ours.holder}.",
                 "give it this token",
             )
-        if self._wanted.plan:
-            return SECRET.ended(State.PLANNED, found=found, done=f"Would {done}.", warnings=warnings)
-        self._secrets.put(name, self._wanted.token, self._description)
+        if self._request.plan:
+            return Finding("secret", State.PLANNED, found=found, done=f"Would {done}.", warnings=warnings)
+        self._secrets.put(name, self._request.token, self._description)
         done = "Created it." if existing is None else "Gave it this token."
-        return SECRET.ended(State.CHANGED, found=found, done=done, warnings=warnings)
+        return Finding("secret", State.CHANGED, found=found, done=done, warnings=warnings)
 
-    def webhook(self) -> Step:
-        """Create the webhook, or bring the one that is there to what is wanted."""
-        wanted = self._webhook
+    def webhook(self) -> Finding:
+        """Create the webhook, or replace the one that is there if it differs."""
+        intended = self._webhook
         if missing := self._unknown():
-            return WEBHOOK.ended(
+            return Finding(
+                "webhook",
                 State.FAILED,
                 found=f"The broker knows no {' and no '.join(missing)}.",
                 to_do="Check the name, capitals too. A pact that is published makes both sides known; so does "
                 "pact-broker create-or-update-pacticipant --name NAME.",
             )
-        existing = self._webhooks.find(wanted.uuid)
+        existing = self._webhooks.find(intended.uuid)
         warnings = tuple(
             f"Webhook {other.uuid} sends from the same scope to the same URL: each event may be delivered twice. "
             f"Delete it (pact-dispatch webhooks delete {other.uuid}) if it isn't meant."
-            for other in self._webhooks.sent_to_same_target(wanted)
+            for other in self._webhooks.sent_to_same_target(intended)
         )
-        facts = {"webhook": wanted.uuid}
-        what = f"webhook {wanted.uuid}"
+        facts = {"webhook": intended.uuid}
+        name = f"webhook {intended.uuid}"
         if existing is None:
-            found = f"The broker has no {what} yet."
-        elif not (differences := _differences(wanted, existing)):
-            # without a mark it can't be seen whether the token in the webhook is this one
-            if self._wanted.secret is not None or self._mark is not None:
-                self._left.append("webhook")
-                return WEBHOOK.ended(
-                    State.OK, found=f"The {what} is as it should be.", warnings=warnings, facts=facts
+            found = f"The broker has no {name} yet."
+        elif not (differences := _differences(intended, existing)):
+            # without a fingerprint it can't be seen whether the token in the webhook is this one
+            if self._request.secret is not None or self._fingerprint is not None:
+                self._unchanged.append("webhook")
+                return Finding(
+                    "webhook",
+                    State.OK,
+                    found=f"The {name} is as it should be.",
+                    warnings=warnings,
+                    facts=facts,
                 )
-            found = f"The {what} is there; whether its token is this one can't be told."
+            found = f"The {name} is there; whether its token is this one can't be told."
         else:
-            found = f"The {what} differs in {', '.join(differences)}."
-        request = f"{', '.join(wanted.events)}: {wanted.request.method} {wanted.request.url}"
-        if self._wanted.plan:
+            found = f"The {name} differs in {', '.join(differences)}."
+        request = f"{', '.join(intended.events)}: {intended.request.method} {intended.request.url}"
+        if self._request.plan:
             done = f"Would {'update' if existing else 'create'} it ({request})."
-            return WEBHOOK.ended(State.PLANNED, found=found, done=done, warnings=warnings, facts=facts)
+            return Finding("webhook", State.PLANNED, found=found, done=done, warnings=warnings, facts=facts)
         self._put(existing)
         done = f"{'Updated' if existing else 'Created'} it ({request})."
-        return WEBHOOK.ended(State.CHANGED, found=found, done=done, warnings=warnings, facts=facts)
+        return Finding("webhook", State.CHANGED, found=found, done=done, warnings=warnings, facts=facts)
 
-    def test(self) -> Step:
-        """Have the broker send the webhook's request once, and say what came of it."""
-        wanted = self._wanted
-        pacts = self._pacts.pairs(wanted.consumer, wanted.provider)
+    def test(self) -> Finding:
+        """Have the broker send the request of the webhook once."""
+        request = self._request
+        pacts = self._pacts.pairs(request.consumer, request.provider)
         warnings: tuple[str, ...] = ()
         if pacts:
             consumers = ", ".join(sorted({consumer for consumer, _ in pacts}))
-            found = f"{wanted.provider} has pacts with {consumers}."
+            found = f"{request.provider} has pacts with {consumers}."
         else:
-            of = f" of {wanted.consumer}" if wanted.consumer else ""
-            found = f"The broker has no pact{of} with {wanted.provider} yet."
+            of = f" of {request.consumer}" if request.consumer else ""
+            found = f"The broker has no pact{of} with {request.provider} yet."
             warnings = (
                 "The test has placeholders in place of a pact: what verifies it finds none. Publish one, run it again.",
             )
-        if wanted.plan:
-            return TEST.ended(
-                State.PLANNED, found=found, done="Would have the broker send it once.", warnings=warnings
+        if request.plan:
+            return Finding(
+                "test",
+                State.PLANNED,
+                found=found,
+                done="Would have the broker send it once.",
+                warnings=warnings,
             )
         execution = self._webhooks.execute(self._webhook.uuid)
         again = ""
-        if self._left and execution.status in _REFUSALS:
+        if self._unchanged and execution.status in _REFUSALS:
             again = self._write_again()
             execution = self._webhooks.execute(self._webhook.uuid)
         done = f"{again}The broker sent it, and got {_answer(execution)}."
         facts = {"status": execution.status, "delivery": execution.answer_headers.get("x-github-request-id")}
         if execution.success:
-            return TEST.ended(
-                State.OK, found=found, done=f"{done} {explain(execution)}", warnings=warnings, facts=facts
+            return Finding(
+                "test",
+                State.OK,
+                found=found,
+                done=f"{done} {explain(execution)}",
+                warnings=warnings,
+                facts=facts,
             )
-        return TEST.ended(
-            State.FAILED, found=found, done=done, to_do=explain(execution), warnings=warnings, facts=facts
+        return Finding(
+            "test",
+            State.FAILED,
+            found=found,
+            done=done,
+            to_do=explain(execution),
+            warnings=warnings,
+            facts=facts,
         )
 
-    def _no_secret(self) -> Step:
-        """Leave the token to the webhook, and say what that means."""
+    def _no_secret(self) -> Finding:
+        """Leave the token to the webhook, with a warning."""
         warnings: tuple[str, ...] = (
             "The token stands in the webhook, and so in the broker's database and its backups.",
         )
@@ -189,14 +206,17 @@ class BrokerSteps:
             warnings += ("This broker has secrets: without --token-in-webhook it would keep it as one.",)
         except (NoSecrets, BrokerRefused):
             pass
-        return SECRET.ended(
-            State.OK, found="Not wanted: --token-in-webhook puts the token there.", warnings=warnings
+        return Finding(
+            "secret",
+            State.OK,
+            found="Not wanted: --token-in-webhook puts the token there.",
+            warnings=warnings,
         )
 
     def _unknown(self) -> list[str]:
-        """Name the sides that the broker doesn't know: it takes no webhook for them."""
+        """Return the sides that the broker doesn't know: it takes no webhook for them."""
         unknown = []
-        for role, name in (("provider", self._wanted.provider), ("consumer", self._wanted.consumer)):
+        for role, name in (("provider", self._request.provider), ("consumer", self._request.consumer)):
             try:
                 if name is not None:
                     self._client.get(self._client.url("pacticipants", name))
@@ -208,31 +228,31 @@ class BrokerSteps:
         self._webhooks.put(carried_over(self._webhook, existing) if existing else self._webhook)
 
     def _write_again(self) -> str:
-        """Write what was left because nothing differed: of what a broker hides, somebody may have changed some."""
-        if self._wanted.secret is not None and "secret" in self._left:
-            self._secrets.put(self._wanted.secret, self._wanted.token, self._description)
-        if "webhook" in self._left:
+        """Write what seemed to be the same: somebody may have changed what the broker hides."""
+        if self._request.secret is not None and "secret" in self._unchanged:
+            self._secrets.put(self._request.secret, self._request.token, self._description)
+        if "webhook" in self._unchanged:
             self._put(self._webhooks.find(self._webhook.uuid))
-        left, self._left = " and ".join(f"the {name}" for name in self._left), []
-        return f"The first try was refused, so {left} was written again. "
+        names, self._unchanged = " and ".join(f"the {name}" for name in self._unchanged), []
+        return f"The first try was refused, so {names} was written again. "
 
 
-def _own_name(wanted: Wanted) -> str:
-    """Give a secret a name that no other repository's has."""
-    return re.sub(r"[^A-Za-z0-9_]", "_", wanted.repository) + "_token"
+def _own_name(repository: str) -> str:
+    """Return a name for a secret that no other repository's secret has."""
+    return re.sub(r"[^A-Za-z0-9_]", "_", repository) + "_token"
 
 
-def _differences(wanted: Webhook, existing: Webhook) -> list[str]:
-    """Name what differs, as far as the broker shows it."""
-    ours, theirs = wanted.request, existing.request
+def _differences(intended: Webhook, existing: Webhook) -> list[str]:
+    """Return the names of what differs, as far as the broker shows it."""
+    ours, theirs = intended.request, existing.request
     headers = {name.lower(): value for name, value in ours.headers.items()}
     shown = {name.lower(): value for name, value in theirs.headers.items()}
     hidden = {name: headers[name] for name, value in shown.items() if is_stars(value) and name in headers}
     pairs = {
-        "whose pacts": (wanted.scope, existing.scope),
-        "events": (sorted(wanted.events), sorted(existing.events)),
-        "enabled": (wanted.enabled, existing.enabled),
-        "description": (wanted.description, existing.description),
+        "whose pacts": (intended.scope, existing.scope),
+        "events": (sorted(intended.events), sorted(existing.events)),
+        "enabled": (intended.enabled, existing.enabled),
+        "description": (intended.description, existing.description),
         "method": (ours.method, theirs.method),
         "URL": (ours.url, theirs.url),
         "headers": (headers, shown | hidden),

@@ -1,12 +1,13 @@
-"""The steps that are taken at GitHub: the token, the workflow, and the run that comes of the test."""
+"""The steps at GitHub: the token, the workflow, and the run that the test starts."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from app.commands.setup.polling import looks
-from app.commands.setup.step import Kind, State
+from app.commands.finding import Finding, State
+from app.commands.github_judgement import Listeners, Obstacle, days_left, obstacles
+from app.commands.setup.polling import polls
 from app.dispatch import PACT_CHANGED
 from app.github.answers import GitHubAway, GitHubRefused
 from app.github.client import DISPATCH_RIGHT
@@ -14,15 +15,10 @@ from broker.events import WebhookEvent
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
-    from app.commands.setup.step import Step
     from app.github.repository import GitHubRepository, RepositoryFacts, Run, Workflow
 
-TOKEN = Kind("token", "The token for GitHub")
-WORKFLOW = Kind("workflow", "The workflow on the default branch")
-RUN = Kind("run", "The run that the test started")
-
-SOON = timedelta(days=14)
 
 _HOW_TO_MAKE_ONE = (
     "Make a fine-grained token at GitHub (Settings, Developer settings, Personal access tokens) for {repository} "
@@ -40,12 +36,12 @@ _EXAMPLES = {
 
 
 class GitHubSteps:
-    """The steps at GitHub; nothing is changed there.
+    """The steps at GitHub, which change nothing there.
 
     Args:
-        repository: the provider's.
-        event_type: of the dispatches.
-        now: the time, with its zone.
+        repository: The repository of the provider.
+        event_type: The event type of the dispatches.
+        now: The time, with its zone.
     """
 
     def __init__(self, repository: GitHubRepository, event_type: str, *, now: datetime) -> None:
@@ -58,7 +54,7 @@ class GitHubSteps:
 
     @property
     def token_expires(self) -> datetime | None:
-        """When the token stops working, as the first step found it."""
+        """When the token expires, as the first step found it."""
         return self._facts.token.expires if self._facts else None
 
     @property
@@ -66,7 +62,7 @@ class GitHubSteps:
         """Whether the first step saw the repository with this token."""
         return self._facts is not None
 
-    def token(self) -> Step:
+    def token(self) -> Finding:
         """Check that the repository is there, and that the token may dispatch to it."""
         name = self._repository.name
         try:
@@ -75,36 +71,37 @@ class GitHubSteps:
             advice = _HOW_TO_MAKE_ONE.format(repository=name)
             if error.status == 404:
                 advice = f"Check --repository {name}. If it is right, the token may not see it: {advice}"
-            return TOKEN.ended(State.FAILED, found=str(error), to_do=advice)
+            return Finding("token", State.FAILED, found=str(error), to_do=advice)
         found = (
             f"{facts.full_name} is {'private' if facts.private else 'public'}, its default branch is "
             f"{facts.default_branch}. {_described(facts)}"
         )
-        to_do = self._objection(facts)
+        to_do = next((self._remedy(obstacle, facts) for obstacle in obstacles(facts, name)), "")
         if to_do:
-            return TOKEN.ended(State.FAILED, found=found, to_do=to_do)
+            return Finding("token", State.FAILED, found=found, to_do=to_do)
         expires = facts.token.expires
         warnings: tuple[str, ...] = ()
-        if expires is not None and expires - self._now <= SOON:
-            days = max((expires - self._now).days, 0)
+        days = days_left(expires, self._now)
+        if days is not None:
             warnings = (_EXPIRES_SOON.format(days="1 day" if days == 1 else f"{days} days"),)
-        return TOKEN.ended(
+        return Finding(
+            "token",
             State.OK,
             found=found,
             warnings=warnings,
             facts={"expires": expires.isoformat() if expires else None, "may_dispatch": facts.may_dispatch},
         )
 
-    def workflow(self) -> Step:
+    def workflow(self) -> Finding:
         """Check that a workflow file of the default branch listens to the dispatches."""
         workflows = self._repository.workflows()
-        listening = [one for one in workflows if one.listens_to(self._event_type)]
-        active = [one for one in listening if not one.disabled]
+        listeners = Listeners.among(workflows, self._event_type)
+        active = listeners.active
         self._listening = tuple(one.path for one in active)
         facts = {"workflows": list(self._listening)}
         if not active:
-            found, to_do = self._nothing_listens(workflows, listening)
-            return WORKFLOW.ended(State.FAILED, found=found, to_do=to_do, facts=facts)
+            found, to_do = self._nothing_listens(workflows, listeners)
+            return Finding("workflow", State.FAILED, found=found, to_do=to_do, facts=facts)
         found = f"{', '.join(self._listening)} on {self._branch} listens to {self._event_type}."
         warnings: tuple[str, ...] = ()
         if any(one.state is None for one in active):
@@ -112,25 +109,25 @@ class GitHubSteps:
         if len(active) > 1:
             found = found.replace(" listens ", " listen ")
             warnings = ("Each dispatch starts all of them: if that isn't meant, leave one.",)
-        return WORKFLOW.ended(State.OK, found=found, warnings=warnings, facts=facts)
+        return Finding("workflow", State.OK, found=found, warnings=warnings, facts=facts)
 
     def note_runs(self) -> None:
-        """Note which runs there are before the test starts another one."""
+        """Remember the runs that there are before the test starts another one."""
         try:
             self._runs_before = frozenset(run.id for run in self._repository.runs())
         except (GitHubAway, GitHubRefused):
             self._runs_before = None  # the step itself will ask again, and say why not
 
-    def run(self, seconds: float, progress: Callable[[str], None]) -> Step:
+    def run(self, seconds: float, progress: Callable[[str], None]) -> Finding:
         """Wait for the run that the test started, until its end.
 
         Args:
-            seconds: how long, at most.
-            progress: is told of each change.
+            seconds: How long, at most.
+            progress: Receives a text at each change.
         """
-        said, problem = "", ""
+        told, problem = "", ""
         run: Run | None = None
-        for _ in looks(seconds):
+        for _ in polls(seconds):
             try:
                 run = self._new_run() if run is None else self._repository.run(run.id)
                 problem = ""
@@ -138,42 +135,42 @@ class GitHubSteps:
                 problem = str(error)
             except GitHubRefused as error:
                 if error.status in {403, 404} and run is None:
-                    return RUN.ended(State.FAILED, found=str(error), to_do=_RUN_RIGHT)
+                    return Finding("run", State.FAILED, found=str(error), to_do=_RUN_RIGHT)
                 raise
             if run is not None and run.completed:
                 return _ended(run)
             now = problem or ("no run yet" if run is None else f"run {run.id} of {run.path}: {run.status}")
-            if now != said:
-                progress(said := now)
+            if now != told:
+                progress(told := now)
         return self._too_late(run, seconds, problem)
 
     @property
     def _branch(self) -> str:
         return self._facts.default_branch if self._facts else "the default branch"
 
-    def _objection(self, facts: RepositoryFacts) -> str:
-        """Say what must change before dispatches can work; nothing if they may."""
+    def _remedy(self, obstacle: Obstacle, facts: RepositoryFacts) -> str:
+        """Return what must change before dispatches can work."""
         name = self._repository.name
-        if facts.full_name.lower() != name.lower():
-            return (
+        new_token = _HOW_TO_MAKE_ONE.format(repository=name)
+        return {
+            Obstacle.MOVED: (
                 f"{name} was renamed or moved, and a broker doesn't follow GitHub's redirection: run it again with "
                 f"--repository {facts.full_name}."
-            )
-        if facts.archived:
-            return f"{name} is archived, and takes no dispatches: unarchive it, or name the one that is worked on."
-        if facts.token.of_installation:
-            return (
+            ),
+            Obstacle.ARCHIVED: (
+                f"{name} is archived, and takes no dispatches: unarchive it, or name the one that is worked on."
+            ),
+            Obstacle.SHORT_LIVED_TOKEN: (
                 "It is the token of an App or of a workflow run, which lives for an hour at most. "
-                f"{_HOW_TO_MAKE_ONE.format(repository=name)} To act as an App, take the relay, which renews its tokens."
-            )
-        if facts.may_dispatch is False:
-            return f"It may not dispatch: that needs {DISPATCH_RIGHT}. {_HOW_TO_MAKE_ONE.format(repository=name)}"
-        return ""
+                f"{new_token} To act as an App, take the relay, which renews its tokens."
+            ),
+            Obstacle.NO_RIGHT: f"It may not dispatch: that needs {DISPATCH_RIGHT}. {new_token}",
+        }[obstacle]
 
-    def _nothing_listens(self, workflows: list[Workflow], listening: list[Workflow]) -> tuple[str, str]:
-        """Say what was found instead of a workflow that listens, and what to do."""
-        if listening:
-            paths = ", ".join(f"{one.path} ({one.state})" for one in listening)
+    def _nothing_listens(self, workflows: list[Workflow], listeners: Listeners) -> tuple[str, str]:
+        """Return what was found instead of a workflow that listens, and what to do."""
+        if listeners.disabled:
+            paths = ", ".join(f"{one.path} ({one.state})" for one in listeners.disabled)
             return (
                 f"{paths} listens to {self._event_type}, but is switched off.",
                 "Switch it on: on GitHub under Actions, the workflow, Enable workflow.",
@@ -192,7 +189,7 @@ class GitHubSteps:
         )
 
     def _new_run(self) -> Run | None:
-        """Find the oldest run of the listening workflows that wasn't there before."""
+        """Return the oldest run of the listening workflows that wasn't there before."""
         before = self._runs_before or frozenset()
         since = None if self._runs_before is not None else self._now - timedelta(minutes=1)
         new = [
@@ -202,29 +199,29 @@ class GitHubSteps:
         ]
         return new[-1] if new else None
 
-    def _too_late(self, run: Run | None, seconds: float, problem: str) -> Step:
+    def _too_late(self, run: Run | None, seconds: float, problem: str) -> Finding:
         if problem:
-            return RUN.ended(
-                State.UNKNOWN, found=problem, to_do="Look at the runs when GitHub is back, or run it again."
+            return Finding(
+                "run",
+                State.UNKNOWN,
+                found=problem,
+                to_do="Look at the runs when GitHub is back, or run it again.",
             )
         if run is None:
-            return RUN.ended(
+            return Finding(
+                "run",
                 State.FAILED,
                 found=f"No run of {', '.join(self._listening)} appeared within {seconds:g} s.",
                 to_do="Look at GitHub's Actions page: are Actions allowed in this repository and its organisation, and "
                 "is GitHub's status page clean? Then run it again.",
             )
-        return RUN.ended(
+        return Finding(
+            "run",
             State.FAILED,
             found=f"{run.url} is {run.status} after {seconds:g} s.",
             to_do="Look at it: a run that stays queued waits for a runner with its label (runs-on). Or --wait longer.",
             facts=_facts_of(run),
         )
-
-
-def now() -> datetime:
-    """Give the time, in UTC."""
-    return datetime.now(UTC)
 
 
 def _described(facts: RepositoryFacts) -> str:
@@ -241,11 +238,12 @@ def _described(facts: RepositoryFacts) -> str:
     return f"The token is no classic one{until}."
 
 
-def _ended(run: Run) -> Step:
+def _ended(run: Run) -> Finding:
     found = f"{run.url} ({run.path}) ended: {run.conclusion}."
     if run.succeeded:
-        return RUN.ended(State.OK, found=found, facts=_facts_of(run))
-    return RUN.ended(
+        return Finding("run", State.OK, found=found, facts=_facts_of(run))
+    return Finding(
+        "run",
         State.FAILED,
         found=found,
         to_do="The way to the workflow works. Look at the run's page: either the contract is broken, or the workflow "

@@ -1,77 +1,101 @@
-"""The steps of a setup, for people and as JSON (no requests)."""
+"""The steps of a setup, for people and as JSON (no I/O but to the stream)."""
 
 from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Any, TextIO
 
-from app.commands.setup.step import State
+from app.commands.finding import State
+from app.commands.setup.request import RECEIVER
 from verifier.report.text import inert_json, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from app.commands.setup.request import Wanted
-    from app.commands.setup.step import Step
+    from app.commands.finding import Finding
+    from app.commands.setup.request import SetupRequest
 
+TITLES = {
+    "token": "The token for GitHub",
+    "receiver": "The receiver",
+    "secret": "The token, as a secret of the broker",
+    "webhook": "The webhook",
+    "test": "A test: the broker sends the webhook's request",
+    "workflow": "The workflow on the default branch",
+    "run": "The run that the test started",
+}
+"""The steps by their names."""
 _WORDS = {State.PLANNED: "planned, not done", State.UNKNOWN: "could not be tried"}
 
 
-def write_step(step: Step, number: int, stream: TextIO, redacted: Callable[[str], str]) -> None:
+def write_step(
+    step: Finding, number: int, request: SetupRequest, stream: TextIO, redacted: Callable[[str], str]
+) -> None:
     """Write a step as it ends."""
-    said = [("found", step.found), ("done", step.done), *(("warning", text) for text in step.warnings)]
-    said.append(("to do", step.to_do))
-    stream.write(f"{number}. {step.title}: {_WORDS.get(step.state, step.state.value)}\n")
-    for name, text in said:
+    texts = [("found", step.found), ("done", step.done), *(("warning", text) for text in step.warnings)]
+    texts.append(("to do", step.to_do))
+    stream.write(f"{number}. {title(step, request)}: {_WORDS.get(step.state, step.state.value)}\n")
+    for name, text in texts:
         if text:
             stream.write(f"   {name + ':':<9}{one_line(redacted(text))}\n")
     stream.flush()
 
 
-def write_end(steps: Sequence[Step], wanted: Wanted, stream: TextIO) -> None:
-    """Write what it comes to."""
+def write_end(steps: Sequence[Finding], request: SetupRequest, stream: TextIO) -> None:
+    """Write the outcome."""
     problem = first_problem(steps)
     if problem is not None:
         number = steps.index(problem) + 1
         word = "failed" if problem.state is State.FAILED else "could not be tried"
         text = f"Not set up yet: step {number} ({problem.name}) {word}. What to do stands there."
-    elif wanted.plan:
+    elif request.plan:
         text = "Nothing was changed. Without --plan, what is planned is done."
     elif any(step.state is State.CHANGED for step in steps):
-        text = f"Set up: when a pact with {wanted.provider} changes, {wanted.repository} is told."
+        text = f"Set up: when a pact with {request.provider} changes, {request.repository} is told."
     else:
-        text = f"All was set up already: when a pact with {wanted.provider} changes, {wanted.repository} is told."
+        text = f"All was set up already: when a pact with {request.provider} changes, {request.repository} is told."
     stream.write(f"{one_line(text)}\n")
 
 
 def write_json(
-    steps: Sequence[Step], wanted: Wanted, exit_code: int, stream: TextIO, redacted: Callable[[str], str]
+    steps: Sequence[Finding],
+    request: SetupRequest,
+    exit_code: int,
+    stream: TextIO,
+    redacted: Callable[[str], str],
 ) -> None:
-    """Write all as one JSON document."""
+    """Write the outcome as one JSON document."""
     problem = first_problem(steps)
     document = {
-        "target": wanted.target,
-        "repository": wanted.repository,
-        "provider": wanted.provider,
-        "consumer": wanted.consumer,
-        "plan": wanted.plan,
+        "target": request.target,
+        "repository": request.repository,
+        "provider": request.provider,
+        "consumer": request.consumer,
+        "plan": request.plan,
         "exit_code": exit_code,
         "first_problem": problem.name if problem else None,
-        "steps": [_document(step) for step in steps],
+        "steps": [_document(step, request) for step in steps],
     }
     text = json.dumps(_without_secrets(document, redacted), indent=2, ensure_ascii=True)
     stream.write(inert_json(text) + "\n")
 
 
-def first_problem(steps: Sequence[Step]) -> Step | None:
-    """Find the first step that did not work; those that are skipped follow from one."""
+def title(step: Finding, request: SetupRequest) -> str:
+    """Return the title of a step."""
+    if step.name == "run" and request.target == RECEIVER:
+        return "The receiver's run that the test started"
+    return TITLES[step.name]
+
+
+def first_problem(steps: Sequence[Finding]) -> Finding | None:
+    """Return the first step that did not work; those that are skipped follow from one."""
     return next((step for step in steps if step.state in {State.FAILED, State.UNKNOWN}), None)
 
 
-def _document(step: Step) -> dict[str, Any]:
+def _document(step: Finding, request: SetupRequest) -> dict[str, Any]:
     return {
         "name": step.name,
-        "title": step.title,
+        "title": title(step, request),
         "state": step.state.value,
         "found": step.found,
         "done": step.done,

@@ -1,4 +1,4 @@
-"""What the options of `setup` ask for: read, or refused by the option's name."""
+"""What the options of `setup` ask for."""
 
 from __future__ import annotations
 
@@ -24,25 +24,25 @@ TOKENS = {
     GITHUB: (GITHUB_TOKEN, "GITHUB_TOKEN"),
     RECEIVER: (RECEIVER_TOKEN,),
 }
-"""Variables that the token may stand in, by target; the first that is set."""
+"""The variables that the token is read from, by target; the first that is set counts."""
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """What is asked for.
+class SetupRequest:
+    """What is to be set up.
 
     Attributes:
-        target: github or receiver.
-        repository: the provider's, as OWNER/REPO.
-        provider: its name in the broker.
-        consumer: of whose pacts alone; None for every consumer.
-        base_url: of GitHub's API, or of the receiver.
-        token: that lets the broker dispatch.
-        secret: the name that the broker keeps it under; None where it stands in the webhook itself.
-        webhook: as it should be.
-        plan: change nothing.
-        wait_seconds: how long a triggered run is waited for; None: not at all.
-        api_token: that lets the receiver's API be asked for the run; None where it isn't.
+        target: `github` or `receiver`.
+        repository: The repository of the provider, OWNER/REPO.
+        provider: The name of the provider in the broker.
+        consumer: The one consumer that the webhook is for; None for all.
+        base_url: The URL of GitHub's API, or of the receiver.
+        token: The token that the broker dispatches with.
+        secret: The name of the broker's secret for the token; None if the token stands in the webhook itself.
+        webhook: The webhook as it should be.
+        plan: Whether nothing is to be changed.
+        wait_seconds: How long the run that the test starts is waited for; None for not at all.
+        api_token: The token of the receiver's API, if the run is waited for there.
     """
 
     target: str
@@ -59,20 +59,20 @@ class Wanted:
 
     @property
     def holder(self) -> str:
-        """Whom the token is for: the repository, or the receiver, which has one for all its repositories."""
+        """The repository that the token is for, or the receiver, which takes one for all its repositories."""
         return self.base_url if self.target == RECEIVER else self.repository
 
     @property
     def event_type(self) -> str:
-        """The type of the dispatches, which the workflow must listen to."""
+        """The event type of the dispatches."""
         return str(self.webhook.request.body["event_type"])
 
 
-def read(options: argparse.Namespace, environment: Mapping[str, str]) -> Wanted:
+def read(options: argparse.Namespace, environment: Mapping[str, str]) -> SetupRequest:
     """Read the options.
 
     Raises:
-        UsageError: something is missing, contradicts something else, or can't be read.
+        UsageError: An option is missing, contradicts another one, or can't be read.
     """
     _check_combination(options)
     base_url = options.receiver_url if options.target == RECEIVER else options.github_url or GITHUB_API
@@ -91,7 +91,7 @@ def read(options: argparse.Namespace, environment: Mapping[str, str]) -> Wanted:
         consumer=Party(name=options.consumer) if options.consumer else None,
         provider=Party(name=options.provider),
     )
-    return Wanted(
+    return SetupRequest(
         target=options.target,
         repository=options.repository,
         provider=options.provider,

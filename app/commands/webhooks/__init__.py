@@ -1,1 +1,1 @@
-"""`pact-dispatch webhooks`: what is wanted, what is asked of the broker, and how it is shown."""
+"""`pact-dispatch webhooks`: see, create, change and try out webhooks."""

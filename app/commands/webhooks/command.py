@@ -143,7 +143,7 @@ def _delete(options: argparse.Namespace, connect: Connect) -> int:
 
 
 def _test(options: argparse.Namespace, connect: Connect) -> int:
-    """Have the broker send a webhook's request once, and say what came of it."""
+    """Have the broker send a webhook's request once."""
     with connect() as client:
         webhooks = Webhooks(client)
         webhook = webhooks.get(options.uuid)
@@ -188,7 +188,7 @@ def _logs(options: argparse.Namespace, connect: Connect) -> int:
 
 
 def _redacted(execution: Execution) -> Execution:
-    """Put stars in the place of credentials that the broker doesn't hide."""
+    """Return the execution with stars for the credentials that the broker doesn't hide."""
     return replace(
         execution,
         line=redacted_urls(execution.line),
@@ -204,10 +204,10 @@ def _pairs(options: argparse.Namespace, triggered: TriggeredWebhooks) -> list[tu
 
 
 def _check_secrets(webhook: Webhook, secrets: UserSecrets) -> None:
-    """Make sure that the secrets that a webhook names are there: else the names are sent as they stand.
+    """Check that the secrets that a webhook names are there: else the names are sent as they stand.
 
     Raises:
-        NoSecrets: this broker has none at all.
+        NoSecrets: This broker has none at all.
     """
     names = secret_names(webhook)
     if not names:
@@ -230,7 +230,7 @@ def _check_secrets(webhook: Webhook, secrets: UserSecrets) -> None:
 
 
 def _missing_secrets(webhook: Webhook, execution: Execution, secrets: UserSecrets) -> str:
-    """Say what of the broker's secrets may be the reason, as far as it can be seen."""
+    """Return what may be wrong with the broker's secrets, as far as it can be seen."""
     names = secret_names(webhook)
     hidden = hidden_headers(webhook) if execution.status in {401, 404} else ()
     if not names and not hidden:
@@ -241,13 +241,13 @@ def _missing_secrets(webhook: Webhook, execution: Execution, secrets: UserSecret
         return "The broker has no secrets: a ${user.NAME} in the webhook is sent as it stands."
     except BrokerError:
         return ""
-    said = [_missing(name) for name in names if name not in known]
+    hints = [_missing(name) for name in names if name not in known]
     if hidden:
-        said.append(
+        hints.append(
             f"the broker hides what {', '.join(hidden)} is; a ${{user.NAME}} there must be one of its secrets: "
             f"{', '.join(known) or 'it has none yet'}"
         )
-    return " ".join(f"{text[0].upper()}{text[1:]}." for text in said)
+    return " ".join(f"{text[0].upper()}{text[1:]}." for text in hints)
 
 
 def _missing(name: str) -> str:

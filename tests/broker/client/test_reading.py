@@ -8,7 +8,7 @@ from urllib.parse import unquote
 
 import pytest
 
-from app.commands.doctor.check import Case
+from app.commands.doctor.chain import Case
 from app.commands.doctor.pact_state import latest_pacts
 from broker.client.pact_results import Result, results_of
 from broker.client.reading import ReadingClient

@@ -13,7 +13,8 @@ import sys
 from typing import TYPE_CHECKING
 
 from app.commands.doctor import parser as doctor
-from app.commands.doctor.check import LINKS, Status
+from app.commands.doctor.chain import LINKS
+from app.commands.doctor.report import STATUSES
 from tests.support.paths import ROOT
 from tests.support.processes import BIN, EmbeddedBroker
 from tests.support.running import environment
@@ -35,14 +36,14 @@ def test_each_check_has_its_row() -> None:
 def test_the_schema_has_the_checks_and_what_they_may_be() -> None:
     properties = SCHEMA["$defs"]["check"]["properties"]
     assert properties["id"]["enum"] == list(LINKS)
-    assert properties["status"]["enum"] == [str(status) for status in Status]
+    assert properties["status"]["enum"] == list(STATUSES.values())
 
 
 def test_no_other_check_is_made_than_those_that_are_documented() -> None:
     found = set()
     for file in sorted((ROOT / "app" / "commands" / "doctor").glob("*.py")):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Check":
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Finding":
                 first = node.args[0]
                 found |= {first.value} if isinstance(first, ast.Constant) else set()
     assert found

@@ -1,0 +1,163 @@
+"""The examination: every link of the chain in order, for each pact that is asked about."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from app.commands.doctor import broker_checks, github_checks, receiver_checks, webhook_checks
+from app.commands.doctor.chain import Case, Chain, Report
+from app.commands.doctor.github_checks import GitHubAnswers
+from app.commands.doctor.pact_state import PactState, latest_pacts, pacts_of
+from app.commands.doctor.receiver_checks import ReceiverAnswers
+from app.commands.finding import Finding, State
+from broker.http.errors import BrokerError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from app.commands.doctor.pact_state import Target
+    from broker.client import BrokerClient
+
+MOST_PACTS = 20
+"""The pacts that are looked at in one examination."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked about: a provider, or a consumer version, or one pact between the two.
+
+    Attributes:
+        consumer: The name of the consumer; None for each consumer of the provider.
+        version: The version of the consumer.
+        provider: The name of the provider; None for each provider of the consumer version.
+        github_url: The URL of GitHub's API. The token goes there and nowhere else.
+        github_token: A token of GitHub.
+        receiver_url: The URL of the receiver, as the options give it. The API's token goes there and nowhere else.
+        api_token: A token of the receiver's API.
+    """
+
+    consumer: str | None
+    version: str | None
+    provider: str | None
+    github_url: str = "https://api.github.com"
+    github_token: str | None = field(default=None, repr=False)
+    receiver_url: str | None = None
+    api_token: str | None = field(default=None, repr=False)
+
+
+def examine(client: BrokerClient, question: Question) -> Report:
+    """Examine the chain of each pact that is asked about.
+
+    Returns:
+        What was found. A broker that can't be asked at all is a broken link.
+    """
+    broker = str(client.origin)
+    try:
+        first = broker_checks.check_broker(client)
+        cases, left_out = _cases(client, question)
+        chains = [] if cases else [Chain(None, (first, _no_pact(client, question)))]
+    except BrokerError as error:
+        todo = "check its address, the network between, and the credentials"
+        return Report(
+            broker, (Chain(None, (Finding("broker", State.FAILED, str(error), todo),)),), broker_away=True
+        )
+    examination = _Examination(question)
+    chains += [Chain(case, (first, *examination.of(PactState(client, case)))) for case in cases]
+    return Report(broker, tuple(chains), examination.broker_away, left_out)
+
+
+def _cases(client: BrokerClient, question: Question) -> tuple[list[Case], int]:
+    consumer, version, provider = question.consumer, question.version, question.provider
+    if consumer is None or version is None:
+        return latest_pacts(client, provider or "", MOST_PACTS) or ([], 0)
+    if provider is not None:
+        return [Case(consumer, version, provider)], 0
+    return pacts_of(client, consumer, version, MOST_PACTS) or ([], 0)
+
+
+def _no_pact(client: BrokerClient, question: Question) -> Finding:
+    return broker_checks.no_pact(
+        client, consumer=question.consumer, version=question.version, provider=question.provider
+    )
+
+
+class _Examination:
+    """The examination of several pacts, which asks GitHub once for what they have in common."""
+
+    def __init__(self, question: Question) -> None:
+        self.broker_away = False
+        self._question = question
+        self._github = GitHubAnswers(question.github_url, question.github_token)
+        self._now = datetime.now(UTC)
+
+    def of(self, state: PactState) -> list[Finding]:
+        """Return a finding for each link that there is for a pact."""
+        findings = [self._checked("pact", lambda: broker_checks.check_pact(state))]
+        if findings[0].state is State.FAILED:
+            return findings
+        findings.append(self._checked("main-branch", lambda: broker_checks.check_main_branch(state)))
+        findings.append(self._checked("provider-versions", lambda: broker_checks.check_versions(state)))
+        findings.append(self._checked("webhook", lambda: webhook_checks.check_webhook(state)))
+        if findings[-1].state is State.OK:
+            findings.append(self._checked("webhook-enabled", lambda: webhook_checks.check_enabled(state)))
+            findings.append(self._checked("webhook-event", lambda: webhook_checks.check_event(state)))
+            findings.append(self._checked("delivery", lambda: webhook_checks.check_delivery(state)))
+            findings += self._behind(state)
+        findings.append(self._checked("result", lambda: broker_checks.check_result(state, findings)))
+        return findings
+
+    def _behind(self, state: PactState) -> list[Finding]:
+        """Examine what the webhook sends to: GitHub, or a receiver; of anything else nothing is known."""
+        target = state.target
+        if target is None or target.base is None:
+            return []
+        if self._is_github(target):
+            return self._at_github(state, target)
+        return self._at_receiver(state, target)
+
+    def _at_receiver(self, state: PactState, target: Target) -> list[Finding]:
+        receiver = ReceiverAnswers.of(target, self._question.receiver_url, self._question.api_token)
+        findings = [
+            self._checked("receiver", lambda: receiver_checks.check_receiver(state, receiver)),
+            self._checked("receiver-deliveries", lambda: receiver_checks.check_deliveries(state, receiver)),
+            self._checked("receiver-runs", lambda: receiver_checks.check_runs(state, receiver)),
+        ]
+        # GitHub is asked for the repository of the dispatch; the relay may be told another one
+        return (
+            [*findings, *self._at_github(state, self._relayed(target))]
+            if receiver_checks.was_passed_on(state, receiver)
+            else findings
+        )
+
+    def _relayed(self, target: Target) -> Target:
+        return replace(target, base=self._question.github_url)
+
+    def _at_github(self, state: PactState, target: Target) -> list[Finding]:
+        github, now = self._github, self._now
+        return [
+            self._checked("github-token", lambda: github_checks.check_token(state, github, target, now=now)),
+            self._checked("github-repository", lambda: github_checks.check_repository(state, github, target)),
+            self._checked("workflow", lambda: github_checks.check_workflow(github, target)),
+            self._checked("workflow-runs", lambda: github_checks.check_runs(state, github, target, now=now)),
+        ]
+
+    def _is_github(self, target: Target) -> bool:
+        base = (target.base or "").rstrip("/").lower()
+        named = self._question.receiver_url
+        if named is not None and base == named.rstrip("/").lower():
+            return False
+        return (
+            base == "https://api.github.com"
+            or base.endswith("/api/v3")
+            or base == self._question.github_url.rstrip("/").lower()
+        )
+
+    def _checked(self, link: str, check: Callable[[], Finding]) -> Finding:
+        try:
+            return check()
+        except BrokerError as error:
+            self.broker_away = self.broker_away or error.transient
+            todo = "the broker must answer this" if error.transient else "other credentials may be let see it"
+            return Finding(link, State.UNKNOWN, str(error), todo)

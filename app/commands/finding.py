@@ -1,0 +1,52 @@
+"""What a command found of one thing, and what to do about it (no I/O)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+
+class State(StrEnum):
+    """What a finding means."""
+
+    OK = "ok"
+    WARNING = "warning"
+    """It works, or may still work, and deserves a look."""
+    CHANGED = "changed"
+    PLANNED = "planned"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+    """It could not be looked at or tried now."""
+    SKIPPED = "skipped"
+    """Something that comes before it must work first."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at.
+
+    Attributes:
+        name: What was looked at, in a word for programs.
+        state: What that means.
+        found: What was found, in a sentence or two.
+        to_do: How to mend it; if the state is unknown, what is needed to look at it.
+        done: What was changed or tried.
+        warnings: What works now, and may not for long.
+        facts: More values for programs.
+        under_way: Whether it may still become well, without anybody doing anything.
+    """
+
+    name: str
+    state: State
+    found: str = ""
+    to_do: str = ""
+    done: str = ""
+    warnings: tuple[str, ...] = ()
+    facts: dict[str, Any] = field(default_factory=dict)
+    under_way: bool = False
+
+    @property
+    def is_well(self) -> bool:
+        """Whether what depends on it may be tried."""
+        return self.state in {State.OK, State.CHANGED, State.PLANNED}
