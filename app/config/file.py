@@ -1,4 +1,4 @@
-"""`pact-dispatch.toml`, read into settings; every mistake is named at once, with the file and the key."""
+"""Reads `pact-dispatch.toml` into settings. All mistakes are reported at once, each with the file and the key."""
 
 from __future__ import annotations
 
@@ -31,21 +31,21 @@ if TYPE_CHECKING:
 
 MOST_BYTES = 1024 * 1024
 MOST_MISTAKES = 50
-"""So many are shown: a file that isn't ours at all may have any number."""
+"""The number of mistakes that are shown: a file of another program may have any number."""
 
 _VALUES = ("headers", "environment")
 _CREDENTIALS = frozenset({"password", "token", "username"})
 
 
 def load(file: Path, environment: Mapping[str, str]) -> Settings:
-    """Read the configuration file, and make sure that what it refers to is there.
+    """Read the configuration file, and check that what it refers to exists.
 
     Args:
-        file: in TOML.
-        environment: where the secrets are that it names.
+        file: The file, in TOML.
+        environment: The environment variables, which hold the secrets that the file names.
 
     Raises:
-        ConfigurationError: it can't be used; each mistake is named with the file and the key, and no secret is shown.
+        ConfigurationError: It can't be used; each mistake is named with the file and the key, and no secret is shown.
     """
     document = _document(file)
     context = {BASE: file.absolute().parent}
@@ -56,9 +56,8 @@ def load(file: Path, environment: Mapping[str, str]) -> Settings:
         settings = None
         for detail in _details(error):
             mistakes.update(dict.fromkeys(_lines(detail)))
-        # what pydantic doesn't validate where something else is wrong
-        mistakes.update(dict.fromkeys(_beside(document, context)))
-    mistakes.update(dict.fromkeys(_absent(document, context, environment)))
+        mistakes.update(dict.fromkeys(_further_mistakes(document, context)))
+    mistakes.update(dict.fromkeys(_unusable_secrets(document, context, environment)))
     if settings is None or mistakes:
         shown = [f"{file}: {mistake}" for mistake in mistakes]
         if len(shown) > MOST_MISTAKES:
@@ -84,7 +83,8 @@ def _document(file: Path) -> dict[str, Any]:
         raise ConfigurationError([f"{file}: is no TOML: {error}"]) from error
 
 
-def _beside(document: dict[str, Any], context: dict[str, Any]) -> Iterator[str]:
+def _further_mistakes(document: dict[str, Any], context: dict[str, Any]) -> Iterator[str]:
+    """Return the mistakes that pydantic doesn't look for where there are others."""
     providers = document.get("providers")
     tables = {
         number: provider
@@ -101,24 +101,24 @@ def _beside(document: dict[str, Any], context: dict[str, Any]) -> Iterator[str]:
     yield from twins(list(tables.values()))
 
 
-def _absent(
+def _unusable_secrets(
     document: dict[str, Any], context: dict[str, Any], environment: Mapping[str, str]
 ) -> Iterator[str]:
-    """Find the secrets that are named and not there, or that can't be used."""
+    """Return the mistakes for secrets that don't exist where the file says, or that can't be used."""
     providers = document.get("providers")
     for number, provider in enumerate(providers if isinstance(providers, list) else [], start=1):
         for key, name, value in _secrets(provider):
             try:
                 source = SecretSource.model_validate(value, context=context)
             except ValidationError:
-                continue  # said already
+                continue  # reported already
             mistake = _unusable(key, name, source, environment)
             if mistake:
                 yield f"providers[{number}].{key}.{name}: {mistake}"
 
 
 def _secrets(provider: Any) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """Give the values that are elsewhere: the table, the key and what stands there."""
+    """Return where a provider's secret values are: the table, the key and its value in the file."""
     for key in (*_VALUES, "checkout"):
         values = provider.get(key) if isinstance(provider, dict) else None
         for name, value in values.items() if isinstance(values, dict) else ():
@@ -152,10 +152,10 @@ def _details(error: ValidationError) -> list[Any]:
 
 
 def _lines(detail: Any) -> Iterator[str]:
-    """Put one of pydantic's errors into lines: the key as it stands in the file, and what is wrong."""
+    """Return the lines of one of pydantic's errors: the key as the file has it, and what is wrong."""
     key = ""
     location = list(detail["loc"])
-    # the kinds of the provider and of the value, which are no keys of the file
+    # the tags of the provider's and the value's kind are no keys of the file
     if location[:1] == ["providers"] and len(location) > 2:
         del location[2]
     if len(location) > 4 and location[4] in {TEXT, SECRET} and location[2] in {*_VALUES, "checkout"}:

@@ -211,18 +211,18 @@ KINDS: dict[str, type[Provider]] = {
     "checkout": CheckoutProvider,
     "relay": RelayedProvider,
 }
-"""The kinds of providers, by the key that only they have."""
+"""The kinds of providers, by the key that decides which it is."""
 
 
 def _way(provider: Any) -> str | None:
-    """Return the key of `KINDS` that a provider has; it is one that fits together, or an instance."""
+    """Return the key of `KINDS` of a provider: a table without misfits, or an instance."""
     if isinstance(provider, dict):
         return next((way for way in KINDS if provider.get(way) is not None), None)
     return next((way for way, kind in KINDS.items() if isinstance(provider, kind)), None)
 
 
 def _fitting(provider: Any) -> Any:
-    """Return a provider's table without a `relay = false`.
+    """Return a provider's table, without `relay = false`.
 
     Raises:
         ValueError: Its keys don't go together.
@@ -269,7 +269,7 @@ def _table() -> type[Section]:
 
 
 ProviderTable = _table()
-"""A provider's table with all the keys of all kinds: what is wrong with each, though they don't go together."""
+"""A table with the keys of all kinds, to validate each key where they don't go together."""
 
 
 def misfits(provider: Mapping[str, Any]) -> list[str]:

@@ -1,4 +1,4 @@
-"""What `pact-dispatch.toml` and the environment may say; `config_file` reads it.
+"""The sections of `pact-dispatch.toml`, and the broker's credentials; `app.config.file` reads them.
 
 Secrets come from the environment, or from files that it names, and never from the configuration file itself.
 """
@@ -10,15 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from app.config.provider import (
-    AnyProvider,
-    CheckoutSettings,
-    ProviderSettings,
-    RelayedProvider,
-    RelaySettings,
-    misfits,
-    secret_values,
-)
+from app.config.provider import AnyProvider, ProviderSettings, RelayedProvider
 from app.config.values import (
     MISTAKE_SEPARATOR,
     ConfigurationError,
@@ -26,12 +18,9 @@ from app.config.values import (
     Flag,
     Number,
     Seconds,
-    SecretSource,
     Section,
-    Value,
     Waits,
     secret,
-    values_of,
 )
 from app.dispatch import PACT_CHANGED
 from broker.events import WebhookEvent
@@ -43,29 +32,6 @@ from verifier.environment import BROKER_PASSWORD, BROKER_TOKEN, BROKER_USERNAME
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = [
-    "BrokerSettings",
-    "CheckoutSettings",
-    "ConfigurationError",
-    "DispatchSettings",
-    "GitHubSettings",
-    "ProviderSettings",
-    "ReconcileSettings",
-    "RelaySettings",
-    "RetentionSettings",
-    "SecretSource",
-    "ServerSettings",
-    "Settings",
-    "Value",
-    "WorkerSettings",
-    "broker_access",
-    "misfits",
-    "secret",
-    "secret_values",
-    "twins",
-    "values_of",
-]
-
 EVENT_TYPES = (PACT_CHANGED, WebhookEvent.REQUIRING_VERIFICATION.value)
 """The event types that are always accepted."""
 
@@ -74,7 +40,7 @@ class BrokerSettings(Section):
     """The Pact Broker.
 
     Attributes:
-        url: its base URL. Pacts are fetched from there alone, and results published there.
+        url: Its base URL. Pacts are fetched only from there, and results are published there.
     """
 
     url: str
@@ -90,7 +56,7 @@ class DispatchSettings(Section):
     """Which dispatches are accepted.
 
     Attributes:
-        event_types: accepted besides `pact_changed` and `contract_requiring_verification_published`.
+        event_types: Those that are accepted besides `pact_changed` and `contract_requiring_verification_published`.
     """
 
     event_types: tuple[Annotated[str, Field(min_length=1, max_length=100)], ...] = ()
@@ -108,9 +74,9 @@ class ServerSettings(Section):
     """The web side.
 
     Attributes:
-        public_url: where people reach the receiver: links to runs begin with it.
-        processes: web processes.
-        connections: to the database, at most, from each.
+        public_url: The URL at which people reach the receiver; links to runs begin with it.
+        processes: The number of web processes.
+        connections: The number of connections to the database from each of them, at most.
     """
 
     public_url: str | None = None
@@ -129,13 +95,13 @@ class WorkerSettings(Section):
     """The worker.
 
     Attributes:
-        concurrency: runs at once, of different providers.
-        warm: child processes that are kept ready.
-        stop_seconds: how long running ones may go on after SIGTERM, before they are handed back.
-        stalled_seconds: after so long without a sign of life, a worker's runs are taken up by another.
-        retry_seconds: the waits between attempts of a run that could not be verified and may heal.
-        publish_retry_seconds: the waits between attempts to publish; the last one is repeated until `publish_hours`.
-        publish_hours: how long publishing is tried.
+        concurrency: The number of runs at once, of different providers.
+        warm: The number of child processes that are kept ready.
+        stop_seconds: How long runs may go on after SIGTERM, before they are left to another worker.
+        stalled_seconds: The time without a heartbeat after which a worker's runs are taken over by another.
+        retry_seconds: The waits between attempts of a run that failed for a reason that may pass.
+        publish_retry_seconds: The waits between attempts to publish; the last one is repeated until `publish_hours`.
+        publish_hours: How long publishing is tried.
     """
 
     concurrency: Count = Field(default=4, ge=1, le=64)
@@ -160,17 +126,17 @@ class WorkerSettings(Section):
 
 
 class GitHubSettings(Section):
-    """GitHub's API: commit statuses, and dispatches that are passed on.
+    """GitHub's API: for commit statuses, and for dispatches that are relayed.
 
-    The token or the App's private key comes from the environment: see `app.github`.
+    The token or the App's private key comes from the environment: see `app.config.variables`.
 
     Attributes:
         api_url: `https://HOST/api/v3` for a GitHub Enterprise Server.
-        app_id: the id of a GitHub App, in the place of a token.
-        installation_id: of the App; found by repository unless given.
-        statuses: whether the commits that are verified get statuses.
-        retry_seconds: the waits between attempts while GitHub is away; the last one is repeated until `retry_hours`.
-        retry_hours: how long it is tried.
+        app_id: The id of a GitHub App, instead of a token.
+        installation_id: The App's installation; found by repository unless given.
+        statuses: Whether the commits that are verified get statuses.
+        retry_seconds: The waits between attempts while GitHub is away; the last one is repeated until `retry_hours`.
+        retry_hours: How long it is tried.
     """
 
     api_url: str = "https://api.github.com"
@@ -193,11 +159,11 @@ class GitHubSettings(Section):
 
 
 class RetentionSettings(Section):
-    """How long things are kept.
+    """How long and how much of the history is kept.
 
     Attributes:
-        days: deliveries, runs and their logs.
-        log_kilobytes: of each run's log.
+        days: How long deliveries, runs and their logs are kept.
+        log_kilobytes: The size of each run's log, at most.
     """
 
     days: Number = Field(default=30.0, gt=0, le=36500)
@@ -205,10 +171,10 @@ class RetentionSettings(Section):
 
 
 class ReconcileSettings(Section):
-    """The look for pacts that lack a result.
+    """The search for pacts that have no result.
 
     Attributes:
-        minutes: the time between two looks of the worker; 0 for none.
+        minutes: The time between two searches of the worker; 0 for none.
     """
 
     minutes: Number = Field(default=15.0, ge=0, le=60 * 24 * 30)
@@ -229,7 +195,7 @@ class Settings(Section):
     @field_validator("providers", mode="before")
     @classmethod
     def _at_least_one(cls, providers: Any) -> Any:
-        # looked at beforehand: those with a mistake don't count afterwards
+        # before they are validated: those with a mistake don't count afterwards
         if providers in ([], ()):
             raise ValueError("there must be one at least")
         return providers
@@ -254,7 +220,7 @@ class Settings(Section):
 
     @property
     def relay_targets(self) -> frozenset[str]:
-        """The repositories that dispatches are passed on to, in lower case."""
+        """The repositories that dispatches are relayed to, in lower case."""
         return frozenset(
             (provider.relay.repository or provider.repository).lower()
             for provider in self.providers
@@ -263,7 +229,7 @@ class Settings(Section):
 
     @property
     def needs_github(self) -> str | None:
-        """What in the configuration needs credentials for GitHub."""
+        """The key of the configuration that needs credentials for GitHub; None if none does."""
         for number, provider in enumerate(self.providers, start=1):
             where = f"providers[{number}] ({provider.name})"
             if isinstance(provider, RelayedProvider):
@@ -273,7 +239,7 @@ class Settings(Section):
         return "github.statuses" if self.github.statuses else None
 
     def sets_statuses(self, provider: ProviderSettings) -> bool:
-        """Tell whether the commits of a provider get statuses."""
+        """Return whether the commits of a provider get statuses."""
         if isinstance(provider, RelayedProvider):
             return False
         return self.github.statuses if provider.statuses is None else provider.statuses
@@ -284,17 +250,17 @@ class Settings(Section):
         return frozenset({*EVENT_TYPES, *self.dispatches.event_types})
 
     def provider_of(self, repository: str) -> ProviderSettings | None:
-        """Find the provider of a repository; names are compared as GitHub does, without case."""
-        wanted = repository.lower()
-        return next((provider for provider in self.providers if provider.repository.lower() == wanted), None)
+        """Return the provider that has a repository, or None; letter case makes no difference, as on GitHub."""
+        name = repository.lower()
+        return next((provider for provider in self.providers if provider.repository.lower() == name), None)
 
     def provider_named(self, name: str) -> ProviderSettings | None:
-        """Find a provider by its name."""
+        """Return the provider of that name, or None."""
         return next((provider for provider in self.providers if provider.name == name), None)
 
 
 def twins(providers: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Find names and repositories that two providers have; letter case makes no difference."""
+    """Return the mistakes for names and repositories that two providers have; letter case makes no difference."""
     mistakes = []
     for key in ("name", "repository"):
         values = [provider.get(key) for provider in providers]
@@ -306,10 +272,10 @@ def twins(providers: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def broker_access(settings: Settings, environment: Mapping[str, str]) -> BrokerAccess:
-    """Put the broker's address and its credentials together.
+    """Return the broker's address and its credentials.
 
     Raises:
-        ConfigurationError: the credentials can't be used.
+        ConfigurationError: The credentials can't be used.
     """
     username, password, token = (
         secret(name, environment) for name in (BROKER_USERNAME, BROKER_PASSWORD, BROKER_TOKEN)

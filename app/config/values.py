@@ -1,4 +1,4 @@
-"""What the sections of the configuration are made of: values, secrets, and what is wrong with them."""
+"""The building blocks of the configuration's sections: types of values, and secrets."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 Seconds = Annotated[Number, Field(gt=0, lt=86400 * 7)]
 Waits = tuple[Annotated[Number, Field(gt=0, lt=86400 * 7)], ...]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=255)]
-"""A text that the broker keeps; `_named` looks at its characters."""
+"""A text that the broker keeps; `app.config.provider_values` checks its characters."""
 
 
 class ConfigurationError(Exception):
     """The configuration can't be used.
 
     Attributes:
-        mistakes: each one in a line, with the file and the key, or the variable.
+        mistakes: A line for each mistake, with the file and the key, or the variable.
     """
 
     def __init__(self, mistakes: list[str]) -> None:
@@ -46,7 +46,7 @@ class ConfigurationError(Exception):
 
 
 class Section(BaseModel):
-    """A table of the configuration: no unknown keys, and no value in a message."""
+    """A table of the configuration. Unknown keys are refused, and no error message has a value in it."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
@@ -55,8 +55,8 @@ class SecretSource(Section):
     """Where a secret value is: an environment variable or a file.
 
     Attributes:
-        env: the name of the variable.
-        file: the path of the file; a line end at its end doesn't count.
+        env: The name of the variable.
+        file: The path of the file; a line end at its end doesn't count.
     """
 
     env: str | None = None
@@ -74,10 +74,10 @@ class SecretSource(Section):
         return self
 
     def read(self, environment: Mapping[str, str]) -> str:
-        """Read the value.
+        """Return the value.
 
         Raises:
-            ValueError: it isn't there.
+            ValueError: It isn't there.
         """
         if self.file is not None:
             try:
@@ -101,14 +101,14 @@ Value = Annotated[
         custom_error_message='must be a text, or { env = "NAME" } or { file = "PATH" }',
     ),
 ]
-"""A value as it stands, or where a secret one is."""
+"""A value, or where a secret value is."""
 
 
 def secret(name: str, environment: Mapping[str, str]) -> str | None:
-    """Read a secret from the variable `name`, or from the file that `name_FILE` names.
+    """Return a secret from the variable `name`, or from the file that `name_FILE` names; None if neither is set.
 
     Raises:
-        ConfigurationError: both are given, or the file can't be read.
+        ConfigurationError: Both are set, or the file can't be read.
     """
     value, file = environment.get(name), environment.get(f"{name}_FILE")
     if value and file:
@@ -122,10 +122,10 @@ def secret(name: str, environment: Mapping[str, str]) -> str | None:
 
 
 def values_of(values: Mapping[str, Value], environment: Mapping[str, str]) -> dict[str, str]:
-    """Read values, the secret ones from where they are.
+    """Return values by name, the secret ones read from where they are.
 
     Raises:
-        ValueError: one isn't there.
+        ValueError: One of them isn't there.
     """
     return {
         name: value if isinstance(value, str) else value.read(environment) for name, value in values.items()

@@ -1,1 +1,1 @@
-"""What is said to GitHub, and what its answers mean."""
+"""Requests to GitHub's API, and what its answers mean."""

@@ -1,4 +1,4 @@
-"""What an answer of GitHub's API means: whether it may heal by itself, and what to do if not. No I/O."""
+"""What an answer of GitHub's API means: whether a retry may help, and what to do if not. No I/O."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING, Any, Self
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-LONGEST = 300
-LONGEST_WAIT_SECONDS = 3600.0
+MAX_MESSAGE = 300
+MAX_WAIT_SECONDS = 3600.0
 """GitHub's rate limits are counted by the hour."""
 _TRANSIENT = frozenset({408, 425, 429})
 _RATE_LIMITED = ("rate limit", "abuse detection", "please wait a few minutes")
 
 
 class GitHubFailed(Exception):
-    """GitHub did not do what was asked; the message says what to do.
+    """GitHub did not do what was requested; the message says what to do.
 
     Attributes:
-        status: of its answer; None where there was none.
-        retryable: whether it may heal by itself.
-        retry_after: seconds that GitHub wants us to wait.
+        status: The HTTP status of the answer; None if there was none.
+        retryable: Whether a later request may succeed.
+        retry_after: Seconds to wait before it, if GitHub says so.
     """
 
     retryable = False
@@ -32,40 +32,40 @@ class GitHubFailed(Exception):
         self.retry_after = retry_after
 
     def reworded(self, message: str) -> Self:
-        """Give the same with another message."""
+        """Return the same failure with another message."""
         return type(self)(message, status=self.status, retry_after=self.retry_after)
 
 
 class GitHubAway(GitHubFailed):
-    """GitHub is away, or wants us to wait: it may work later."""
+    """GitHub is away, or limits the rate of requests: a later one may succeed."""
 
     retryable = True
 
 
 class GitHubRefused(GitHubFailed):
-    """GitHub won't do it, until somebody does something."""
+    """GitHub refuses the request, and will until a person changes something."""
 
 
 def explain(
     what: str, status: int, headers: Mapping[str, str], body: Any, *, right: str, now: float
 ) -> GitHubFailed:
-    """Make the error of an answer that isn't the one hoped for.
+    """Return the failure that an answer means.
 
     Args:
-        what: was to be done, as in `set the status of commit 1234 in acme/products`.
-        status: of the answer.
-        headers: with their names in lower case.
-        body: the answer's, parsed or not.
-        right: what the token must be allowed to do; "" where it doesn't matter.
-        now: seconds since 1970.
+        what: What was requested, as in `set the status of commit 1234 in acme/products`.
+        status: The HTTP status.
+        headers: The headers, with their names in lower case.
+        body: The body, parsed or not.
+        right: The permission that the token needs; "" where it doesn't matter.
+        now: Seconds since 1970.
     """
-    said = _said(body)
-    answered = f"could not {what}: GitHub answered {status}" + (f" ({said})" if said else "")
+    reason = _reason(body)
+    answered = f"could not {what}: GitHub answered {status}" + (f" ({reason})" if reason else "")
     wait = _wait(headers, now)
     limited = status == 403 and (
         "retry-after" in headers
         or headers.get("x-ratelimit-remaining") == "0"
-        or any(words in said.lower() for words in _RATE_LIMITED)
+        or any(words in reason.lower() for words in _RATE_LIMITED)
     )
     if status >= 500 or status in _TRANSIENT or limited:
         return GitHubAway(answered, status=status, retry_after=wait)
@@ -87,34 +87,37 @@ def _advice(status: int, right: str) -> str:
 
 
 def _wait(headers: Mapping[str, str], now: float) -> float | None:
-    """Give the seconds to wait, as `Retry-After` or the rate limit's reset have them."""
+    """Return the seconds to wait, by `Retry-After` or the reset of the rate limit."""
     seconds = _number(headers.get("retry-after"))
     if seconds is None and headers.get("x-ratelimit-remaining") == "0":
         reset = _number(headers.get("x-ratelimit-reset"))
         seconds = None if reset is None else reset - now + 1
-    return None if seconds is None else min(max(seconds, 0.0), LONGEST_WAIT_SECONDS)
+    return None if seconds is None else min(max(seconds, 0.0), MAX_WAIT_SECONDS)
 
 
 def _number(text: str | None) -> float | None:
     return float(text) if text and text.strip().isdecimal() else None
 
 
-def _said(body: Any) -> str:
-    """Give GitHub's own words: the message, and what its `errors` say."""
+def _reason(body: Any) -> str:
+    """Return the message of an answer, and those of its `errors`."""
     if isinstance(body, str | bytes):
         try:
             body = json.loads(body)
         except ValueError:
-            return ""  # a page of a gateway: nothing for a line of text
+            return ""  # the page of a gateway, which is too long for a message
     if not isinstance(body, dict):
         return ""
     errors = body.get("errors")
-    said = [body.get("message"), *(_said_of(error) for error in (errors if isinstance(errors, list) else []))]
-    text = "; ".join(part for part in said if isinstance(part, str) and part)
-    return "".join(c if c.isprintable() else " " for c in text)[:LONGEST]
+    parts = [
+        body.get("message"),
+        *(_text_of(error) for error in (errors if isinstance(errors, list) else [])),
+    ]
+    text = "; ".join(part for part in parts if isinstance(part, str) and part)
+    return "".join(c if c.isprintable() else " " for c in text)[:MAX_MESSAGE]
 
 
-def _said_of(error: Any) -> str | None:
+def _text_of(error: Any) -> str | None:
     if isinstance(error, str):
         return error
     if not isinstance(error, dict):

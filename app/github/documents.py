@@ -1,4 +1,4 @@
-"""The JSON of GitHub's API, read as what it must be: another server may answer in its place (no I/O)."""
+"""The JSON of GitHub's API, with the type of each member checked: another server may answer instead. No I/O."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ _T = TypeVar("_T")
 
 
 class NotGitHub(Exception):
-    """A part of an answer is missing, or of another type."""
+    """A part of an answer is missing, or has another type."""
 
 
 class GitHubJson:
-    """A part of an answer, read as what it must be."""
+    """A part of an answer."""
 
     def __init__(self, value: Any) -> None:
         self._value = value
 
     def get(self, name: str, kind: type[_T], default: _T | None = None) -> _T:
-        """Give a member of an object.
+        """Return a member of an object.
 
         Raises:
-            NotGitHub: it isn't there, and there is no default; or it is something else.
+            NotGitHub: It is missing, and there is no default, or it has another type.
         """
         value = self._value.get(name) if isinstance(self._value, dict) else None
         if value is None and default is not None:
@@ -31,10 +31,10 @@ class GitHubJson:
         return value
 
     def members(self, name: str | None = None) -> list[GitHubJson]:
-        """Give the members of a list, or of the list of that name.
+        """Return the members of a list, or of the list of that name.
 
         Raises:
-            NotGitHub: it is something else.
+            NotGitHub: It is no list.
         """
         value: Any = self._value if name is None else self.get(name, list)
         if not isinstance(value, list):

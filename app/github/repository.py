@@ -1,4 +1,4 @@
-"""What GitHub tells of a provider's repository: who may dispatch, what listens to it, and what ran."""
+"""What GitHub tells about a provider's repository: the token's rights, the workflows and their runs."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ class RepositoryFacts:
     """A repository, as the token sees it.
 
     Attributes:
-        full_name: OWNER/REPO, which differs from what was asked for when the repository was renamed or moved.
-        default_branch: whose workflow files a dispatch runs.
-        private: as it says.
-        archived: nothing can be dispatched to it.
-        push: whether who the token belongs to may write to it; None where GitHub doesn't say.
-        token: that asked.
+        full_name: OWNER/REPO, which differs from the requested one if the repository was renamed or moved.
+        default_branch: The branch with the workflow files that a dispatch runs.
+        private: Whether it is private.
+        archived: Whether it is archived: nothing can be dispatched to it.
+        push: Whether the token's owner may write to it; None where GitHub doesn't say.
+        token: The facts about the token of the request.
     """
 
     full_name: str
@@ -57,14 +57,14 @@ class RepositoryFacts:
 
     @property
     def may_dispatch(self) -> bool | None:
-        """Whether the token may create a dispatch; None where nothing but a dispatch tells.
+        """Whether the token may create a dispatch; None where only a dispatch shows it.
 
         GitHub shows the scopes of a classic token, and not the rights of a fine-grained one.
         """
         if self.archived:
             return False
         if self.token.of_installation:
-            return None  # its rights are not those that `permissions` shows
+            return None  # `permissions` doesn't show its rights
         if self.push is False:
             return False
         if self.token.scopes is None:
@@ -77,9 +77,9 @@ class Workflow:
     """A workflow file of the default branch.
 
     Attributes:
-        path: as in `.github/workflows/pact_changed.yml`.
-        state: active, or GitHub's word for why not, as `disabled_manually`; None where the token may not see it.
-        triggers: what starts it.
+        path: The path, as in `.github/workflows/pact_changed.yml`.
+        state: `active`, or another of GitHub's states, as `disabled_manually`; None where the token may not see it.
+        triggers: The events that start it.
     """
 
     path: str
@@ -88,11 +88,11 @@ class Workflow:
 
     @property
     def disabled(self) -> bool:
-        """Whether it is known that nothing starts it."""
+        """Whether it is known to be disabled."""
         return self.state not in {None, "active"}
 
     def listens_to(self, event_type: str) -> bool:
-        """Tell whether a dispatch of a type starts it, if it is not disabled."""
+        """Return whether a dispatch of that type starts it, if it is not disabled."""
         return self.triggers.listen_to(event_type)
 
 
@@ -101,14 +101,14 @@ class Run:
     """A run of a workflow.
 
     Attributes:
-        id: its number in the repository's URLs.
-        path: of the workflow file.
-        event: what started it.
-        status: queued, in_progress, completed, or another of GitHub's words.
-        conclusion: success, failure, cancelled ...; None until it is completed.
-        head_sha: the commit whose workflow file ran, which is not the one dispatched.
-        created_at: in UTC, to the second.
-        url: for people.
+        id: Its number in the repository's URLs.
+        path: The path of the workflow file.
+        event: The event that started it.
+        status: `queued`, `in_progress`, `completed`, or another of GitHub's.
+        conclusion: `success`, `failure`, `cancelled` ...; None until it is completed.
+        head_sha: The commit of the workflow file, which is not the one dispatched.
+        created_at: The time in UTC, to the second.
+        url: The page for people.
     """
 
     id: int
@@ -122,25 +122,25 @@ class Run:
 
     @property
     def completed(self) -> bool:
-        """Whether it has come to its end."""
+        """Whether it is completed."""
         return self.status == "completed"
 
     @property
     def succeeded(self) -> bool:
-        """Whether it has, and well."""
+        """Whether it is completed, with success."""
         return self.completed and self.conclusion == "success"
 
 
 class GitHubRepository:
-    """One repository on GitHub; all that is asked of it only reads.
+    """One repository on GitHub; every request only reads.
 
-    Every method raises GitHubAway where it may work later, and GitHubRefused where it won't until somebody does
-    something.
+    Every method raises `GitHubAway` where a later request may succeed, and `GitHubRefused` where none will until a
+    person changes something.
 
     Args:
-        github: the API, and who asks.
+        github: The API.
         name: OWNER/REPO.
-        token: with which `github` asks, if it is a token: its kind shows in how it starts.
+        token: The token of `github`, if it has one: its kind shows in how it begins.
     """
 
     def __init__(self, github: GitHub, name: str, *, token: str | None = None) -> None:
@@ -149,11 +149,11 @@ class GitHubRepository:
         self._token = token
 
     def facts(self) -> RepositoryFacts:
-        """Ask what the repository is, and what the token may do there.
+        """Return what the repository is, and what the token may do there.
 
         Raises:
-            GitHubAway: it may work later.
-            GitHubRefused: there is no such repository, or the token is no good for it; `status` 401: for none.
+            GitHubAway: A later request may succeed.
+            GitHubRefused: There is no such repository, or the token may not see it; `status` 401: nor any other.
         """
         with self._asked("look at", DISPATCH_RIGHT) as get:
             headers, repository = get("")
@@ -168,11 +168,11 @@ class GitHubRepository:
             )
 
     def workflows(self) -> list[Workflow]:
-        """Read the workflow files of the default branch; none where it has none.
+        """Return the workflow files of the default branch.
 
         Raises:
-            GitHubAway: it may work later.
-            GitHubRefused: the token may not read them.
+            GitHubAway: A later request may succeed.
+            GitHubRefused: The token may not read them.
         """
         states = self._states()
         with self._asked("read the workflow files of", READ_CONTENTS) as get:
@@ -194,15 +194,15 @@ class GitHubRepository:
             ]
 
     def runs(self, *, since: datetime | None = None, limit: int = 30) -> list[Run]:
-        """List the latest runs that a dispatch started, the newest first.
+        """Return the latest runs that a dispatch started, the newest first.
 
         Args:
-            since: only those created then or later; GitHub counts in seconds.
-            limit: at most as many, up to 100.
+            since: Only those created then or later; GitHub counts in seconds.
+            limit: How many at most, up to 100.
 
         Raises:
-            GitHubAway: it may work later.
-            GitHubRefused: the token may not see them.
+            GitHubAway: A later request may succeed.
+            GitHubRefused: The token may not see them.
         """
         query: dict[str, str | int] = {"event": REPOSITORY_DISPATCH, "per_page": limit}
         if since is not None:
@@ -214,11 +214,11 @@ class GitHubRepository:
         return [run for run in runs if since is None or run.created_at >= since][:limit]
 
     def run(self, number: int) -> Run:
-        """Look at a run.
+        """Return a run.
 
         Raises:
-            GitHubAway: it may work later.
-            GitHubRefused: it is gone, or the token may not see it.
+            GitHubAway: A later request may succeed.
+            GitHubRefused: It doesn't exist any more, or the token may not see it.
         """
         with self._asked(f"look at the workflow run {number} of", READ_ACTIONS) as get:
             return _run(get(f"/actions/runs/{number}")[1])
@@ -228,7 +228,7 @@ class GitHubRepository:
         with self._github.client(self.name, doing=doing, right=right) as client:
 
             def get(path: str, query: _Query | None = None) -> tuple[Mapping[str, Any], GitHubJson]:
-                # PyGithub's objects fail in many ways on an answer that isn't GitHub's
+                # PyGithub's own objects raise many kinds of errors for an answer that isn't GitHub's
                 headers, data = client.requester.requestJsonAndCheck(
                     "GET", f"/repos/{self.name}{path}", parameters=dict(query or {})
                 )
@@ -243,7 +243,7 @@ class GitHubRepository:
                 ) from None
 
     def _states(self) -> dict[str, str] | None:
-        """Ask which workflows are switched off, by path; None where the token may not see that."""
+        """Return the states of the workflows, by path; None where the token may not see them."""
         states: dict[str, str] = {}
         try:
             with self._asked("list the workflows of", READ_ACTIONS) as get:

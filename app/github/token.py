@@ -1,4 +1,4 @@
-"""What the headers of GitHub's answers tell of the token that asked (no I/O)."""
+"""What the headers of GitHub's answers tell about the token of the request. No I/O."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _INSTALLATION = "ghs_"
 
 @dataclass(frozen=True)
 class TokenFacts:
-    """What GitHub shows of the token that asked.
+    """What GitHub shows about the token of a request.
 
     Attributes:
-        scopes: of a classic token; None for any other.
-        expires: when it stops working; None if never, or if GitHub doesn't say.
-        of_installation: it is an App's, or the GITHUB_TOKEN of a workflow: it lives for an hour at most.
+        scopes: The scopes of a classic token; None for any other.
+        expires: When it expires; None if never, or if GitHub doesn't say.
+        of_installation: Whether it is an App's or the GITHUB_TOKEN of a workflow, which expires after an hour.
     """
 
     scopes: frozenset[str] | None = None
@@ -29,7 +29,7 @@ class TokenFacts:
 
     @classmethod
     def read(cls, headers: Mapping[str, str | int], token: str | None = None) -> TokenFacts:
-        """Read them from an answer's headers, whose names are in lower case."""
+        """Return the facts in an answer's headers, whose names are in lower case."""
         scopes = headers.get("x-oauth-scopes")
         return cls(
             scopes=None if scopes is None else frozenset(re.findall(r"[^\s,]+", str(scopes))),
@@ -39,10 +39,10 @@ class TokenFacts:
 
 
 def read_time(text: str) -> datetime | None:
-    """Read a time as GitHub's header has it: `2026-12-31 23:59:59 UTC`, or with an offset such as `+0100`.
+    """Return a time of GitHub's header: `2026-12-31 23:59:59 UTC`, or with an offset such as `+0100`.
 
     Returns:
-        None for anything else.
+        The time, or None for any other text.
     """
     match = re.fullmatch(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) (UTC|[+-]\d{4})", text.strip())
     if match is None:

@@ -1,4 +1,4 @@
-"""What starts a GitHub workflow, as its file says (no I/O)."""
+"""The events that start a GitHub workflow, according to its file. No I/O."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ REPOSITORY_DISPATCH = "repository_dispatch"
 
 @dataclass(frozen=True)
 class Triggers:
-    """What starts a workflow.
+    """The events that start a workflow.
 
     Attributes:
-        events: that start it, as `push`.
-        dispatch_types: of those repository_dispatch events that do; empty: all of them, if any.
-        problem: why it can't be known, as for a file that is no YAML: GitHub starts nothing then either.
+        events: Their names, as `push`.
+        dispatch_types: The types of `repository_dispatch` that start it; empty where all types do.
+        problem: Why the file can't be read, for instance because it is no YAML; then GitHub doesn't start it either.
     """
 
     events: frozenset[str] = frozenset()
@@ -26,14 +26,14 @@ class Triggers:
 
     @classmethod
     def unreadable(cls, problem: str) -> Triggers:
-        """Make those of a file that can't be read."""
+        """Return the triggers of a file that can't be read."""
         return cls(problem=problem)
 
     @classmethod
     def read(cls, text: str) -> Triggers:
-        """Read them from a workflow file, whose every form of `on` GitHub documents: a name, a list, a mapping."""
+        """Return the triggers in a workflow file, in any form of `on`: a name, a list or a mapping."""
         try:
-            # nothing but text, lists and mappings: as booleans of YAML 1.1 `on` and a type `yes` would be lost
+            # only text, lists and mappings: in YAML 1.1, `on` and a type `yes` would be booleans
             document = yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506 - makes no objects
         except (yaml.YAMLError, RecursionError, ValueError) as error:
             mark = getattr(error, "problem_mark", None)
@@ -48,7 +48,7 @@ class Triggers:
         return cls.unreadable("it has no triggers (on:)")
 
     def listen_to(self, event_type: str) -> bool:
-        """Tell whether a dispatch of a type starts the workflow."""
+        """Return whether a dispatch of that type starts the workflow."""
         return REPOSITORY_DISPATCH in self.events and (
             not self.dispatch_types or event_type in self.dispatch_types
         )

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
     from psycopg_pool import ConnectionPool
 
-    from app.config.settings import ProviderSettings, Settings
+    from app.config.provider import ProviderSettings
+    from app.config.settings import Settings
     from app.dispatch import Dispatch
     from app.records.deliveries import IncomingDelivery
 

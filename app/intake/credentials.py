@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.config.settings import ConfigurationError, secret
+from app.config.values import ConfigurationError, secret
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from app.cli import parser
-from app.config import settings as config
+from app.config import provider, settings
 from app.config.file import load
-from app.config.provider import ProviderTable
 from app.config.variables import SECRETS
 from app.intake.missed import TRIED_AGAIN
 from broker.client.missing_results import MOST_PACTS, MOST_VERSIONS
@@ -35,16 +34,16 @@ CONFIGURING, OPERATING, INSTALLING, CONTAINERS = map(
 )
 OVERVIEW = (DOCS / "receiver.md").read_text(encoding="utf-8")
 TABLES: dict[str, type[BaseModel]] = {
-    "[broker]": config.BrokerSettings,
-    "[[providers]]": ProviderTable,
-    "[providers.checkout]": config.CheckoutSettings,
-    "[providers.relay]": config.RelaySettings,
-    "[dispatches]": config.DispatchSettings,
-    "[server]": config.ServerSettings,
-    "[worker]": config.WorkerSettings,
-    "[github]": config.GitHubSettings,
-    "[retention]": config.RetentionSettings,
-    "[reconcile]": config.ReconcileSettings,
+    "[broker]": settings.BrokerSettings,
+    "[[providers]]": provider.ProviderTable,
+    "[providers.checkout]": provider.CheckoutSettings,
+    "[providers.relay]": provider.RelaySettings,
+    "[dispatches]": settings.DispatchSettings,
+    "[server]": settings.ServerSettings,
+    "[worker]": settings.WorkerSettings,
+    "[github]": settings.GitHubSettings,
+    "[retention]": settings.RetentionSettings,
+    "[reconcile]": settings.ReconcileSettings,
 }
 
 
@@ -75,7 +74,7 @@ def test_every_section_has_a_table() -> None:
     sections = {model.__name__ for model in TABLES.values()}
     found = {
         name
-        for name in vars(config)
+        for name in {**vars(settings), **vars(provider)}
         if name.endswith("Settings") and name != "Settings" and not name.startswith("_")
     }
     assert found == sections

@@ -10,7 +10,8 @@ import psycopg
 
 from app.commands.installation import Installation, failures_explained
 from app.commands.runner import ExitCode
-from app.config.settings import ConfigurationError, broker_access
+from app.config.settings import broker_access
+from app.config.values import ConfigurationError
 from app.database.connections import DatabaseUnusable
 from app.intake.missed import reconcile
 
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
     import argparse
 
     from app.commands.runner import Messages
-    from app.config.settings import ProviderSettings, Settings
+    from app.config.provider import ProviderSettings
+    from app.config.settings import Settings
     from app.intake.missed import MissedDispatch, Reconciliation
 
 

@@ -17,7 +17,8 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
-from app.config.settings import ConfigurationError, Settings
+from app.config.settings import Settings
+from app.config.values import ConfigurationError
 from app.github.answers import GitHubAway, GitHubRefused
 from app.github.client import GitHub, GitHubAccess, github_access
 from tests.support.github_api import Fault, GitHubApi

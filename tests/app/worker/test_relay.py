@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from app.config.file import load
-from app.config.settings import ConfigurationError
+from app.config.values import ConfigurationError
 from app.records import counters
 from app.records.counters import Series
 from tests.support.github_api import Fault, GitHubApi
