@@ -1,4 +1,4 @@
-"""One pact, verified: fetch it, replay it against its provider, publish the result.
+"""Verify one pact: fetch it, replay it against its provider, publish the result.
 
     >>> from verifier import ProviderUnderTest, VerificationRequest, verify
     >>> request = VerificationRequest(
@@ -6,9 +6,8 @@
     ...     provider=ProviderUnderTest(base_url="http://127.0.0.1:8080"),
     ... )
 
-`verify(request)` gives a `Verification`; `publish(verification, access)` gives a `PublishedResult`. The two are
-apart, and a `Verification` can be saved and loaded, so that a result can be published later without verifying
-again.
+`verify(request)` returns a `Verification`; `publish(verification, access)` returns a `PublishedResult`. They are
+separate, and a `Verification` can be saved and loaded, so that a result can be published later without verifying again.
 """
 
 from __future__ import annotations
@@ -56,7 +55,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    """Load a name when it is first used: the engine's child process needs none, and starts with every run."""
+    """Import a name when it is first used: the engine's child process starts with every run, and needs none."""
     if name not in _HOMES:
         raise AttributeError(f"module 'verifier' has no attribute {name!r}")
     value = getattr(import_module(_HOMES[name]), name)

@@ -2,21 +2,44 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+
+
+class ErrorKind(StrEnum):
+    """Why a verification could not be carried out."""
+
+    PACT_UNAVAILABLE = "pact-unavailable"
+    """The broker is away, refused, or has no such pact."""
+    NOT_A_PACT = "not-a-pact"
+    """What was fetched can't be verified."""
+    WRONG_PROVIDER = "wrong-provider"
+    """The pact is for another provider."""
+    PROVIDER_NOT_READY = "provider-not-ready"
+    """The provider did not start, or did not answer."""
+    PROVIDER_DIED = "provider-died"
+    """The provider that was started ended during the run."""
+    INTERACTIONS_NOT_VERIFIED = "interactions-not-verified"
+    """Some interactions could not be verified: an outage, a timeout, TLS."""
+    TIMED_OUT = "timed-out"
+    """The whole run took too long."""
+    ENGINE_FAILED = "engine-failed"
+    """The engine crashed, or could not load the pact."""
+
 
 class UsageError(Exception):
-    """The command or its configuration is wrong (exit 2); the message names the option and the mend."""
+    """The command or its configuration is wrong (exit 2); the message names the option and says what to do."""
 
 
 class CannotVerify(Exception):
     """The verification could not be carried out (exit 3): nothing is known about the contract.
 
     Attributes:
-        kind: what could not be had, one of `verification.ERROR_KINDS`.
-        retryable: whether the same verification may work later (a broker or a provider that is away).
-        output: the last lines that the provider or the engine printed, if they help.
+        kind: Why it could not.
+        retryable: Whether the same verification may work later.
+        output: The last lines that the provider or the engine printed, if they help.
     """
 
-    def __init__(self, message: str, *, kind: str, retryable: bool = False, output: str = "") -> None:
+    def __init__(self, message: str, *, kind: ErrorKind, retryable: bool = False, output: str = "") -> None:
         super().__init__(message)
         self.kind = kind
         self.retryable = retryable
@@ -24,10 +47,10 @@ class CannotVerify(Exception):
 
 
 class PublishFailed(Exception):
-    """The verification is done, but the broker did not take the result (exit 4).
+    """The verification is done, but the broker did not accept the result (exit 4).
 
     Attributes:
-        retryable: whether publishing the same verification may work later.
+        retryable: Whether publishing the same verification may work later.
     """
 
     def __init__(self, message: str, *, retryable: bool) -> None:

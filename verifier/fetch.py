@@ -1,13 +1,13 @@
-"""The pact, fetched: one request for exactly that document, or a file."""
+"""Fetching the pact: one request for exactly that document, or a file."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from broker.client import MAX_BYTES, BrokerClient
-from broker.http.errors import BrokerError, BrokerRefused, OffOrigin, UnexpectedAnswer
+from broker.http.errors import BrokerError, NotFound, OffOrigin, UnexpectedAnswer
 from broker.http.strict_json import NotJson, parse_json
-from verifier.errors import CannotVerify
+from verifier.errors import CannotVerify, ErrorKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from verifier.request import VerificationRequest
 
 FETCH_SECONDS = 60.0
-"""How long a broker that is away is tried again."""
+"""For how long requests to a broker that is away are repeated."""
 LINKS = {
     "publish": "pb:publish-verification-results",
     "latest": "pb:latest-verification-results",
     "matrix": "pb:matrix-for-consumer-version",
     "provider": "pb:provider",
 }
-"""What is kept of a pact's links, by the names that they have in a `Verification`."""
+"""The links of a pact that are kept, by the names that they have in a `Verification`."""
 
 
 def fetch(
@@ -32,12 +32,12 @@ def fetch(
     """Fetch the pact's document, and the broker's links for publishing it.
 
     Args:
-        request: which pact, on which broker.
-        deadline: the `time.monotonic()` past which nothing is tried.
-        on_retry: called with a sentence before each wait for a broker that is away.
+        request: Which pact, on which broker.
+        deadline: The `time.monotonic()` after which nothing is tried.
+        on_retry: Called with a sentence before each wait for a broker that is away.
 
     Raises:
-        CannotVerify: there is no such document, or it is no JSON.
+        CannotVerify: There is no such document, or it is no JSON.
     """
     file = request.pact_file
     if file is not None:
@@ -60,19 +60,20 @@ def _read_file(file: Path) -> Any:
     except OSError as error:
         hint = ". If it is a URL, it lacks http:// or https://" if "/pacts/" in str(file) else ""
         raise CannotVerify(
-            f"the pact file can't be read: {error.strerror}: {file}{hint}", kind="pact-unavailable"
+            f"the pact file can't be read: {error.strerror}: {file}{hint}", kind=ErrorKind.PACT_UNAVAILABLE
         ) from error
     if len(content) > MAX_BYTES:
-        raise CannotVerify(f"{file} is larger than {MAX_BYTES // 2**20} MB", kind="not-a-pact")
+        raise CannotVerify(f"{file} is larger than {MAX_BYTES // 2**20} MB", kind=ErrorKind.NOT_A_PACT)
     try:
         return parse_json(content)
     except NotJson as error:
-        raise CannotVerify(f"{file} {error}", kind="not-a-pact") from error
+        raise CannotVerify(f"{file} {error}", kind=ErrorKind.NOT_A_PACT) from error
 
 
 def _unavailable(error: BrokerError) -> CannotVerify:
     message = f"the pact could not be fetched: {error}"
-    if isinstance(error, BrokerRefused) and error.status == 404:
+    if isinstance(error, NotFound):
         message += ". There is no such pact (any more): check the URL, and that it is this broker's"
-    kind = "not-a-pact" if isinstance(error, UnexpectedAnswer | OffOrigin) else "pact-unavailable"
+    unusable = isinstance(error, UnexpectedAnswer | OffOrigin)
+    kind = ErrorKind.NOT_A_PACT if unusable else ErrorKind.PACT_UNAVAILABLE
     return CannotVerify(message, kind=kind, retryable=error.transient)

@@ -1,7 +1,7 @@
 """The `verify` command as the GitHub Action runs it: `python -I -m verifier.github_action`.
 
-The Action's inputs come as one JSON object in the environment, so that no value passes a shell or a command line. Each
-input is named as the option of `verify` that it stands for.
+The Action's inputs are one JSON object in the environment, so that no value passes through a shell or a command line.
+Each input has the name of the option of `verify` that it stands for.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ SECRETS = ("broker-password", "broker-token")
 SECRET_VARIABLES = (BROKER_PASSWORD, BROKER_TOKEN)
 PUBLISH, PUBLISH_VARIABLE = "publish-verification-results", "PACT_BROKER_PUBLISH_VERIFICATION_RESULTS"
 LISTS = frozenset({"custom-provider-header", "provider-version-tag", "transport"})
-"""Inputs with a value a line."""
+"""Inputs with one value per line."""
 SWITCHES = frozenset({"provider-states-teardown", "quiet", "verbose"})
 """Inputs that are true or false, for options without a value."""
 
 
 def main() -> NoReturn:
-    """Run `verify` with the Action's inputs, and exit as it does."""
-    # out of the environment: the provider that is started is not to inherit it
+    """Run `verify` with the Action's inputs, and exit with its exit code."""
+    # removed from the environment, so that the provider does not inherit it
     inputs = read_inputs(os.environ.pop(INPUTS, "{}"))
     secrets = [*(inputs.get(name) for name in SECRETS), *(os.environ.get(name) for name in SECRET_VARIABLES)]
     secrets += header_secrets(inputs.get("custom-provider-header", "").splitlines())
     for line in masks(Redaction(secrets).secrets):
-        print(line, flush=True)  # noqa: T201 - the runner reads it, and shows it as ***
+        print(line, flush=True)  # noqa: T201 - the runner reads it, and shows the secret as ***
     try:
         arguments = to_arguments(inputs, os.environ)
     except UsageError as error:
@@ -48,23 +48,23 @@ def main() -> NoReturn:
 
 
 def read_inputs(text: str) -> dict[str, str]:
-    """Read the inputs that were given; an empty one was not."""
+    """Return the inputs that are not empty."""
     return {name: value for name, value in json.loads(text).items() if value.strip()}
 
 
 def header_secrets(headers: Iterable[str]) -> list[str]:
-    """Give the values of the headers that carry a secret."""
+    """Return the values of the headers that are secrets."""
     parts = [header.partition(":") for header in headers]
     return [value for name, _, value in parts if is_secret_name(name)]
 
 
 def to_arguments(inputs: Mapping[str, str], environment: Mapping[str, str]) -> list[str]:
-    """Write the inputs as a command line of `verify`.
+    """Return the command line of `verify` for the inputs.
 
     The result is published unless an input or the environment says otherwise, and there is always a JSON report.
 
     Raises:
-        UsageError: an input is neither true nor false, and should be.
+        UsageError: An input must be true or false and is neither.
     """
     given = dict(inputs)
     if not environment.get(PUBLISH_VARIABLE):

@@ -1,8 +1,7 @@
 """The pact document: names, interactions, shards. No I/O.
 
-Pact specifications 1 to 4. What an interaction means is the engine's business; this module only knows
-where interactions stand in the document, what they are called, and how to take a document apart
-without changing what any of them means.
+This covers the Pact specifications 1 to 4. Only the engine interprets interactions; this module knows where they are in
+the document and what they are called, and divides a document without changing what any of them means.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ KINDS = frozenset({HTTP, MESSAGE, SYNCHRONOUS_MESSAGE})
 
 
 class NotAPact(Exception):
-    """The document is no pact that can be verified; the message says what is wrong with it, and where."""
+    """The document is no pact that can be verified; the message says what is wrong, and where."""
 
 
 @dataclass(frozen=True)
@@ -41,15 +40,15 @@ class Interaction:
     """One interaction of a pact.
 
     Attributes:
-        index: its place in the document, from 0.
-        id: the broker's `_id`; empty in a pact that doesn't come from a broker.
-        key: the `key` of a V4 interaction; empty when it has none.
-        kind: one of `KINDS`.
-        description: the consumer's words for it.
-        states: the provider states that it starts from.
-        request: the first line of the request (`GET /products/7`), or the kind of message.
-        pending: V4's mark for an interaction whose failure breaks nothing.
-        document: the interaction as it stands in the pact.
+        index: Its index in the document, those in `messages` after those in `interactions`.
+        id: The broker's `_id`; empty in a pact that doesn't come from a broker.
+        key: The `key` of a V4 interaction; empty if it has none.
+        kind: One of `KINDS`.
+        description: The consumer's description of it.
+        states: The provider states that it requires.
+        request: The first line of the request (`GET /products/7`), or the kind of message.
+        pending: Whether its failure doesn't break the contract, as V4 allows.
+        document: The interaction as it is in the pact.
     """
 
     index: int
@@ -65,14 +64,14 @@ class Interaction:
 
 @dataclass(frozen=True)
 class Pact:
-    """A pact, read.
+    """A pact.
 
     Attributes:
-        consumer: the consumer's name.
-        provider: the provider's name.
-        specification: the version of the Pact specification ("4.0"); "" where the document has none.
-        interactions: in the order of the document.
-        document: the document as it was read.
+        consumer: The consumer's name.
+        provider: The provider's name.
+        specification: The version of the Pact specification ("4.0"); "" if the document has none.
+        interactions: The interactions, in the order of the document.
+        document: The JSON document.
     """
 
     consumer: str
@@ -83,7 +82,7 @@ class Pact:
 
     @property
     def consumer_version(self) -> str | None:
-        """The version of the consumer that published it, as the broker's links tell; None for a file."""
+        """The version of the consumer that published it, according to the broker's links; None for a file."""
         links = self.document.get("_links")
         link = links.get("pb:consumer-version") if isinstance(links, dict) else None
         name = link.get("name") if isinstance(link, dict) else None
@@ -101,11 +100,11 @@ class Pact:
         )
 
     def select(self, *, description: str | None = None, state: str | None = None) -> tuple[Interaction, ...]:
-        """Choose interactions, as the Pact verifiers' filters do.
+        """Return some of the interactions, as the Pact verifiers' filters do.
 
         Args:
-            description: a regular expression that is searched for in the description.
-            state: one that is searched for in the names of the states; "" chooses those without a state.
+            description: A regular expression to search for in the description.
+            state: One to search for in the names of the states; "" selects interactions without a state.
         """
         return tuple(
             interaction
@@ -115,11 +114,10 @@ class Pact:
         )
 
     def shard(self, interactions: tuple[Interaction, ...]) -> str:
-        """Write a pact document with some of the interactions only, for the engine.
+        """Return a pact document with some of the interactions only, for the engine.
 
-        Names and metadata stay as they are. Each interaction's `_id` becomes its index, which the engine
-        hands back with the result: so each result is known to belong to its interaction, even where two
-        have the same description.
+        Names and metadata stay as they are. Each interaction's `_id` becomes its index, which the engine returns with
+        the result. So the interaction of each result is known, even if two have the same description.
         """
         documents = [{**interaction.document, "_id": str(interaction.index)} for interaction in interactions]
         kept = {key: value for key, value in self.document.items() if key not in {"_links", "createdAt"}}
@@ -145,10 +143,10 @@ def _in_messages(pact: Pact, interaction: Interaction) -> bool:
 
 
 def parse_pact(document: Any) -> Pact:
-    """Read a pact from its JSON.
+    """Read a pact from its JSON document.
 
     Raises:
-        NotAPact: it has no names, no interactions, or parts that are not what they must be.
+        NotAPact: It has no names, no interactions, or parts that are not what they must be.
     """
     if not isinstance(document, dict):
         raise NotAPact(f"it is a JSON {_json_type(document)}, and a pact is an object")
@@ -199,7 +197,7 @@ def _request_line(document: dict[str, Any], kind: str, at: str) -> str:
 
 
 def _states(document: dict[str, Any], at: str) -> tuple[ProviderState, ...]:
-    """Read the states: `providerStates` of V3 and V4, `providerState` or `provider_state` before."""
+    """Return the states: `providerStates` of V3 and V4, `providerState` or `provider_state` before."""
     states = document.get("providerStates")
     if states is None:
         states = document.get("providerState", document.get("provider_state"))
@@ -236,7 +234,7 @@ def _list(document: dict[str, Any], key: str) -> list[Any]:
 
 
 def _specification(document: dict[str, Any]) -> str:
-    """Find the version of the specification, under each of the names that it had."""
+    """Return the version of the specification, which has had several names."""
     metadata = document.get("metadata")
     if not isinstance(metadata, dict):
         return ""

@@ -1,4 +1,4 @@
-"""Who hears how a verification comes along."""
+"""The interface of what shows or logs the progress of a verification."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ if TYPE_CHECKING:
 
 
 class Progress(Protocol):
-    """What hears how a verification comes along."""
+    """What is told about the progress of a verification."""
 
     def step(self, text: str) -> None:
-        """Something begins, in a few words."""
+        """Take note that a step begins."""
 
     def notice(self, text: str) -> None:
-        """Something that a person should know now: a retry, a provider's output."""
+        """Take note of something that a person should know now, such as a retry."""
 
     def total(self, interactions: int) -> None:
-        """So many interactions will be verified."""
+        """Take note of how many interactions will be verified; called again if verifying starts anew."""
 
     def verified(self, result: InteractionResult) -> None:
-        """An interaction is done."""
+        """Take note that an interaction is verified."""
 
     def provider_output(self, line: str) -> None:
-        """The provider that was started printed a line."""
+        """Take note of a line that the started provider printed."""
 
 
 class Silence:
-    """A `Progress` that nobody listens to."""
+    """A `Progress` that shows nothing."""
 
     def __enter__(self) -> Self:
         return self
@@ -42,16 +42,16 @@ class Silence:
         pass
 
     def step(self, text: str) -> None:
-        """Say nothing."""
+        """Ignore it."""
 
     def notice(self, text: str) -> None:
-        """Say nothing."""
+        """Ignore it."""
 
     def total(self, interactions: int) -> None:
-        """Say nothing."""
+        """Ignore it."""
 
     def verified(self, result: InteractionResult) -> None:
-        """Say nothing."""
+        """Ignore it."""
 
     def provider_output(self, line: str) -> None:
-        """Say nothing."""
+        """Ignore it."""

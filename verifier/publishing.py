@@ -1,9 +1,8 @@
-"""A verification becomes the broker's verification result, confirmed.
+"""Publishing a verification to the broker, and confirming what the broker recorded.
 
-Done here and not by the engine's core, whose own publishing only logs what went wrong. What is sent has the
-form of the Pact verifiers' results, as a Pact Broker shows it; each test result also carries the
-verification's id (the broker keeps `testResults` as they come), by which a retry recognises a first try that got
-through.
+The engine's core could publish as well, but it only logs what went wrong. The result has the form of the Pact
+verifiers' results, as a Pact Broker shows it. Each test result also has the id of the verification, since the broker
+keeps `testResults` as they are: by this a retry recognises an earlier try that was successful.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from broker.client import BrokerClient
-from broker.http.errors import BrokerError, BrokerRefused, BrokerUnreachable, UnexpectedAnswer
+from broker.http.errors import BrokerError, BrokerUnreachable, NotFound, UnexpectedAnswer
 from verifier.errors import PublishFailed
 from verifier.verification import Outcome, PublishedResult
 
@@ -43,20 +42,20 @@ def publish(
 ) -> PublishedResult:
     """Publish a verification, and read back what the broker recorded.
 
-    The provider version's branch and tags go first, so that whatever the result triggers in the broker sees
-    them. Safe to call again for the same verification: it is recorded once.
+    The provider version's branch and tags are recorded first, so that they are there for what the result triggers in
+    the broker. It is safe to call this again for the same verification: it is recorded once.
 
     Args:
-        verification: what to publish, just made or loaded.
-        access: the broker that its pact is on.
-        resumed: whether an earlier call may have got through, in this process or another one.
-        retry_time: for how many seconds a broker that is away is tried again.
-        deadline: the `time.monotonic()` past which nothing is tried.
-        on_retry: called with a sentence before each wait.
+        verification: The verification, just made or loaded.
+        access: The broker that its pact is on.
+        resumed: Whether an earlier call, in this process or another one, may have been successful.
+        retry_time: For how many seconds requests to a broker that is away are repeated.
+        deadline: The `time.monotonic()` after which nothing is tried.
+        on_retry: Called with a sentence before each wait.
 
     Raises:
-        PublishFailed: the broker did not take it, or could not be asked.
-        ValueError: the verification must not be published: it has no answer, was filtered, or has no version.
+        PublishFailed: The broker did not accept it, or something else went wrong.
+        ValueError: The verification must not be published: it has no outcome, was filtered, or has no version.
     """
     if verification.outcome == Outcome.ERROR:
         raise ValueError("a verification without an answer is not published")
@@ -94,7 +93,7 @@ class _Publication:
             try:
                 answer = self.client.post_once(url, result_document(self.verification))
             except BrokerUnreachable as error:
-                # It may have got through, and only the answer been lost: ask before saying it again.
+                # The broker may have recorded it, and only the answer was lost: look before it is sent again.
                 try:
                     waits.wait_after(error)
                 except BrokerUnreachable as last:
@@ -109,10 +108,10 @@ class _Publication:
                 return self._confirm(answer.location, answer.document)
 
     def _found_or_failed(self, error: BrokerError) -> PublishedResult:
-        """Tell, after a try that may have got through, whether it did.
+        """Return the result of a try that may have been successful.
 
         Raises:
-            PublishFailed: it did not, or that can't be told.
+            PublishFailed: It was not, or that can't be told.
         """
         if found := self._find():
             return found
@@ -137,7 +136,7 @@ class _Publication:
         return link
 
     def _record_version(self) -> None:
-        """Put the provider version on its branch, and tag it."""
+        """Record the provider version's branch and tags."""
         verification = self.verification
         if not verification.provider_branch and not verification.provider_tags:
             return
@@ -170,7 +169,7 @@ class _Publication:
         self.version_recorded = True
 
     def _confirm(self, location: str | None, document: Any) -> PublishedResult:
-        """Read the recorded result back, and make sure that it says the same."""
+        """Read the recorded result back, and make sure that it is this verification's."""
         try:
             url = location or self.client.link(document, "self")
             if url is None:
@@ -192,7 +191,7 @@ class _Publication:
         return result
 
     def _find(self) -> PublishedResult | None:
-        """Look whether this verification is already recorded: the pact's latest result, else the matrix."""
+        """Return the result if it is already recorded: the pact's latest one, else one in the matrix."""
         try:
             for url in self._candidates():
                 document = self._get_if_there(url)
@@ -209,7 +208,7 @@ class _Publication:
         return None
 
     def _candidates(self) -> list[str]:
-        """Collect the addresses of results that may be this one."""
+        """Return the URLs of results that may be this one."""
         links = self.verification.links
         candidates = [links["latest"]] if "latest" in links else []
         matrix = self._get_if_there(links["matrix"]) if "matrix" in links else None
@@ -228,13 +227,11 @@ class _Publication:
     def _get_if_there(self, url: str) -> Any:
         try:
             return self.client.get(url).document
-        except BrokerRefused as error:
-            if error.status == 404:
-                return None
-            raise
+        except NotFound:
+            return None
 
     def _published(self, url: str, document: Any) -> PublishedResult | None:
-        """Read a verification result of the broker's; None when it says something else than this verification."""
+        """Return a verification result of the broker, or None if it differs from this verification."""
         success = self.verification.outcome == Outcome.PASSED
         if (
             not isinstance(document, dict)
@@ -252,12 +249,12 @@ def _has_id(test_results: Any, verification_id: str) -> bool:
 
 
 def result_document(verification: Verification) -> dict[str, Any]:
-    """Write a verification as a Pact Broker takes it."""
+    """Return a verification as the JSON that a Pact Broker accepts."""
     document: dict[str, Any] = {
         "success": verification.outcome == Outcome.PASSED,
         "providerApplicationVersion": verification.provider_version,
         "verifiedBy": {"implementation": IMPLEMENTATION, "version": version("pact-dispatch")},
-        # what could not be verified says nothing of the provider, so nothing is said of it
+        # an interaction that could not be verified says nothing about the provider
         "testResults": [
             _test_result(result, verification.id)
             for result in verification.interactions

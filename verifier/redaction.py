@@ -1,4 +1,4 @@
-"""Secrets, kept out of what people and logs get to see."""
+"""Keeping secrets out of what people see and logs keep."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ if TYPE_CHECKING:
     from verifier.verification import Verification
 
 SHORTEST = 4
-"""A shorter value is no secret, and would blank out half of any text."""
+"""A shorter value is no secret, and hiding it would make any text unreadable."""
 
 
 class Redaction:
     """Replaces known secrets by `***`.
 
     Args:
-        secrets: the values; a header's value `Bearer abc` also hides `abc` alone.
+        secrets: The values; a header's value `Bearer abc` also hides `abc` alone.
     """
 
     def __init__(self, secrets: Iterable[str | None]) -> None:
         parts = {part for secret in secrets if secret for part in (secret, *secret.split())}
         parts |= {json.dumps(part)[1:-1] for part in parts}  # as it stands in a JSON body
         words = {"basic", "bearer", "token", "digest"}
-        # the longest first, so that no tail of one is left
+        # the longest first, so that no end of one is left
         self._secrets = sorted(
             (part for part in parts if len(part) >= SHORTEST and part.lower() not in words),
             key=len,
@@ -39,7 +39,7 @@ class Redaction:
 
     @classmethod
     def of(cls, request: VerificationRequest) -> Redaction:
-        """Hide the broker's password and token, and the values of headers and variables that carry credentials."""
+        """Return what hides the credentials of a request: the broker's, and those in headers and variables."""
         broker = request.broker
         headers = [value for name, value in request.provider.headers if is_secret_name(name)]
         variables = [value for name, value in request.provider.environment.items() if is_secret_name(name)]
@@ -55,17 +55,17 @@ class Redaction:
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """What is hidden, the longest first."""
+        """The secrets, the longest first."""
         return tuple(self._secrets)
 
     def text(self, text: str) -> str:
-        """Hide the secrets in a text."""
+        """Return a text without the secrets."""
         for secret in self._secrets:
             text = text.replace(secret, "***")
         return text
 
     def verification(self, verification: Verification) -> Verification:
-        """Hide the secrets in what the provider and the engine said."""
+        """Return a verification without the secrets in what the provider and the engine reported."""
         if not self._secrets:
             return verification
         error = verification.error

@@ -1,8 +1,4 @@
-"""What is to be verified, and how: the values, checked.
-
-Where each value comes from is the business of `sources.py`; here each is made sure to be usable, alone and
-together with the others.
-"""
+"""What is to be verified, and how. Each value is checked, alone and together with the others."""
 
 from __future__ import annotations
 
@@ -28,23 +24,23 @@ PORT = "{port}"
 
 @dataclass(frozen=True)
 class ProviderUnderTest:
-    """The provider, running or to be started, and how it is talked to.
+    """The provider, running or to be started, and how to send requests to it.
 
     Attributes:
-        base_url: the address of one that is running.
-        command: the command that starts one, instead.
-        folder: where the command runs.
-        environment: variables for the command, besides those of this process; the values may be secrets.
-        health_path: what is asked for to see whether it is ready.
-        wait: seconds that it has to become ready.
-        states_url: where its provider states are set up, if by URL.
-        states_teardown: whether they are torn down too.
-        states_file: the Python file and the name in it, if they are set up in Python.
-        headers: names and values to send with each request; the values may be secrets.
-        secrets: other values that no report and no log may show.
+        base_url: The base URL of a provider that is running.
+        command: The command that starts one, instead.
+        folder: The directory that the command runs in.
+        environment: Variables for the command, besides those of this process; the values may be secrets.
+        health_path: The path that is requested to find out whether the provider is ready.
+        wait: How many seconds it has to become ready.
+        states_url: The URL that sets its provider states up.
+        states_teardown: Whether states are torn down as well.
+        states_file: The Python file that sets states up, instead, and the name of the handlers in it.
+        headers: Names and values of headers to send with each request; the values may be secrets.
+        secrets: Other values that no report and no log may show.
         transports: Transports other than the main HTTP one.
-        jobs: how many interactions are verified at once.
-        request_timeout: seconds for one request.
+        jobs: How many interactions are verified at the same time.
+        request_timeout: The timeout of one request, in seconds.
     """
 
     base_url: str | None = None
@@ -66,7 +62,7 @@ class ProviderUnderTest:
         """Check the values together.
 
         Raises:
-            UsageError: they contradict each other, or one is out of its range.
+            UsageError: They contradict each other, or one is out of its range.
         """
         self._check_which_provider()
         if self.base_url:
@@ -112,20 +108,20 @@ class VerificationRequest:
     """One pact to verify.
 
     Attributes:
-        pact_url: an http(s) URL, or the path of a file.
-        provider: the provider under test.
-        provider_name: if given, the pact must be this provider's.
-        broker: the broker that the pact is on; None for a file, and for a broker that needs no credentials.
-        provider_version: the version of the provider that will answer.
-        provider_branch: its branch.
-        provider_tags: tags to give that version.
-        publish: whether the result is to be published. `verify` doesn't publish; it is here so that what
-            publishing needs is known to be there before anything is verified.
-        build_url: the build, for the broker to show.
-        filter_description: a regular expression; only interactions whose description has it.
-        filter_state: one for the names of provider states; "" for interactions without any.
-        timeout: seconds for the whole run.
-        notes: what the reader of the reports should know of the request.
+        pact_url: An http(s) URL, or the path of a file.
+        provider: The provider under test.
+        provider_name: The provider that the pact must be for; None for any.
+        broker: The broker that the pact is on; None for a file, and for a broker that needs no credentials.
+        provider_version: The version of the provider that will answer.
+        provider_branch: Its branch.
+        provider_tags: Tags to give that version.
+        publish: Whether the result is to be published. `verify` doesn't publish; this is here to check what publishing
+            needs before anything is verified.
+        build_url: The build, for the broker to show.
+        filter_description: A regular expression that the descriptions of the interactions must match.
+        filter_state: One that the name of a provider state must match; "" for interactions without states.
+        timeout: How many seconds the whole run may take.
+        notes: What the reader of the reports should know of the request.
     """
 
     pact_url: str
@@ -146,7 +142,7 @@ class VerificationRequest:
         """Check the values together.
 
         Raises:
-            UsageError: they contradict each other, or something that is needed is missing.
+            UsageError: They contradict each other, or one that is needed is missing.
         """
         if not self.pact_url:
             raise UsageError("which pact? Give --pact-url URL (PACT_URL), or a pact file for a dry run")
@@ -176,7 +172,7 @@ class VerificationRequest:
 
     @property
     def pact_file(self) -> Path | None:
-        """The pact's path, when it is a file and no URL."""
+        """The path of the pact, if it is a file."""
         scheme, separator, rest = self.pact_url.partition("://")
         if not separator:
             return Path(self.pact_url)
@@ -184,7 +180,7 @@ class VerificationRequest:
 
     @property
     def broker_access(self) -> BrokerAccess:
-        """The broker to ask: the configured one, else the one that the pact's URL is on, without credentials."""
+        """The broker of the pact: the configured one, else that of the pact's URL, without credentials."""
         return self.broker or BrokerAccess(str(Origin.of_pact_url(self.pact_url)))
 
     def _check_pact_url(self) -> None:
@@ -224,10 +220,10 @@ class VerificationRequest:
 
 
 def check_url(url: str, option: str) -> None:
-    """Make sure that a URL of the provider's is one.
+    """Make sure that the value of an option is a URL of a provider.
 
     Raises:
-        UsageError: it isn't, or it carries credentials, which would be printed with it.
+        UsageError: It is no URL, or it contains credentials, which would be printed with it.
     """
     try:
         parts = urlsplit(url)

@@ -1,4 +1,4 @@
-"""From a request to a verification: fetch the pact, have the provider ready, let the engine replay it."""
+"""From a request to a verification: fetch the pact, wait for the provider, have the engine replay it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from verifier.engine.core_results import no_result
 from verifier.engine.plugins import missing_plugins
 from verifier.engine.process import Engine
 from verifier.engine.protocol import Job
-from verifier.errors import CannotVerify, UsageError
+from verifier.errors import CannotVerify, ErrorKind, UsageError
 from verifier.fetch import fetch
 from verifier.pact import HTTP, NotAPact, Pact, parse_pact
 from verifier.progress import Silence
@@ -45,16 +45,16 @@ def verify(
     """Verify one pact. Nothing is published; see `publish`.
 
     Args:
-        request: what to verify.
-        progress: hears how it comes along.
-        engine: an engine that is up already, or starting, and that the caller closes.
+        request: What to verify.
+        progress: What shows the progress.
+        engine: An engine that has been started and that the caller closes.
 
     Returns:
-        What was found out; a pact or a provider that can't be had is an outcome (`error`), not an exception.
+        The outcome; if the pact or the provider is not available, that is an outcome (`error`) and no exception.
 
     Raises:
-        UsageError: the request can't be carried out by anyone (a filter that chooses nothing, provider state
-            handlers that can't be loaded).
+        UsageError: The request can't be carried out as it is: a filter that chooses nothing, provider state handlers
+            that can't be loaded.
     """
     with ExitStack() as stack:
         return _Run(request, progress or Silence(), engine or stack.enter_context(Engine())).verify()
@@ -169,14 +169,14 @@ class _Run:
             hint = "" if "/pacts/" in self._request.pact_url or self._request.pact_file else A_PACT_URL
             raise CannotVerify(
                 f"{self._request.pact_url} is not a pact that can be verified: {error}{hint}",
-                kind="not-a-pact",
+                kind=ErrorKind.NOT_A_PACT,
             ) from error
-        wanted = self._request.provider_name
-        if wanted is not None and wanted != pact.provider:
+        expected = self._request.provider_name
+        if expected is not None and expected != pact.provider:
             raise CannotVerify(
-                f"the pact is for the provider {pact.provider!r}, not for {wanted!r} (--provider): "
+                f"the pact is for the provider {pact.provider!r}, not for {expected!r} (--provider): "
                 "check the URL, and the provider that the webhook is for",
-                kind="wrong-provider",
+                kind=ErrorKind.WRONG_PROVIDER,
             )
         self._verification = replace(
             self._verification,
@@ -204,11 +204,11 @@ class _Run:
         return chosen
 
     def _check_means(self, pact: Pact, chosen: tuple[Interaction, ...]) -> None:
-        """Make sure that the interactions can be verified with what was given.
+        """Make sure that the request and this machine have what verifying the interactions takes.
 
         Raises:
-            UsageError: messages have no transport.
-            CannotVerify: a plugin is not installed.
+            UsageError: There are messages and no transport for them.
+            CannotVerify: A plugin is not installed.
         """
         options = self._request.provider
         messages = sum(interaction.kind != HTTP for interaction in chosen)
@@ -231,11 +231,11 @@ class _Run:
                 f"the pact needs the plugin {', '.join(missing)}, which is not installed here. Nothing is installed "
                 "for a pact's sake: install exactly that version (pact plugin install), where PACT_PLUGIN_DIR or "
                 "~/.pact/plugins has it",
-                kind="engine-failed",
+                kind=ErrorKind.ENGINE_FAILED,
             )
 
     def _note_states(self, chosen: tuple[Interaction, ...], provider: StartedProvider | None) -> None:
-        """Note what may make states, and with them interactions, fail."""
+        """Note what may make provider states, and with them interactions, fail."""
         options = self._request.provider
         stateful = sum(bool(interaction.states) for interaction in chosen)
         if not stateful:
@@ -326,11 +326,11 @@ class _Run:
 
 
 def _why(verification: Verification) -> VerificationError:
-    """Say why nothing is known, from the interactions that could not be verified."""
+    """Return why nothing is known, from the interactions that could not be verified."""
     unknown = [result for result in verification.interactions if result.outcome == Outcome.ERROR]
     first = unknown[0].reason if unknown else "the pact has no interactions"
     return VerificationError(
-        "interactions-not-verified",
+        ErrorKind.INTERACTIONS_NOT_VERIFIED,
         f"{len(unknown)} of {len(verification.interactions)} interactions could not be verified, so there is "
         f"no result for the contract. The first: {first}",
         retryable=True,

@@ -1,8 +1,7 @@
-"""The outcome of a verification: passed, failed or error, per interaction and as a whole. No I/O.
+"""The outcome of a verification: passed, failed or error, for each interaction and as a whole. No I/O.
 
-A `Verification` is a plain value that can be saved and loaded (`to_dict`, `from_dict`), so that it can be
-published later, by another process, without verifying again. Its saved form is the JSON report, described by
-`verifier/report/verification.schema.json`.
+A `Verification` can be saved and loaded (`to_dict`, `from_dict`), so that another process can publish it later without
+verifying again. Its saved form is the JSON report, described by `verifier/report/verification.schema.json`.
 """
 
 from __future__ import annotations
@@ -14,27 +13,16 @@ from typing import Any
 
 SCHEMA_VERSION = 1
 
-ERROR_KINDS = (
-    "pact-unavailable",  # the broker is away, refused, or has no such pact
-    "not-a-pact",  # what was fetched can't be verified
-    "wrong-provider",  # the pact is for another provider
-    "provider-not-ready",  # the provider did not start, or did not answer
-    "provider-died",  # the provider that was started ended during the run
-    "interactions-not-verified",  # some interactions could not be verified: outage, time-out, TLS
-    "timed-out",  # the whole run took too long
-    "engine-failed",  # the engine crashed, or could not load the pact
-)
-
 
 class Outcome(StrEnum):
-    """What is known after verifying."""
+    """What is known about a contract, or about one interaction, after verifying."""
 
     PASSED = "passed"
-    """The provider honours the contract."""
+    """The provider fulfils the contract."""
     FAILED = "failed"
-    """The provider was asked, and does not honour the contract."""
+    """The provider answered, and does not fulfil the contract."""
     ERROR = "error"
-    """It could not be found out."""
+    """It is not known."""
 
 
 @dataclass(frozen=True)
@@ -42,11 +30,11 @@ class Mismatch:
     """One difference between what the consumer expects and what the provider answered.
 
     Attributes:
-        attribute: the part of the answer: body, status, header, query, method, path or metadata.
-        identifier: where in it: a JSON path of the body, the name of a header; "" where there is one only.
-        expected: as the engine writes it; None where it doesn't say.
-        actual: likewise.
-        description: the engine's sentence about it.
+        attribute: The part of the answer: body, status, header, query, method, path or metadata.
+        identifier: The place in it: a JSON path of the body, the name of a header; "" if there is only one.
+        expected: The expected value as the engine writes it; None if it doesn't.
+        actual: The actual value, likewise.
+        description: The engine's sentence about it.
     """
 
     attribute: str
@@ -61,17 +49,17 @@ class InteractionResult:
     """The outcome of one interaction.
 
     Attributes:
-        index: the interaction's place in the pact, from 0.
-        id: the broker's id for it; empty for a pact from a file.
-        description: the consumer's words for it.
+        index: The interaction's index in the pact.
+        id: The broker's id of it; empty for a pact from a file.
+        description: The consumer's description of it.
         kind: Synchronous/HTTP, Asynchronous/Messages or Synchronous/Messages.
-        request: the first line of the request, or the kind of message.
-        states: its provider states, each with its parameters, as text.
-        pending: whether the pact says that its failure breaks nothing.
-        outcome: passed, failed or error.
-        mismatches: the differences found; empty unless it failed.
-        reason: why it failed or could not be verified, where that is not a mismatch.
-        duration: seconds; None when it was not run.
+        request: The first line of the request, or the kind of message.
+        states: Its provider states, each with its parameters, as text.
+        pending: Whether the pact says that its failure doesn't break the contract.
+        outcome: Passed, failed or error.
+        mismatches: The differences found; empty unless it failed.
+        reason: Why it failed or could not be verified, unless that is a mismatch.
+        duration: How many seconds it took; None if it was not run.
     """
 
     index: int
@@ -107,13 +95,13 @@ class InteractionResult:
 
 @dataclass(frozen=True)
 class VerificationError:
-    """Why a verification has no answer.
+    """Why a verification was not carried out.
 
     Attributes:
-        kind: one of `ERROR_KINDS`.
-        message: what happened, to what, and what to do next.
-        retryable: whether the same verification may work later.
-        output: the last lines that the provider or the engine printed, if they help.
+        kind: An `ErrorKind`, or one of a later version.
+        message: What happened, to what, and what to do next.
+        retryable: Whether the same verification may work later.
+        output: The last lines that the provider or the engine printed, if they help.
     """
 
     kind: str
@@ -127,10 +115,10 @@ class PublishedResult:
     """A verification result as the broker has it, read back after it was published.
 
     Attributes:
-        url: the result's address in the broker.
-        success: what the broker has recorded.
-        provider_version: the provider version that it is recorded for.
-        already_there: it had been published before, and was not published again.
+        url: The URL of the result in the broker.
+        success: What the broker has recorded.
+        provider_version: The provider version that it is recorded for.
+        already_there: Whether it had been published before, so that it was not published again.
     """
 
     url: str
@@ -141,27 +129,27 @@ class PublishedResult:
 
 @dataclass(frozen=True)
 class Verification:
-    """What verifying one pact found out.
+    """The outcome of verifying one pact.
 
     Attributes:
-        id: a UUID, made when the verification starts; it travels with the published result, so that a retry
-            can tell whether an earlier try got through.
-        pact_url: where the pact came from.
-        consumer: the consumer's name; "" if the pact could not be read.
-        provider: the provider's name; likewise.
-        consumer_version: the consumer version that the broker gave the pact for.
-        specification: the version of the Pact specification.
-        provider_version: the version that answered.
-        provider_branch: its branch.
-        provider_tags: its tags.
-        build_url: the build that verified, for the broker to show.
-        started_at: when it started, in UTC.
-        duration: seconds, of everything before publishing.
-        interactions: the outcome of each interaction that was to be verified.
-        interactions_in_pact: how many the pact has, filtered out or not.
-        error: why the verification has no answer, if it hasn't.
-        links: the broker's links for publishing it: `publish`, `latest`, `matrix` and `provider`.
-        notes: what the reader should know besides.
+        id: A UUID, made when the verification starts. It is published with the result, so that a retry finds out
+            whether an earlier try was successful.
+        pact_url: The URL or file of the pact.
+        consumer: The consumer's name; "" if the pact could not be read.
+        provider: The provider's name; likewise.
+        consumer_version: The consumer version that published the pact, as the broker's links tell.
+        specification: The version of the Pact specification.
+        provider_version: The version of the provider that answered.
+        provider_branch: Its branch.
+        provider_tags: Its tags.
+        build_url: The build that verified it, for the broker to show.
+        started_at: When it started, in UTC.
+        duration: How many seconds everything before publishing took.
+        interactions: The result of each interaction that was to be verified.
+        interactions_in_pact: How many interactions the pact has, including those that were filtered out.
+        error: Why the verification was not carried out, if it was not.
+        links: The broker's links for publishing it: `publish`, `latest`, `matrix` and `provider`.
+        notes: What else the reader should know.
     """
 
     id: str
@@ -184,9 +172,9 @@ class Verification:
 
     @property
     def outcome(self) -> Outcome:
-        """The outcome as a whole: a failure if something really failed, else an error if anything is unknown.
+        """The outcome as a whole: failed if an interaction failed, else error if one is not known.
 
-        A failed interaction that the pact marks as pending counts as neither.
+        A failed interaction that is pending counts as neither.
         """
         if self.error is not None:
             return Outcome.ERROR
@@ -198,15 +186,15 @@ class Verification:
 
     @property
     def filtered(self) -> bool:
-        """Whether interactions of the pact were left out; such a verification is never published."""
+        """Whether some interactions of the pact were left out; such a verification is never published."""
         return len(self.interactions) < self.interactions_in_pact
 
     def count(self, outcome: Outcome) -> int:
-        """Count the interactions with this outcome."""
+        """Return how many interactions have an outcome."""
         return sum(result.outcome == outcome for result in self.interactions)
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the saved form, of JSON values only."""
+        """Return the saved form, which has JSON values only."""
         saved = asdict(self)
         saved["started_at"] = self.started_at.isoformat()
         return {"schema_version": SCHEMA_VERSION, "outcome": self.outcome.value, **saved}
@@ -216,7 +204,7 @@ class Verification:
         """Read the saved form.
 
         Raises:
-            ValueError: it is of another schema version, or not a saved verification.
+            ValueError: It is of another schema version, or not a saved verification.
         """
         if not isinstance(saved, dict):
             raise ValueError("not a saved verification: it is no JSON object")  # noqa: TRY004 - as documented
@@ -239,5 +227,5 @@ class Verification:
 
 
 def _known(kind: type[Any], saved: dict[str, Any]) -> dict[str, Any]:
-    """Leave out what a later program may have added."""
+    """Return the fields of a dataclass, without those that a later version may have added."""
     return {key: value for key, value in saved.items() if key in kind.__dataclass_fields__}

@@ -1,4 +1,4 @@
-"""How a run comes along, for people: a bar on a terminal, plain lines elsewhere. All of it on standard error."""
+"""The progress of a run, for people: a bar on a terminal, lines elsewhere. All of it goes to standard error."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
     from verifier.verification import InteractionResult
 
 PLAIN_SECONDS = 5.0
-"""How often a build's log hears of the progress."""
+"""How often the progress is written to a build's log."""
 
 
 class PlainProgress:
-    """Lines, few of them: every few seconds, and each interaction when asked for.
+    """A line every few seconds, or for each interaction.
 
     Args:
-        stream: where to.
-        verbose: a line for each step and each interaction, and the provider's output.
+        stream: Where to write it.
+        verbose: Whether there is a line for each step and each interaction, and the provider's output.
     """
 
     def __init__(self, stream: TextIO, *, verbose: bool) -> None:
@@ -46,21 +46,21 @@ class PlainProgress:
         pass
 
     def step(self, text: str) -> None:
-        """Something begins."""
+        """Show that a step begins."""
         if self._verbose:
             self._say(f"{text} ...")
 
     def notice(self, text: str) -> None:
-        """Something that a person should know now."""
+        """Show something that a person should know now."""
         self._say(one_line(text))
 
     def total(self, interactions: int) -> None:
-        """So many interactions will be verified."""
+        """Start to count the interactions."""
         self._total, self._done, self._bad = interactions, 0, 0
         self._next_line = time.monotonic() + PLAIN_SECONDS
 
     def verified(self, result: InteractionResult) -> None:
-        """An interaction is done."""
+        """Count an interaction, and show it if verbose."""
         self._done += 1
         self._bad += result.outcome != Outcome.PASSED
         if self._verbose:
@@ -74,7 +74,7 @@ class PlainProgress:
             self._say(f"Verified {self._done} of {self._total} interactions{bad} ...")
 
     def provider_output(self, line: str) -> None:
-        """The provider printed a line."""
+        """Show a line that the provider printed, if verbose."""
         if self._verbose:
             self._say(f"provider | {one_line(line)}")
 
@@ -83,7 +83,7 @@ class PlainProgress:
 
 
 class BarProgress:
-    """A progress bar, gone when the run is over."""
+    """A progress bar, which disappears at the end of the run."""
 
     def __init__(self, stream: TextIO) -> None:
         from rich.console import Console  # noqa: PLC0415 - only where there is a terminal
@@ -109,20 +109,20 @@ class BarProgress:
         self._progress.stop()
 
     def step(self, text: str) -> None:
-        """Something begins."""
+        """Show that a step begins."""
         self._progress.update(self._task, description=text)
 
     def notice(self, text: str) -> None:
-        """Something that a person should know now."""
+        """Show something that a person should know now."""
         self._progress.console.print(one_line(text), markup=False, highlight=False)
 
     def total(self, interactions: int) -> None:
-        """So many interactions will be verified."""
+        """Start to count the interactions."""
         self._progress.reset(self._task, total=interactions)
 
     def verified(self, result: InteractionResult) -> None:  # noqa: ARG002 - the interface's
-        """An interaction is done."""
+        """Count an interaction."""
         self._progress.advance(self._task)
 
     def provider_output(self, line: str) -> None:
-        """The provider's output is shown when something fails."""
+        """Ignore it: the report has the provider's output if something fails."""

@@ -1,4 +1,4 @@
-"""The text of options, read into values."""
+"""Parsing the values of options."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _TRANSPORT = re.compile(r"([A-Za-z][\w.+-]*):(\d{1,5}|{port})(/[^\s]*)?")
 
 
 def parse_headers(values: Iterable[str]) -> tuple[tuple[str, str], ...]:
-    """Read `--custom-provider-header` values.
+    """Parse the values of `--custom-provider-header`.
 
     Raises:
-        UsageError: one isn't `Name: value`; it is not shown, since it may be a secret.
+        UsageError: One isn't `Name: value`; it is not shown, since it may be a secret.
     """
     headers = []
     for number, value in enumerate(values, start=1):
@@ -38,15 +38,15 @@ def parse_headers(values: Iterable[str]) -> tuple[tuple[str, str], ...]:
 
 
 def with_port_placeholder(text: str | None) -> str | None:
-    """Take `$PORT` for `{port}`: in the provider's command both work."""
+    """Return a text with `{port}` for `$PORT`: in the provider's command both work."""
     return text and text.replace("${PORT}", PORT).replace("$PORT", PORT)
 
 
 def parse_transports(values: Iterable[str | None]) -> tuple[Transport, ...]:
-    """Read `--transport` values.
+    """Parse the values of `--transport`.
 
     Raises:
-        UsageError: one isn't `NAME:PORT[/path]`.
+        UsageError: One isn't `NAME:PORT[/path]`.
     """
     transports = []
     for value in values:
@@ -61,10 +61,10 @@ def parse_transports(values: Iterable[str | None]) -> tuple[Transport, ...]:
 
 
 def parse_states_file(value: str) -> tuple[str, str]:
-    """Read `--provider-states`.
+    """Parse the value of `--provider-states`.
 
     Raises:
-        UsageError: it isn't `FILE.py:NAME`.
+        UsageError: It isn't `FILE.py:NAME`.
     """
     file, _, name = value.rpartition(":")
     if not file or not name.isidentifier():
@@ -75,13 +75,13 @@ def parse_states_file(value: str) -> tuple[str, str]:
 def parse_access(
     base_url: str | None, username: str | None, password: str | None, token: str | None
 ) -> BrokerAccess | None:
-    """Put the broker's address and credentials together.
+    """Return the broker's base URL with its credentials, or None if there is no URL.
 
     Raises:
-        UsageError: there are two kinds of credentials, half of one, or credentials without an address; or one
-            can't be sent. None is shown.
+        UsageError: There are two kinds of credentials, half of one, or credentials without a URL, or one can't be sent.
+            None is shown.
     """
-    # a secret often comes with the line end of the file that it was read from
+    # a secret often has the line end of the file that it was read from
     token, username, password = (value and value.strip() for value in (token, username, password))
     if token and (username or password):
         raise UsageError(

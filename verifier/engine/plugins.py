@@ -1,14 +1,15 @@
 """The plugins that a pact needs, and whether they are installed.
 
-The core downloads and runs a plugin that a pact names and that it doesn't find (seen with pact-python 4.2). A pact
-comes from elsewhere: it must not decide what is installed and run here. So a missing plugin is found first.
+The core downloads and runs a plugin that a pact names and that is not installed (seen with pact-python 4.2). A pact
+comes from elsewhere and must not decide what is installed and run here. So missing plugins are found first.
 """
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from broker.http.strict_json import NotJson, parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,11 +18,11 @@ MANIFEST = "pact-plugin.json"
 
 
 def missing_plugins(plugins: tuple[tuple[str, str], ...], environment: Mapping[str, str]) -> list[str]:
-    """List the plugins that are not installed in exactly the version that the pact names.
+    """Return the plugins that are not installed in exactly the version that the pact names.
 
     Args:
-        plugins: names and versions.
-        environment: where `PACT_PLUGIN_DIR` may say where plugins are; else they are in `~/.pact/plugins`.
+        plugins: Names and versions.
+        environment: `PACT_PLUGIN_DIR` in it may say where plugins are; else they are in `~/.pact/plugins`.
     """
     if not plugins:
         return []
@@ -35,7 +36,7 @@ def missing_plugins(plugins: tuple[tuple[str, str], ...], environment: Mapping[s
 
 def _identity(manifest: Path) -> tuple[str, str] | None:
     try:
-        document = json.loads(manifest.read_text(encoding="utf-8"))
+        document = parse_json(manifest.read_bytes())
         return str(document["name"]), str(document["version"])
-    except (OSError, ValueError, TypeError, KeyError):
+    except (OSError, NotJson, TypeError, KeyError):
         return None

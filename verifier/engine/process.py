@@ -30,7 +30,7 @@ from verifier.engine.protocol import (
     encode,
 )
 from verifier.environment import without_secrets
-from verifier.errors import CannotVerify, UsageError
+from verifier.errors import CannotVerify, ErrorKind, UsageError
 from verifier.process_end import how_it_ended
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ class Engine:
                 self.close()
                 raise CannotVerify(
                     "time ran out (--timeout) before every interaction was verified",
-                    kind="timed-out",
+                    kind=ErrorKind.TIMED_OUT,
                     retryable=True,
                 )
             try:
@@ -192,7 +192,9 @@ class Engine:
     def _failed(self, message: str, *, retryable: bool) -> CannotVerify:
         self._log.seek(0)
         output = self._log.read().decode(errors="replace").splitlines()[-OUTPUT_LINES:]
-        return CannotVerify(message, kind="engine-failed", retryable=retryable, output="\n".join(output))
+        return CannotVerify(
+            message, kind=ErrorKind.ENGINE_FAILED, retryable=retryable, output="\n".join(output)
+        )
 
     def _kill(self) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):

@@ -1,4 +1,4 @@
-"""The certificate authorities that the core loads, and doing without them."""
+"""The certificate authorities that the core loads."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from pathlib import Path
 
 
 class SmallTrustStore:
-    """The core's trust store, cut down to one certificate where it needs none.
+    """A trust store with a single certificate, for when the core needs none.
 
-    The core loads the system's whole CA bundle for each interaction, for plain HTTP too (6 ms). It honours
-    `SSL_CERT_FILE` and `SSL_CERT_DIR`, read each time.
+    The core loads the system's whole CA bundle for each interaction, even for plain HTTP (6 ms). It reads
+    `SSL_CERT_FILE` and `SSL_CERT_DIR` each time.
     """
 
     NAMES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 
     def __init__(self, folder: Path) -> None:
-        import certifi  # noqa: PLC0415 - only where it is needed: this process starts with each run
+        import certifi  # noqa: PLC0415 - this process starts with each run
 
         first = Path(certifi.where()).read_text(encoding="utf-8").split("-----END CERTIFICATE-----", 1)[0]
         self._file = folder / "one-certificate.pem"
@@ -26,11 +26,11 @@ class SmallTrustStore:
         self._before = {name: os.environ.get(name) for name in self.NAMES}
 
     def use(self) -> None:
-        """Make the core use the small store from its next request on."""
+        """Make the core use this store from its next request on."""
         os.environ.update(zip(self.NAMES, (str(self._file), str(self._empty)), strict=True))
 
     def leave(self) -> None:
-        """Give the core the store back that it had."""
+        """Make the core use the store that it had before."""
         for name, value in self._before.items():
             if value is None:
                 os.environ.pop(name, None)

@@ -12,7 +12,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Self
 
 from verifier.environment import without_secrets
-from verifier.errors import CannotVerify
+from verifier.errors import CannotVerify, ErrorKind
 from verifier.process_end import how_it_ended
 from verifier.provider.command_line import split_command
 from verifier.provider.port import free_port, is_listened_on, listeners
@@ -35,7 +35,7 @@ class PortTaken(CannotVerify):
     """Another process listens on the port that the provider was told to use; another port may work."""
 
     def __init__(self, message: str, *, output: str = "") -> None:
-        super().__init__(message, kind="provider-not-ready", retryable=True, output=output)
+        super().__init__(message, kind=ErrorKind.PROVIDER_NOT_READY, retryable=True, output=output)
 
 
 class StartedProvider:
@@ -83,7 +83,7 @@ class StartedProvider:
             raise CannotVerify(
                 f"the provider could not be started: {error.strerror}: {error.filename} "
                 f"(--provider-command, run in {folder})",
-                kind="provider-not-ready",
+                kind=ErrorKind.PROVIDER_NOT_READY,
             ) from error
         self._reader = threading.Thread(target=self._read, daemon=True, name="provider-output")
         self._reader.start()
@@ -126,7 +126,9 @@ class StartedProvider:
                     output=self.output(),
                 )
         stay = " (--provider-command must stay in the foreground)" if code == 0 else ""
-        raise CannotVerify(f"{message}{stay}: {self._command}", kind="provider-died", output=self.output())
+        raise CannotVerify(
+            f"{message}{stay}: {self._command}", kind=ErrorKind.PROVIDER_DIED, output=self.output()
+        )
 
     def check_port(self) -> str | None:
         """Make sure, once it was stopped, that it was the provider that answered on its port.

@@ -10,7 +10,7 @@ from urllib3 import PoolManager, Retry, Timeout
 from urllib3.exceptions import HTTPError, InsecureRequestWarning
 
 from broker.http.reason import innermost
-from verifier.errors import CannotVerify
+from verifier.errors import CannotVerify, ErrorKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,7 +75,7 @@ def wait_until_ready(
                 raise CannotVerify(
                     f"the provider did not become ready in {wait:g} s: {urls[candidates[0]]}: {problem}. "
                     f"{hint}".rstrip(),
-                    kind="provider-not-ready",
+                    kind=ErrorKind.PROVIDER_NOT_READY,
                     retryable=True,
                 )
             time.sleep(pause)

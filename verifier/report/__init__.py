@@ -1,1 +1,1 @@
-"""Reports of a verification: one module a format, one interface (`interface.Report`)."""
+"""Reports of a verification: one module for each format, one interface (`interface.Report`)."""

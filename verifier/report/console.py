@@ -1,4 +1,4 @@
-"""The report for people at a terminal, or reading a build's log."""
+"""The report for people at a terminal, and for the log of a build."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ if TYPE_CHECKING:
 
 LONGEST_DIFF = 60
 GUTTER = "    | "
-"""Before each line that came from elsewhere: none of them can pass for a line of ours, or for a CI's command."""
+"""Before each line of foreign text, so that none of them looks like a line of the report or a CI command."""
 MARKS = {Outcome.PASSED: ("✓", "green"), Outcome.FAILED: ("✗", "red"), Outcome.ERROR: ("!", "yellow")}
 SIGNS = {"-": ("- expected", "red"), "+": ("+ actual  ", "green"), " ": ("          ", "dim")}
 
 
 class Paint:
-    """Colours on a terminal that has them, nothing elsewhere (rich knows which, and NO_COLOR and FORCE_COLOR)."""
+    """Colours for terminals that have them (rich knows which, and follows NO_COLOR and FORCE_COLOR)."""
 
     def __init__(self, stream: TextIO) -> None:
         self._console = None
         if stream.isatty() or os.environ.get("FORCE_COLOR"):
-            from rich.console import Console  # noqa: PLC0415 - a build's log does without
+            from rich.console import Console  # noqa: PLC0415 - not for a build's log
 
             self._console = Console(file=stream)
 
     def __call__(self, text: str, style: str) -> str:
-        """Give the text in a style of rich's."""
+        """Return the text in one of rich's styles."""
         console = self._console
         if console is None or console.no_color or console.color_system is None:
             return text
@@ -50,7 +50,7 @@ class ConsoleReport:
     """Writes findings as text.
 
     Args:
-        quiet: leave out what passed.
+        quiet: Whether to leave out what passed.
     """
 
     def __init__(self, *, quiet: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""Expected and actual, side by side as lines."""
+"""The difference between expected and actual values, as lines."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ if TYPE_CHECKING:
     from verifier.verification import Mismatch
 
 SHORT = 60
-"""Up to so many characters, expected and actual stand in a line each; longer ones are compared line by line."""
+"""Values of up to so many characters are shown in a line each; longer ones are compared line by line."""
 CONTEXT = 2
 
 
 def difference(mismatch: Mismatch, *, longest: int) -> list[tuple[str, str]]:
-    """Lay a mismatch out as lines, each with its sign: `-` expected, `+` actual, a blank for both.
+    """Return a mismatch as lines, each with its sign: `-` expected, `+` actual, a blank for both.
 
     Args:
-        mismatch: what is to be shown.
-        longest: how many lines at most.
+        mismatch: The mismatch.
+        longest: The maximum number of lines.
     """
     expected, actual = mismatch.expected or "(nothing)", mismatch.actual or "(nothing)"
     if len(expected) <= SHORT and len(actual) <= SHORT:
@@ -33,7 +33,7 @@ def difference(mismatch: Mismatch, *, longest: int) -> list[tuple[str, str]]:
 
 
 def _lines(value: str) -> list[str]:
-    """Lay a value out over lines, if it is JSON."""
+    """Return the lines of a value, indented if it is JSON."""
     try:
         return json.dumps(json.loads(value), indent=2, ensure_ascii=False).splitlines()
     except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""The report for a GitHub workflow: the step's summary, annotations of the run, and outputs for the steps after it."""
+"""The report for a GitHub workflow: the summary of the step, annotations of the run, and outputs for later steps."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
     from verifier.verification import InteractionResult
 
 LARGEST_SUMMARY = 1024 * 1024 - 1024
-"""GitHub takes 1 MiB a step, and nothing at all of more."""
+"""GitHub shows up to 1 MiB for each step, and nothing of a larger summary."""
 
 
 class GitHubReport:
     """Writes findings where a workflow shows them.
 
     Args:
-        environment: names GitHub's files: `GITHUB_STEP_SUMMARY`, `GITHUB_OUTPUT`.
-        json_report: the file that has the JSON report, for the output `report`.
+        environment: The environment with the names of GitHub's files: `GITHUB_STEP_SUMMARY`, `GITHUB_OUTPUT`.
+        json_report: The file with the JSON report, for the output `report`.
     """
 
     def __init__(self, environment: Mapping[str, str], *, json_report: str | None = None) -> None:
@@ -51,7 +51,7 @@ class GitHubReport:
         self._write_summary(lambda room: markdown(findings, room=room), stream)
 
     def write_problem(self, message: str, stream: TextIO) -> None:
-        """Write that it did not come to verifying, and why."""
+        """Write why nothing was verified."""
         stream.write(annotation("error", "Could not verify the pact", message) + "\n")
         self._write_outputs({"outcome": Outcome.ERROR.value}, stream)
         self._write_summary(lambda _: problem(message), stream)
@@ -60,7 +60,7 @@ class GitHubReport:
         outputs["report"] = str(Path(self._json_report).absolute()) if self._json_report else ""
         text = ""
         for name, value in outputs.items():
-            # nobody can write a value that ends early and names an output of its own
+            # a random delimiter, so that no value can end early and set another output
             delimiter = f"end-{uuid.uuid4()}"
             text += f"{name}<<{delimiter}\n{value}\n{delimiter}\n"
         self._append("GITHUB_OUTPUT", lambda _: text, stream)
@@ -69,7 +69,7 @@ class GitHubReport:
         self._append("GITHUB_STEP_SUMMARY", lambda there: write(LARGEST_SUMMARY - there), stream)
 
     def _append(self, variable: str, write: Callable[[int], str], stream: TextIO) -> None:
-        """Add a text to one of GitHub's files, given how many bytes the step has in it already."""
+        """Append a text, made from how many bytes the step has written already, to one of GitHub's files."""
         path = self._environment.get(variable)
         if not path:
             return
@@ -82,7 +82,7 @@ class GitHubReport:
 
 
 def annotated(findings: Findings) -> Iterator[str]:
-    """Write the annotations: each failure, as far as GitHub shows them, and why nothing is known or published."""
+    """Return the annotations: each failure, as far as GitHub shows them, and why nothing is known or published."""
     verification = findings.verification
     about = f"{verification.consumer or 'a consumer'} and {verification.provider or 'its provider'}"
     errors = []
@@ -109,7 +109,7 @@ def annotated(findings: Findings) -> Iterator[str]:
 
 
 def _reason(result: InteractionResult) -> str:
-    """Say what is wrong with an interaction, in a line for each difference."""
+    """Return what is wrong with an interaction, in a line for each difference."""
     lines = [result.request] if result.request else []
     lines += [
         f"{mismatch.attribute} {mismatch.identifier}".rstrip() + f": {mismatch.description}"

@@ -1,4 +1,4 @@
-"""The summary of a workflow's step: Markdown, in which no text of a pact or a provider can be more than text."""
+"""The summary of a workflow's step, as Markdown. No text of a pact or a provider is interpreted as markup."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 ROWS_SHOWN = 300
 MISMATCHES_SHOWN = 20
-"""Of one interaction."""
+"""The maximum for one interaction."""
 LONGEST_TEXT = 500
 LONGEST_DIFF = 100
 MARKS = {"passed": "✅", "failed": "❌", "not verified": "⚠️", "pending": "🟡"}
@@ -28,11 +28,11 @@ MORE = "\n*The summary ends here, since GitHub takes no more of it: the other re
 
 
 def markdown(findings: Findings, *, room: int) -> str:
-    """Write the summary.
+    """Return the summary.
 
     Args:
-        findings: what there is to tell.
-        room: how many bytes of UTF-8 it may have; what doesn't fit is left out, the differences last of all.
+        findings: The findings.
+        room: How many bytes of UTF-8 it may have; what doesn't fit is left out, from the end.
     """
     parts = []
     room -= len(MORE.encode())
@@ -46,12 +46,12 @@ def markdown(findings: Findings, *, room: int) -> str:
 
 
 def problem(message: str) -> str:
-    """Write the summary of a run that did not come to verifying."""
+    """Return the summary of a run in which nothing was verified."""
     return f"## ⚠️ Could not verify\n\n{_text(message, longest=2000)}\n"
 
 
 def _parts(findings: Findings) -> Iterator[str]:
-    """Write it in parts, each of which may be the last."""
+    """Return the summary in parts, each of which may be the last."""
     verification = findings.verification
     mark = "⚠️" if findings.publish_error else OUTCOMES[verification.outcome]
     yield f"## {mark} {_text(summary(findings))}\n\n"
@@ -82,7 +82,7 @@ def _publication(findings: Findings) -> str:
 def _table(results: tuple[InteractionResult, ...]) -> Iterator[str]:
     if not results:
         return
-    # where not all have a place, those have that someone must look at
+    # if there are too many rows, those that passed are left out
     shown = sorted(results, key=lambda result: result.outcome == Outcome.PASSED)
     shown = list(results) if len(results) <= ROWS_SHOWN else shown[:ROWS_SHOWN]
     yield "\n| | interaction | request | provider states | time |\n| --- | --- | --- | --- | --- |\n"
@@ -121,14 +121,14 @@ def _mismatch(mismatch: Mismatch) -> str:
 
 
 def _text(text: str, *, longest: int = LONGEST_TEXT) -> str:
-    """Write a text so that Markdown and HTML take nothing in it for theirs: every mark as a character reference."""
+    """Return a text in which each ASCII symbol is a character reference, so that Markdown and HTML interpret none."""
     line = one_line(text)
     line = line if len(line) <= longest else line[: longest - 1] + "…"
     return "".join(c if c.isalnum() or c == " " or not c.isascii() else f"&#{ord(c)};" for c in line)
 
 
 def _fence(language: str, lines: list[str]) -> str:
-    """Write lines literally; only a run of backquotes as long as the fence could end it."""
+    """Return lines in a fence that is longer than any run of backquotes in them, which could end it."""
     text = "\n".join(line if len(line) <= LONGEST_TEXT else line[: LONGEST_TEXT - 1] + "…" for line in lines)
     longest = max((len(run) for run in re.findall("`+", text)), default=0)
     fence = "`" * max(3, longest + 1)

@@ -1,4 +1,4 @@
-"""The report as one self-contained page: no script, no request, nothing from elsewhere."""
+"""The report as one self-contained page: no script and no request."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ def page(
     filters: Mapping[str, Callable[..., str]] | None = None,
     **more: Any,
 ) -> str:
-    """Give findings as an HTML page.
+    """Return findings as an HTML page.
 
     Args:
-        findings: what to show.
-        loaders: where `template` is, if it isn't here.
-        template: this one, or one that extends it.
-        filters: of that one.
-        more: what that one needs besides.
+        findings: The findings.
+        loaders: Where `template` is, if it isn't the report's own.
+        template: The template, which may extend the report's own.
+        filters: Further filters for it.
+        more: Further values for it.
     """
     environment = Environment(
         loader=ChoiceLoader([*loaders, PackageLoader("verifier.report", ".")]),

@@ -1,25 +1,32 @@
-"""What every report is given, and what it does with it."""
+"""The interface of the reports, and the phrases that they share."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TextIO
 
+from verifier.exit_code import ExitCode
 from verifier.verification import Outcome
 
 if TYPE_CHECKING:
     from verifier.verification import InteractionResult, PublishedResult, Verification
 
+_EXIT_CODES = {
+    Outcome.PASSED: ExitCode.PASSED,
+    Outcome.FAILED: ExitCode.FAILED,
+    Outcome.ERROR: ExitCode.COULD_NOT_VERIFY,
+}
+
 
 @dataclass(frozen=True)
 class Findings:
-    """All there is to report.
+    """A verification, and what became of its publication.
 
     Attributes:
-        verification: what was found out.
-        publishing: whether the result was to be published.
-        published: the result as the broker has it, once it was published and confirmed.
-        publish_error: why the broker doesn't have it, if publishing failed.
+        verification: The verification.
+        publishing: Whether the result was to be published.
+        published: The result as the broker recorded it, if it was published and confirmed.
+        publish_error: Why it was not published, if publishing failed.
     """
 
     verification: Verification
@@ -28,22 +35,22 @@ class Findings:
     publish_error: str | None = None
 
     @property
-    def exit_code(self) -> int:
-        """The exit code that says the same: 0 passed, 1 failed, 3 could not verify, 4 not published."""
+    def exit_code(self) -> ExitCode:
+        """The exit code of `verify`."""
         if self.publish_error is not None:
-            return 4
-        return {Outcome.PASSED: 0, Outcome.FAILED: 1, Outcome.ERROR: 3}[self.verification.outcome]
+            return ExitCode.NOT_PUBLISHED
+        return _EXIT_CODES[self.verification.outcome]
 
 
 class Report(Protocol):
-    """A way to write findings."""
+    """A format of the report."""
 
     def write(self, findings: Findings, stream: TextIO) -> None:
-        """Write the findings to a text stream, whole."""
+        """Write the whole report to a text stream."""
 
 
 def summary(findings: Findings) -> str:
-    """Say in a sentence how it went."""
+    """Return the outcome in a sentence."""
     verification = findings.verification
     total = len(verification.interactions)
     if verification.outcome == Outcome.ERROR:
@@ -60,19 +67,19 @@ def summary(findings: Findings) -> str:
 
 
 def count(number: int, noun: str) -> str:
-    """Write a number with its noun."""
+    """Return a number with its noun."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def seconds(duration: float | None) -> str:
-    """Write a duration for people; "" where there is none."""
+    """Return a duration for people; "" if there is none."""
     if duration is None:
         return ""
     return f"{duration * 1000:.0f} ms" if duration < 1 else f"{duration:.1f} s"
 
 
 def parties(verification: Verification) -> list[tuple[str, str]]:
-    """List who and what was verified, as labels and values."""
+    """Return what was verified, as labels and values."""
     consumer = " ".join(filter(None, [verification.consumer, verification.consumer_version]))
     provider = " ".join(filter(None, [verification.provider, verification.provider_version]))
     if verification.provider_branch:
@@ -87,7 +94,7 @@ def parties(verification: Verification) -> list[tuple[str, str]]:
 
 
 def publication(findings: Findings) -> str:
-    """Say what became of the result."""
+    """Return what became of the result, in a sentence."""
     published = findings.published
     if findings.publish_error is not None:
         return f"Not published: {findings.publish_error}"
@@ -101,7 +108,7 @@ def publication(findings: Findings) -> str:
 
 
 def result_word(result: InteractionResult) -> str:
-    """Name an interaction's outcome, for people."""
+    """Return the word for an interaction's outcome."""
     if result.pending and result.outcome == Outcome.FAILED:
         return "pending"
     return {"passed": "passed", "failed": "failed", "error": "not verified"}[result.outcome.value]

@@ -1,6 +1,6 @@
 """The report for machines: the saved verification, and what became of its publication.
 
-Its form is `verification.schema.json`, beside this module; `Verification.from_dict` reads it back.
+`verification.schema.json`, beside this module, describes it; `Verification.from_dict` reads it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class JsonReport:
 
 
 def to_document(findings: Findings) -> dict[str, Any]:
-    """Give the report's JSON values."""
+    """Return the report as JSON values."""
     return findings.verification.to_dict() | {
         "published": asdict(findings.published) if findings.published else None,
         "publish_error": findings.publish_error,

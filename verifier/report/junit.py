@@ -1,4 +1,4 @@
-"""The report for CI systems: JUnit's XML, a test case an interaction."""
+"""The report for CI systems: JUnit's XML, with a test case for each interaction."""
 
 from __future__ import annotations
 
@@ -82,5 +82,5 @@ class JunitReport:
 
 
 def _is_skipped(result: InteractionResult) -> bool:
-    """JUnit has no pending: a failure that breaks nothing is nearest to a test that was skipped."""
+    """Return whether a result counts as skipped, which is what JUnit has nearest to a pending failure."""
     return result.pending and result.outcome == Outcome.FAILED

@@ -1,6 +1,6 @@
-"""Text that came from elsewhere, made safe to show: in a terminal, and in a CI's log, which obeys some of its lines.
+"""Making foreign text safe to show: in a terminal, and in the log of a CI system, which executes some of its lines.
 
-GitHub's runner obeys lines that start with `::`, and `##[...]` anywhere; Azure Pipelines `##vso[...]` anywhere.
+GitHub's runner executes lines that start with `::`, and `##[...]` anywhere; Azure Pipelines `##vso[...]` anywhere.
 """
 
 from __future__ import annotations
@@ -8,15 +8,15 @@ from __future__ import annotations
 import re
 
 _SGR = re.compile(r"\x1b\[[0-9;]*m")
-"""The colours in a program's output."""
+"""The escape sequences for colours."""
 _CI_COMMAND = re.compile(r"##(?=\[|vso\[)")
 _NOT_MARKUP = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""What XML 1.0 has no place for, not even escaped; in HTML it does no good either."""
+"""Characters that XML 1.0 does not allow, not even escaped; HTML has no use for them either."""
 _LINE_COMMAND = re.compile(r"^(\s*):(?=:)", re.MULTILINE)
 
 
 def one_line(text: str) -> str:
-    """Make a text safe to stand in a line: nothing in it moves the cursor or starts another line."""
+    """Return a text that is safe within a line: nothing in it moves the cursor or starts another line."""
     text = _CI_COMMAND.sub("## ", _SGR.sub("", text))
     if text.isprintable():
         return text
@@ -29,11 +29,11 @@ def lines_of(text: str) -> list[str]:
 
 
 def inert_markup(markup: str) -> str:
-    """Write XML or HTML without control characters, and so that no CI takes a part of it for a command."""
+    """Return XML or HTML without control characters and without CI commands."""
     markup = _NOT_MARKUP.sub("\N{REPLACEMENT CHARACTER}", markup)
     return _LINE_COMMAND.sub(r"\1&#58;", _CI_COMMAND.sub("&#35;#", markup))
 
 
 def inert_json(document: str) -> str:
-    """Write JSON so that no CI takes a part of it for a command; it means the same."""
+    """Return equal JSON without CI commands."""
     return _CI_COMMAND.sub(r"\\u0023#", document)

@@ -1,4 +1,4 @@
-"""Commands to GitHub's runner: lines of a step's output that it obeys.
+"""Commands to GitHub's runner: lines of a step's output that it executes.
 
 Their form: https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands
 """
@@ -13,25 +13,25 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 ANNOTATIONS_SHOWN = 10
-"""GitHub shows so many errors of a step, and as many warnings."""
+"""How many errors, and how many warnings, GitHub shows of a step."""
 LONGEST_TITLE = 200
 LONGEST_MESSAGE = 4000
 
 
 def annotation(level: str, title: str, message: str) -> str:
-    """Write an annotation of the run, as one line.
+    """Return the command for an annotation of the run.
 
     Args:
         level: `error`, `warning` or `notice`.
-        title: its title; what is too long of it is left out.
-        message: its text, which may have several lines; likewise.
+        title: The title, which is cut if it is too long.
+        message: The text, which may have several lines; likewise.
     """
     shown = "\n".join(lines_of(_cut(message, LONGEST_MESSAGE)))
     return f"::{level} title={_property(one_line(_cut(title, LONGEST_TITLE)))}::{_data(shown)}"
 
 
 def masks(secrets: Iterable[str]) -> list[str]:
-    """Write what makes the runner show `***` for secrets, whoever prints them: a line for each line of each."""
+    """Return the commands that make the runner show `***` for secrets, one for each line of each."""
     return [
         f"::add-mask::{_data(line)}" for secret in secrets for line in secret.splitlines() if line.strip()
     ]

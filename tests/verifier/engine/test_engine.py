@@ -21,7 +21,7 @@ from tests.support.paths import ROOT
 from verifier.engine.core_results import STATE_CHANGE_FAILED, interaction_result
 from verifier.engine.process import Engine, _read
 from verifier.engine.protocol import Job
-from verifier.errors import CannotVerify, UsageError
+from verifier.errors import CannotVerify, ErrorKind, UsageError
 from verifier.pact import parse_pact
 from verifier.transport import Transport
 from verifier.verification import InteractionResult, Outcome
@@ -669,7 +669,7 @@ def test_what_the_watch_raises_ends_the_job() -> None:
     with Loopback(Reply(hang=True)) as provider, Engine() as engine:
 
         def watch() -> None:
-            raise CannotVerify("the provider is gone", kind="provider-died")
+            raise CannotVerify("the provider is gone", kind=ErrorKind.PROVIDER_DIED)
 
         job = job_for(pact_document(http_interaction()), provider.url, request_timeout=60)
         with pytest.raises(CannotVerify, match="the provider is gone"):

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from tests.support.loopback import Loopback, Reply, closed_port
-from verifier.errors import CannotVerify, UsageError
+from verifier.errors import CannotVerify, ErrorKind, UsageError
 from verifier.provider.command_line import split_command
 from verifier.provider.process import LONGEST_LINE, OUTPUT_LINES, StartedProvider
 from verifier.provider.readiness import wait_until_ready
@@ -301,7 +301,7 @@ def test_deadline_of_the_run_ends_the_wait() -> None:
 
 def test_wait_ends_when_the_provider_is_gone() -> None:
     def gone() -> None:
-        raise CannotVerify("it ended", kind="provider-died")
+        raise CannotVerify("it ended", kind=ErrorKind.PROVIDER_DIED)
 
     with pytest.raises(CannotVerify, match="it ended"):
         wait_until_ready(

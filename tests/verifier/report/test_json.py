@@ -13,9 +13,10 @@ import pytest
 
 import verifier.report
 from tests.support.examples import ERROR, FAILED, PASSED, PENDING_FAILED, verification
+from verifier.errors import ErrorKind
 from verifier.report.interface import Findings
 from verifier.report.json import JsonReport
-from verifier.verification import ERROR_KINDS, PublishedResult, Verification, VerificationError
+from verifier.verification import PublishedResult, Verification, VerificationError
 
 SCHEMA = json.loads(
     (Path(verifier.report.__file__).parent / "verification.schema.json").read_text(encoding="utf-8")
@@ -89,7 +90,7 @@ def test_schema_itself_is_one() -> None:
 
 
 def test_schema_knows_each_kind_of_error() -> None:
-    assert tuple(SCHEMA["$defs"]["error"]["properties"]["kind"]["enum"]) == ERROR_KINDS
+    assert tuple(SCHEMA["$defs"]["error"]["properties"]["kind"]["enum"]) == tuple(ErrorKind)
 
 
 @pytest.mark.parametrize("missing", sorted(SCHEMA["required"]))

@@ -1,4 +1,4 @@
-"""The user's provider state handlers, from a Python file."""
+"""Loading the user's provider state handlers from a Python file."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ class HandlersUnusable(Exception):
 
 
 def load_handlers(file: str, name: str) -> Any:
-    """Load the user's provider state handlers: the object NAME of FILE.
+    """Load provider state handlers: the object NAME of FILE.
 
     Raises:
-        HandlersUnusable: there is no such object, or the file can't be run.
+        HandlersUnusable: There is no such object, or the file can't be run.
     """
     path = Path(file)
-    if sys.flags.isolated:  # what is meant for the user's code, Python has left out for ours
+    if sys.flags.isolated:  # Python has ignored it for our code, but the user's code needs it
         sys.path[:0] = [folder for folder in os.environ.get("PYTHONPATH", "").split(os.pathsep) if folder]
     for folder in (str(Path.cwd()), str(path.resolve().parent)):
         if folder not in sys.path:
@@ -31,7 +31,7 @@ def load_handlers(file: str, name: str) -> Any:
     module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
-    except Exception as error:  # the user's code may raise anything; it is reported
+    except Exception as error:  # the user's code may raise anything
         raise HandlersUnusable(f"--provider-states: {file} raised {type(error).__name__}: {error}") from error
     if not hasattr(module, name):
         there = ", ".join(key for key in vars(module) if not key.startswith("_")) or "nothing"
