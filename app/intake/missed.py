@@ -18,7 +18,7 @@ from app.provider.version import VersionUnknown, is_same
 from app.queue import jobs
 from app.records import deliveries, history
 from app.records.deliveries import IncomingDelivery, Source
-from app.records.run_status import RunReason
+from app.records.run import RunReason
 from broker.client import BrokerClient
 from broker.client.missing_results import MissingResult, ProviderVersion, Questions, content_of
 from broker.events import WebhookEvent

@@ -13,7 +13,7 @@ from app.intake.refusal import Refusal
 from app.queue import jobs
 from app.records import deliveries, relays, runs
 from app.records.deliveries import IncomingDelivery, Source
-from app.records.run_status import RunReason
+from app.records.run import RunReason
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from app.config.settings import Settings
     from app.records.deliveries import Delivery
-    from app.records.runs import Run
+    from app.records.run import Run
 
 
 class NotDeliverable(Exception):

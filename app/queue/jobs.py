@@ -7,17 +7,17 @@ A job is deferred in the transaction that stores what it is for. The tasks thems
 from __future__ import annotations
 
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, LiteralString
 
 import procrastinate
 import psycopg
 from procrastinate import SyncPsycopgConnector
 from procrastinate.exceptions import ConnectorException
-from psycopg.rows import dict_row
+from psycopg.rows import dict_row, scalar_row
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
     from uuid import UUID
 
     from psycopg import Connection
@@ -33,6 +33,11 @@ STATUS = "status"
 
 PRIORITY_SECONDS = 10
 """Jobs that are scheduled within so many seconds of each other have the same priority."""
+
+HAS_JOB: LiteralString = (
+    "EXISTS (SELECT 1 FROM procrastinate_jobs job WHERE job.id = job_id AND job.status IN ('todo', 'doing'))"
+)
+"""Whether a row with a `job_id` has a job that waits or runs, in SQL."""
 
 # Only its SQL is used, on connections that are given to it; it is never opened.
 _app = procrastinate.App(connector=SyncPsycopgConnector())
@@ -64,7 +69,7 @@ def defer(
     Returns:
         The job's id.
     """
-    due = datetime.now(UTC) + timedelta(seconds=wait) if wait > 0 else None
+    due = _time_in(connection, wait) if wait > 0 else None
     deferrer = _app.configure_task(
         task,
         queue=queue,
@@ -135,6 +140,16 @@ def wake(connection: Connection[Any], queue: str, job_id: int = 0) -> None:
 def lock_of(provider: str, *, parallel: bool) -> str | None:
     """Give the lock of a provider's runs: they share its provider states, so there is one at a time."""
     return None if parallel else f"provider {provider}"
+
+
+def _time_in(connection: Connection[Any], seconds: float) -> datetime:
+    """Return the time in some seconds by the database's clock: those of the machines differ."""
+    with connection.cursor(row_factory=scalar_row) as cursor:
+        moment: datetime | None = cursor.execute(
+            "SELECT clock_timestamp() + %(seconds)s * interval '1 second'", {"seconds": seconds}
+        ).fetchone()
+    assert moment is not None  # noqa: S101 - the statement always returns one
+    return moment
 
 
 @contextmanager

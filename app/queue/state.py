@@ -47,7 +47,7 @@ class QueueState:
                 (SELECT greatest(0, extract(epoch FROM now() - min(coalesce(retry_at, created_at))))
                     FROM runs WHERE status = 'waiting' AND (retry_at IS NULL OR retry_at <= now())),
                 (SELECT count(*) FROM procrastinate_workers
-                    WHERE last_heartbeat > now() - %(seconds)s * interval '1 second')
+                    WHERE abs(extract(epoch FROM now() - last_heartbeat)) < %(seconds)s)
             """,
             {"seconds": stalled_seconds},
         ).fetchone()

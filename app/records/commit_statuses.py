@@ -191,7 +191,7 @@ def finish(
         """
         UPDATE commit_statuses SET result = %(result)s, error = coalesce(%(error)s, error), finished_at = now(),
             attempts = attempts + 1
-        WHERE id = %(id)s AND result = 'waiting'
+        WHERE id = %(id)s AND result IN ('waiting', %(result)s)  -- a worker that was frozen repeats what another did
         """,
         {"id": status.id, "result": result, "error": error and storable_text(error)},
     )
@@ -265,12 +265,8 @@ def without_job(connection: Connection[Any]) -> list[StoredStatus]:
     """Lock and return the statuses that wait, although their job is gone."""
     return _select(
         connection,
-        """
-        SELECT * FROM commit_statuses status WHERE result = 'waiting'
-          AND NOT EXISTS (SELECT 1 FROM procrastinate_jobs job
-                          WHERE job.id = status.job_id AND job.status IN ('todo', 'doing'))
-        FOR UPDATE SKIP LOCKED
-        """,
+        f"SELECT * FROM commit_statuses WHERE result = 'waiting' AND NOT {jobs.HAS_JOB} "  # noqa: S608 - a constant
+        "FOR UPDATE SKIP LOCKED",
     )
 
 

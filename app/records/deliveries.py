@@ -13,7 +13,7 @@ from psycopg.types.json import Jsonb
 
 from app.database.storable import storable_text
 from app.records import runs
-from app.records.run_status import RunReason
+from app.records.run import RunReason
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -9,7 +9,7 @@ from psycopg import sql
 from psycopg.rows import class_row
 
 from app.records.deliveries import Delivery
-from app.records.runs import Run
+from app.records.run import Run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from psycopg import Connection
 
-    from app.records.runs import Run
+    from app.records.run import Run
 
 
 def add(connection: Connection[Any], run_id: UUID, client_payload: dict[str, Any]) -> None:

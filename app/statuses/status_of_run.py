@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from app.provider.version import is_same
 from app.records.commit_statuses import CommitState, CommitStatus
-from app.records.run_status import Publishing, RunStatus
+from app.records.run import Publishing, RunStatus
 from verifier.commit_id import is_full_commit_id
 from verifier.verification import Outcome
 
 if TYPE_CHECKING:
-    from app.records.runs import Run
+    from app.records.run import Run
 
 LONGEST_DESCRIPTION = 140
 """GitHub's limit."""

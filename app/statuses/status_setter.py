@@ -19,7 +19,6 @@ from app.statuses.status_of_run import status_of
 
 if TYPE_CHECKING:
     from datetime import datetime
-    from uuid import UUID
 
     from psycopg import Connection
     from psycopg_pool import ConnectionPool
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from app.config.settings import Settings
     from app.github.client import GitHub
     from app.records.commit_statuses import StoredStatus
+    from app.records.run import Run
 
 log = structlog.get_logger("statuses")
 
@@ -43,27 +43,26 @@ class StatusSetter:
         self._settings = settings
         self._github = github
 
-    def follow(self, connection: Connection[Any], run_id: UUID) -> None:
+    def follow(self, connection: Connection[Any], run: Run) -> None:
         """Store and queue the status that a run calls for, unless it is the run's latest one already.
 
         Args:
             connection: The open connection, in the transaction that has changed the run; the caller commits.
-            run_id: The run that may have changed.
+            run: The run that has changed, as it now is.
         """
         if self._github is None:
             return
-        run = runs.get(connection, run_id)
-        provider = self._settings.provider_named(run.provider) if run is not None else None
-        if run is None or provider is None or not self._settings.sets_statuses(provider):
+        provider = self._settings.provider_named(run.provider)
+        if provider is None or not self._settings.sets_statuses(provider):
             return
         version = provider.version if isinstance(provider, RunningProvider | CommandProvider) else None
         status = status_of(run, version)
-        stored = commit_statuses.of_run(connection, run_id)
+        stored = commit_statuses.of_run(connection, run.id)
         if status is None or (stored and stored[-1].status == status):
             return
         public_url = self._settings.server.public_url
-        target_url = f"{public_url.rstrip('/')}/runs/{run_id}" if public_url else None
-        commit_statuses.add(connection, run_id, status, repository=provider.repository, target_url=target_url)
+        target_url = f"{public_url.rstrip('/')}/runs/{run.id}" if public_url else None
+        commit_statuses.add(connection, run.id, status, repository=provider.repository, target_url=target_url)
 
     def catch_up(self, connection: Connection[Any]) -> int:
         """Store and queue the statuses that no job would set.
@@ -82,7 +81,8 @@ class StatusSetter:
         with connection.transaction():
             ended = commit_statuses.runs_that_ended(connection)
             for run_id in ended:
-                self.follow(connection, run_id)
+                if (run := runs.get(connection, run_id)) is not None:
+                    self.follow(connection, run)
             without_job = commit_statuses.without_job(connection)
             for status in without_job:
                 commit_statuses.queue(connection, status)

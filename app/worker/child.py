@@ -1,23 +1,23 @@
-"""A worker's child process: orders in on standard input, events out on standard output, as lines of JSON.
+"""A worker's child process: requests on standard input, messages on standard output, as lines of JSON.
 
 It verifies in a process of its own, so that a run can be stopped at any moment by killing it, and so that
 neither a crash nor a leak touches the worker. It is started ahead of time, with the engine up, and
-takes one order after another, until one ends without an answer: what then still goes on in the engine is not to be
-met by the next. When standard input ends, its worker is done or gone, and it leaves at once, whatever
+carries out one request after another, until one ends without an answer: what then still goes on in the engine must not
+meet the next one. When standard input ends, its worker is done or gone, and it leaves at once, whatever
 it is doing; the engine's own child then stops the provider.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import queue
 import sys
 import threading
 import time
+import traceback
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from app.config.provider import (
     CheckoutProvider,
@@ -28,7 +28,8 @@ from app.config.provider import (
 )
 from app.provider.checkout import CheckoutFailed, CheckoutSource, checked_out
 from app.provider.version import VersionUnknown, is_same
-from app.worker.protocol import FAILED, LOG, READY, TOTAL, VERIFICATION, Order
+from app.records.run import INTERNAL_ERROR, Failure
+from app.worker.protocol import AttemptRequest, ChildMessage, LogLine, Ready, Verified, to_line
 from broker.http.access import BrokerAccess
 from verifier.command.option_values import parse_transports, with_port_placeholder
 from verifier.engine.process import Engine
@@ -50,9 +51,9 @@ class RunFailed(Exception):
     """There is nothing to verify with.
 
     Attributes:
-        kind: in a word.
-        retryable: whether it may heal by itself.
-        output: the last lines of what failed.
+        kind: One word for it, for programs.
+        retryable: Whether it may heal by itself.
+        output: The last lines of what failed.
     """
 
     def __init__(self, message: str, *, kind: str, retryable: bool = False, output: str = "") -> None:
@@ -62,100 +63,100 @@ class RunFailed(Exception):
         self.output = output
 
 
-class Events:
-    """What the worker gets to hear; a `Progress` of the verifier."""
+class WorkerConnection:
+    """What is sent to the worker; a `Progress` of the verifier."""
 
     def __init__(self, descriptor: int) -> None:
         self._pipe = os.fdopen(descriptor, "w", encoding="utf-8")
         self._lock = threading.Lock()
         self.redaction = Redaction([])
 
-    def send(self, event: str, **values: Any) -> None:
-        """Send an event; safe from any thread."""
+    def send(self, message: ChildMessage) -> None:
+        """Send a message; safe from any thread."""
         with self._lock:
-            self._pipe.write(json.dumps({"event": event, **values}) + "\n")
+            self._pipe.write(to_line(message))
             self._pipe.flush()
 
     def log(self, text: str) -> None:
         """Send a line for the run's log."""
-        self.send(LOG, text=self.redaction.text(text)[:LONGEST_LINE])
+        self.send(LogLine(self.redaction.text(text)[:LONGEST_LINE]))
 
     def step(self, text: str) -> None:
-        """Something begins."""
+        """Log what begins."""
         self.log(text)
 
     def notice(self, text: str) -> None:
-        """Something that a person should know."""
+        """Log what a person should know."""
         self.log(text)
 
     def total(self, interactions: int) -> None:
-        """So many interactions will be verified."""
-        self.send(TOTAL, interactions=interactions)
+        """Log how many interactions will be verified."""
+        self.log(f"{interactions} interactions to verify")
 
     def verified(self, result: InteractionResult) -> None:
-        """An interaction is done."""
+        """Log an interaction that did not pass."""
         if result.outcome != Outcome.PASSED:
             why = result.reason or "; ".join(mismatch.description for mismatch in result.mismatches)
             self.log(f"{result.outcome}: {result.description}: {why}")
 
     def provider_output(self, line: str) -> None:
-        """The provider printed a line."""
+        """Log a line that the provider printed."""
         self.log(f"provider: {line}")
 
 
-def carry_out(order: Order, events: Events, engine: Engine) -> Verification:
-    """Verify what an order asks for.
+def carry_out(request: AttemptRequest, worker: WorkerConnection, engine: Engine) -> Verification:
+    """Verify what a request asks for.
 
     Raises:
-        RunFailed: there is nothing to verify with: no such commit, another version runs.
-        UsageError: the configuration can't be used.
+        RunFailed: There is nothing to verify with: no such commit, another version runs.
+        UsageError: The configuration can't be used.
     """
-    provider = read_provider(order.provider)
+    provider = read_provider(request.provider)
     if isinstance(provider, RelayedProvider):
         raise UsageError(f"{provider.name} is verified elsewhere")
     deadline = time.monotonic() + provider.timeout
     with ExitStack() as stack:
         # a branch belongs to a commit: what runs is not on the branch of a dispatch that names none
-        branch = (order.branch if order.sha else None) or provider.branch
+        branch = (request.branch if request.sha else None) or provider.branch
         folder, base_url, command = Path.cwd(), None, None
         if isinstance(provider, CheckoutProvider):
-            folder, version, branch = _check_out(order, provider, deadline, events, engine, stack)
+            folder, version, branch = _check_out(request, provider, deadline, worker, engine, stack)
             command = provider.checkout.command
         elif isinstance(provider, CommandProvider):
             folder, version, command = provider.folder or folder, provider.version, provider.command
-            _check_version(order, version)
+            _check_version(request, version)
         else:
             base_url, version = provider.base_url, _running_version(provider)
-            _check_version(order, version)
-        request = VerificationRequest(
-            pact_url=order.pact_url,
+            _check_version(request, version)
+        verification_request = VerificationRequest(
+            pact_url=request.pact_url,
             provider_name=provider.name,
-            broker=BrokerAccess(**order.broker),
+            broker=BrokerAccess(**request.broker),
             provider_version=version,
             provider_branch=branch,
             provider_tags=provider.tags,
-            build_url=order.build_url,
+            build_url=request.build_url,
             publish=True,
             timeout=max(1.0, deadline - time.monotonic()),
             provider=ProviderUnderTest(
                 base_url=base_url,
                 command=command,
                 folder=folder,
-                environment=order.environment,
-                secrets=tuple(order.secrets),
+                environment=request.environment,
+                secrets=tuple(request.secrets),
                 health_path=provider.health_path,
                 wait=provider.wait,
                 states_url=with_port_placeholder(provider.states_setup_url),
                 states_teardown=provider.states_teardown,
-                headers=tuple(order.headers.items()),
+                headers=tuple(request.headers.items()),
                 transports=parse_transports(map(with_port_placeholder, provider.transports)),
                 jobs=provider.jobs,
                 request_timeout=provider.request_timeout,
             ),
         )
-        events.redaction = Redaction.of(request)
-        events.log(f"Provider version {version}" + (f" of branch {branch}" if branch else ""))
-        verification = verify(request, events, engine)
+        worker.redaction = Redaction.of(verification_request)
+        worker.log(f"Provider version {version}" + (f" of branch {branch}" if branch else ""))
+        verification = verify(verification_request, worker, engine)
         if isinstance(provider, RunningProvider):
             after = _running_version(provider)
             if after != version:
@@ -169,32 +170,32 @@ def carry_out(order: Order, events: Events, engine: Engine) -> Verification:
 
 
 def _check_out(
-    order: Order,
+    request: AttemptRequest,
     provider: CheckoutProvider,
     deadline: float,
-    events: Events,
+    worker: WorkerConnection,
     engine: Engine,
     stack: ExitStack,
 ) -> tuple[Path, str, str | None]:
     checkout = provider.checkout
     source = CheckoutSource(
-        url=order.checkout_url or "",
+        url=request.checkout_url or "",
         setup=checkout.setup,
         cache_key_files=checkout.cache_key_files,
         cache_paths=checkout.cache_paths,
-        environment=order.environment,
+        environment=request.environment,
         default_branch=checkout.default_branch,
     )
-    events.log(f"Checking out {order.sha or 'the default branch'}")
+    worker.log(f"Checking out {request.sha or 'the default branch'}")
     try:
         found = stack.enter_context(
             checked_out(
-                Path(order.data_dir) / "checkouts",
+                Path(request.data_dir) / "checkouts",
                 source,
-                order.sha,
+                request.sha,
                 deadline=deadline,
                 guard=engine.guard,
-                on_output=lambda line: events.log(f"setup: {line}"),
+                on_output=lambda line: worker.log(f"setup: {line}"),
             )
         )
     except CheckoutFailed as error:
@@ -202,7 +203,7 @@ def _check_out(
             str(error), kind=error.kind, retryable=error.retryable, output=error.output
         ) from error
     # a branch belongs to the dispatched commit; for the default branch's head it is that branch
-    branch = order.branch if order.sha else found.branch
+    branch = request.branch if request.sha else found.branch
     return found.folder, found.commit, branch or provider.branch
 
 
@@ -213,56 +214,59 @@ def _running_version(provider: RunningProvider) -> str:
         raise RunFailed(str(error), kind="version-unknown", retryable=error.retryable) from error
 
 
-def _check_version(order: Order, version: str) -> None:
-    if order.sha is None or is_same(order.sha, version):
+def _check_version(request: AttemptRequest, version: str) -> None:
+    if request.sha is None or is_same(request.sha, version):
         return
     raise RunFailed(
-        f"the dispatch asks for commit {order.sha}, but the provider that runs is {version}: a result is only "
+        f"the dispatch asks for commit {request.sha}, but the provider that runs is {version}: a result is only "
         "published for the version that was verified. Deploy that commit, or configure a checkout for this provider",
         kind="other-version",
     )
 
 
-def _orders() -> Iterator[Order]:
-    """Give the orders as they come; when there can be no more, leave the process at once, from another thread."""
-    arrived: queue.SimpleQueue[Order] = queue.SimpleQueue()
+def _requests() -> Iterator[AttemptRequest]:
+    """Yield the requests as they come; when there can be no more, leave the process at once, from another thread."""
+    read: queue.SimpleQueue[AttemptRequest] = queue.SimpleQueue()
 
-    def read() -> None:
+    def read_all() -> None:
         for line in sys.stdin:
-            arrived.put(Order(**json.loads(line)))
+            read.put(AttemptRequest.from_line(line))
         os._exit(0)
 
-    threading.Thread(target=read, daemon=True, name="orders").start()
+    threading.Thread(target=read_all, daemon=True, name="requests").start()
     while True:
-        yield arrived.get()
+        yield read.get()
 
 
 def main() -> None:
-    """Carry out orders until standard input ends."""
-    events = Events(os.dup(1))
+    """Carry out requests until standard input ends, or one of them ends without an answer."""
+    worker = WorkerConnection(os.dup(1))
     os.dup2(2, 1)
-    orders = _orders()
+    requests = _requests()
     with Engine() as engine:
         engine.wait_until_up()
-        events.send(READY)
-        for order in orders:
-            events.redaction = order.redaction()
+        worker.send(Ready())
+        for request in requests:
+            worker.redaction = request.redaction()
             try:
-                verification = carry_out(order, events, engine)
-            except (RunFailed, CannotVerify) as error:
-                _failed(events, error, kind=error.kind, retryable=error.retryable, output=error.output)
+                verification = carry_out(request, worker, engine)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the worker is told
+                worker.send(_failure(error, worker.redaction))
                 break
-            except UsageError as error:
-                _failed(events, error, kind="configuration", retryable=False, output="")
-                break
-            events.send(VERIFICATION, verification=verification.to_dict())
+            worker.send(Verified(verification))
             if verification.outcome == Outcome.ERROR:
                 break
 
 
-def _failed(events: Events, error: Exception, *, kind: str, retryable: bool, output: str) -> None:
-    message = events.redaction.text(str(error))
-    events.send(FAILED, kind=kind, message=message, retryable=retryable, output=events.redaction.text(output))
+def _failure(error: Exception, redaction: Redaction) -> Failure:
+    """Return why there is no verification, without secrets."""
+    if isinstance(error, RunFailed | CannotVerify):
+        return Failure(error.kind, redaction.text(str(error)), error.retryable, redaction.text(error.output))
+    if isinstance(error, UsageError):
+        return Failure("configuration", redaction.text(str(error)))
+    place = "".join(traceback.format_tb(error.__traceback__))
+    message = redaction.text(f"{type(error).__name__}: {error}")
+    return Failure(INTERNAL_ERROR, message, retryable=True, output=redaction.text(place))
 
 
 if __name__ == "__main__":

@@ -1,39 +1,46 @@
-"""The worker's children: started ahead of time, given orders, killed with all that they started."""
+"""The worker's child processes: started ahead of time, given requests, killed with all that they started."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import os
 import signal
 import sys
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from app.database.storable import storable, storable_text
-from app.records.runs import Failure
-from app.worker.protocol import ENDS, READY
+import structlog
+
+from app.database.storable import storable_text
+from app.records.run import Failure
+from app.worker.protocol import NotAMessage, Verified, from_line
+from broker.http.waits import RetryPlan
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Coroutine, Mapping
 
-    from app.worker.protocol import Order
+    from app.worker.protocol import AttemptRequest, ChildMessage
 
-LONGEST_EVENT = 64 * 1024 * 1024
-"""Bytes of one event: a verification of a thousand interactions with large mismatches is one."""
-MOST_ORDERS = 200
+LONGEST_MESSAGE = 64 * 1024 * 1024
+"""Bytes of one message: a verification of a thousand interactions with large mismatches is one."""
+MOST_REQUESTS = 200
 """A child is replaced after so many, so that nothing can pile up in it."""
+START_RETRIES = RetryPlan.doubling(1, 60)
+"""The waits between attempts to start children ahead of time."""
+
+log = structlog.get_logger("worker")
+
 OUTPUT_LINES = 20
 STOP_SECONDS = 5.0
 """How long a child that is let go has to stop its provider."""
 
 
 class ChildFailed(Exception):
-    """A child ended before its order did.
+    """A child could not be started, or ended before its request did.
 
     Attributes:
-        failure: as a run keeps it.
+        failure: The reason, as a run keeps it.
     """
 
     def __init__(self, failure: Failure) -> None:
@@ -48,50 +55,60 @@ class Child:
         self._process = process
         self._errors: deque[str] = deque(maxlen=OUTPUT_LINES)
         self._reader = asyncio.create_task(self._keep_errors())
-        self._orders = 0
+        self._requests = 0
 
     @classmethod
     async def start(cls, environment: Mapping[str, str]) -> Child:
-        """Start one; it may take its order at once, and begins with it when it is ready."""
+        """Start one; it may be given a request at once, and begins with it when it is ready.
+
+        Raises:
+            ChildFailed: No process can be started.
+        """
         # -P: nothing in the current directory stands in for a module
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-P",
-            "-m",
-            "app.worker.child",
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            env=dict(environment),
-            start_new_session=True,
-            limit=LONGEST_EVENT,
-        )
+        try:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-P",
+                "-m",
+                "app.worker.child",
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+                env=dict(environment),
+                start_new_session=True,
+                limit=LONGEST_MESSAGE,
+            )
+        except OSError as error:
+            message = f"no process could be started to verify in: {error}"
+            raise ChildFailed(Failure("engine-failed", message, retryable=True)) from error
         return cls(process)
 
     @property
     def worn(self) -> bool:
-        """Whether it should take no further order."""
-        return self._process.returncode is not None or self._orders >= MOST_ORDERS
+        """Whether it should be given no further request."""
+        return self._process.returncode is not None or self._requests >= MOST_REQUESTS
 
-    async def carry_out(self, order: Order, on_event: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
-        """Have it carry out an order.
+    async def carry_out(
+        self, request: AttemptRequest, on_message: Callable[[ChildMessage], None]
+    ) -> Verified | Failure:
+        """Have it carry out a request.
 
         Args:
-            order: the order.
-            on_event: called with each event but the last.
+            request: What to verify.
+            on_message: Called with each message but the last.
 
         Returns:
-            The last event: `verification` or `failed`.
+            The last message.
 
         Raises:
-            ChildFailed: it ended without one.
+            ChildFailed: It ended without one, or sent what can't be read.
         """
-        self._orders += 1
+        self._requests += 1
         stdin, stdout = self._process.stdin, self._process.stdout
         assert stdin is not None  # noqa: S101 - both were opened as pipes
         assert stdout is not None  # noqa: S101
         try:
-            stdin.write(json.dumps(order.to_dict()).encode() + b"\n")
+            stdin.write(request.to_line().encode())
             await stdin.drain()
         except (BrokenPipeError, ConnectionResetError):
             raise await self._ended() from None
@@ -99,19 +116,21 @@ class Child:
             try:
                 line = await stdout.readline()
             except ValueError:
-                raise ChildFailed(
-                    Failure("result-too-large", f"the verification takes more than {LONGEST_EVENT} bytes")
-                ) from None
+                text = f"the verification takes more than {LONGEST_MESSAGE} bytes"
+                raise ChildFailed(Failure("result-too-large", text)) from None
             if not line.endswith(b"\n"):
                 raise await self._ended()
-            event: dict[str, Any] = storable(json.loads(line))
-            if event["event"] in ENDS:
-                return event
-            if event["event"] != READY:
-                on_event(event)
+            try:
+                message = from_line(line)
+            except NotAMessage as error:
+                text = f"the process that verified sent what can't be read: {error}"
+                raise ChildFailed(Failure("engine-failed", text, retryable=True)) from error
+            if isinstance(message, Verified | Failure):
+                return message
+            on_message(message)
 
     async def close(self) -> None:
-        """Let it go, or kill it if it doesn't; what it started is gone with it."""
+        """End it, or kill it if it doesn't end; what it started is gone with it."""
         if self._process.stdin is not None:
             self._process.stdin.close()  # its sign to leave
         try:
@@ -149,9 +168,9 @@ class Children:
     """Children for all runs, some of them started ahead of time.
 
     Args:
-        environment: of every child.
-        warm: how many are started ahead of time.
-        keep: how many are kept after their orders.
+        environment: Of every child.
+        warm: How many are started ahead of time.
+        keep: How many are kept after their requests.
     """
 
     def __init__(self, environment: Mapping[str, str], warm: int, *, keep: int) -> None:
@@ -159,38 +178,66 @@ class Children:
         self._warm = warm
         self._keep = keep
         self._idle: list[Child] = []
-        self._closing = False
-        self._chores: set[asyncio.Task[None]] = set()
+        self._closing = asyncio.Event()
+        self._filling = False
+        self._background: set[asyncio.Task[None]] = set()
 
-    async def fill(self) -> None:
-        """Start children until enough are ready."""
-        while len(self._idle) < self._warm and not self._closing:
-            self._idle.append(await Child.start(self._environment))
+    def fill(self) -> None:
+        """Start children in the background until enough are ready; one that can't be started is tried again."""
+        if not self._filling:
+            self._filling = True
+            self._in_background(self._fill())
 
     async def take(self) -> Child:
-        """Take one that is ready, or start one."""
+        """Return one that is ready, or start one.
+
+        Raises:
+            ChildFailed: None can be started.
+        """
         while self._idle:
             child = self._idle.pop()
             if not child.worn:
                 return child
-            self._later(child.close())
+            self._in_background(child.close())
         return await Child.start(self._environment)
 
-    def give_back(self, child: Child, *, usable: bool) -> None:
-        """Give one back after its order."""
-        if usable and not child.worn and not self._closing and len(self._idle) < self._keep:
+    def put_back(self, child: Child, *, usable: bool) -> None:
+        """Take one back after its request."""
+        if usable and not child.worn and not self._closing.is_set() and len(self._idle) < self._keep:
             self._idle.append(child)
         else:
-            self._later(child.close())
-            self._later(self.fill())
+            self._in_background(child.close())
+            self.fill()
 
     async def close(self) -> None:
-        """Let all of them go."""
-        self._closing = True
+        """End all of them."""
+        self._closing.set()
+        await asyncio.gather(*self._background, return_exceptions=True)
         idle, self._idle = self._idle, []
-        await asyncio.gather(*self._chores, *(child.close() for child in idle), return_exceptions=True)
+        await asyncio.gather(*(child.close() for child in idle), return_exceptions=True)
 
-    def _later(self, chore: Any) -> None:
-        task = asyncio.ensure_future(chore)
-        self._chores.add(task)
-        task.add_done_callback(self._chores.discard)
+    async def _fill(self) -> None:
+        failures = 0
+        try:
+            while len(self._idle) < self._warm and not self._closing.is_set():
+                try:
+                    self._idle.append(await Child.start(self._environment))
+                    failures = 0
+                except ChildFailed as error:
+                    failures += 1
+                    wait = START_RETRIES.wait_after(failures)
+                    log.warning("child not started", error=str(error), retry_in=wait)
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(self._closing.wait(), wait)
+        finally:
+            self._filling = False
+
+    def _in_background(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._background.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._background.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("unexpected error", error=f"{type(error).__name__}: {error}")

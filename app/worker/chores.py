@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import psycopg
 import structlog
 
 from app.intake import missed
@@ -96,16 +95,15 @@ def looks_for_missed(settings: Settings, access: BrokerAccess, connect: Connect)
 async def keep_house(chores: tuple[Chore, ...], in_database: InDatabase) -> None:
     """Do each chore when it is due, until this is cancelled.
 
-    A chore that fails for the database's sake is done again in the next period; the worker's own watch over the
-    database decides whether the worker goes on.
+    A chore that fails, for whatever reason, is done again in the next period: no chore ends the worker.
     """
     while True:
         for chore in chores:
             try:
                 if await in_database(begin_if_due, chore.name, chore.seconds, at_once=chore.at_once):
                     await chore.do()
-            except psycopg.Error as error:
-                log.warning("housekeeping failed", chore=chore.name, error=str(error))
+            except Exception as error:  # noqa: BLE001 - see above
+                log.warning("housekeeping failed", chore=chore.name, error=f"{type(error).__name__}: {error}")
         await asyncio.sleep(LOOK_SECONDS)
 
 

@@ -1,29 +1,33 @@
-"""What a worker has one of its children do, and what the child says of it; both travel as lines of JSON."""
+"""The messages between a worker and its child processes: typed values, which travel as lines of JSON."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
+from app.database.storable import storable
+from app.records.run import Failure
 from verifier.redaction import Redaction
+from verifier.verification import Verification
 
 
 @dataclass(frozen=True)
-class Order:
-    """One run, as its child needs to know it. The values may be secrets: it travels by a pipe.
+class AttemptRequest:
+    """What a child is asked to verify. The values may be secrets: it travels by a pipe.
 
     Attributes:
-        pact_url: which pact.
-        provider: the provider's settings, in JSON.
+        pact_url: The pact.
+        provider: The provider's settings, in JSON.
         broker: base_url, username, password, token.
-        data_dir: where checkouts are.
-        checkout_url: of the provider's source; it may hold a token.
-        sha: the commit asked for.
-        branch: its branch.
-        build_url: the run, for the broker to show.
-        headers: of requests to the provider, with their values.
-        environment: of the provider's command and setup, with their values.
-        secrets: those of the values that came from the environment or from files: no log may show them.
+        data_dir: Where checkouts are.
+        checkout_url: Of the provider's source; it may hold a token.
+        sha: The commit to verify, where one was named.
+        branch: Its branch.
+        build_url: The page of the run, for the broker to show.
+        headers: Of requests to the provider, with their values.
+        environment: Of the provider's command and setup, with their values.
+        secrets: Those of the values that came from the environment or from files: no log may show them.
     """
 
     pact_url: str
@@ -38,21 +42,69 @@ class Order:
     environment: dict[str, str] = field(default_factory=dict, repr=False)
     secrets: tuple[str, ...] = field(default=(), repr=False)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Give it in JSON values."""
-        return asdict(self)
+    def to_line(self) -> str:
+        """Return it as a line of JSON."""
+        return json.dumps(asdict(self)) + "\n"
+
+    @classmethod
+    def from_line(cls, line: str) -> AttemptRequest:
+        """Read it from a line of JSON."""
+        return cls(**json.loads(line))
 
     def redaction(self) -> Redaction:
-        """Give what hides its secrets in texts."""
+        """Return what hides its secrets in texts."""
         return Redaction([self.broker.get("password"), self.broker.get("token"), *self.secrets])
 
 
-LOG, TOTAL, VERIFICATION, FAILED, READY = (
-    "log",  # text: a line of the run's log
-    "total",  # interactions: so many will be verified
-    "verification",  # verification: in its saved form; the end
-    "failed",  # kind, message, retryable, output: there is no verification; the end
-    "ready",  # the child has started
-)
-"""The events that a child sends, by the value of `event`."""
-ENDS = frozenset({VERIFICATION, FAILED})
+@dataclass(frozen=True)
+class Ready:
+    """The child has started."""
+
+
+@dataclass(frozen=True)
+class LogLine:
+    """A line for the run's log."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Verified:
+    """The attempt has ended with a verification."""
+
+    verification: Verification
+
+
+ChildMessage: TypeAlias = Ready | LogLine | Verified | Failure
+"""What a child sends. The last two end an attempt."""
+
+_TYPES = {"ready": Ready, "log": LogLine, "verified": Verified, "failed": Failure}
+_NAMES = {kind: name for name, kind in _TYPES.items()}
+
+
+class NotAMessage(Exception):
+    """A line is none of the messages."""
+
+
+def to_line(message: ChildMessage) -> str:
+    """Return a child's message as a line of JSON."""
+    if isinstance(message, Verified):
+        return json.dumps({"type": "verified", "verification": message.verification.to_dict()}) + "\n"
+    return json.dumps({"type": _NAMES[type(message)], **asdict(message)}) + "\n"
+
+
+def from_line(line: bytes | str) -> ChildMessage:
+    """Read a child's message from a line of JSON. What no database could store in its texts is replaced.
+
+    Raises:
+        NotAMessage: It is none.
+    """
+    try:
+        values = storable(json.loads(line))
+        kind = _TYPES[values.pop("type")]
+        if kind is Verified:
+            return Verified(Verification.from_dict(values["verification"]))
+        message: ChildMessage = kind(**values)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise NotAMessage(f"{type(error).__name__}: {error}") from error
+    return message

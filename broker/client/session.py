@@ -268,6 +268,8 @@ class BrokerClient:
             raise BrokerUnreachable(f"{self.origin} can't be reached: {innermost(error)}") from error
         except (requests.exceptions.RequestException, HTTPError) as error:
             raise UnexpectedAnswer(f"{method} {shown_url(url)} did not work: {innermost(error)}") from error
+        except ValueError as error:  # requests reads a redirect's target, whether it is to be followed or not
+            raise UnexpectedAnswer(f"{method} {shown_url(url)} did not work: {error}") from error
         except OSError as error:  # requests: "Could not find a suitable TLS CA certificate bundle"
             raise BrokerError(f"{error} (REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE)") from error
 

@@ -123,8 +123,8 @@ def asked(request: pytest.FixtureRequest, server: ReceiverProcess, broker: Embed
 
 
 def log_of(server: ReceiverProcess, run: dict[str, Any]) -> str:
-    [log] = server.rows("SELECT text FROM run_logs WHERE run_id = %s", run["id"])
-    return str(log["text"])
+    rows = server.rows("SELECT text FROM run_log_chunks WHERE run_id = %s ORDER BY first_line", run["id"])
+    return "\n".join(row["text"] for row in rows)
 
 
 def test_a_dispatch_becomes_a_result_in_the_broker(

@@ -9,7 +9,7 @@ from app.commands.doctor.chain import listed
 from app.commands.finding import Finding, State
 from app.config.variables import API_TOKEN, API_TOKENS
 from app.receiver_client import NoReceiver, ReceiverAway, ReceiverClient, ReceiverRefused
-from app.records.run_status import Publishing, RunStatus
+from app.records.run import Publishing, RunStatus
 from broker.client.missing_results import content_of
 from verifier.verification import Outcome
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from app.commands.finding import Finding, State
 from app.commands.setup.polling import polls
 from app.receiver_client import NoReceiver, ReceiverAway, ReceiverRefused
-from app.records.run_status import Publishing, RunStatus
+from app.records.run import Publishing, RunStatus
 from verifier.verification import Outcome
 
 if TYPE_CHECKING:

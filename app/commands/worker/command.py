@@ -13,7 +13,7 @@ from app.github.client import GitHub, github_access
 from app.intake.acceptance import RELAY_USER_AGENT
 from app.process.logs import configure
 from app.process.supervision import follow_supervisor
-from app.worker.process import Worker
+from app.worker.process import work
 
 if TYPE_CHECKING:
     import argparse
@@ -30,9 +30,8 @@ def run(options: argparse.Namespace, _: Messages) -> int:
     configure()
     follow_supervisor()
     with installation.database() as conninfo:
-
-        async def work() -> None:
-            worker = Worker(
+        asyncio.run(
+            work(
                 settings,
                 broker_access(settings, os.environ),
                 conninfo=conninfo,
@@ -40,7 +39,5 @@ def run(options: argparse.Namespace, _: Messages) -> int:
                 environment=dict(os.environ),
                 github=None if github is None else GitHub(github, user_agent=RELAY_USER_AGENT),
             )
-            await worker.run()
-
-        asyncio.run(work())
+        )
     return ExitCode.DONE

@@ -14,7 +14,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from app.records import commit_statuses, deliveries, relays, runs
 from app.records.commit_statuses import CommitState, StatusResult
 from app.records.deliveries import Source
-from app.records.run_status import Publishing, RunReason, RunStatus
+from app.records.run import Publishing, RunReason, RunStatus
+from app.records.run import Run as StoredRun
 from verifier.verification import Outcome
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ class Run(Document):
     deliveries: list[UUID]
 
     @classmethod
-    def of(cls, run: runs.Run, deliveries: list[UUID], **more: Any) -> Self:
+    def of(cls, run: StoredRun, deliveries: list[UUID], **more: Any) -> Self:
         """Make the document of a run and of the ids of its deliveries."""
         renamed = {"interaction_count": run.interactions, "attempts": run.attempt}
         return cls.model_validate({**vars(run), **renamed, "deliveries": deliveries, **more})
@@ -102,7 +103,7 @@ class WholeRun(Run):
     commit_statuses: list[CommitStatus]
 
     @classmethod
-    def read(cls, connection: Connection[Any], run: runs.Run) -> Self:
+    def read(cls, connection: Connection[Any], run: StoredRun) -> Self:
         """Read the rest of what is known of a run, and make its document."""
         verification = runs.verification_of(connection, run.id) or {}
         return cls.of(

@@ -18,7 +18,7 @@ from uuid import UUID
 
 from app.records.deliveries import Source
 from app.records.history import Place
-from app.records.run_status import RunStatus
+from app.records.run import RunStatus
 from app.web.problem import Fault, HttpProblem
 from verifier.verification import Outcome
 

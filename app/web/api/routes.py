@@ -8,8 +8,8 @@ from flask import Blueprint, Response, g, request
 
 from app.intake.redelivery import NotDeliverable, redeliver
 from app.intake.refusal import Refusal
-from app.records import deliveries, history, runs
-from app.records.run_status import RunStatus
+from app.records import deliveries, history, run_log, runs
+from app.records.run import RunStatus
 from app.web.api.documents import Delivery, DeliveryList, Run, RunList, WholeDelivery, WholeRun
 from app.web.api.paging import DELIVERY_FILTERS, RUN_FILTERS, PageRequest
 from app.web.context import check_api_token, database, receiver
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from psycopg import Connection
 
     from app.records.history import Place
+    from app.records.run import Run as StoredRun
 
 blueprint = Blueprint("api", __name__, url_prefix="/api")
 blueprint.before_request(check_api_token)
@@ -50,7 +51,7 @@ def get_log(run_id: UUID) -> Response:
     """Answer with the log of a run as text, which is empty until something is logged."""
     with database() as connection:
         _run(connection, run_id)
-        text = runs.log_of(connection, run_id)
+        text = run_log.text_of(connection, run_id)
     response = Response(text, mimetype="text/plain")
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["Cache-Control"] = "no-store"
@@ -72,7 +73,7 @@ def get_verification(run_id: UUID) -> Response:
 def cancel_run(run_id: UUID) -> Response:
     """Cancel a run: 200 when it is cancelled, 202 when its worker was told to stop it."""
     with database() as connection:
-        run = runs.cancel(connection, run_id)
+        run = runs.Runs().cancel(connection, run_id)
         if run is None:
             raise HttpProblem.not_found("run")
         if run.status is RunStatus.FINISHED:
@@ -116,7 +117,7 @@ def redeliver_delivery(delivery_id: UUID) -> Response:
     return answer(document, 201, {"Location": f"/api/deliveries/{new_id}"})
 
 
-def _run(connection: Connection[Any], run_id: UUID) -> runs.Run:
+def _run(connection: Connection[Any], run_id: UUID) -> StoredRun:
     run = runs.get(connection, run_id)
     if run is None:
         raise HttpProblem.not_found("run")

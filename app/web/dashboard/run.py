@@ -8,8 +8,8 @@ from flask import Blueprint, Response, request
 from jinja2 import PackageLoader
 
 from app.intake.credentials import BadCredentials, NoCredentials
-from app.records import runs
-from app.records.run_status import Publishing, RunStatus
+from app.records import run_log, runs
+from app.records.run import Publishing, RunStatus
 from app.web.context import database, receiver
 from verifier.report.html import page
 from verifier.report.interface import Findings
@@ -18,7 +18,7 @@ from verifier.verification import Outcome, PublishedResult, Verification, Verifi
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from app.records.runs import Run
+    from app.records.run import Run
 
 WORDS = {
     RunStatus.WAITING: "Waiting for a worker",
@@ -52,7 +52,7 @@ def show_run(run_id: UUID) -> Response:
     """Show a run: what was asked for, what came out, and its log."""
     with database() as connection:
         run = runs.get(connection, run_id)
-        log = runs.log_of(connection, run_id)
+        log = run_log.text_of(connection, run_id)
         verification = runs.verification_of(connection, run_id)
     if run is None:
         text = "There is no run of this id: it may have been deleted (retention.days).\n"

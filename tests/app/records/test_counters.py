@@ -12,7 +12,7 @@ from app.database.connections import migrate
 from app.dispatch import Dispatch
 from app.records import counters, runs
 from app.records.counters import BOUNDS, Counts, Series
-from app.records.runs import Failure
+from app.records.run import Failure
 from tests.support.history_rows import add_history
 
 if TYPE_CHECKING:
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
     from psycopg import Connection
 
+    from app.records.run import Run
+
+CHANGES = runs.Runs()
 PASSED = {"outcome": "passed", "provider_version": "1", "interactions": []}
 
 
@@ -29,13 +32,13 @@ def database(database_url: str) -> Iterator[Connection[Any]]:
         yield connection
 
 
-def begin(database: Connection[Any]) -> runs.Run:
+def begin(database: Connection[Any]) -> Run:
     pact = f"http://broker.example.org/pacts/provider/P/consumer/C/version/{uuid4()}"
     run_id, _ = runs.request(database, "P", Dispatch("acme/p", "pact_changed", pact), lock=None)
     waiting = runs.get(database, run_id)
     assert waiting is not None
     assert waiting.job_id is not None
-    run = runs.begin(database, run_id, waiting.job_id, "worker")
+    run = CHANGES.begin(database, run_id, waiting.job_id, "worker")
     assert run is not None
     return run
 
@@ -72,14 +75,14 @@ def test_each_batch_is_added_to_the_ones_before(database: Connection[Any], datab
 
 def test_a_run_counts_once_however_it_ends(database: Connection[Any]) -> None:
     published, failed, cancelled = begin(database), begin(database), begin(database)
-    runs.verified(database, published, PASSED, publish=True)
-    runs.not_published(database, published, "the broker is away", wait=0.0)
-    runs.fail(database, failed, Failure("no-pact", "there is no such pact"))
-    runs.cancel(database, cancelled.id)
-    runs.cancelled(database, cancelled.id)
+    CHANGES.verified(database, published, PASSED, publish=True)
+    CHANGES.not_published(database, published, Failure("not-published", "the broker is away"), wait=0.0)
+    CHANGES.fail(database, failed, Failure("no-pact", "there is no such pact"))
+    CHANGES.cancel(database, cancelled.id)
+    CHANGES.cancelled(database, cancelled.id)
     assert not counters.add_up(database)
-    runs.not_published(database, published, "the broker is away", wait=0.0)
-    runs.published(database, published, "http://broker.example.org/result/1")
+    CHANGES.not_published(database, published, Failure("not-published", "the broker is away"), wait=0.0)
+    CHANGES.published(database, published, "http://broker.example.org/result/1")
 
     for _ in range(2):
         found = counters.read(database)

@@ -8,12 +8,13 @@ from uuid import uuid4
 import psycopg
 import pytest
 
+from app.config.settings import WorkerSettings
 from app.dispatch import Dispatch
 from app.queue import jobs
 from app.records import runs
-from app.records.run_log import RunLog
-from app.records.runs import Failure
-from app.worker.recovery import recover
+from app.records.run import Failure
+from app.records.run_log import RunLog, store, text_of
+from app.worker.recovery import Recovery
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,8 +22,9 @@ if TYPE_CHECKING:
 
     from psycopg import Connection
 
-    from app.records.runs import Run
+    from app.records.run import Run
 
+CHANGES = runs.Runs()
 LOCK = "provider P"
 AWAY = Failure("provider-not-ready", "the provider is away", retryable=True)
 PASSED = {"outcome": "passed", "provider_version": "1", "interactions": []}
@@ -47,7 +49,7 @@ def begin(database: Connection[Any], run_id: UUID) -> Run:
     """Start an attempt as a worker does."""
     waiting = stored(database, run_id)
     assert waiting.job_id is not None
-    run = runs.begin(database, run_id, waiting.job_id, "worker")
+    run = CHANGES.begin(database, run_id, waiting.job_id, "worker")
     assert run is not None
     return run
 
@@ -74,16 +76,16 @@ def next_run(database: Connection[Any]) -> UUID | None:
 
 
 def look(database: Connection[Any]) -> tuple[int, int]:
-    return recover(database, stalled_seconds=10, lock_of=lambda _: LOCK, alive=[])
+    return Recovery(CHANGES, WorkerSettings(), lambda _: LOCK).recover(database)
 
 
 def test_a_dispatch_never_joins_a_run_that_is_being_cancelled(database: Connection[Any]) -> None:
     run = begin(database, request(database, dispatch()))
-    runs.cancel(
+    CHANGES.cancel(
         database, run.id
     )  # and before its worker hears of that, the attempt comes to nothing by itself
 
-    assert not runs.try_again(database, run, AWAY, wait=600, lock=LOCK)
+    assert not CHANGES.try_again(database, run, AWAY, wait=600, lock=LOCK)
 
     assert stored(database, run.id).status == "cancelled"
     assert request(database, dispatch()) != run.id
@@ -93,9 +95,9 @@ def test_a_run_that_is_handed_back_after_its_verification_keeps_its_outcome(
     database: Connection[Any],
 ) -> None:
     run = begin(database, request(database, dispatch()))
-    assert runs.verified(database, run, PASSED, publish=True)
+    assert CHANGES.verified(database, run, PASSED, publish=True)
 
-    assert runs.try_again(database, run, None, wait=0, lock=LOCK)
+    assert CHANGES.try_again(database, run, None, wait=0, lock=LOCK)
 
     again = begin(database, run.id)
     assert (again.outcome, again.publishing) == ("passed", "pending")
@@ -103,9 +105,9 @@ def test_a_run_that_is_handed_back_after_its_verification_keeps_its_outcome(
 
 def test_a_run_that_is_given_up_has_nothing_left_to_publish(database: Connection[Any]) -> None:
     run = begin(database, request(database, dispatch()))
-    assert runs.verified(database, run, PASSED, publish=True)
+    assert CHANGES.verified(database, run, PASSED, publish=True)
 
-    runs.fail(database, run, Failure("given-up", "given up"))
+    CHANGES.fail(database, run, Failure("given-up", "given up"))
 
     end_job(database, run)
     assert look(database) == (0, 0)
@@ -123,7 +125,7 @@ def test_each_branch_of_a_commit_gets_its_result(database: Connection[Any]) -> N
 
 def test_a_run_that_is_asked_for_again_does_not_wait_any_longer(database: Connection[Any]) -> None:
     run = begin(database, request(database, dispatch()))
-    runs.try_again(database, run, AWAY, wait=600, lock=LOCK)
+    CHANGES.try_again(database, run, AWAY, wait=600, lock=LOCK)
     end_job(database, run)
     assert next_run(database) is None
 
@@ -134,7 +136,7 @@ def test_a_run_that_is_asked_for_again_does_not_wait_any_longer(database: Connec
 
 
 def test_a_cancelled_run_leaves_no_job_behind(database: Connection[Any]) -> None:
-    runs.cancel(database, request(database, dispatch()))
+    CHANGES.cancel(database, request(database, dispatch()))
     assert database.execute("SELECT * FROM procrastinate_jobs").fetchall() == []
 
 
@@ -142,18 +144,18 @@ def test_what_no_database_can_hold_is_kept_readable(database: Connection[Any]) -
     run = begin(database, request(database, dispatch()))
     run_log = RunLog(1000)
     run_log.add("half \ud800 a pair, and \0")
-    runs.keep_log(database, run.id, run_log.text())
-    runs.fail(database, run, Failure("provider-died", "it said \0", output="\0\ud800"))
+    store(database, run, run_log.update())
+    CHANGES.fail(database, run, Failure("provider-died", "it said \0", output="\0\ud800"))
 
     ended = stored(database, run.id)
     assert (ended.error, ended.error_output) == ("it said \ufffd", "\ufffd?")
-    assert runs.log_of(database, run.id).endswith("half ? a pair, and \ufffd")
+    assert text_of(database, run.id).endswith("half ? a pair, and \ufffd")
 
 
 def test_a_retry_waits_for_no_other_that_is_due_later(database: Connection[Any]) -> None:
     late, soon = (begin(database, request(database, dispatch(number))) for number in (1, 2))
-    runs.try_again(database, late, AWAY, wait=600, lock=LOCK)
-    runs.try_again(database, soon, AWAY, wait=30, lock=LOCK)
+    CHANGES.try_again(database, late, AWAY, wait=600, lock=LOCK)
+    CHANGES.try_again(database, soon, AWAY, wait=30, lock=LOCK)
     for run in (late, soon):
         end_job(database, run)
 
@@ -164,7 +166,7 @@ def test_a_retry_waits_for_no_other_that_is_due_later(database: Connection[Any])
 
 def test_a_retry_lets_others_go_first_until_it_is_due(database: Connection[Any]) -> None:
     retried = begin(database, request(database, dispatch(1)))
-    runs.try_again(database, retried, AWAY, wait=30, lock=LOCK)
+    CHANGES.try_again(database, retried, AWAY, wait=30, lock=LOCK)
     end_job(database, retried)
     first, second = (request(database, dispatch(number)) for number in (2, 3))
 
@@ -202,7 +204,7 @@ def test_a_verification_is_read_where_it_is_asked_for_alone(database: Connection
     results = [{"outcome": outcome} for outcome in ("passed", "failed", "failed")]
     verification = {**PASSED, "outcome": "failed", "interactions": results}
 
-    found = runs.verified(database, run, verification, publish=True)
+    found = CHANGES.verified(database, run, verification, publish=True)
 
     assert found is not None
     assert (found.interactions, found.failed_interactions) == (3, 2)

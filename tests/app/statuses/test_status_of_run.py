@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 
 from app.records.commit_statuses import CommitState, CommitStatus
-from app.records.runs import Run
+from app.records.run import Run
 from app.statuses.status_of_run import status_of
 
 SHA = "0123456789" * 4

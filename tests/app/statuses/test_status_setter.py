@@ -267,6 +267,6 @@ def test_a_run_that_is_cancelled_between_its_attempts_does_not_stay_pending(
         api.wait_for(lambda: states(api) == ["pending"])
         server.wait_until(lambda: server.runs()[0]["retry_at"], "it waits for its next attempt")
         with psycopg.connect(database_url) as connection:
-            runs.cancel(connection, server.runs()[0]["id"])
+            runs.Runs().cancel(connection, server.runs()[0]["id"])
         api.wait_for(lambda: states(api) == ["pending", "error"])
         assert api.repository(REPOSITORY).statuses[-1]["description"] == "The verification was cancelled"

@@ -59,8 +59,7 @@ def stored(pool: ConnectionPool[Any], setter: StatusSetter) -> StoredStatus:
         waiting = runs.get(connection, run_id)
         assert waiting is not None
         assert waiting.job_id is not None
-        runs.begin(connection, run_id, waiting.job_id, "worker")
-        setter.follow(connection, run_id)
+        runs.Runs(setter.follow).begin(connection, run_id, waiting.job_id, "worker")
     return read(pool, run_id)
 
 

@@ -7,13 +7,14 @@ import re
 import shlex
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from app.config.file import load
 from app.config.provider import CheckoutProvider
-from app.worker.protocol import ENDS, Order
+from app.records.run import Failure
+from app.worker.protocol import AttemptRequest, Verified, from_line
 from tests.support.killable import wait_until
 from tests.support.origin import Origin
 from tests.support.pacts import pact, things
@@ -34,8 +35,8 @@ def broker(tmp_path: Path) -> Iterator[EmbeddedBroker]:
         yield started
 
 
-def carry_out(order: Order) -> list[dict[str, Any]]:
-    """Have a child of a worker carry out an order, and give its events; the last is the outcome."""
+def carry_out(request: AttemptRequest) -> Verified | Failure:
+    """Have a child of a worker carry out a request, and return what came of it."""
     with subprocess.Popen(
         [sys.executable, "-P", "-m", "app.worker.child"],
         stdin=subprocess.PIPE,
@@ -45,15 +46,12 @@ def carry_out(order: Order) -> list[dict[str, Any]]:
     ) as child:
         assert child.stdin is not None
         assert child.stdout is not None
-        child.stdin.write(json.dumps(order.to_dict()) + "\n")
+        child.stdin.write(request.to_line())
         child.stdin.flush()
-        events = []
-        for line in child.stdout:
-            events.append(json.loads(line))
-            if events[-1]["event"] in ENDS:
-                break
+        messages = map(from_line, child.stdout)
+        ended = next(message for message in messages if isinstance(message, Verified | Failure))
         child.stdin.close()
-        return events
+        return ended
 
 
 def test_the_dispatched_commit_is_verified_and_published_for_its_full_id(
@@ -67,9 +65,9 @@ def test_the_dispatched_commit_is_verified_and_published_for_its_full_id(
     )
     broker.publish(pact(*things(2)), "1.0.0", branch="main")
 
-    def run(sha: str | None) -> list[dict[str, Any]]:
+    def run(sha: str | None) -> Verified | Failure:
         return carry_out(
-            Order(
+            AttemptRequest(
                 pact_url=f"{broker.url}/pacts/provider/Things/consumer/Storefront/latest",
                 provider={
                     "name": "Things",
@@ -96,13 +94,13 @@ def test_the_dispatched_commit_is_verified_and_published_for_its_full_id(
         (None, broken, "failed"),
         (good, good, "passed"),
     ):
-        last = run(sha)[-1]
-        assert last["event"] == "verification", last
-        verification = last["verification"]
-        assert verification["outcome"] == outcome, verification
-        assert commit in json.dumps(verification)
-    failed = run("1" * 40)[-1]
-    assert (failed["event"], failed["kind"], failed["retryable"]) == ("failed", "no-such-commit", False)
+        ended = run(sha)
+        assert isinstance(ended, Verified), ended
+        assert ended.verification.outcome == outcome, ended
+        assert commit in json.dumps(ended.verification.to_dict())
+    failed = run("1" * 40)
+    assert isinstance(failed, Failure)
+    assert (failed.kind, failed.retryable) == ("no-such-commit", False)
     checkouts = tmp_path / "data" / "checkouts"
     wait_until(lambda: not list(checkouts.glob("*/0/things")), "the checkout is still there")
 

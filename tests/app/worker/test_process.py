@@ -87,7 +87,7 @@ def hang(server: ReceiverProcess, broker: EmbeddedBroker, consumer: str) -> tupl
     server.dispatch(publish(broker, HANGING, consumer))
     pid_file = server.folder / "grandchild"
     server.wait_until(
-        lambda: "Verifying" in "".join(row["text"] for row in server.rows("SELECT text FROM run_logs")),
+        lambda: "Verifying" in "".join(row["text"] for row in server.rows("SELECT text FROM run_log_chunks")),
         "the run is under way",
     )
     return server.runs()[-1], pid_file
@@ -116,7 +116,7 @@ def test_a_run_is_cancelled_waiting_or_running(
         with open_pool(database_url, size=1) as pool:
             for run in (waiting, running):
                 with pool.connection() as connection:
-                    runs.cancel(connection, run["id"])
+                    runs.Runs().cancel(connection, run["id"])
         found = server.wait_for_runs(2, within=10)
         wait_until(lambda: gone(pid_file), "the provider is gone", within=10)
 

@@ -8,13 +8,15 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
+from app.config.settings import WorkerSettings
 from app.dispatch import Dispatch
 from app.records import runs
-from app.worker.recovery import recover
+from app.worker.recovery import Recovery
 
 if TYPE_CHECKING:
     from uuid import UUID
 
+RECOVERY = Recovery(runs.Runs(), WorkerSettings(), lambda provider: f"provider {provider}")
 PACT = "http://broker.example.org/pacts/provider/P/consumer/C/latest"
 
 
@@ -28,9 +30,7 @@ def run_id(database_url: str) -> UUID:
 
 def recovered(database_url: str, alive: list[int] | None = None) -> tuple[int, int]:
     with psycopg.connect(database_url) as connection:
-        return recover(
-            connection, stalled_seconds=10, lock_of=lambda provider: f"provider {provider}", alive=alive or []
-        )
+        return RECOVERY.recover(connection, alive=alive or [])
 
 
 def change(database_url: str, statement: str) -> None:
@@ -109,7 +109,7 @@ def test_a_cancelled_run_whose_worker_is_gone_is_cancelled_for_good(
 def test_one_looks_at_a_time(database_url: str, run_id: UUID) -> None:
     change(database_url, "DELETE FROM procrastinate_jobs")
     with psycopg.connect(database_url) as first, first.transaction():
-        recover(first, stalled_seconds=10, lock_of=str, alive=[])
+        RECOVERY.recover(first)
         assert recovered(database_url) == (0, 0)
     assert row(database_url, "SELECT count(*) AS jobs FROM procrastinate_jobs")["jobs"] == 1
     assert row(database_url, "SELECT id FROM runs")["id"] == run_id

@@ -149,7 +149,7 @@ def test_a_refusal_is_seen_in_history_and_log(
         [entry] = server.logged("not passed on")
         assert entry["level"] == "error"
         assert api.count("POST", "/dispatches") == 1
-        assert SECRET not in server.output() + str(server.rows("SELECT * FROM runs, run_logs"))
+        assert SECRET not in server.output() + str(server.rows("SELECT * FROM runs, run_log_chunks"))
 
 
 def test_a_rate_limit_is_waited_for_as_github_says(api: GitHubApi, database_url: str, tmp_path: Path) -> None:

@@ -1,0 +1,118 @@
+"""A run, and where it stands. No I/O: commands that ask a receiver use these names too."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from verifier.verification import Outcome
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from uuid import UUID
+
+
+UNKNOWN_PROVIDER = "unknown-provider"
+"""The kind of error of a run whose provider is not in the configuration of a worker."""
+INTERNAL_ERROR = "internal-error"
+"""The kind of error of what nobody expected."""
+
+
+class RunReason(StrEnum):
+    """Why there is a run."""
+
+    DISPATCHED = "dispatched"
+    REDELIVERED = "redelivered"
+    RECONCILED = "reconciled"
+
+
+class RunStatus(StrEnum):
+    """Where a run stands."""
+
+    WAITING = "waiting"
+    """For a worker, or for its next attempt."""
+    RUNNING = "running"
+    FINISHED = "finished"
+    CANCELLED = "cancelled"
+
+    @property
+    def ended(self) -> bool:
+        """Whether a run with this status is not going to change any more, but for its publishing."""
+        return self in {RunStatus.FINISHED, RunStatus.CANCELLED}
+
+
+class Publishing(StrEnum):
+    """What became of the result of a run."""
+
+    NONE = "none"
+    """There is nothing to publish."""
+    PENDING = "pending"
+    """The broker has not taken it yet."""
+    PUBLISHED = "published"
+    REFUSED = "refused"
+    """The broker did not take it, and is not asked again."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run, as it is stored; the files in `app/database/migrations` explain its fields."""
+
+    id: UUID
+    key: str
+    provider: str
+    repository: str
+    event_type: str
+    reason: RunReason
+    pact_url: str
+    consumer: str | None
+    consumer_version: str | None
+    sha: str | None
+    branch: str | None
+    status: RunStatus
+    outcome: Outcome | None
+    error: str | None
+    error_kind: str | None
+    error_output: str | None
+    attempt: int
+    failures: int
+    job_id: int | None
+    retry_at: datetime | None
+    cancel_requested: bool
+    worker: str | None
+    provider_version: str | None
+    provider_branch: str | None
+    interactions: int | None
+    failed_interactions: int | None
+    publishing: Publishing
+    publish_attempts: int
+    publish_error: str | None
+    result_url: str | None
+    created_at: datetime
+    started_at: datetime | None
+    verified_at: datetime | None
+    finished_at: datetime | None
+
+    def __post_init__(self) -> None:
+        # the database has them as text
+        object.__setattr__(self, "reason", RunReason(self.reason))
+        object.__setattr__(self, "status", RunStatus(self.status))
+        object.__setattr__(self, "outcome", Outcome(self.outcome) if self.outcome else None)
+        object.__setattr__(self, "publishing", Publishing(self.publishing))
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a run has no answer.
+
+    Attributes:
+        kind: One word for it, for programs.
+        message: What happened, to what, and what to do next.
+        retryable: Whether it may heal by itself.
+        output: The last lines that the provider, git or the engine printed.
+    """
+
+    kind: str
+    message: str
+    retryable: bool = False
+    output: str = ""

@@ -1,0 +1,84 @@
+"""What child processes are given: their environment, and requests with the secrets of one provider."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+from app.config.provider import CheckoutProvider, RelayedProvider, secret_values
+from app.config.values import values_of
+from app.process.environment import child_environment
+from app.worker.protocol import AttemptRequest
+from verifier.redaction import Redaction
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from app.config.provider import VerifiedProvider
+    from app.config.settings import Settings
+    from app.records.run import Run
+    from broker.http.access import BrokerAccess
+
+
+class ChildInputs:
+    """Makes what children are given.
+
+    Args:
+        settings: The configuration.
+        access: The broker.
+        data_dir: Where checkouts are.
+        environment: Of this process, where secrets of providers are.
+    """
+
+    def __init__(
+        self, settings: Settings, access: BrokerAccess, data_dir: Path, environment: Mapping[str, str]
+    ) -> None:
+        self._settings = settings
+        self._access = access
+        self._data_dir = data_dir
+        self._environment = environment
+
+    def environment(self) -> dict[str, str]:
+        """Return the environment, without the receiver's own secrets and those of all providers."""
+        sources = [source for provider in self._settings.providers for source in provider.secret_sources]
+        names = {source.env for source in sources if source.env is not None}
+        return child_environment(self._environment, names=names)
+
+    def request(self, run: Run, provider: VerifiedProvider) -> AttemptRequest:
+        """Return what a child is asked for.
+
+        Raises:
+            ValueError: A secret value isn't where the configuration says it is (any more).
+        """
+        public_url = self._settings.server.public_url
+        access = self._access
+        return AttemptRequest(
+            pact_url=run.pact_url,
+            provider=provider.model_dump(mode="json"),
+            broker={
+                "base_url": access.base_url,
+                "username": access.username,
+                "password": access.password,
+                "token": access.token,
+            },
+            data_dir=str(self._data_dir),
+            sha=run.sha,
+            branch=run.branch,
+            build_url=f"{public_url.rstrip('/')}/runs/{run.id}" if public_url else None,
+            checkout_url=values_of({"url": provider.checkout.url}, self._environment)["url"]
+            if isinstance(provider, CheckoutProvider)
+            else None,
+            headers=values_of(provider.headers, self._environment),
+            environment=values_of(provider.environment, self._environment),
+            secrets=tuple(secret_values(provider, self._environment)),
+        )
+
+    def redaction(self, run: Run) -> Redaction:
+        """Return what hides the secrets of the broker and of a run's provider, as far as they can be read."""
+        provider = self._settings.provider_named(run.provider)
+        secrets = [self._access.password, self._access.token]
+        with contextlib.suppress(ValueError):
+            if provider is not None and not isinstance(provider, RelayedProvider):
+                secrets += secret_values(provider, self._environment)
+        return Redaction(secrets)
