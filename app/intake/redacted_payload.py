@@ -32,19 +32,6 @@ def redacted(document: Any) -> Any:
     return document
 
 
-def is_nested_deeper(document: Any, levels: int) -> bool:
-    """Tell whether objects and lists of a JSON document are nested deeper than a number of levels."""
-    inside = [document]
-    for _ in range(levels + 1):
-        inside = [
-            member
-            for one in inside
-            if isinstance(one, dict | list)
-            for member in (one.values() if isinstance(one, dict) else one)
-        ]
-    return bool(inside)
-
-
 def is_whole(document: Any) -> bool:
     """Tell whether `redacted` has left a document as it was."""
     if isinstance(document, str):

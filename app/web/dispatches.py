@@ -19,11 +19,11 @@ from werkzeug.exceptions import ClientDisconnected
 from app.dispatch import InvalidDispatch, from_api, from_delivery
 from app.intake import acceptance
 from app.intake.credentials import BadCredentials, NoCredentials, signature_is_right
-from app.intake.redacted_payload import MAX_DEPTH, is_nested_deeper, redacted
+from app.intake.redacted_payload import MAX_DEPTH, redacted
 from app.intake.refusal import Refusal
 from app.records.deliveries import IncomingDelivery, Source
 from app.web.context import receiver
-from broker.http.strict_json import NotJson, parse_json
+from broker.http.strict_json import NotJson, is_nested_deeper, parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,6 +1,7 @@
 """A client of a Pact Broker."""
 
-from broker.client.session import ACCEPT, MAX_BYTES, Answer, BrokerClient
+from broker.client.exchange import ACCEPT, MAX_BYTES, Answer
+from broker.client.session import BrokerClient
 from broker.http.access import BrokerAccess
 from broker.http.errors import BrokerError, BrokerRefused, BrokerUnreachable, NotFound, UnexpectedAnswer
 

@@ -1,4 +1,4 @@
-"""Which results a consumer version's pact has; asked of the broker's matrix."""
+"""The verification results of a consumer version's pact, from the broker's matrix."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-from broker.http.errors import UnexpectedAnswer
+from broker.http.json_values import text_at, value_at
 
 if TYPE_CHECKING:
     from broker.client.session import BrokerClient
@@ -17,9 +17,9 @@ class Result:
     """The latest result of one provider version.
 
     Attributes:
-        provider_version: whose.
-        passed: or failed.
-        verified_at: as the broker gives it.
+        provider_version: The number of the provider version.
+        passed: False if the verification failed.
+        verified_at: The time, as the broker gives it.
     """
 
     provider_version: str
@@ -31,32 +31,38 @@ def results_of(client: BrokerClient, consumer: str, version: str, provider: str)
     """Fetch the latest result of each provider version for a consumer version's pact, as the broker orders them.
 
     Raises:
-        BrokerError: the broker could not be asked.
+        BrokerError: The broker could not be asked.
     """
-    asked = [
-        ("q[][pacticipant]", consumer),
-        ("q[][version]", version),
-        ("q[][pacticipant]", provider),
-        ("latestby", "cvpv"),
-    ]
-    answer = client.get(f"{client.origin}/matrix?{urlencode(asked)}")
-    rows = answer.document.get("matrix") if isinstance(answer.document, dict) else None
-    if not isinstance(rows, list):
-        raise UnexpectedAnswer(f"the answer of {client.origin}/matrix has no list of rows")
-    found = [_result(row) for row in rows if isinstance(row, dict)]
-    return [result for result in found if result is not None]
+    rows = matrix_rows(client, (consumer, version), (provider, None))
+    return [result for row in rows if (result := _result(row)) is not None]
+
+
+def matrix_rows(
+    client: BrokerClient, consumer: tuple[str, str], provider: tuple[str, str | None]
+) -> list[dict[str, Any]]:
+    """Fetch the rows of the matrix that have the latest result of each provider version.
+
+    Args:
+        client: The session with the broker.
+        consumer: The consumer's name and its version.
+        provider: The provider's name and its version; None for all versions.
+
+    Raises:
+        BrokerError: The broker could not be asked.
+    """
+    asked = []
+    for name, version in (consumer, provider):
+        asked.append(("q[][pacticipant]", name))
+        if version is not None:
+            asked.append(("q[][version]", version))
+    return client.get(f"{client.origin}/matrix?{urlencode([*asked, ('latestby', 'cvpv')])}").objects_at(
+        "matrix"
+    )
 
 
 def _result(row: dict[str, Any]) -> Result | None:
-    result, number = (
-        _object(row.get("verificationResult")),
-        _object(_object(row.get("provider")).get("version")),
-    )
-    version, passed, at = number.get("number"), result.get("success"), result.get("verifiedAt")
-    if not isinstance(version, str) or not isinstance(passed, bool):
+    version = text_at(row, "provider", "version", "number")
+    passed = value_at(row, "verificationResult", "success")
+    if version is None or not isinstance(passed, bool):
         return None
-    return Result(version, passed, at if isinstance(at, str) else None)
-
-
-def _object(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
+    return Result(version, passed, text_at(row, "verificationResult", "verifiedAt"))

@@ -10,7 +10,7 @@ from broker.http.errors import BrokerError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from broker.client.session import Answer
+    from broker.client.exchange import Answer
 
 
 class ReadingClient(BrokerClient):

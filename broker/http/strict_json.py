@@ -3,30 +3,56 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
+
+_HALF_OF_A_PAIR = re.compile(rb"\\u[dD][89a-fA-F]")
+"""An escape that may be half of a surrogate pair; where there is none, nothing needs to be checked."""
 
 
 class NotJson(Exception):
-    """It can't be used as JSON; the message says why, as the end of a sentence about it."""
+    """Something can't be used as JSON; the message is the end of a sentence about it that says why."""
 
 
-def parse_json(content: bytes) -> Any:
+def parse_json(content: bytes, *, encodable: bool = False, max_depth: int | None = None) -> Any:
     """Parse a JSON document as strictly as the verification engine does.
 
     Args:
         content: UTF-8, with or without a byte order mark.
+        encodable: Whether each text must be one that UTF-8 can carry, so that it can be stored or put into a URL.
+        max_depth: How many levels deep objects and lists may be nested in each other.
 
     Raises:
-        NotJson: it is not JSON (`NaN`, numbers beyond a double and endless nesting are not).
+        NotJson: It is not JSON; neither are `NaN`, numbers beyond a double, and endless nesting.
     """
     try:
-        return json.loads(content.decode("utf-8-sig"), parse_constant=_no_constant, parse_float=_finite)
+        document = json.loads(content.decode("utf-8-sig"), parse_constant=_no_constant, parse_float=_finite)
+        if encodable and _HALF_OF_A_PAIR.search(content):
+            json.dumps(document, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise NotJson("is not usable JSON: it has half of a surrogate pair") from error
     except UnicodeDecodeError as error:
         raise NotJson(f"is not UTF-8: {error}") from error
     except RecursionError as error:
         raise NotJson("is not usable JSON: it is nested too deeply") from error
     except ValueError as error:
         raise NotJson(f"is not JSON: {error}") from error
+    if max_depth is not None and is_nested_deeper(document, max_depth):
+        raise NotJson(f"is nested more than {max_depth} levels deep")
+    return document
+
+
+def is_nested_deeper(document: Any, levels: int) -> bool:
+    """Return whether a JSON document has objects and lists nested in each other more than so many levels deep."""
+    inside = [document]
+    for _ in range(levels + 1):
+        inside = [
+            member
+            for one in inside
+            if isinstance(one, dict | list)
+            for member in (one.values() if isinstance(one, dict) else one)
+        ]
+    return bool(inside)
 
 
 def _no_constant(name: str) -> float:

@@ -1,7 +1,7 @@
-"""Secrets in webhooks: where they stand, what a broker hides of them, and what may be shown (no I/O).
+"""Secrets in webhooks: where they are, which of them a broker hides, and what may be shown (no I/O).
 
-A broker shows the value of a header whose name has `authorization` or `token` in it, and the password, as stars. What
-is in other headers, in the URL or in the body is shown to everyone who may read webhooks.
+A broker shows the value of a header whose name has `authorization` or `token` in it, and the password, as stars. Other
+headers, the URL and the body are shown to everyone who may read webhooks.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ import re
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 from broker.http.secret_names import STARS, is_secret_name
+from broker.http.strict_json import NotJson, parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -23,23 +24,24 @@ if TYPE_CHECKING:
 _LOGGED = re.compile(r"^((?:\[[^\]]*\] )?INFO: )(.*)$")
 _HEADER_NAME = re.compile(r"[A-Za-z0-9_-]+")
 _STARS = re.compile(r"\*{3,}")
+_USER_INFORMATION = re.compile(r"(?<=://)[^\s/?#@]+@")
 _VARIABLE = re.compile(r"\$\{(?:user|pactbroker)\.[^}]*\}")
 _SECRET = re.compile(r"\$\{user\.([A-Za-z0-9_]+)\}")
 _SCHEME = re.compile(r"(?i)\b(bearer|basic|token|digest)\b")
 
 
 def is_stars(value: str) -> bool:
-    """Tell whether a value is what brokers show instead of the real one."""
+    """Return whether a value is what brokers show instead of the real one."""
     return _STARS.fullmatch(value) is not None
 
 
 def hidden_headers(webhook: Webhook) -> tuple[str, ...]:
-    """Name the headers whose values the broker keeps to itself."""
+    """Return the names of the headers whose values the broker hides."""
     return tuple(name for name, value in webhook.request.headers.items() if is_stars(value))
 
 
 def secret_names(webhook: Webhook) -> tuple[str, ...]:
-    """Name the secrets that stand in it as `${user.NAME}`, as far as the broker shows it."""
+    """Return the names of the secrets that are in a webhook as `${user.NAME}`, as far as the broker shows it."""
     request = webhook.request
     texts = [request.url, *request.headers.values(), request.username or "", request.password or ""]
     texts += _texts(request.body)
@@ -47,13 +49,13 @@ def secret_names(webhook: Webhook) -> tuple[str, ...]:
 
 
 def in_the_clear(webhook: Webhook, secret_headers: Collection[str] = ()) -> tuple[str, ...]:
-    """Name the places that hold a credential itself, not the name of a secret.
+    """Return the places that hold a credential itself, not the name of a secret.
 
-    A value that the broker hides is not among them: what it is can't be seen.
+    A value that the broker hides is not among them, since it can't be seen.
 
     Args:
-        webhook: the webhook.
-        secret_headers: names of headers, in lower case, whose values are secret whatever they are called.
+        webhook: The webhook.
+        secret_headers: More names of headers, in lower case, whose values are secret.
     """
     request = webhook.request
     places = [
@@ -63,10 +65,9 @@ def in_the_clear(webhook: Webhook, secret_headers: Collection[str] = ()) -> tupl
     ]
     if request.password is not None and _is_literal(request.password):
         places.append("the password")
-    parts = urlsplit(_VARIABLE.sub("x", request.url))
-    if parts.username or parts.password:
+    if _USER_INFORMATION.search(request.url):
         places.append("the URL's user name and password")
-    query = urlsplit(request.url).query
+    query = request.url.partition("#")[0].partition("?")[2]
     places += [
         f"{name} in the URL"
         for name, value in parse_qsl(query)
@@ -77,11 +78,11 @@ def in_the_clear(webhook: Webhook, secret_headers: Collection[str] = ()) -> tupl
 
 
 def redacted(webhook: Webhook, secret_headers: Collection[str] = ()) -> Webhook:
-    """Put stars in the place of credentials, so that it can be shown.
+    """Return a webhook with stars for credentials, so that it can be shown.
 
     Args:
-        webhook: the webhook.
-        secret_headers: names of headers, in lower case, whose values are secret whatever they are called.
+        webhook: The webhook.
+        secret_headers: More names of headers, in lower case, whose values are secret.
     """
     request = webhook.request
     password = request.password
@@ -98,7 +99,7 @@ def redacted(webhook: Webhook, secret_headers: Collection[str] = ()) -> Webhook:
 
 
 def redacted_headers(headers: Mapping[str, str], secret_headers: Collection[str] = ()) -> dict[str, str]:
-    """Put stars in the place of headers that are credentials."""
+    """Return headers with stars for credentials."""
     return {
         name: STARS if _is_literal(value) and _is_secret_header(name, secret_headers) else value
         for name, value in headers.items()
@@ -106,7 +107,7 @@ def redacted_headers(headers: Mapping[str, str], secret_headers: Collection[str]
 
 
 def redacted_body(body: Any) -> Any:
-    """Give a body with stars for what its names call a credential."""
+    """Return a body with stars for what its names call a credential."""
     if isinstance(body, list):
         return [redacted_body(part) for part in body]
     if not isinstance(body, dict):
@@ -120,8 +121,8 @@ def redacted_body(body: Any) -> Any:
 
 
 def redacted_urls(text: str) -> str:
-    """Put stars in the place of credentials in the URLs of a text."""
-    text = re.sub(r"(?<=://)[^\s/?#@]+@", f"{STARS}@", text)
+    """Return a text with stars for credentials in its URLs."""
+    text = _USER_INFORMATION.sub(f"{STARS}@", text)
     return re.sub(
         r"(?<=[?&])([^\s=&#]+)=([^\s&#\"]*)",
         lambda match: (
@@ -132,19 +133,21 @@ def redacted_urls(text: str) -> str:
 
 
 def redacted_log(logs: str) -> list[str]:
-    """Give a broker's log of a delivery line by line, with stars for credentials that the broker doesn't hide."""
+    """Return the lines of a broker's log of a delivery, with stars for credentials that the broker doesn't hide."""
     return [_LOGGED.sub(_redacted_line, line) for line in logs.splitlines()]
 
 
 def _redacted_line(match: re.Match[str]) -> str:
-    said = match[2]
-    name, colon, value = said.partition(": ")
+    text = match[2]
+    name, colon, value = text.partition(": ")
     if colon and _HEADER_NAME.fullmatch(name):
-        said = f"{name}: {redacted_headers({name: value})[name]}"
-    elif said.startswith(("{", "[")):
-        with suppress(ValueError, RecursionError):
-            said = json.dumps(redacted_body(json.loads(said)), separators=(",", ":"), ensure_ascii=False)
-    return match[1] + redacted_urls(said)
+        text = f"{name}: {redacted_headers({name: value})[name]}"
+    elif text.startswith(("{", "[")):
+        with suppress(NotJson):
+            text = json.dumps(
+                redacted_body(parse_json(text.encode())), separators=(",", ":"), ensure_ascii=False
+            )
+    return match[1] + redacted_urls(text)
 
 
 def _is_secret_header(name: str, secret_headers: Collection[str]) -> bool:
@@ -152,7 +155,7 @@ def _is_secret_header(name: str, secret_headers: Collection[str]) -> bool:
 
 
 def _is_literal(value: str) -> bool:
-    """Tell whether there is anything in it but variables, stars and the name of a scheme."""
+    """Return whether a value is more than variables, stars and the name of a scheme."""
     rest = _SCHEME.sub("", _VARIABLE.sub("", value)).strip()
     return bool(rest) and not is_stars(rest)
 

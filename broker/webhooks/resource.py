@@ -1,4 +1,4 @@
-"""Webhooks of a Pact Broker or PactFlow, seen from a client: found, written, deleted, tried out."""
+"""Webhooks of a Pact Broker or PactFlow as a client sees them."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid5
 
 from broker.http.errors import NotFound, UnexpectedAnswer
+from broker.http.json_values import integer_at, object_at, objects_at, text_at, value_at
 from broker.webhooks.definition import NotAWebhook, Pacticipant, Webhook
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from broker.client.session import Answer, BrokerClient
+    from broker.client.exchange import Answer
+    from broker.client.session import BrokerClient
     from broker.webhooks.definition import Scope
 
 _NAMESPACE = UUID("6e6f31c4-3d0a-5b0e-9a53-6a4d1f0a2b77")
@@ -22,14 +24,14 @@ _OWN_BROKER = "pact-dispatch/"
 
 
 def stable_uuid(scope: Scope, url: str, kind: str = "") -> str:
-    """Give the UUID of a webhook by what it is, on whatever broker, so that creating it twice makes one.
+    """Return the UUID of a webhook, which is the same on any broker, so that creating it twice makes one.
 
-    Events, headers and the rest may change: it is the same webhook then, changed.
+    It doesn't depend on events, headers and the rest: these may change.
 
     Args:
-        scope: whose pacts it is for.
-        url: where its request goes.
-        kind: tells two webhooks apart that send different things from the same scope to the same URL.
+        scope: The pacts that the webhook is for.
+        url: The URL of its request.
+        kind: Another value for a webhook that sends something else for the same scope to the same URL.
     """
     sides = [
         f"{key}:{value}"
@@ -41,18 +43,18 @@ def stable_uuid(scope: Scope, url: str, kind: str = "") -> str:
 
 @dataclass(frozen=True)
 class Execution:
-    """What came of sending a webhook's request once.
+    """The request of a webhook that was sent once, and the answer.
 
     Attributes:
-        success: whether the target took it.
-        line: method and URL, as in `POST https://api.github.com/repos/acme/products/dispatches`.
-        headers: that were sent, stars for secrets.
-        body: that was sent.
-        status: of the target's answer; None when there was none.
-        answer_headers: names in lower case.
-        answer_body: JSON, or text.
-        error: why there was no answer.
-        logs: the broker's own.
+        success: Whether the target took it.
+        line: The method and the URL, as in `POST https://api.github.com/repos/acme/products/dispatches`.
+        headers: The headers that were sent, with stars for secrets.
+        body: The body that was sent.
+        status: The HTTP status of the target's answer; None if there was none.
+        answer_headers: The headers of the answer, by their names in lower case.
+        answer_body: The body of the answer: JSON, or text.
+        error: The reason why there was no answer.
+        logs: The broker's log.
     """
 
     success: bool
@@ -70,18 +72,17 @@ class Webhooks:
     """The webhooks of one broker.
 
     Args:
-        client: the session with the broker.
+        client: The session with the broker.
     """
 
     def __init__(self, client: BrokerClient) -> None:
         self._client = client
-        self._index: Answer | None = None
 
     def all(self) -> list[Webhook]:
         """Fetch all webhooks.
 
         Raises:
-            BrokerError: they can't be had; the subclass and the message say why.
+            BrokerError: The broker could not be asked; the subclass and the message say why.
         """
         return list(self._each())
 
@@ -90,16 +91,16 @@ class Webhooks:
     ) -> list[Webhook]:
         """Fetch the webhooks that are for pacts of a consumer, of a provider, or of both.
 
-        Those for all pacts are among them, those for one side, and those for a label that the pacticipant has;
+        Webhooks for all pacts, for one side alone, and for a label that the pacticipant has are among them, and
         so are disabled ones.
 
         Args:
-            consumer: its name; None for no one in particular.
-            provider: its name; likewise.
-            event: only those that this event triggers.
+            consumer: The consumer's name; None for any.
+            provider: The provider's name; None for any.
+            event: Only webhooks that this event triggers.
 
         Raises:
-            BrokerError: they can't be had.
+            BrokerError: The broker could not be asked.
         """
         labels: dict[str, frozenset[str]] = {}
         return [
@@ -113,25 +114,22 @@ class Webhooks:
         """Fetch a webhook.
 
         Raises:
-            NotFound: there is none of that UUID.
-            BrokerError: it can't be had.
+            NotFound: There is none of that UUID.
+            BrokerError: The broker could not be asked.
         """
-        try:
-            answer = self._client.get(self._url(uuid))
-        except NotFound as error:
-            raise NotFound(f"the broker has no webhook {uuid}", status=error.status) from error
-        return _read(answer, uuid)
+        found = self.find(uuid)
+        if found is None:
+            raise _no_webhook(uuid)
+        return found
 
     def find(self, uuid: str) -> Webhook | None:
-        """Fetch a webhook; None when there is none of that UUID.
+        """Fetch a webhook, or return None if there is none of that UUID.
 
         Raises:
-            BrokerError: it can't be had.
+            BrokerError: The broker could not be asked.
         """
-        try:
-            return self.get(uuid)
-        except NotFound:
-            return None
+        answer = self._client.find(self._url(uuid))
+        return _read(answer, uuid) if answer else None
 
     def put(self, webhook: Webhook) -> tuple[Webhook, bool]:
         """Create the webhook, or replace the one of its UUID, all of it.
@@ -140,7 +138,7 @@ class Webhooks:
             The webhook as the broker has it now, and whether it was created.
 
         Raises:
-            BrokerError: the broker did not take it.
+            BrokerError: The broker did not take it.
         """
         answer = self._client.put(self._url(webhook.uuid), webhook.document())
         return _read(answer, webhook.uuid), answer.status == 201
@@ -149,52 +147,50 @@ class Webhooks:
         """Delete a webhook.
 
         Raises:
-            NotFound: there is none of that UUID.
-            BrokerError: it was not deleted.
+            NotFound: There is none of that UUID.
+            BrokerError: It was not deleted.
         """
         try:
             self._client.delete(self._url(uuid))
         except NotFound as error:
-            raise NotFound(f"the broker has no webhook {uuid}", status=error.status) from error
+            raise _no_webhook(uuid) from error
 
     def execute(self, uuid: str) -> Execution:
-        """Have the broker send a webhook's request once, with the latest pact, also while it is disabled.
+        """Have the broker send a webhook's request once, with the latest pact, also if the webhook is disabled.
 
         Raises:
-            NotFound: there is none of that UUID.
-            BrokerError: what came of it isn't known.
+            NotFound: There is none of that UUID.
+            BrokerError: It isn't known whether the request was sent.
         """
         webhook = self.get(uuid)
         answer = self._client.post_once(self._url(uuid) + "/execute")
         document = answer.document
         if not isinstance(document, dict) or not isinstance(document.get("success"), bool):
             raise UnexpectedAnswer(f"{answer.url} did not answer with what came of the webhook")
-        sent, got, error = (_object(document.get(name)) for name in ("request", "response", "error"))
-        logs, status, message = document.get("logs"), got.get("status"), error.get("message")
-        logs = logs if isinstance(logs, str) else ""
+        logs = text_at(document, "logs") or ""
         line = re.search(r"INFO: HTTP/1\.\d ([A-Z]+ \S+)", logs)
         return Execution(
             success=document["success"],
             line=line[1] if line else f"{webhook.request.method} {webhook.request.url}",
-            headers=_headers(sent.get("headers")),
-            body=sent.get("body"),
-            status=status if isinstance(status, int) else None,
-            answer_headers=_headers(got.get("headers")),
-            answer_body=got.get("body"),
-            error=message if isinstance(message, str) else None,
+            headers=_headers(document, "request"),
+            body=value_at(document, "request", "body"),
+            status=integer_at(document, "response", "status"),
+            answer_headers=_headers(document, "response"),
+            answer_body=value_at(document, "response", "body"),
+            error=text_at(document, "error", "message"),
             logs=logs,
         )
 
     def keeps_hidden_headers(self) -> bool:
-        """Tell whether this broker is known to keep a header whose stars come back to it.
+        """Return whether the broker is known to keep the value of a header that is sent back as stars.
 
-        Observed on a Pact Broker 2.120.0; others may take the stars for the new value.
+        A Pact Broker 2.120.0 does; others may take the stars for the new value.
 
         Raises:
-            BrokerError: the broker can't be asked.
+            BrokerError: The broker could not be asked.
         """
-        version = self._index_answer().broker_version or ""
-        numbers = re.match(r"(\d+)\.(\d+)\.(\d+)", version)
+        version = self._client.index().broker_version or ""
+        numbers = re.match(r"(\d{1,9})\.(\d{1,9})\.(\d{1,9})", version)
         return version.startswith(_OWN_BROKER) or (
             numbers is not None and tuple(map(int, numbers.groups())) >= _KEEPS_HIDDEN_HEADERS
         )
@@ -203,7 +199,7 @@ class Webhooks:
         """Fetch the other webhooks that send from the same scope to the same URL.
 
         Raises:
-            BrokerError: they can't be had.
+            BrokerError: The broker could not be asked.
         """
         return [
             other
@@ -213,19 +209,18 @@ class Webhooks:
         ]
 
     def _each(self) -> Iterator[Webhook]:
-        answer = self._client.get(self._link("pb:webhooks"))
+        answer = self._client.get(self._client.index_link("pb:webhooks"))
         if not isinstance(answer.document, dict) or "_links" not in answer.document:
             raise UnexpectedAnswer(f"{answer.url} did not answer with a list of webhooks")
         for url in dict.fromkeys(self._client.links(answer.document, "pb:webhooks")):
-            try:
-                yield _read(self._client.get(url))
-            except NotFound:  # deleted since it was listed
-                continue
+            found = self._client.find(url)
+            if found is not None:  # else it was deleted since it was listed
+                yield _read(found)
 
     def _covers(
         self, scope: Scope, consumer: str | None, provider: str | None, labels: dict[str, frozenset[str]]
     ) -> bool:
-        """Tell whether a scope is for pacts of these two; labels are fetched when one matters, and kept."""
+        """Return whether a scope is for pacts of these two; labels are fetched if one matters, and kept."""
         sides = []
         for party, name in ((scope.consumer, consumer), (scope.provider, provider)):
             if name is not None and name not in labels and party is not None and party.name is None:
@@ -234,37 +229,21 @@ class Webhooks:
         return scope.covers(*sides)
 
     def _labels(self, name: str) -> frozenset[str]:
-        try:
-            document = self._client.get(self._link("pb:pacticipant", pacticipant=name)).document
-        except NotFound:
-            return frozenset()
-        labels = _object(_object(document).get("_embedded")).get("labels")
-        found = labels if isinstance(labels, list) else []
-        return frozenset(
-            label["name"] for label in found if isinstance(label, dict) and isinstance(label.get("name"), str)
-        )
+        answer = self._client.find(self._client.index_link("pb:pacticipant", pacticipant=name))
+        labels = objects_at(answer and answer.document, "_embedded", "labels") or []
+        return frozenset(label for one in labels if (label := text_at(one, "name")))
 
     def _url(self, uuid: str) -> str:
-        return self._link("pb:webhook", uuid=uuid)
-
-    def _link(self, rel: str, **parameters: str) -> str:
-        answer = self._index_answer()
-        url = self._client.link(answer.document, rel, **parameters)
-        if url is None:
-            raise UnexpectedAnswer(
-                f"{answer.url} has no link {rel}, as the index of a Pact Broker has: check --pact-broker-base-url"
-            )
-        return url
-
-    def _index_answer(self) -> Answer:
-        if self._index is None:
-            self._index = self._client.get(f"{self._client.origin}/")
-        return self._index
+        return self._client.index_link("pb:webhook", uuid=uuid)
 
 
 def carried_over(webhook: Webhook, existing: Webhook) -> Webhook:
-    """Give a webhook those fields of the one it replaces that only the broker knows the meaning of."""
+    """Return a webhook with those fields of the one it replaces that only the broker understands."""
     return replace(webhook, more={**existing.more, **webhook.more})
+
+
+def _no_webhook(uuid: str) -> NotFound:
+    return NotFound(f"the broker has no webhook {uuid}", status=404)
 
 
 def _read(answer: Answer, uuid: str | None = None) -> Webhook:
@@ -274,9 +253,5 @@ def _read(answer: Answer, uuid: str | None = None) -> Webhook:
         raise UnexpectedAnswer(f"the answer of {answer.url} is not a webhook: {error}") from error
 
 
-def _object(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _headers(value: Any) -> dict[str, str]:
-    return {name.lower(): str(text) for name, text in _object(value).items()}
+def _headers(document: Any, side: str) -> dict[str, str]:
+    return {name.lower(): str(text) for name, text in object_at(document, side, "headers").items()}

@@ -1,4 +1,4 @@
-"""What became of the webhooks that were triggered, and each attempt to deliver them, seen from a client."""
+"""Triggered webhooks as a client sees them, and the attempts to deliver them."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
-from broker.http.errors import UnexpectedAnswer
+from broker.http.json_values import integer_at, text_at
 
 if TYPE_CHECKING:
-    from broker.client.session import Answer, BrokerClient
+    from broker.client.session import BrokerClient
 
 _STATUS = re.compile(r"^(?:\[[^\]]*\] )?INFO: HTTP/[\d.]+ (\d{3})\b", re.MULTILINE)
 _ERROR = re.compile(r"^(?:\[[^\]]*\] )?ERROR: (?:Error executing webhook(?: \S+)? )?(.*)$", re.MULTILINE)
@@ -21,11 +21,11 @@ class Attempt:
     """One attempt to deliver.
 
     Attributes:
-        success: whether the target took it.
-        at: when, as the broker gives it.
-        status: of the target's answer; None when there was none.
-        error: why there was no answer.
-        logs: the broker's own: what was sent and answered, stars for secrets.
+        success: Whether the target took it.
+        at: The time, as the broker gives it.
+        status: The HTTP status of the target's answer; None if there was none.
+        error: The reason why there was no answer.
+        logs: The broker's log of what was sent and answered, with stars for secrets.
     """
 
     success: bool
@@ -40,15 +40,15 @@ class Triggered:
     """A webhook that an event triggered.
 
     Attributes:
-        consumer: of the pact.
-        provider: of the pact.
-        name: of the webhook, as the broker gives it.
-        event: what triggered it.
+        consumer: The pact's consumer.
+        provider: The pact's provider.
+        name: The webhook's name, as the broker gives it.
+        event: The event that triggered it.
         status: `not_run`, `retrying`, `success` or `failure`.
-        at: when it was triggered.
-        attempts_remaining: how often it is still tried.
-        webhook_uuid: None when the webhook was deleted.
-        attempts: the oldest first.
+        at: The time of the event, as the broker gives it.
+        attempts_remaining: How often it is still tried.
+        webhook_uuid: The webhook's UUID; None if the webhook was deleted.
+        attempts: The attempts, the oldest first.
     """
 
     consumer: str
@@ -66,44 +66,44 @@ class TriggeredWebhooks:
     """The triggered webhooks of one broker.
 
     Args:
-        client: the session with the broker.
+        client: The session with the broker.
     """
 
     def __init__(self, client: BrokerClient) -> None:
         self._client = client
 
     def pairs(self, consumer: str | None = None, provider: str | None = None) -> list[tuple[str, str]]:
-        """Fetch who has a pact with whom: consumer and provider.
+        """Fetch the names of each consumer and provider that have a pact with each other.
 
         Args:
-            consumer: only those of this one.
-            provider: likewise.
+            consumer: Only pairs with this consumer.
+            provider: Only pairs with this provider.
 
         Raises:
-            BrokerError: it can't be known.
+            BrokerError: The broker could not be asked.
         """
         answer = self._client.get(self._client.url("integrations"))
         found = [
-            (_text(_object(one.get("consumer")), "name"), _text(_object(one.get("provider")), "name"))
-            for one in _embedded(answer, "integrations")
+            (text_at(one, "consumer", "name"), text_at(one, "provider", "name"))
+            for one in answer.objects_at("_embedded", "integrations")
         ]
         return [
-            pair
-            for pair in found
-            if all(pair) and consumer in {None, pair[0]} and provider in {None, pair[1]}
+            (one, other)
+            for one, other in found
+            if one and other and consumer in {None, one} and provider in {None, other}
         ]
 
     def latest(self, consumer: str, provider: str, *, webhook: str | None = None) -> list[Triggered]:
         """Fetch the latest delivery of each webhook and event for a consumer with a provider.
 
         Args:
-            consumer: its name.
-            provider: its name.
-            webhook: only those of the webhook with this UUID.
+            consumer: The consumer's name.
+            provider: The provider's name.
+            webhook: Only those of the webhook with this UUID.
 
         Raises:
-            NotFound: the broker knows one of them not.
-            BrokerError: it can't be known.
+            NotFound: The broker doesn't know one of them.
+            BrokerError: The broker could not be asked.
         """
         pair = ("pacts", "provider", provider, "consumer", consumer)
         return self._read(self._client.url(*pair, "webhooks", "status"), consumer, provider, webhook)
@@ -114,17 +114,16 @@ class TriggeredWebhooks:
         """Fetch what the publication of a consumer version's pact has triggered.
 
         Raises:
-            NotFound: there is no such pact.
-            BrokerError: it can't be known.
+            NotFound: There is no such pact.
+            BrokerError: The broker could not be asked.
         """
         pair = ("pacts", "provider", provider, "consumer", consumer)
         url = self._client.url(*pair, "version", version, "triggered-webhooks")
         return self._read(url, consumer, provider, webhook)
 
     def _read(self, url: str, consumer: str, provider: str, webhook: str | None) -> list[Triggered]:
-        answer = self._client.get(url)
         found = []
-        for one in _embedded(answer, "triggeredWebhooks"):
+        for one in self._client.get(url).objects_at("_embedded", "triggeredWebhooks"):
             link = self._client.link(one, "pb:webhook")
             uuid = unquote(urlsplit(link).path.rpartition("/")[2]) if link else None
             if webhook in {None, uuid}:
@@ -134,51 +133,30 @@ class TriggeredWebhooks:
     def _triggered(
         self, document: dict[str, Any], consumer: str, provider: str, uuid: str | None
     ) -> Triggered:
-        remaining = document.get("attemptsRemaining")
         logs = self._client.link(document, "pb:logs")
         return Triggered(
             consumer=consumer,
             provider=provider,
-            name=_text(document, "name"),
-            event=_text(document, "eventName"),
-            status=_text(document, "status"),
-            at=_text(document, "triggeredAt") or None,
-            attempts_remaining=remaining if isinstance(remaining, int) else None,
+            name=text_at(document, "name") or "",
+            event=text_at(document, "eventName") or "",
+            status=text_at(document, "status") or "",
+            at=text_at(document, "triggeredAt"),
+            attempts_remaining=integer_at(document, "attemptsRemaining"),
             webhook_uuid=uuid,
             attempts=self._attempts(logs) if logs else (),
         )
 
     def _attempts(self, url: str) -> tuple[Attempt, ...]:
-        answer = self._client.get(url)
-        executions = _object(answer.document).get("executions")
-        if not isinstance(executions, list):
-            raise UnexpectedAnswer(f"{answer.url} did not answer with the logs of a webhook")
-        return tuple(_attempt(one) for one in executions if isinstance(one, dict))
+        return tuple(_attempt(one) for one in self._client.get(url).objects_at("executions"))
 
 
 def _attempt(document: dict[str, Any]) -> Attempt:
-    logs = _text(document, "logs")
+    logs = text_at(document, "logs") or ""
     status, error = _STATUS.search(logs), _ERROR.search(logs)
     return Attempt(
         success=document.get("success") is True,
-        at=_text(document, "createdAt") or None,
+        at=text_at(document, "createdAt"),
         status=int(status[1]) if status else None,
         error=error[1] if error else None,
         logs=logs,
     )
-
-
-def _embedded(answer: Answer, name: str) -> list[dict[str, Any]]:
-    found = _object(_object(answer.document).get("_embedded")).get(name)
-    if not isinstance(found, list):
-        raise UnexpectedAnswer(f"{answer.url} did not answer with a list of {name}")
-    return [one for one in found if isinstance(one, dict)]
-
-
-def _object(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _text(document: dict[str, Any], name: str) -> str:
-    value = document.get(name)
-    return value if isinstance(value, str) else ""

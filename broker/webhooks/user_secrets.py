@@ -1,6 +1,6 @@
-"""Secrets for webhooks, where a broker has them: `${user.NAME}` stands for a value that nobody can read again.
+"""Secrets for webhooks: `${user.NAME}` in a webhook stands for a value that nobody can read again.
 
-PactFlow has them, and so has this project's own broker. The open-source Pact Broker has none.
+PactFlow has them, and so does the embedded broker. The open-source Pact Broker has none.
 """
 
 from __future__ import annotations
@@ -8,14 +8,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from broker.http.errors import BrokerError, NotFound, UnexpectedAnswer
+from broker.http.errors import BrokerError
+from broker.http.json_values import text_at
 
 if TYPE_CHECKING:
     from broker.client.session import BrokerClient
 
 
 class NoSecrets(BrokerError):
-    """This broker has no secrets, as the open-source one."""
+    """The broker has no secrets; the open-source Pact Broker has none."""
 
 
 @dataclass(frozen=True)
@@ -31,39 +32,34 @@ class UserSecrets:
     """The secrets of one broker.
 
     Args:
-        client: the session with the broker.
+        client: The session with the broker.
     """
 
     def __init__(self, client: BrokerClient) -> None:
         self._client = client
 
     def all(self) -> list[Secret]:
-        """Fetch all secrets; nobody is given their values.
+        """Fetch all secrets, without their values.
 
         Raises:
-            NoSecrets: this broker has none.
-            BrokerError: they can't be had.
+            NoSecrets: This broker has none.
+            BrokerError: The broker could not be asked.
         """
-        try:
-            answer = self._client.get(self._client.url("secrets"))
-        except NotFound as error:
-            raise NoSecrets(f"{self._client.origin} has no secrets: it is no PactFlow") from error
-        embedded = answer.document.get("_embedded") if isinstance(answer.document, dict) else None
-        found = embedded.get("secrets") if isinstance(embedded, dict) else None
-        if not isinstance(found, list):
-            raise UnexpectedAnswer(f"{answer.url} did not answer with a list of secrets")
+        answer = self._client.find(self._client.url("secrets"))
+        if answer is None:
+            raise NoSecrets(f"{self._client.origin} has no secrets: it is no PactFlow")
         return [
-            Secret(one["uuid"], one["name"], one.get("description"))
-            for one in found
-            if isinstance(one, dict) and isinstance(one.get("uuid"), str) and isinstance(one.get("name"), str)
+            Secret(uuid, name, text_at(one, "description"))
+            for one in answer.objects_at("_embedded", "secrets")
+            if (uuid := text_at(one, "uuid")) and (name := text_at(one, "name"))
         ]
 
     def find(self, name: str) -> Secret | None:
-        """Fetch the secret of a name; None when there is none.
+        """Fetch the secret of a name, or return None if there is none.
 
         Raises:
-            NoSecrets: this broker has none at all.
-            BrokerError: it can't be known.
+            NoSecrets: This broker has none at all.
+            BrokerError: The broker could not be asked.
         """
         return next((secret for secret in self.all() if secret.name == name), None)
 
@@ -71,16 +67,16 @@ class UserSecrets:
         """Store a secret, or give it a new value.
 
         Args:
-            name: letters, digits and `_`.
-            value: never shown again, nor put into a message.
-            description: for people.
+            name: Letters, digits and `_`.
+            value: The value, which is never shown again, nor put into a message.
+            description: A description for people.
 
         Returns:
             Whether it was created.
 
         Raises:
-            NoSecrets: this broker has none.
-            BrokerError: it was not stored.
+            NoSecrets: This broker has none.
+            BrokerError: It was not stored.
         """
         body = {"name": name, "description": description, "value": value}
         existing = self.find(name)

@@ -14,8 +14,9 @@ from requests.utils import get_environ_proxies
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 from urllib3.util import SKIP_HEADER
 
-from broker.embedded.http.bodies import UnusableJsonError, parse_json
+from broker.embedded.http.bodies import parse_body
 from broker.http.limited_connections import LimitedAdapter
+from broker.http.strict_json import NotJson
 
 if TYPE_CHECKING:
     from broker.embedded.webhooks.template import Rendered
@@ -81,8 +82,8 @@ class Message:
 def parsed(text: str) -> Any:
     """Return what a text says in JSON, or the text if it isn't JSON that could be passed on."""
     try:
-        return parse_json(text.encode())
-    except UnusableJsonError:
+        return parse_body(text.encode())
+    except NotJson:
         return text
 
 

@@ -6,8 +6,9 @@ import base64
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from broker.embedded.http.bodies import UnusableJsonError, parse_json
+from broker.embedded.http.bodies import parse_body
 from broker.embedded.http.errors import invalid
+from broker.http.strict_json import NotJson
 
 if TYPE_CHECKING:
     from broker.embedded.pacts.content import Document
@@ -124,9 +125,9 @@ def _read_content(item: dict[str, Any]) -> tuple[Document, list[str]]:
     if text is None:
         return {}, mistakes
     try:
-        document = parse_json(content)
-    except UnusableJsonError as error:
-        reason = f": {error}" if content else ""
+        document = parse_body(content)
+    except NotJson as error:
+        reason = f": it {error}" if content else ""
         return {}, [*mistakes, f"content could not be parsed as application/json{reason}"]
     if not isinstance(document, dict):
         return {}, [*mistakes, "content must be a JSON object"]

@@ -416,13 +416,13 @@ def test_json_is_read(content: bytes, document: Any) -> None:
 
 
 def test_answer_that_is_too_large_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("broker.client.session.MAX_BYTES", 2**20)
+    monkeypatch.setattr("broker.client.exchange.MAX_BYTES", 2**20)
     assert "more than 1 MB" in str(failing(Reply(body=b" " * (2**20 + 1), headers=JSON)))
     assert fetched(Reply(body=b"1" + b" " * (2**20 - 1), headers=JSON)) == 1
 
 
 def test_answer_that_unpacks_to_too_much_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("broker.client.session.MAX_BYTES", 2**20)
+    monkeypatch.setattr("broker.client.exchange.MAX_BYTES", 2**20)
     bomb = gzip.compress(b" " * (64 * 2**20))
     assert len(bomb) < 2**18
     error = failing(Reply(body=bomb, headers={**JSON, "Content-Encoding": "gzip"}))
