@@ -11,7 +11,8 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg_pool import ConnectionPool
 
 from app.database import schema
-from app.database.embedded import server as embedded_postgres
+from app.database.embedded.cluster import PostgresUnusable
+from app.database.embedded.server import running
 from app.database.psycopg_internals import NoAnswer, limited
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 SCHEMES = ("postgresql", "postgres", "postgresql+psycopg")
 OLDEST_MAJOR = 13
-"""Procrastinate's oldest PostgreSQL."""
+"""The oldest PostgreSQL that Procrastinate supports."""
 _AWAY_STATES = ("08", "53", "57P")
 """How the SQLSTATE of an error begins that says that the server can't serve anybody now.
 
@@ -30,39 +31,39 @@ _AWAY_STATES = ("08", "53", "57P")
 or has ended this connection. 57014, a statement that took too long or was cancelled, is not one of them.
 """
 POOL_SECONDS = 3.0
-"""How long a request waits for a connection: a database that is away is a 503 at once."""
+"""How long a request waits for a connection; if the database is away, it is answered with 503 then."""
 STATEMENT_SECONDS = 5.0
-"""How long the server may work on a statement; `SET LOCAL statement_timeout` gives one more, up to `ANSWER_SECONDS`."""
+"""How long a statement may take; `SET LOCAL statement_timeout` allows more, up to `ANSWER_SECONDS`."""
 ANSWER_SECONDS = 8.0
-"""How long to wait for its answer: a server that is frozen keeps no time."""
+"""How long to wait for the answer of the server: one that is frozen does not end a statement."""
 CHECK_SECONDS = 1.5
 RECONNECT_SECONDS = 4.0
-"""The pool tries for so long, ever more slowly, and then anew at the next request."""
+"""How long the pool tries to reconnect, with growing waits; after that it tries again at the next request."""
 
 
 class DatabaseUnusable(Exception):
-    """The database can't be started, reached or used; the message says which, and what to do."""
+    """The database can't be started, connected to or used; the message says why, and what to do."""
 
 
 @contextmanager
 def database(url: str | None, data_dir: Path) -> Iterator[str]:
-    """Have a database.
+    """Provide a database.
 
     Args:
-        url: of a PostgreSQL, as in DATABASE_URL; it isn't connected to yet. None for an embedded one.
-        data_dir: the embedded one is in its folder `postgres`, as long as anybody uses it.
+        url: The URL of a PostgreSQL, as in DATABASE_URL, which is not connected to yet; None for an embedded one.
+        data_dir: The folder in which the embedded one has its folder `postgres`; it runs as long as a process uses it.
 
     Yields:
         A URL for psycopg. It may hold a password.
 
     Raises:
-        DatabaseUnusable: the URL isn't one, or the embedded one can't be started.
+        DatabaseUnusable: The URL can't be used, or the embedded one can't be started.
     """
     with ExitStack() as stack:
         if url is None:
             try:
-                conninfo = stack.enter_context(embedded_postgres.running(data_dir / "postgres"))
-            except embedded_postgres.PostgresUnusable as error:
+                conninfo = stack.enter_context(running(data_dir / "postgres"))
+            except PostgresUnusable as error:
                 raise DatabaseUnusable(str(error)) from error
         else:
             conninfo = check_url(url)
@@ -70,14 +71,14 @@ def database(url: str | None, data_dir: Path) -> Iterator[str]:
 
 
 def migrate(conninfo: str, *, wait: float = 0) -> None:
-    """Make the tables, or bring those of an older version up to date. May be run by any number of processes at once.
+    """Make the tables, or bring those of an older version up to date; any number of processes may do so at once.
 
     Args:
-        conninfo: the database.
-        wait: seconds to go on trying while it can't be connected to.
+        conninfo: The database.
+        wait: Seconds to go on trying while it can't be connected to.
 
     Raises:
-        DatabaseUnusable: it can't be connected to, is too old or too new, or refuses.
+        DatabaseUnusable: It can't be connected to, is too old or too new, or refuses.
     """
     end = time.monotonic() + wait
     while True:
@@ -107,13 +108,13 @@ def migrate(conninfo: str, *, wait: float = 0) -> None:
 def open_pool(conninfo: str, *, size: int) -> ConnectionPool[psycopg.Connection[Any]]:
     """Open a pool of connections, in the process that uses it: it does not survive a fork.
 
-    It does not wait for the database. While that is away or hangs, a connection is refused with
-    `psycopg_pool.PoolTimeout` after 3 s, and a statement that gets no answer fails with `psycopg.OperationalError`
-    after 8 s. When it is back, so are the connections.
+    It does not wait for the database. While that is away or hangs, a request for a connection fails with
+    `psycopg_pool.PoolTimeout` after 3 s, and a statement without an answer with `psycopg.OperationalError` after 8 s.
+    The pool reconnects by itself.
 
     Args:
-        conninfo: the database.
-        size: how many connections at most.
+        conninfo: The database.
+        size: The number of connections, at most.
     """
     return ConnectionPool(
         conninfo,
@@ -141,7 +142,7 @@ def is_away(error: BaseException) -> bool:
 
 
 def connection_options(conninfo: str) -> dict[str, Any]:
-    """Give the options that have a connection to a host that is gone fail within seconds; the URL's own go first."""
+    """Return options with which a connection to a lost host fails within seconds; the URL's own take precedence."""
     options = {
         "application_name": "pact-dispatch",
         "connect_timeout": 3,
@@ -175,7 +176,7 @@ class ImpatientConnection(psycopg.Connection[Any]):
 
 
 def _limit_statements(connection: psycopg.Connection[Any]) -> None:
-    # Not as an option of the connection: poolers such as PgBouncer refuse that.
+    # Not as an option of the connection, which poolers such as PgBouncer refuse.
     limit = f"{STATEMENT_SECONDS:.0f}s"
     connection.execute(
         "SELECT set_config('statement_timeout', %s, false), set_config('lock_timeout', %s, false)",
@@ -195,10 +196,10 @@ def _check(connection: psycopg.Connection[Any]) -> None:
 
 
 def check_url(url: str) -> str:
-    """Give a URL in the form that psycopg knows.
+    """Return a URL in the form that psycopg takes.
 
     Raises:
-        DatabaseUnusable: it isn't one. The URL is not repeated: parts of a password may be anywhere in it.
+        DatabaseUnusable: It can't be used. The message doesn't repeat it: parts of a password may be anywhere in it.
     """
     scheme, separator, rest = url.strip().partition("://")
     if not separator or scheme.lower() not in SCHEMES:
@@ -225,7 +226,7 @@ def check_url(url: str) -> str:
 
 
 def described(conninfo: str) -> str:
-    """Name a database, without its password."""
+    """Return a description of a database, without its password."""
     given = conninfo_to_dict(conninfo)
     names = {"host": "host", "hostaddr": "address", "port": "port", "dbname": "database", "user": "user"}
     parts = [f"{name} {given[key]}" for key, name in names.items() if given.get(key)]

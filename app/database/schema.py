@@ -1,6 +1,6 @@
-"""The tables in the database, and which versions of them it has.
+"""The tables of the database and their migrations.
 
-Procrastinate's come first: its `schema.sql` once, and later the files of its `sql/migrations` that are new since. Ours
+Procrastinate's come first: its `schema.sql` once, later those files of its `sql/migrations` that are new. The others
 are in `app/database/migrations`, in the order of their names. Each file is a transaction, and is recorded in it.
 """
 
@@ -15,23 +15,23 @@ if TYPE_CHECKING:
     import psycopg
 
 ADVISORY_LOCK = 0x70616374_0002
-"""Any number that nobody else uses: "pact" in ASCII, and which of our locks it is."""
+"""A number that no other program uses: "pact" in ASCII, and the number of the lock."""
 LOCK_SECONDS = 60
 
 
 class SchemaUnusable(Exception):
-    """The tables that are there can't be used; the message goes on from the name of the database."""
+    """The existing tables can't be used; the message continues the name of the database."""
 
 
 def migrate(connection: psycopg.Connection[Any]) -> None:
     """Bring the tables up to date, one process at a time.
 
     Args:
-        connection: in autocommit, without a limit for statements.
+        connection: A connection in autocommit, without a limit for statements.
 
     Raises:
-        SchemaUnusable: they are a newer version's, or somebody else's.
-        psycopg.Error: the database refuses, or another process has been at it for a minute.
+        SchemaUnusable: They are a newer version's, or another program's.
+        psycopg.Error: The database refuses, or another process has been migrating for a minute.
     """
     connection.execute(f"SET lock_timeout = '{LOCK_SECONDS}s'")
     connection.execute("SELECT pg_advisory_lock(%s)", (ADVISORY_LOCK,))
@@ -42,7 +42,7 @@ def migrate(connection: psycopg.Connection[Any]) -> None:
         )
         applied = {name for (name,) in connection.execute("SELECT name FROM schema_versions").fetchall()}
         procrastinate = _sql_files("procrastinate", "sql/migrations")
-        # the names are kept in every database: they don't change with the folder
+        # these names are recorded in every database: they don't change with the folder
         ours = _sql_files("app", "database/migrations")
         _refuse_newer(applied, procrastinate, ours)
         if not any(name in applied for name in procrastinate):
@@ -84,6 +84,6 @@ def _make_procrastinate(connection: psycopg.Connection[Any], migrations: dict[st
 
 def _apply(connection: psycopg.Connection[Any], file: Traversable, names: list[str]) -> None:
     with connection.transaction(), connection.cursor() as cursor:
-        # Only files of the two packages.
+        # the files are those of the two packages
         cursor.execute(file.read_bytes())
         cursor.executemany("INSERT INTO schema_versions (name) VALUES (%s)", [(name,) for name in names])

