@@ -1,7 +1,7 @@
-"""A `repository_dispatch` payload, in either form, becomes a `Dispatch`. No I/O.
+"""Parse the payload of a `repository_dispatch`, in either of its forms, into a `Dispatch`. No I/O.
 
 GitHub's API takes `{"event_type", "client_payload"}`; what GitHub delivers to an App or a webhook is `{"action",
-"client_payload", "repository", ...}`. Whoever may dispatch wrote it: nothing in it is trusted.
+"client_payload", "repository", ...}`. Anybody who may dispatch can write it, so nothing in it is trusted.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ class FieldError:
     """What is wrong with one field, in the form of GitHub's `errors`.
 
     Attributes:
-        field: its name.
-        code: GitHub's: `missing_field`, `invalid`.
-        message: for people.
+        field: The field's name.
+        code: GitHub's code: `missing_field` or `invalid`.
+        message: A message for people.
     """
 
     field: str
@@ -47,10 +47,10 @@ class FieldError:
 
 
 class InvalidDispatch(Exception):
-    """The payload is no dispatch that can be carried out.
+    """The payload is not a dispatch that can be carried out.
 
     Attributes:
-        errors: what is wrong, field by field.
+        errors: What is wrong, field by field.
     """
 
     def __init__(self, *errors: FieldError) -> None:
@@ -60,16 +60,16 @@ class InvalidDispatch(Exception):
 
 @dataclass(frozen=True)
 class Dispatch:
-    """What was asked for.
+    """The request to verify a pact.
 
     Attributes:
         repository: OWNER/REPO.
-        event_type: `pact_changed`, for instance.
-        pact_url: which pact.
-        sha: the provider's commit to verify, in lower case; None for the one there is.
-        branch: its branch.
-        message: the sender's words.
-        client_payload: all of it as it came, where it is passed on; None where what is above is all that counts.
+        event_type: The event type, `pact_changed` for instance.
+        pact_url: The URL of the pact.
+        sha: The provider's commit to verify, in lower case; None for the version that there is.
+        branch: The branch of that commit.
+        message: A message of the sender.
+        client_payload: The whole payload as it came, where the dispatch is passed on; None elsewhere.
     """
 
     repository: str
@@ -82,12 +82,12 @@ class Dispatch:
 
     @property
     def consumer(self) -> str | None:
-        """The consumer that the pact's URL names, as far as it tells."""
+        """The consumer that the pact's URL names; None if it names none."""
         return _name_in(self.pact_url, "consumer")
 
     @property
     def provider(self) -> str | None:
-        """The provider that the pact's URL names, as far as it tells."""
+        """The provider that the pact's URL names; None if it names none."""
         return _name_in(self.pact_url, "provider")
 
 
@@ -97,10 +97,10 @@ def is_repository(text: str) -> bool:
 
 
 def from_api(repository: str, document: Any) -> Dispatch:
-    """Read the body of `POST /repos/OWNER/REPO/dispatches`.
+    """Parse the body of `POST /repos/OWNER/REPO/dispatches`.
 
     Raises:
-        InvalidDispatch: it isn't one.
+        InvalidDispatch: It isn't a dispatch.
     """
     if not isinstance(document, dict):
         raise InvalidDispatch(FieldError("body", "invalid", "must be a JSON object"))
@@ -108,10 +108,10 @@ def from_api(repository: str, document: Any) -> Dispatch:
 
 
 def from_delivery(document: Any) -> Dispatch:
-    """Read what GitHub delivers for the event `repository_dispatch`.
+    """Parse what GitHub delivers for the event `repository_dispatch`.
 
     Raises:
-        InvalidDispatch: it isn't one.
+        InvalidDispatch: It isn't a dispatch.
     """
     if not isinstance(document, dict):
         raise InvalidDispatch(FieldError("body", "invalid", "must be a JSON object"))
@@ -149,7 +149,7 @@ def _read(repository: str, type_field: str, document: dict[str, Any]) -> Dispatc
             )
         )
     if pact_url is not None:
-        errors += _faults_of(pact_url)
+        errors += _errors_in(pact_url)
     sha = _text(payload, "sha", MAX_TEXT, errors)
     if sha is not None and not is_commit_id(sha):
         errors.append(
@@ -162,7 +162,7 @@ def _read(repository: str, type_field: str, document: dict[str, Any]) -> Dispatc
     return Dispatch(repository, str(event_type), str(pact_url), sha.lower() if sha else None, branch, message)
 
 
-def _faults_of(pact_url: str) -> list[FieldError]:
+def _errors_in(pact_url: str) -> list[FieldError]:
     names = (_name_in(pact_url, "consumer"), _name_in(pact_url, "provider")) if _is_url(pact_url) else ()
     if not names:
         why = "must be an http:// or https:// URL"
@@ -176,7 +176,7 @@ def _faults_of(pact_url: str) -> list[FieldError]:
 def _text(
     payload: dict[str, Any], field: str, longest: int, errors: list[FieldError], *, free: bool = False
 ) -> str | None:
-    """Read a text of the payload; an empty one is none, as where a broker has no value for a variable."""
+    """Return a text of the payload; None also for an empty one, as brokers send for a variable without a value."""
     value = payload.get(field)
     if value is None or value == "":
         return None

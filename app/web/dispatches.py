@@ -23,6 +23,7 @@ from app.intake.redacted_payload import MAX_DEPTH, redacted
 from app.intake.refusal import Refusal
 from app.records.deliveries import IncomingDelivery, Source
 from app.web.context import receiver
+from app.web.problem import RETRY_AFTER_SECONDS
 from broker.http.strict_json import NotJson, is_nested_deeper, parse_json
 
 if TYPE_CHECKING:
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 
 MAX_BYTES = 64 * 1024
 """GitHub's limit of a dispatch."""
-RETRY_AFTER_SECONDS = 5
 JSON_TYPES = frozenset({"application/json", "text/json"})
 FORM_TYPE = "application/x-www-form-urlencoded"
 

@@ -1,7 +1,7 @@
 """gunicorn's gevent worker, with a limit on how long a client may take to send its request.
 
-With gevent, a client that is slow or that sends half a request and waits holds a greenlet, and nobody else up; with
-threads, sixteen of them held up everyone.
+With gevent, a client that is slow or that sends half a request and waits takes up nothing but a greenlet; with threads,
+sixteen such clients would keep all others waiting.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ BODY_SECONDS = 20.0
 
 
 class PatientWorker(GeventWorker):
-    """Serves many slow clients, none of them for ever."""
+    """A worker that serves many slow clients at once, none of them for ever."""
 
     def patch(self) -> None:
         """Have the standard library wait without holding others up."""

@@ -5,28 +5,24 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from flask import Blueprint, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from app.queue.state import QueueState
 from app.records import runs
 from app.web.context import database, receiver
-from app.web.problem import HttpProblem, answer
+from app.web.problem import Document, HttpProblem, answer
 
 blueprint = Blueprint("health", __name__)
 
 
-class Health(BaseModel):
+class Health(Document):
     """The process is up."""
-
-    model_config = ConfigDict(json_schema_extra={"additionalProperties": False})
 
     status: Literal["ok"]
 
 
-class Readiness(BaseModel):
+class Readiness(Document):
     """Whether a dispatch would be carried out now."""
-
-    model_config = ConfigDict(json_schema_extra={"additionalProperties": False})
 
     ready: bool
     problems: list[str]

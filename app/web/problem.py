@@ -8,12 +8,17 @@ from flask import Response
 from pydantic import BaseModel, ConfigDict
 
 RETRY_AFTER_SECONDS = 5
+"""When a request is sent again that met a database that was away."""
 
 
-class Fault(BaseModel):
-    """What is wrong with one parameter."""
+class Document(BaseModel):
+    """A JSON object without other members than those of its model."""
 
     model_config = ConfigDict(json_schema_extra={"additionalProperties": False})
+
+
+class Fault(Document):
+    """What is wrong with one parameter."""
 
     field: str
     message: str

@@ -1,4 +1,4 @@
-"""The web side as processes: gunicorn, on a socket that is bound beforehand."""
+"""The processes of the web side: gunicorn, on a socket that is bound beforehand."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ STOP_SECONDS = 10
 
 
 class Web(BaseApplication):
-    """Serve until SIGTERM or SIGINT.
+    """The web server, which runs until SIGTERM or SIGINT.
 
     Args:
-        settings: the configuration.
-        conninfo: the database.
-        listener: where to listen.
-        environment: where the tokens are.
+        settings: The configuration.
+        conninfo: The connection string of the database.
+        listener: The socket that it listens on.
+        environment: The environment, which has the tokens.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class Web(BaseApplication):
         super().__init__()
 
     def load_config(self) -> None:
-        """Configure gunicorn; nothing is left to a configuration file or to `GUNICORN_CMD_ARGS`."""
+        """Configure gunicorn, so that neither a configuration file nor `GUNICORN_CMD_ARGS` counts."""
         announcement = Announcement("pact-dispatch listening on {url}", self._settings.server.processes)
         options: dict[str, Any] = {
             "bind": f"fd://{self._listener.detach()}",
@@ -72,7 +72,7 @@ class Web(BaseApplication):
                 self.cfg.set(name, value)
 
     def load(self) -> Any:  # gunicorn's stubs know no Flask
-        """Make the application, in the process that serves: a pool doesn't survive a fork."""
+        """Make the application in the process that serves, since a pool doesn't survive a fork."""
         configure()
         pool = open_pool(self._conninfo, size=self._settings.server.connections)
         self._receiver = Receiver(
@@ -91,10 +91,10 @@ class Web(BaseApplication):
 
 
 def check_secrets(environment: Mapping[str, str]) -> list[str]:
-    """Read all that `load` will read, and say what of it opens no door.
+    """Read the secrets that `load` will read, and return warnings about those that are missing.
 
     Raises:
-        ConfigurationError: something can't be read.
+        ConfigurationError: One can't be read.
     """
     warnings = []
     if not Tokens(TOKENS, environment) and secret(WEBHOOK_SECRET, environment) is None:
@@ -107,5 +107,5 @@ def check_secrets(environment: Mapping[str, str]) -> list[str]:
 
 
 def own_environment() -> dict[str, str]:
-    """Take a copy of the environment."""
+    """Return a copy of the environment."""
     return dict(os.environ)

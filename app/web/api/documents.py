@@ -9,13 +9,14 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, Field
 
 from app.records import commit_statuses, deliveries, relays, runs
 from app.records.commit_statuses import CommitState, StatusResult
 from app.records.deliveries import Source
 from app.records.run import Publishing, RunReason, RunStatus
 from app.records.run import Run as StoredRun
+from app.web.problem import Document
 from verifier.verification import Outcome
 
 if TYPE_CHECKING:
@@ -23,12 +24,6 @@ if TYPE_CHECKING:
 
 Time = Annotated[datetime, AfterValidator(lambda moment: moment.astimezone(UTC))]
 Number = Annotated[int, Field(ge=0)]
-
-
-class Document(BaseModel):
-    """A JSON object that always has all of its members."""
-
-    model_config = ConfigDict(json_schema_extra={"additionalProperties": False})
 
 
 class Run(Document):

@@ -49,7 +49,7 @@ def openapi() -> Response:
 
 
 def document() -> Json:
-    """Make the document."""
+    """Return the document."""
     return {
         "openapi": "3.1.0",
         "info": {

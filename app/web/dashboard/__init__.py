@@ -1,1 +1,1 @@
-"""Pages for people; their templates are beside the code."""
+"""Pages for people, with their templates."""

@@ -1,4 +1,4 @@
-"""The page of a run, where the links in commit statuses and in the broker lead."""
+"""The page of a run, which commit statuses and the results in the broker link to."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _templates = PackageLoader("app.web.dashboard")
 
 @blueprint.before_request
 def ask_for_password() -> Response | None:
-    """Let a browser in with one of the API's tokens as the password, whatever the user name."""
+    """Ask a browser for one of the API's tokens as the password; any user name will do."""
     given = request.authorization
     token = given.password if given is not None and given.type == "basic" else None
     try:
@@ -49,7 +49,7 @@ def ask_for_password() -> Response | None:
 
 @blueprint.get("/runs/<uuid:run_id>")
 def show_run(run_id: UUID) -> Response:
-    """Show a run: what was asked for, what came out, and its log."""
+    """Answer with the page of a run: what was asked for, its result, and its log."""
     with database() as connection:
         run = runs.get(connection, run_id)
         log = run_log.text_of(connection, run_id)

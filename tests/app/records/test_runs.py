@@ -9,6 +9,7 @@ import psycopg
 import pytest
 
 from app.config.settings import WorkerSettings
+from app.database.connections import migrate
 from app.dispatch import Dispatch
 from app.queue import jobs
 from app.records import runs
@@ -212,3 +213,17 @@ def test_a_verification_is_read_where_it_is_asked_for_alone(database: Connection
     assert not hasattr(found, "verification")
     assert runs.verification_of(database, run.id) == verification
     assert runs.verification_of(database, uuid4()) is None
+
+
+def test_what_an_older_version_verified_gets_its_number_of_failed_interactions(
+    database: Connection[Any], database_url: str
+) -> None:
+    run = begin(database, request(database, dispatch()))
+    results = [{"outcome": outcome} for outcome in ("passed", "failed", "failed")]
+    runs.verified(database, run, {**PASSED, "outcome": "failed", "interactions": results}, publish=True)
+    database.execute("ALTER TABLE runs DROP COLUMN failed_interactions")
+    database.execute("DELETE FROM schema_versions WHERE name = 'app/0006_failed_interactions.sql'")
+
+    migrate(database_url)
+
+    assert stored(database, run.id).failed_interactions == 2
