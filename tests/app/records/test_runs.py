@@ -220,7 +220,7 @@ def test_what_an_older_version_verified_gets_its_number_of_failed_interactions(
 ) -> None:
     run = begin(database, request(database, dispatch()))
     results = [{"outcome": outcome} for outcome in ("passed", "failed", "failed")]
-    runs.verified(database, run, {**PASSED, "outcome": "failed", "interactions": results}, publish=True)
+    CHANGES.verified(database, run, {**PASSED, "outcome": "failed", "interactions": results}, publish=True)
     database.execute("ALTER TABLE runs DROP COLUMN failed_interactions")
     database.execute("DELETE FROM schema_versions WHERE name = 'app/0006_failed_interactions.sql'")
 
