@@ -1,18 +1,15 @@
-"""The interface of what shows or logs the progress of a verification."""
+"""What shows or logs the progress of a verification."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from types import TracebackType
-    from typing import Self
-
     from verifier.verification import InteractionResult
 
 
-class Progress(Protocol):
-    """What is told about the progress of a verification."""
+class Progress:
+    """What is told about the progress of a verification. It shows nothing; a subclass may."""
 
     def step(self, text: str) -> None:
         """Take note that a step begins."""
@@ -28,30 +25,3 @@ class Progress(Protocol):
 
     def provider_output(self, line: str) -> None:
         """Take note of a line that the started provider printed."""
-
-
-class Silence:
-    """A `Progress` that shows nothing."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        pass
-
-    def step(self, text: str) -> None:
-        """Ignore it."""
-
-    def notice(self, text: str) -> None:
-        """Ignore it."""
-
-    def total(self, interactions: int) -> None:
-        """Ignore it."""
-
-    def verified(self, result: InteractionResult) -> None:
-        """Ignore it."""
-
-    def provider_output(self, line: str) -> None:
-        """Ignore it."""

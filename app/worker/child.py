@@ -34,6 +34,7 @@ from broker.http.access import BrokerAccess
 from verifier.command.option_values import parse_transports, with_port_placeholder
 from verifier.engine.process import Engine
 from verifier.errors import CannotVerify, UsageError
+from verifier.progress import Progress
 from verifier.redaction import Redaction
 from verifier.request import ProviderUnderTest, VerificationRequest
 from verifier.run import verify
@@ -63,7 +64,7 @@ class RunFailed(Exception):
         self.output = output
 
 
-class WorkerConnection:
+class WorkerConnection(Progress):
     """What is sent to the worker; a `Progress` of the verifier."""
 
     def __init__(self, descriptor: int) -> None:

@@ -5,16 +5,14 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, TextIO
 
+from verifier.progress import Progress
 from verifier.report.console import MARKS, Paint
 from verifier.report.interface import seconds
 from verifier.report.text import one_line
 from verifier.verification import Outcome
 
 if TYPE_CHECKING:
-    from types import TracebackType
     from typing import Self
-
-    from rich.progress import Progress as RichProgress
 
     from verifier.verification import InteractionResult
 
@@ -22,7 +20,7 @@ PLAIN_SECONDS = 5.0
 """How often the progress is written to a build's log."""
 
 
-class PlainProgress:
+class PlainProgress(Progress):
     """A line every few seconds, or for each interaction.
 
     Args:
@@ -36,14 +34,6 @@ class PlainProgress:
         self._paint = Paint(stream)
         self._total = self._done = self._bad = 0
         self._next_line = 0.0
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        pass
 
     def step(self, text: str) -> None:
         """Show that a step begins."""
@@ -82,19 +72,18 @@ class PlainProgress:
         print(line, file=self._stream, flush=True)
 
 
-class BarProgress:
+class BarProgress(Progress):
     """A progress bar, which disappears at the end of the run."""
 
     def __init__(self, stream: TextIO) -> None:
-        from rich.console import Console  # noqa: PLC0415 - only where there is a terminal
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn  # noqa: PLC0415
+        from rich import console, progress  # noqa: PLC0415 - only needed for a terminal
 
-        self._progress: RichProgress = Progress(
-            SpinnerColumn(),
-            TextColumn("{task.description}", markup=False),
-            BarColumn(),
-            MofNCompleteColumn(),
-            console=Console(file=stream),
+        self._progress = progress.Progress(
+            progress.SpinnerColumn(),
+            progress.TextColumn("{task.description}", markup=False),
+            progress.BarColumn(),
+            progress.MofNCompleteColumn(),
+            console=console.Console(file=stream),
             transient=True,
         )
         self._task = self._progress.add_task("Starting", total=None)
@@ -103,9 +92,7 @@ class BarProgress:
         self._progress.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._progress.stop()
 
     def step(self, text: str) -> None:
@@ -123,6 +110,3 @@ class BarProgress:
     def verified(self, result: InteractionResult) -> None:  # noqa: ARG002 - the interface's
         """Count an interaction."""
         self._progress.advance(self._task)
-
-    def provider_output(self, line: str) -> None:
-        """Ignore it: the report has the provider's output if something fails."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import sys
 import time
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, TextIO
 
 from verifier.command.report_files import REPORTS, check_files, print_report, write_file
 from verifier.command.sources import build_request, collect
 from verifier.errors import PublishFailed
-from verifier.progress import Silence
+from verifier.progress import Progress
 from verifier.redaction import Redaction
 from verifier.report.console import ConsoleReport
 from verifier.report.interface import Findings
@@ -20,10 +21,9 @@ from verifier.verification import Outcome
 
 if TYPE_CHECKING:
     import argparse
+    from contextlib import AbstractContextManager
 
-    from verifier.command.console_progress import BarProgress, PlainProgress
     from verifier.engine.process import Engine
-    from verifier.progress import Progress
     from verifier.request import VerificationRequest
     from verifier.verification import Verification
 
@@ -104,11 +104,11 @@ class VerifyCommand:
             return Findings(verification, publishing=True, publish_error=redaction.text(str(error)))
         return Findings(verification, publishing=True, published=published)
 
-    def _progress(self) -> BarProgress | PlainProgress | Silence:
+    def _progress(self) -> AbstractContextManager[Progress]:
         if self._quiet:
-            return Silence()
+            return nullcontext(Progress())
         from verifier.command.console_progress import BarProgress, PlainProgress  # noqa: PLC0415 - not if quiet
 
         if self._verbose or not sys.stderr.isatty():
-            return PlainProgress(sys.stderr, verbose=self._verbose > 0)
+            return nullcontext(PlainProgress(sys.stderr, verbose=self._verbose > 0))
         return BarProgress(sys.stderr)

@@ -35,7 +35,6 @@ from verifier.process_end import how_it_ended
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from types import TracebackType
 
     from verifier.engine.protocol import Command, Event, Job
     from verifier.verification import InteractionResult
@@ -87,9 +86,7 @@ class Engine:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     @property

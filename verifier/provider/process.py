@@ -20,7 +20,6 @@ from verifier.provider.port import free_port, is_listened_on, listeners
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
-    from types import TracebackType
 
 OUTPUT_LINES = 40
 """How many of the provider's last lines are kept, for error messages."""
@@ -91,9 +90,7 @@ class StartedProvider:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
     @property
@@ -130,7 +127,7 @@ class StartedProvider:
             f"{message}{stay}: {self._command}", kind=ErrorKind.PROVIDER_DIED, output=self.output()
         )
 
-    def check_port(self) -> str | None:
+    def check_port(self) -> list[str]:
         """Make sure, once it was stopped, that it was the provider that answered on its port.
 
         Returns:
@@ -140,13 +137,14 @@ class StartedProvider:
             PortTaken: A process of this user that isn't part of the provider still listens there.
         """
         if self._released():
-            return None
+            return []
         users = listeners(self.port)
         if users is None or os.geteuid() not in users:
-            return (
+            note = (
                 f"something still listens on port {self.port} after the provider was stopped: if it is a container "
                 "that --provider-command started, it should end with that command"
             )
+            return [note]
         raise PortTaken(
             f"another process still listens on port {self.port} after the provider was stopped, so it is not known "
             f"which of them was verified: {self._command}",

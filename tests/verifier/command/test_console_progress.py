@@ -29,8 +29,7 @@ def tell(progress: Progress, description: str = "a request") -> None:
 
 def plain(description: str = "a request", *, verbose: bool) -> str:
     stream = io.StringIO()
-    with PlainProgress(stream, verbose=verbose) as progress:
-        tell(progress, description)
+    tell(PlainProgress(stream, verbose=verbose), description)
     return stream.getvalue()
 
 

@@ -16,7 +16,7 @@ import pytest
 from tests.support.examples import http_interaction, pact_document
 from tests.support.loopback import Loopback, Reply, closed_port
 from verifier.errors import CannotVerify
-from verifier.progress import Silence
+from verifier.progress import Progress
 from verifier.provider.port import HIGHEST, LOWEST, free_port, is_listened_on, listeners
 from verifier.provider.process import PortTaken, StartedProvider
 from verifier.request import ProviderUnderTest, VerificationRequest
@@ -70,7 +70,7 @@ def command(code: str, *arguments: str) -> str:
     return shlex.join([sys.executable, "-c", code, *arguments])
 
 
-class Notices(Silence):
+class Notices(Progress):
     def __init__(self) -> None:
         self.texts: list[str] = []
 
@@ -78,7 +78,7 @@ class Notices(Silence):
         self.texts.append(text)
 
 
-def verified(folder: Path, provider_command: str, progress: Silence | None = None) -> Verification:
+def verified(folder: Path, provider_command: str, progress: Progress | None = None) -> Verification:
     provider = ProviderUnderTest(command=provider_command, folder=folder)
     return verify(VerificationRequest(str(folder / "pact.json"), provider), progress)
 
@@ -200,13 +200,13 @@ def test_listener_that_may_be_a_container_is_noted(
         take_ports(monkeypatch, other.port)
         with StartedProvider(command("import time; time.sleep(60)"), tmp_path) as provider:
             provider.stop()
-            assert f"port {other.port} after the provider was stopped" in (provider.check_port() or "")
+            assert f"port {other.port} after the provider was stopped" in provider.check_port()[0]
 
 
 def test_port_of_a_provider_that_was_stopped_is_released(tmp_path: Path) -> None:
     with StartedProvider(command(SERVE, "200"), tmp_path) as provider:
         provider.stop()
-        assert provider.check_port() is None
+        assert provider.check_port() == []
 
 
 @pytest.mark.parametrize("code", ["import sys; sys.exit(3)", "import sys; sys.exit(0)"])

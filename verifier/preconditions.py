@@ -1,0 +1,93 @@
+"""What verifying a pact takes besides the pact, and what is worth a note because it may fail for lack of it. No I/O."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from verifier.engine.plugins import missing_plugins
+from verifier.errors import CannotVerify, ErrorKind, UsageError
+from verifier.pact import HTTP, Interaction, Pact
+from verifier.report.interface import count
+from verifier.request import PORT
+from verifier.transport import MESSAGE
+
+if TYPE_CHECKING:
+    from verifier.request import ProviderUnderTest, VerificationRequest
+
+
+def choose(pact: Pact, request: VerificationRequest) -> tuple[Interaction, ...]:
+    """Return the interactions that the filters of a request leave.
+
+    Raises:
+        UsageError: There are none.
+    """
+    chosen = pact.select(description=request.filter_description, state=request.filter_state)
+    if not chosen:
+        raise UsageError(
+            f"none of the {len(pact.interactions)} interactions matches --filter-description or --filter-state"
+        )
+    return chosen
+
+
+def check_means(pact: Pact, chosen: tuple[Interaction, ...], provider: ProviderUnderTest) -> None:
+    """Make sure that the request and this machine have what verifying the interactions takes.
+
+    Raises:
+        UsageError: There are messages and no transport for them, or a transport that the pact doesn't use.
+        CannotVerify: A plugin is not installed.
+    """
+    messages = sum(interaction.kind != HTTP for interaction in chosen)
+    given = {transport.protocol for transport in provider.transports}
+    known = {MESSAGE} | {str(interaction.document.get("transport")) for interaction in chosen}
+    unknown = given - known
+    if unknown and not pact.plugins:
+        raise UsageError(
+            f"--transport {min(unknown)}: the pact uses no such transport; message interactions are asked for "
+            "over message:PORT/path"
+        )
+    if messages and not given:
+        raise UsageError(
+            f"the pact has {count(messages, 'message interaction')}, and no transport says where the provider "
+            "takes them: give --transport message:PORT/path"
+        )
+    missing = missing_plugins(pact.plugins, os.environ)
+    if missing:
+        raise CannotVerify(
+            f"the pact needs the plugin {', '.join(missing)}, which is not installed here. Nothing is installed "
+            "for a pact's sake: install exactly that version (pact plugin install), where PACT_PLUGIN_DIR or "
+            "~/.pact/plugins has it",
+            kind=ErrorKind.ENGINE_FAILED,
+        )
+
+
+def notes_on_states(
+    chosen: tuple[Interaction, ...], provider: ProviderUnderTest, started_on: int | None
+) -> list[str]:
+    """Return notes on what may make provider states, and with them interactions, fail.
+
+    Args:
+        chosen: The interactions.
+        provider: The provider.
+        started_on: The port of the provider that was started, if one was.
+    """
+    stateful = sum(bool(interaction.states) for interaction in chosen)
+    if not stateful:
+        return []
+    with_states = f"there are {count(stateful, 'interaction')} with provider states, and "
+    notes = []
+    if not provider.states_url and not provider.states_file:
+        notes.append(
+            f"{with_states}nothing was given to set them up (--provider-states-setup-url, --provider-states): "
+            "failures may come from that"
+        )
+    elif provider.jobs > 1:
+        notes.append(
+            f"{with_states}{provider.jobs} were verified at once (--jobs), on one provider: failures may come from that"
+        )
+    if started_on is not None and provider.states_url and PORT not in provider.states_url:
+        notes.append(
+            f"states were set up at {provider.states_url.partition('?')[0]}, and the provider was started on port "
+            f"{started_on}: if it is the one that sets them up, write {PORT} for its port"
+        )
+    return notes
