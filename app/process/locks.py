@@ -1,4 +1,4 @@
-"""A file that processes lock: the kernel lifts the lock however its holder ends."""
+"""Locks between processes, on files: the kernel unlocks them however their holder ends."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ if TYPE_CHECKING:
 
 
 class Busy(Exception):
-    """Somebody else holds the lock."""
+    """Another process holds the lock."""
 
 
 @dataclass(frozen=True)
 class LockedFile:
-    """A lock that is held, also by every child that inherits the descriptor."""
+    """A lock that this process holds, as does every child that inherits the descriptor."""
 
     descriptor: int
 
     def become_exclusive(self) -> bool:
-        """Turn a shared lock into an exclusive one; False if others share it, and then it may be lost."""
+        """Make a shared lock exclusive; return False if others share it, and then the lock may be lost."""
         try:
             fcntl.flock(self.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -38,13 +38,13 @@ def locked(path: Path, *, shared: bool = False, wait: float = 0.0) -> Iterator[L
     """Hold a lock.
 
     Args:
-        path: the file, made if need be; it belongs to the owner of its folder.
-        shared: others may share it.
-        wait: seconds to wait for others to let go of it.
+        path: The file, which is made if it doesn't exist; it belongs to the owner of its folder.
+        shared: Whether other processes may share the lock.
+        wait: Seconds to wait while another process holds the lock.
 
     Raises:
-        Busy: they didn't.
-        OSError: the file can't be opened.
+        Busy: Another process holds it.
+        OSError: The file can't be opened.
     """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
@@ -62,5 +62,5 @@ def locked(path: Path, *, shared: bool = False, wait: float = 0.0) -> Iterator[L
             time.sleep(0.01)
         yield LockedFile(descriptor)
     finally:
-        # Closing lifts the lock, unless a child inherited it: unlocking would take it away from the child.
+        # Closing unlocks it unless a child inherited it; LOCK_UN would unlock it for the child too.
         os.close(descriptor)

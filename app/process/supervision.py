@@ -1,7 +1,7 @@
-"""The processes of `serve`: started, started again when they end, stopped together.
+"""Supervision of the processes of `serve`: they are started, restarted when they end, and stopped together.
 
-A supervised process also follows its supervisor: it holds the reading end of a pipe, and when that ends, because the
-supervisor was killed, it stops as it would at SIGTERM.
+A supervised process stops with its supervisor: it has the reading end of a pipe, which ends if the supervisor is
+killed, and then stops as at SIGTERM.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
 SUPERVISOR_VARIABLE = "PACT_DISPATCH_SUPERVISOR_FD"
 STOP_MARGIN_SECONDS = 15.0
-"""How much longer than `worker.stop_seconds` the processes may take to stop, before they are killed."""
-FIRST_PAUSE, LONGEST_PAUSE = 0.2, 10.0
-LOOK_SECONDS = 0.2
+"""How much longer than `worker.stop_seconds` the processes may take to stop before they are killed."""
+FIRST_PAUSE, MAX_PAUSE = 0.2, 10.0
+CHECK_SECONDS = 0.2
 STEADY_SECONDS = 5.0
-"""A process that ran for so long is started again without a pause."""
+"""A process that ran for so long is restarted after the first pause."""
 
 log = structlog.get_logger("serve")
 
@@ -73,7 +73,7 @@ class Supervisor:
     """Keeps processes running until SIGTERM or SIGINT.
 
     Args:
-        stop_seconds: how long they have to stop before they are killed.
+        stop_seconds: How long they may take to stop before they are killed.
     """
 
     def __init__(self, stop_seconds: float) -> None:
@@ -86,15 +86,15 @@ class Supervisor:
         """Add a process.
 
         Args:
-            name: for the log.
-            arguments: of `pact-dispatch`.
-            pass_fds: descriptors that it gets.
+            name: Its name in the log.
+            arguments: The arguments of `pact-dispatch`.
+            pass_fds: File descriptors that it inherits.
         """
         self._processes.append(_Supervised(name, arguments, pass_fds))
 
     def run(self) -> None:
-        """Start them, and keep them running until a signal says to stop; then stop them."""
-        # by a pipe, and not by threading.Event: a handler runs in between, and would wait for a lock that is its own
+        """Start the processes, and keep them running until a signal to stop; then stop them."""
+        # a pipe and no threading.Event, whose lock the code that the handler interrupts may hold
         signalled, signal_writer = os.pipe()
         os.set_blocking(signalled, False)
         os.set_blocking(signal_writer, False)
@@ -106,8 +106,8 @@ class Supervisor:
             while not self._stop:
                 now = time.monotonic()
                 for supervised in self._processes:
-                    self._look_after(supervised, now)
-                if select.select([signalled], [], [], LOOK_SECONDS)[0]:
+                    self._restart_if_ended(supervised, now)
+                if select.select([signalled], [], [], CHECK_SECONDS)[0]:
                     os.read(signalled, 65536)
         finally:
             self._stop_all()
@@ -115,13 +115,13 @@ class Supervisor:
     def _on_stop(self, *_: object) -> None:
         self._stop = True
 
-    def _look_after(self, supervised: _Supervised, now: float) -> None:
+    def _restart_if_ended(self, supervised: _Supervised, now: float) -> None:
         process = supervised.process
         if process is not None and process.poll() is None:
             return
         if process is not None and supervised.due == 0.0:
             steady = now - supervised.started > STEADY_SECONDS
-            supervised.pause = FIRST_PAUSE if steady else min(supervised.pause * 2, LONGEST_PAUSE)
+            supervised.pause = FIRST_PAUSE if steady else min(supervised.pause * 2, MAX_PAUSE)
             supervised.due = now + supervised.pause
             log.error(
                 "a process ended", process=supervised.name, code=process.returncode, again_in=supervised.pause
@@ -135,7 +135,7 @@ class Supervisor:
             pass_fds=(*supervised.pass_fds, self._reader),
             env={**os.environ, SUPERVISOR_VARIABLE: str(self._reader)},
             stdin=subprocess.DEVNULL,
-            start_new_session=True,  # Ctrl-C is for the supervisor, which stops them in order
+            start_new_session=True,  # Ctrl-C reaches only the supervisor, which then stops the processes
         )
         supervised.started, supervised.due = now, 0.0
 
@@ -153,7 +153,7 @@ class Supervisor:
 
 
 def follow_supervisor() -> None:
-    """Stop this process when its supervisor is gone; nothing where there is none."""
+    """Stop this process when its supervisor ends; do nothing if it has none."""
     descriptor = os.environ.pop(SUPERVISOR_VARIABLE, None)
     if descriptor is None:
         return

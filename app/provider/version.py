@@ -1,4 +1,4 @@
-"""The version of a provider that runs: configured, or told by the provider itself."""
+"""The version of a running provider, as the provider tells it."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ LIMITS = Limits(seconds=5, max_bytes=1024 * 1024)
 
 
 class VersionUnknown(Exception):
-    """The version of the provider can't be found out.
+    """The provider doesn't tell its version.
 
     Attributes:
-        retryable: whether it may be known later: the provider may be down.
+        retryable: Whether it may do so later, because it is down now.
     """
 
     def __init__(self, message: str, *, retryable: bool) -> None:
@@ -24,14 +24,14 @@ class VersionUnknown(Exception):
 
 
 def ask(url: str, pointer: str | None) -> str:
-    """Ask the provider for its version.
+    """Request the version of the provider.
 
     Args:
-        url: where it tells it.
-        pointer: the JSON pointer (RFC 6901) to it; None where the whole answer is the version.
+        url: The URL that answers with it.
+        pointer: The JSON pointer (RFC 6901) to it in the answer; None if the whole answer is the version.
 
     Raises:
-        VersionUnknown: it doesn't tell.
+        VersionUnknown: The provider doesn't tell it.
     """
     try:
         reply = send_request("GET", url, limits=LIMITS, direct=True, follow_redirects=True)
@@ -65,7 +65,7 @@ def ask(url: str, pointer: str | None) -> str:
 
 
 def is_same(asked: str, runs: str) -> bool:
-    """Tell whether the version that runs is the commit that was asked for; either commit id may be shortened."""
+    """Return whether the running version is the requested commit; either commit id may be shortened."""
     first, second = asked.lower(), runs.lower()
     if not (is_commit_id(first) and is_commit_id(second)):
         return first == second  # "20240101-rc1" is no commit that 20240101 could be short for

@@ -1,9 +1,9 @@
 """A provider's source, checked out at a commit and set up, ready for its command.
 
-In the folder that `checked_out` is given, each remote has one of its own:
+In the folder that `checked_out` gets, each remote has a folder:
 
-    NAME-HASH/lock            held while git works on the repository
-    NAME-HASH/repository.git  what was fetched so far, bare
+    NAME-HASH/lock            locked while git works on the repository
+    NAME-HASH/repository.git  the bare repository, with what was fetched so far
     NAME-HASH/0, 1, ...       slots, each for one run at a time (see `slots`)
     NAME-HASH/trash           what is being removed
 
@@ -32,17 +32,17 @@ __all__ = ["CheckedOut", "CheckoutFailed", "CheckoutSource", "checked_out"]
 
 @dataclass(frozen=True)
 class CheckoutSource:
-    """Where a provider's source is, and how it is made ready. It comes from the configuration alone.
+    """Where a provider's source is, and how it is set up. It comes from the configuration only.
 
     Attributes:
-        url: what `git clone` takes: https, http, ssh, git or file, `HOST:PATH`, or a folder. Credentials in it
-            are given to git unseen.
-        setup: the command line that makes it ready; run without a shell, in the checkout.
-        cache_key_files: lock files; while they, the setup and its variables are the same, what the setup made is
+        url: What `git clone` takes: https, http, ssh, git or file, `HOST:PATH`, or a folder. Credentials in it
+            are passed to git without showing.
+        setup: The command that sets it up; run without a shell, in the checkout.
+        cache_key_files: Lock files; while they, the setup and its variables are the same, what the setup made is
             used again.
-        cache_paths: what the setup makes, relative to the checkout: `.venv`, `node_modules`.
-        environment: variables for git and the setup; the values may be secrets.
-        default_branch: what is checked out when no commit is asked for; the remote's HEAD unless given.
+        cache_paths: What the setup makes, relative to the checkout: `.venv`, `node_modules`.
+        environment: Variables for git and the setup; the values may be secrets.
+        default_branch: The branch for a dispatch without a commit; the remote's HEAD unless given.
     """
 
     url: str = field(repr=False)
@@ -58,9 +58,9 @@ class CheckedOut:
     """A checkout.
 
     Attributes:
-        folder: where it is.
-        commit: the full id of what is there.
-        branch: the branch that was asked for its head; None when a commit was asked for.
+        folder: Its folder.
+        commit: The full id of the commit.
+        branch: The branch whose head it is; None if a commit was requested.
     """
 
     folder: Path
@@ -78,25 +78,25 @@ def checked_out(
     guard: Callable[[int | None], None],
     on_output: Callable[[str], None],
 ) -> Iterator[CheckedOut]:
-    """Check a commit out and set it up; it is removed at the end.
+    """Check a commit out and set it up; the checkout is removed at the end.
 
-    Several processes of one machine may do so in one folder at once; each has a checkout of its own. What a killed
-    one left is removed by a later one.
+    Several processes of one machine may do so in the same folder at once; each gets another checkout. What a killed
+    process left is removed by a later one.
 
     Args:
-        root: the folder for checkouts, on a local file system.
-        source: what is checked out.
+        root: The folder for checkouts, on a local file system.
+        source: The source to check out.
         commit: 7 to 64 hexadecimal digits; None for the head of the default branch.
-        deadline: the `time.monotonic()` by which it must be ready.
-        guard: called with the process group of each command that runs, and with None after it, so that somebody
-            else can stop the group if this process is killed.
-        on_output: called with each line that the setup prints, up to a limit, from another thread.
+        deadline: The `time.monotonic()` by which it must be ready.
+        guard: Called with the process group of each command that runs, and with None after it, so that another
+            process can stop the group if this one is killed.
+        on_output: Called with each line that the setup prints, up to a limit, from another thread.
 
     Raises:
-        CheckoutFailed: the remote is away, there is no such commit, the setup failed, or time ran out.
+        CheckoutFailed: The remote is away, there is no such commit, the setup failed, or time ran out.
     """
     remote = Remote.of(source.url)
-    wanted = None if commit is None else check_commit(commit)
+    commit = None if commit is None else check_commit(commit)
     setup = Setup.of(
         source.setup,
         cache_key_files=source.cache_key_files,
@@ -110,7 +110,7 @@ def checked_out(
             with slot.in_use_by_commands(deadline) as kept_open:
                 supervision = Supervision(deadline, guard, kept_open)
                 found = Repository(home, remote, source.environment, supervision).check_out(
-                    wanted, source.default_branch, slot.folder
+                    commit, source.default_branch, slot.folder
                 )
                 if setup is not None:
                     prepare(setup, slot, supervision, on_output)

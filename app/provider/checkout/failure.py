@@ -1,4 +1,4 @@
-"""Why there is no checkout."""
+"""The reasons why a checkout fails."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class CheckoutFailed(Exception):
     Attributes:
         kind: `remote-unavailable`, `remote-refused`, `bad-commit` (not an id, or an ambiguous one),
             `no-such-commit`, `setup-failed`, `configuration`, `timed-out`, or `checkout-failed` for the rest.
-        retryable: whether it may work later.
-        output: the last lines that git or the setup printed.
+        retryable: Whether a later attempt may succeed.
+        output: The last lines that git or the setup printed.
     """
 
     def __init__(

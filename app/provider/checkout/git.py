@@ -1,4 +1,4 @@
-"""git, run so that it asks nobody, runs no hooks, and shows no credentials."""
+"""Runs git without prompts, without hooks, and without showing credentials."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 OUTPUT_LINES = 20
 CONNECT_SECONDS = 30
 SILENT_SECONDS = 60
-"""A remote that sends nothing for so long is given up."""
+"""After so long without data from the remote, git gives up."""
 
 _CONFIGURATION = (
     ("advice.detachedHead", "false"),
@@ -38,12 +38,12 @@ _CONFIGURATION = (
     ("submodule.recurse", "false"),
 )
 _KEPT = re.compile(r"GIT_(SSH|SSH_COMMAND|SSH_VARIANT|SSL_\w+|PROXY_COMMAND|CONFIG_\w+|EXEC_PATH|HTTP_\w+)")
-"""Of git's own variables; others say where another repository is, or have it print what it sends."""
+"""The variables of git's that it gets; others name another repository, or have it print what it sends."""
 _USERNAME, _PASSWORD = "PACT_DISPATCH_GIT_USERNAME", "PACT_DISPATCH_GIT_PASSWORD"
 _CREDENTIALS = (
     f'!f() {{ test "$1" = get && printf "username=%s\\npassword=%s\\n" "${_USERNAME}" "${_PASSWORD}"; }}; f'
 )
-"""A credential helper: what a URL holds would be in the command line of git's helpers."""
+"""A credential helper: credentials in a URL would be in the command lines of git's processes."""
 
 NO_SUCH = re.compile(
     r"not our ref|unadvertised object|couldn't find remote ref|want [0-9a-f]+ not valid|TF401035"
@@ -67,7 +67,7 @@ class GitFailed(Exception):
     """A git command failed.
 
     Attributes:
-        output: the last lines of its standard error, without credentials.
+        output: The last lines of its standard error, without credentials.
     """
 
     def __init__(self, output: str) -> None:
@@ -76,18 +76,18 @@ class GitFailed(Exception):
 
     @property
     def damaged(self) -> bool:
-        """Whether our own repository is to blame, not the remote's."""
+        """Whether the local repository is the reason, not the remote."""
         return any(
             DAMAGED.search(line) for line in self.output.splitlines() if not line.startswith("remote:")
         )
 
     @property
     def no_such(self) -> bool:
-        """Whether the remote said that it has nothing of that name, or won't give it by that name."""
+        """Whether the remote has nothing of that name, or doesn't send it by that name."""
         return NO_SUCH.search(self.output) is not None
 
     def as_failure(self, remote: Remote) -> CheckoutFailed:
-        """Say what it means for a checkout."""
+        """Return what it means for a checkout."""
         reason = next((line for line in self.output.splitlines() if "fatal:" in line), self.output)
         if _REFUSED.search(self.output):
             return CheckoutFailed(
@@ -120,8 +120,8 @@ class Git:
         """Run a command, and return the lines that it printed.
 
         Raises:
-            GitFailed: it failed.
-            CheckoutFailed: time ran out, or there is no git.
+            GitFailed: The command failed.
+            CheckoutFailed: Time ran out, or git is not installed.
         """
         lines: list[str] = []
         errors: deque[str] = deque(maxlen=OUTPUT_LINES)
@@ -141,8 +141,8 @@ class Git:
                 "git is not there: install git 2.31 or later on the worker's machine"
             ) from error
         if code != 0:
-            said = self._redaction.text("\n".join(errors).strip())
-            raise GitFailed(said or f"git {arguments[0]} ended with exit code {code}")
+            output = self._redaction.text("\n".join(errors).strip())
+            raise GitFailed(output or f"git {arguments[0]} ended with exit code {code}")
         return lines
 
 
@@ -154,14 +154,14 @@ def _environment(remote: Remote, configured: Mapping[str, str]) -> dict[str, str
     }
     environment |= {
         "GIT_ALLOW_PROTOCOL": ":".join(SCHEMES),
-        "GIT_ASKPASS": configured.get("GIT_ASKPASS", ""),  # a desktop's own would open a window
+        "GIT_ASKPASS": configured.get("GIT_ASKPASS", ""),  # that of a desktop would open a window
         "GIT_TERMINAL_PROMPT": "0",
         "SSH_ASKPASS_REQUIRE": "never",
         "LC_ALL": "C",
     }
     configuration = list(_CONFIGURATION)
     if remote.username is not None:
-        # for its own origin alone, since a redirect may lead to another; the empty one clears what others set
+        # only for the remote's origin, since a redirect may lead to another; the empty one removes other helpers
         helper = f"credential.{remote.origin}.helper"
         configuration += [(helper, ""), (helper, _CREDENTIALS)]
         environment |= {
@@ -174,9 +174,9 @@ def _environment(remote: Remote, configured: Mapping[str, str]) -> dict[str, str
 
 
 def _without_questions(environment: Mapping[str, str]) -> dict[str, str]:
-    """Have ssh, however it is configured, never ask."""
+    """Return variables with which ssh, however it is configured, never prompts."""
     if "GIT_SSH" in environment and "GIT_SSH_COMMAND" not in environment:
-        return {}  # a program that may take no options; without a terminal it can't ask either
+        return {}  # a program that may take no options; without a terminal it can't prompt either
     command = environment.get("GIT_SSH_COMMAND")
     if not command:
         configured = subprocess.run(
@@ -195,7 +195,7 @@ def _without_questions(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def _as_variables(configuration: Sequence[tuple[str, str]], environment: Mapping[str, str]) -> dict[str, str]:
-    """Give configuration the way that no process list shows, after what is there already."""
+    """Return git configuration as variables, which no process list shows, after those that exist."""
     first = int(environment.get("GIT_CONFIG_COUNT") or 0)
     variables = {"GIT_CONFIG_COUNT": str(first + len(configuration))}
     for number, (name, value) in enumerate(configuration, start=first):

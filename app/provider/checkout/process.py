@@ -1,4 +1,4 @@
-"""A command in a process group of its own, watched until its end and stopped with all that it started."""
+"""Runs a command in its own process group, and stops it with all processes that it started."""
 
 from __future__ import annotations
 
@@ -17,25 +17,24 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-LONGEST_LINE = 4096
-"""Bytes of a line that are kept."""
+MAX_LINE = 4096
+"""Bytes of a line that are read; the rest of it is left out."""
 STOP_SECONDS = 3.0
 """How long a group has to stop after SIGTERM before it is killed."""
-LAST_OUTPUT_SECONDS = 1.0
-"""How long what an ended command printed is waited for: something that it left running may keep the pipe open."""
-
-GONE_SECONDS = 1.0
-"""How long the end of a killed group is waited for."""
+OUTPUT_SECONDS = 1.0
+"""How long to wait for the end of the output after the command ended: its children may keep the pipe open."""
+KILL_SECONDS = 1.0
+"""How long to wait for the end of a killed group."""
 
 
 @dataclass(frozen=True)
 class Supervision:
-    """How long commands may run, and who else may stop them.
+    """How long commands may run, and what is told about them.
 
     Attributes:
-        deadline: the `time.monotonic()` by which they must be done.
-        guard: told of the process group that runs, and None afterwards.
-        kept_open: a descriptor that the commands keep open as long as they live.
+        deadline: The `time.monotonic()` by which they must have ended.
+        guard: Called with the process group that runs, and with None after it.
+        kept_open: A file descriptor that the commands inherit, and keep open until they end.
     """
 
     deadline: float
@@ -44,7 +43,7 @@ class Supervision:
 
     @property
     def left(self) -> float:
-        """Seconds until then."""
+        """Seconds until the deadline."""
         return max(0.0, self.deadline - time.monotonic())
 
     def run(
@@ -57,22 +56,22 @@ class Supervision:
         on_line: Callable[[str], None],
         on_error_line: Callable[[str], None] | None = None,
     ) -> int:
-        """Run a command to its end, and stop what is left of its group.
+        """Run a command to its end, and stop the rest of its process group.
 
         Args:
-            words: the command.
-            doing: what it does, for the message when time runs out.
-            folder: where it runs.
-            environment: all its variables.
-            on_line: called with each line that it prints, from another thread.
-            on_error_line: the same for its standard error, which else goes the way of its output.
+            words: The command.
+            doing: What it does, for the message when time runs out.
+            folder: The folder it runs in.
+            environment: All its variables.
+            on_line: Called with each line that it prints, from another thread.
+            on_error_line: The same for its standard error, which is otherwise part of the output.
 
         Returns:
-            Its exit code; negative for a signal.
+            The exit code; negative for a signal.
 
         Raises:
-            CheckoutFailed: time ran out.
-            OSError: it can't be started.
+            CheckoutFailed: Time ran out.
+            OSError: The command can't be started.
         """
         if self.left == 0:
             raise _too_late(doing)
@@ -88,9 +87,8 @@ class Supervision:
         )
         try:
             self.guard(process.pid)
-            readers = [_read(process.stdout, on_line)]
-            if on_error_line is not None:
-                readers.append(_read(process.stderr, on_error_line))
+            outputs = ((process.stdout, on_line), (process.stderr, on_error_line))
+            readers = [_read(pipe, call) for pipe, call in outputs if pipe is not None and call is not None]
             if not _ended(process, readers, self.deadline):
                 _signal_group(process, signal.SIGTERM)
                 _ended(process, [], time.monotonic() + STOP_SECONDS)
@@ -106,19 +104,19 @@ def _too_late(doing: str) -> CheckoutFailed:
 
 
 def _ended(process: subprocess.Popen[bytes], readers: list[threading.Thread], deadline: float) -> bool:
-    """Wait for the end of a command and of its output; whether it came in time."""
+    """Wait for the end of a command and of its output; return whether it ended in time."""
     while process.poll() is None:
         left = deadline - time.monotonic()
         if left <= 0:
             return False
-        talking = next((reader for reader in readers if reader.is_alive()), None)
-        if talking is not None:  # its end is noticed at once, unlike that of the process
-            talking.join(min(left, 0.1))
+        open_reader = next((reader for reader in readers if reader.is_alive()), None)
+        if open_reader is not None:  # the end of the output is noticed at once, unlike that of the process
+            open_reader.join(min(left, 0.1))
         else:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(min(left, 0.1))
     _signal_group(process, signal.SIGKILL)
-    end = time.monotonic() + LAST_OUTPUT_SECONDS
+    end = time.monotonic() + OUTPUT_SECONDS
     for reader in readers:
         reader.join(max(0.0, end - time.monotonic()))
     return True
@@ -135,23 +133,21 @@ def _signal_group(process: subprocess.Popen[bytes], number: int) -> bool:
 def _kill_group(process: subprocess.Popen[bytes]) -> None:
     _signal_group(process, signal.SIGKILL)
     process.wait()
-    # the rest of it ends a moment later; in a container nobody may wait for it, and it never goes
-    end = time.monotonic() + GONE_SECONDS
+    # the rest of the group ends a moment later; in a container its zombies may stay for ever
+    end = time.monotonic() + KILL_SECONDS
     while _signal_group(process, 0) and time.monotonic() < end:
         time.sleep(0.01)
 
 
-def _read(pipe: IO[bytes] | None, on_line: Callable[[str], None]) -> threading.Thread:
-    assert pipe is not None  # noqa: S101 - it was opened as a pipe
-
+def _read(pipe: IO[bytes], on_line: Callable[[str], None]) -> threading.Thread:
     def read() -> None:
-        # in pieces: a line without an end must not fill the memory, and what is too long of it is left out
+        # in parts: a line without an end must not fill the memory
         with pipe:
-            whole = True
-            for raw in iter(lambda: pipe.readline(LONGEST_LINE), b""):
-                if whole:
-                    on_line(raw.decode(errors="replace").rstrip())
-                whole = raw.endswith(b"\n")
+            begins = True
+            for part in iter(lambda: pipe.readline(MAX_LINE), b""):
+                if begins:
+                    on_line(part.decode(errors="replace").rstrip())
+                begins = part.endswith(b"\n")
 
     thread = threading.Thread(target=read, daemon=True, name="command-output")
     thread.start()

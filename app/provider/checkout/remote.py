@@ -1,4 +1,4 @@
-"""A remote repository: its URL, with the credentials that may be in it kept apart."""
+"""The URL of a remote repository, and the credentials in it."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 from app.provider.checkout.failure import CONFIGURATION, CheckoutFailed
 
 SCHEMES = ("https", "http", "ssh", "git", "file")
-"""What git may speak; `ext` and other helpers run commands that a URL names."""
-LONGEST_NAME = 40
+"""The protocols that git may use; `ext` and other helpers run commands that a URL names."""
+MAX_NAME = 40
 _SCP_LIKE = re.compile(r"[^/:]+:(?!:)")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
@@ -22,11 +22,11 @@ class Remote:
     """A remote repository.
 
     Attributes:
-        url: without credentials; this is what may be seen.
-        name: for folders, from the last part of the path.
-        username: for https and http, if the configured URL has one.
-        password: likewise; "" with a username alone, as for a token.
-        secrets: what must not be printed.
+        url: The URL without credentials, which may be shown.
+        name: A name for folders, from the last part of the path.
+        username: The user name for https and http, if the configured URL has one.
+        password: The password likewise; "" with only a user name, as for a token.
+        secrets: What must not be printed.
     """
 
     url: str
@@ -37,15 +37,15 @@ class Remote:
 
     @classmethod
     def of(cls, url: str) -> Remote:
-        """Take a configured URL apart.
+        """Return the remote of a configured URL.
 
         Raises:
-            CheckoutFailed: git is not to be given this.
+            CheckoutFailed: It is not passed to git.
         """
         if not url or url.startswith("-") or _CONTROL.search(unquote(url)):
             raise _unusable("is empty, starts with a dash, or has a line break or the like in it")
         name = re.sub(r"[^A-Za-z0-9._-]+", "-", re.split(r"[/:]", url.rstrip("/"))[-1])
-        name = name.removesuffix(".git").strip(".-")[:LONGEST_NAME] or "repository"
+        name = name.removesuffix(".git").strip(".-")[:MAX_NAME] or "repository"
         if "://" not in url:
             if _SCP_LIKE.match(url):
                 return cls(url, name)
@@ -74,18 +74,18 @@ class Remote:
 
     @property
     def origin(self) -> str:
-        """Scheme, host and port, which its credentials are for."""
+        """Scheme, host and port, to which its credentials are sent."""
         parts = urlsplit(self.url)
         return f"{parts.scheme}://{parts.netloc}"
 
     @property
     def by_ssh(self) -> bool:
-        """Whether git reaches it by ssh."""
+        """Whether git connects to it by ssh."""
         return self.url.lower().startswith("ssh:") or ("://" not in self.url and not self.url.startswith("/"))
 
     @property
     def folder_name(self) -> str:
-        """A name for the folder of what is fetched from here, different for each remote."""
+        """A name for the remote's folder, different for each remote."""
         return f"{self.name}-{hashlib.sha256(self.url.encode()).hexdigest()[:10]}"
 
 

@@ -1,4 +1,4 @@
-"""What was fetched from a remote so far, and the commits that are checked out from it."""
+"""The local repository of a remote, and the checkouts of its commits."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ if TYPE_CHECKING:
     from app.provider.checkout.remote import Remote
 
 COMMITS = "refs/commits/"
-"""Where a commit that was fetched by its id is kept."""
-MOST_COMMITS = 100
+"""The refs of commits that were fetched by their id."""
+MAX_COMMITS = 100
 KEPT_COMMITS = 50
 STALE_SECONDS = 24 * 3600
-"""After so long, an unfinished file in the repository belongs to a fetch that was killed."""
+"""An unfinished file of that age in the repository is that of a killed fetch."""
 BRANCHES = "+refs/heads/*:refs/remotes/origin/*"
 TAGS = "+refs/tags/*:refs/tags/*"
 
 
 def check_commit(commit: str) -> str:
-    """Make sure that this is a commit's id, or the beginning of one, and not a name or an option.
+    """Return a commit's id, or the beginning of one, in lower case.
 
     Raises:
-        CheckoutFailed: it is not.
+        CheckoutFailed: It is something else, as a name or an option.
     """
     if not is_commit_id(commit):
         raise CheckoutFailed(
@@ -43,7 +43,7 @@ def check_commit(commit: str) -> str:
 
 
 class Repository:
-    """The bare repository of one remote; git works on it under a lock, for one run at a time."""
+    """The bare repository of one remote; git works on it for one run at a time, under a lock."""
 
     def __init__(
         self, home: Path, remote: Remote, environment: Mapping[str, str], supervision: Supervision
@@ -57,28 +57,28 @@ class Repository:
     def check_out(
         self, commit: str | None, default_branch: str | None, folder: Path
     ) -> tuple[str, str | None]:
-        """Check a commit out into a folder that isn't there yet.
+        """Check a commit out into a folder that doesn't exist yet.
 
         Args:
-            commit: its id, or the beginning of it; None for the head of the default branch.
-            default_branch: that branch; the remote's HEAD unless given.
-            folder: where to.
+            commit: Its id, or the beginning of it; None for the head of the default branch.
+            default_branch: That branch; the remote's HEAD unless given.
+            folder: The folder.
 
         Returns:
-            The commit's full id, and the branch if it was asked for its head.
+            The commit's full id, and the branch if its head was checked out.
 
         Raises:
-            CheckoutFailed: it can't be.
+            CheckoutFailed: The commit can't be checked out.
         """
         try:
             with locked(self._home / "lock", wait=self._supervision.left):
-                return self._check_out_or_mend(commit, default_branch, folder)
+                return self._check_out_or_repair(commit, default_branch, folder)
         except Busy:
             raise CheckoutFailed(
                 f"time ran out while other runs fetched {self._remote.url}", kind=TIMED_OUT, retryable=True
             ) from None
 
-    def _check_out_or_mend(
+    def _check_out_or_repair(
         self, commit: str | None, default_branch: str | None, folder: Path
     ) -> tuple[str, str | None]:
         try:
@@ -86,7 +86,7 @@ class Repository:
         except GitFailed as error:
             if not error.damaged:
                 raise error.as_failure(self._remote) from error
-        # git was killed, or the disk was full: what it left is in the way of everything to come
+        # git was killed, or the disk was full, and what it left would make every later command fail
         shutil.rmtree(self._path)
         try:
             return self._check_out(commit, default_branch, folder)
@@ -97,13 +97,13 @@ class Repository:
         self, commit: str | None, default_branch: str | None, folder: Path
     ) -> tuple[str, str | None]:
         self._create()
-        self._tidy()
+        self._limit_size()
         branch = None
         if commit is None:
             commit, branch = self._head(default_branch)
         full = self._fetch(commit)
         try:
-            # twice forced: over what a run that was killed here has left registered
+            # forced twice: a run that was killed here may have left the folder registered
             self._run("worktree", "add", "--force", "--force", "--quiet", "--detach", str(folder), full)
         except GitFailed as error:
             if error.damaged:
@@ -119,7 +119,7 @@ class Repository:
         return self._git.run(f"--git-dir={self._path}", *arguments)
 
     def _create(self) -> None:
-        """Make the repository, of the remote's kind, if there is none; a name tells a whole one."""
+        """Make the repository with the remote's object format, if there is none; it gets its name when complete."""
         if self._path.exists():
             return
         beginning = self._home / "repository.new"
@@ -131,22 +131,22 @@ class Repository:
         beginning.rename(self._path)
 
     def _head(self, branch: str | None) -> tuple[str, str | None]:
-        """Ask the remote for the head of a branch, or of its default branch."""
-        wanted = "HEAD" if branch is None else f"refs/heads/{branch}"
+        """Return the head of a branch of the remote, or of its default branch, and that branch."""
+        ref = "HEAD" if branch is None else f"refs/heads/{branch}"
         found = None
-        for line in self._run("ls-remote", "--symref", "origin", wanted):
+        for line in self._run("ls-remote", "--symref", "origin", ref):
             value, _, name = line.partition("\t")
-            if name == wanted and value.startswith("ref: refs/heads/"):
+            if name == ref and value.startswith("ref: refs/heads/"):
                 branch = value.removeprefix("ref: refs/heads/")
-            elif name == wanted:
+            elif name == ref:
                 found = value
         if found is None or not is_commit_id(found):
-            which = "default branch: set default_branch" if wanted == "HEAD" else f"branch {branch!r}"
+            which = "default branch: set default_branch" if ref == "HEAD" else f"branch {branch!r}"
             raise CheckoutFailed(f"{self._remote.url} has no {which}", kind=CONFIGURATION)
         return found, branch
 
     def _fetch(self, commit: str) -> str:
-        """Have a commit in the repository, and return its full id."""
+        """Fetch a commit unless it is in the repository, and return its full id."""
         sha256 = self._run("rev-parse", "--show-object-format") == ["sha256"]
         whole = len(commit) == (64 if sha256 else 40)
         if not whole:
@@ -158,7 +158,7 @@ class Repository:
             except GitFailed as error:
                 if not error.no_such:
                     raise
-                # the server gives no commit by its id, only what its branches and tags lead to
+                # the server sends no commit by its id, only those of its branches and tags
                 self._fetch_refs(BRANCHES, TAGS, prune=True)
         if not self._has(commit):
             raise self._no_such(commit)
@@ -169,7 +169,7 @@ class Repository:
         self._run("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", *options, "origin", *refs)
 
     def _has(self, commit: str) -> bool:
-        """Whether a commit is here, with all that belongs to it."""
+        """Return whether a commit is in the repository, with all its objects."""
         try:
             if self._run("cat-file", "-t", commit) != ["commit"]:
                 raise self._no_such(commit)
@@ -179,7 +179,7 @@ class Repository:
         return True
 
     def _resolve(self, beginning: str) -> str:
-        """Find the one commit whose id begins so; a branch may have such a name, so refs are not asked."""
+        """Return the one commit whose id begins so; refs are not searched, since a branch may have such a name."""
         try:
             candidates = self._run("rev-parse", f"--disambiguate={beginning}")
         except GitFailed:
@@ -200,10 +200,10 @@ class Repository:
             kind=NO_SUCH_COMMIT,
         )
 
-    def _tidy(self) -> None:
-        """Keep the repository fast: few refs, few packs, nothing of killed fetches."""
+    def _limit_size(self) -> None:
+        """Remove old refs, merge packs, and remove the files of killed fetches."""
         names = self._run("for-each-ref", "--sort=-creatordate", "--format=%(refname)", COMMITS)
-        if len(names) < MOST_COMMITS:
+        if len(names) < MAX_COMMITS:
             return
         for name in names[KEPT_COMMITS:]:
             self._run("update-ref", "-d", name)

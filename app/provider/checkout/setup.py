@@ -1,4 +1,4 @@
-"""A checkout's setup command, and what it made, kept for as long as its lock files stay the same."""
+"""Runs a checkout's setup command, and caches what it makes as long as the lock files stay the same."""
 
 from __future__ import annotations
 
@@ -25,24 +25,24 @@ if TYPE_CHECKING:
     from app.provider.checkout.slots import Slot
 
 OUTPUT_LINES = 40
-"""How many of the setup's last lines are kept for when it fails."""
-LONGEST_LINE = 500
-MOST_LINES = 2000
-MOST_SETUPS = 5
-"""How many are kept in each slot."""
-# a copy, so that nothing the provider does to it is kept; one without bytes, where the file system can
+"""The last lines of the setup's output that a failure has."""
+MAX_LINE = 500
+MAX_LINES = 2000
+MAX_SETUPS = 5
+"""The number of setups that are cached in each slot."""
+# copied, so that the provider doesn't change the cache; without copying bytes if the file system can
 _COPY = ("cp", "-a", "-c") if sys.platform == "darwin" else ("cp", "-a", "--reflink=auto")
 
 
 @dataclass(frozen=True)
 class Setup:
-    """How a checkout is made ready.
+    """How a checkout is set up.
 
     Attributes:
-        words: the command.
-        cache_key_files: lock files, relative to the checkout.
-        cache_paths: what it makes, relative to the checkout.
-        environment: variables for it, besides those of this process.
+        words: The command.
+        cache_key_files: Lock files, relative to the checkout.
+        cache_paths: What the command makes, relative to the checkout.
+        environment: Variables for it, besides those of this process.
     """
 
     words: tuple[str, ...]
@@ -59,10 +59,10 @@ class Setup:
         cache_paths: tuple[str, ...],
         environment: Mapping[str, str],
     ) -> Setup | None:
-        """Take a setup command apart; None when there is none.
+        """Return the setup of a command; None if there is none.
 
         Raises:
-            CheckoutFailed: it is no command line.
+            CheckoutFailed: It is no command line.
         """
         if command is None:
             return None
@@ -74,7 +74,7 @@ class Setup:
             raise CheckoutFailed(str(error), kind=CONFIGURATION) from error
 
     def key(self, folder: Path) -> str | None:
-        """Give a name to all that its result depends on; None if that isn't to be kept."""
+        """Return the cache key: a hash of all that the result depends on; None if it is not cached."""
         if not self.cache_key_files or not self.cache_paths:
             return None
         contents = [
@@ -91,30 +91,30 @@ class Setup:
 
 
 def prepare(setup: Setup, slot: Slot, supervision: Supervision, on_output: Callable[[str], None]) -> None:
-    """Set a checkout up, or put back what the same setup made before.
+    """Set a checkout up, or restore what the same setup made before.
 
     Args:
-        setup: how.
-        slot: where the checkout is; this process holds it.
-        supervision: of the commands.
-        on_output: called with each line that the setup prints, up to a limit.
+        setup: The setup.
+        slot: The slot of the checkout, which this process holds.
+        supervision: The limits of the commands.
+        on_output: Called with each line that the setup prints, up to a limit.
 
     Raises:
-        CheckoutFailed: the setup failed, or time ran out.
+        CheckoutFailed: The setup failed, or time ran out.
     """
     key = setup.key(slot.folder)
-    kept = None if key is None else slot.setups / key
-    if kept is not None and kept.exists():
-        _put_back(setup, kept, slot.folder, supervision)
-        kept.touch()
+    cached = None if key is None else slot.setups / key
+    if cached is not None and cached.exists():
+        _restore(setup, cached, slot.folder, supervision)
+        cached.touch()
         on_output(
             f"{', '.join(setup.cache_paths)} put back: {', '.join(setup.cache_key_files)} did not change"
         )
         return
     _run(setup, slot.folder, supervision, on_output)
-    if kept is not None:
+    if cached is not None:
         try:
-            _keep(setup, kept, slot.folder, supervision)
+            _cache(setup, cached, slot.folder, supervision)
         except OSError as error:
             on_output(f"what the setup made could not be kept for the next run: {error}")
 
@@ -126,11 +126,11 @@ def _run(setup: Setup, folder: Path, supervision: Supervision, on_output: Callab
     def on_line(line: str) -> None:
         nonlocal printed
         printed += 1
-        last.append(line[:LONGEST_LINE])
-        if printed <= MOST_LINES:
-            on_output(line[:LONGEST_LINE])
-        elif printed == MOST_LINES + 1:
-            on_output(f"(more than {MOST_LINES} lines: the rest is left out)")
+        last.append(line[:MAX_LINE])
+        if printed <= MAX_LINES:
+            on_output(line[:MAX_LINE])
+        elif printed == MAX_LINES + 1:
+            on_output(f"(more than {MAX_LINES} lines: the rest is left out)")
 
     try:
         code = supervision.run(
@@ -159,7 +159,7 @@ def _run(setup: Setup, folder: Path, supervision: Supervision, on_output: Callab
 
 
 def _environment(setup: Setup) -> dict[str, str]:
-    """Give the setup's environment; git in it is to find the checkout, not where this process was started."""
+    """Return the setup's environment, in which git finds the checkout, not the folder of this process."""
     inherited = {
         name: value
         for name, value in child_environment(os.environ).items()
@@ -169,9 +169,9 @@ def _environment(setup: Setup) -> dict[str, str]:
     return inherited | dict(setup.environment)
 
 
-def _keep(setup: Setup, kept: Path, folder: Path, supervision: Supervision) -> None:
-    """Keep what the setup made: as a whole, or not at all."""
-    beginning = kept.parent / "new"
+def _cache(setup: Setup, cached: Path, folder: Path, supervision: Supervision) -> None:
+    """Cache what the setup made, completely or not at all."""
+    beginning = cached.parent / "new"
     _remove(beginning)
     beginning.mkdir(parents=True)
     try:
@@ -179,43 +179,43 @@ def _keep(setup: Setup, kept: Path, folder: Path, supervision: Supervision) -> N
             if os.path.lexists(folder / name):
                 (beginning / name).parent.mkdir(parents=True, exist_ok=True)
                 _copy(folder / name, beginning / name, supervision)
-        beginning.rename(kept)
+        beginning.rename(cached)
     except BaseException:
         _remove(beginning)
         raise
-    entries = sorted(kept.parent.iterdir(), key=lambda entry: entry.stat().st_mtime)
-    for entry in entries[:-MOST_SETUPS]:
+    entries = sorted(cached.parent.iterdir(), key=lambda entry: entry.stat().st_mtime)
+    for entry in entries[:-MAX_SETUPS]:
         _remove(entry)
 
 
-def _put_back(setup: Setup, kept: Path, folder: Path, supervision: Supervision) -> None:
+def _restore(setup: Setup, cached: Path, folder: Path, supervision: Supervision) -> None:
     for name in setup.cache_paths:
-        if os.path.lexists(kept / name):
+        if os.path.lexists(cached / name):
             _remove(folder / name)
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            _copy(kept / name, folder / name, supervision)
+            _copy(cached / name, folder / name, supervision)
 
 
 def _copy(source: Path, target: Path, supervision: Supervision) -> None:
-    """Copy a file or a folder as it is.
+    """Copy a file or a folder with its attributes.
 
     Raises:
-        OSError: it can't be copied.
+        OSError: It can't be copied.
     """
-    said: deque[str] = deque(maxlen=1)
+    output: deque[str] = deque(maxlen=1)
     code = supervision.run(
         (*_COPY, "--", str(source), str(target)),
         doing=f"{source.name} was copied",
         folder=target.parent,
         environment=child_environment(os.environ),
-        on_line=said.append,
+        on_line=output.append,
     )
     if code != 0:
-        raise OSError(code, "".join(said) or "cp failed", str(source))
+        raise OSError(code, "".join(output) or "cp failed", str(source))
 
 
 def _remove(path: Path) -> None:
-    """Remove a file or a folder, also one with read-only folders in it."""
+    """Remove a file or a folder, also if folders in it are read-only."""
     if path.is_symlink() or path.is_file():
         path.unlink()
     elif path.exists():

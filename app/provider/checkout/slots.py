@@ -1,12 +1,12 @@
-"""Slots: folders for one checkout at a time, so that a checkout mostly has the path that the last one had.
+"""Slots: folders for one checkout at a time, so that a checkout usually has the path of the one before.
 
-A virtual environment and much else that a setup makes holds its own path; what was kept in a slot is only used
-there again. A slot is a folder with
+A virtual environment and other results of a setup contain their own path, so what is cached in a slot is only used
+there. A slot is a folder with
 
-    lock      held by the run that has the slot
-    commands  there while git or a setup works in it, and held by them: after a kill they may outlive the run
+    lock      locked by the run that has the slot
+    commands  exists while git or a setup works in the slot, and is locked by them: they may outlive a killed run
     NAME      the checkout
-    setups    what setups made, by key
+    setups    the cached results of setups, by key
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ORPHAN_SECONDS = 10.0
-"""How long the commands of a killed run are waited for. They are being stopped; a daemon of theirs may stay."""
+"""How long to wait for the commands of a killed run. They are being stopped, but a daemon of theirs may stay."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,8 @@ class Slot:
     """A slot that this process holds.
 
     Attributes:
-        path: of the slot.
-        folder: where the checkout goes.
+        path: The folder of the slot.
+        folder: The folder of the checkout.
     """
 
     path: Path
@@ -45,14 +45,14 @@ class Slot:
 
     @property
     def setups(self) -> Path:
-        """Where what setups made is kept."""
+        """The folder of the cached results of setups."""
         return self.path / "setups"
 
     @contextmanager
     def in_use_by_commands(self, deadline: float) -> Iterator[int]:
-        """Give a descriptor that commands keep open as long as they live.
+        """Yield a file descriptor for commands to inherit, and to keep open until they end.
 
-        If a killed run left commands here, their end is waited for first, but not for ever.
+        If commands of a killed run are still at work, wait for their end first, for a limited time.
         """
         file = self.path / "commands"
         left = max(0.0, deadline - time.monotonic())
@@ -69,11 +69,11 @@ class Slot:
 
 @contextmanager
 def take_slot(home: Path, name: str) -> Iterator[Slot]:
-    """Take the first slot that no other process has; its checkout is removed at the end.
+    """Take the first slot that is free; its checkout is removed at the end.
 
     Args:
-        home: the folder that the slots are in.
-        name: what the checkout's folder is to be called.
+        home: The folder of the slots.
+        name: The name of the checkout's folder.
     """
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
     for number in count():
@@ -88,7 +88,7 @@ def take_slot(home: Path, name: str) -> Iterator[Slot]:
             try:
                 yield slot
             finally:
-                with suppress(OSError):  # it is for a later run then
+                with suppress(OSError):  # a later run removes it
                     discard(slot.folder)
                     _sweep(home, after=number, name=name)
                 _empty_in_background(home / "trash")
@@ -96,7 +96,7 @@ def take_slot(home: Path, name: str) -> Iterator[Slot]:
 
 
 def discard(path: Path) -> None:
-    """Take a checkout out of a slot, at once; it is removed in the background, or by a later run."""
+    """Move a checkout out of its slot at once; it is removed in the background, or by a later run."""
     trash = path.parent.parent / "trash"
     trash.mkdir(exist_ok=True)
     with suppress(FileNotFoundError):
@@ -104,7 +104,7 @@ def discard(path: Path) -> None:
 
 
 def _sweep(home: Path, *, after: int, name: str) -> None:
-    """Remove what killed runs left in the other slots."""
+    """Remove the checkouts of killed runs from the other slots."""
     for number in count(after + 1):
         path = home / str(number)
         if not path.exists():
@@ -114,12 +114,12 @@ def _sweep(home: Path, *, after: int, name: str) -> None:
 
 
 def _empty_in_background(trash: Path) -> None:
-    # removing a large checkout takes seconds, and somebody waits for the result
+    # removing a large checkout takes seconds, and the result must not wait for that
     threading.Thread(target=empty, args=[trash], daemon=True, name="empty-trash").start()
 
 
 def empty(folder: Path) -> None:
-    """Remove all that is in a folder, also what is read-only; what can't be removed stays."""
+    """Remove everything in a folder, also if it is read-only; what can't be removed stays."""
     with suppress(FileNotFoundError):
         for path in folder.iterdir():
             shutil.rmtree(path, ignore_errors=True)

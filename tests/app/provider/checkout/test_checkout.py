@@ -437,7 +437,7 @@ def test_what_a_killed_git_left_is_got_over(root: Path, origin: Origin) -> None:
 def test_a_repository_stays_small_over_many_commits(
     root: Path, origin: Origin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(repository, "MOST_COMMITS", 6)
+    monkeypatch.setattr(repository, "MAX_COMMITS", 6)
     monkeypatch.setattr(repository, "KEPT_COMMITS", 2)
     commits = [origin.commit({"version": str(number)}) for number in range(9)]
     for number, commit in enumerate(commits):

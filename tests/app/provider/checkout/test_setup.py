@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from app.provider.checkout import CheckedOut, CheckoutFailed, CheckoutSource, checked_out, setup
-from app.provider.checkout.setup import MOST_LINES, MOST_SETUPS
+from app.provider.checkout.setup import MAX_LINES, MAX_SETUPS
 from tests.support.killable import Killable, group_lives, wait_until
 from tests.support.origin import Origin
 
@@ -166,8 +166,8 @@ def test_output_without_end_fills_neither_memory_nor_log(checkouts: Checkouts) -
     chatter = "import sys\nfor n in range(100_000): print(n)\nsys.stdout.write('x' * 50_000_000)\nsys.exit(1)"
     before = psutil.Process().memory_info().rss
     found = checkouts.failure(setup=script(chatter))
-    assert len(checkouts.output) == MOST_LINES + 1
-    assert f"more than {MOST_LINES} lines" in checkouts.output[-1]
+    assert len(checkouts.output) == MAX_LINES + 1
+    assert f"more than {MAX_LINES} lines" in checkouts.output[-1]
     assert "99999" in found.output
     assert max(map(len, found.output.splitlines())) <= 500
     assert psutil.Process().memory_info().rss - before < 20_000_000
@@ -225,7 +225,7 @@ def test_a_changed_lock_file_has_it_made_anew_and_the_old_one_is_still_there(che
 
 
 def test_only_the_setups_used_last_are_kept(checkouts: Checkouts) -> None:
-    commits = [checkouts.origin.commit({"app.lock": str(number)}) for number in range(MOST_SETUPS + 1)]
+    commits = [checkouts.origin.commit({"app.lock": str(number)}) for number in range(MAX_SETUPS + 1)]
     for commit in commits[:-1]:
         with checkouts.one(commit, **KEPT):
             pass
@@ -233,7 +233,7 @@ def test_only_the_setups_used_last_are_kept(checkouts: Checkouts) -> None:
         assert "put back" in checkouts.output[0]
     with checkouts.one(commits[-1], **KEPT):
         pass
-    assert len(list(checkouts.root.glob("*/0/setups/*"))) == MOST_SETUPS
+    assert len(list(checkouts.root.glob("*/0/setups/*"))) == MAX_SETUPS
     with checkouts.one(commits[0], **KEPT):
         assert "put back" in checkouts.output[0]
     with checkouts.one(commits[1], **KEPT):
