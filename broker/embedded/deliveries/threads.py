@@ -10,12 +10,14 @@ import json
 import logging
 import threading
 import time
+import traceback
 from collections import Counter
 from functools import partial
+from itertools import count
 from typing import TYPE_CHECKING
 
 from sqlalchemy import select
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from broker.embedded.deliveries.attempt import Attempt, attempt
 from broker.embedded.storage.encryption import KeyUnusableError
@@ -33,13 +35,14 @@ if TYPE_CHECKING:
     from broker.embedded.storage.encryption import Vault
     from broker.embedded.webhooks.settings import WebhookSettings
 
-# A webhook whose target is slow takes so many of the threads and leaves the others to the other webhooks.
 THREADS = 8
 MOST_OF_ONE_WEBHOOK = 2
-
-# What has become due without anybody saying so (the clock was set) is found after this.
+"""The most threads that deliver one webhook, so that a slow target leaves the others to the other webhooks."""
 LONGEST_WAIT_SECONDS = 30.0
+"""After this, what has become due without a notification is found; the clock may have been set."""
 WAIT_AFTER_ERROR_SECONDS = 1.0
+STORE_AGAIN = RetryPlan.doubling(1, 60)
+"""Between the tries to store the outcome of a delivery."""
 
 _log = logging.getLogger(__name__)
 
@@ -53,7 +56,7 @@ class Deliveries:
         self._settings = settings
         self._changed = threading.Condition()
         self._in_flight: dict[int, int] = {}  # the webhook of each delivery
-        self._stopping = False
+        self._stopped = threading.Event()
         # A target that doesn't answer must not hold up the broker's stop: what it was sent is still due then.
         self._threads = [
             threading.Thread(target=self._run, name=f"deliveries-{number}", daemon=True)
@@ -73,25 +76,23 @@ class Deliveries:
     def stop(self, timeout: float) -> None:
         """Begin no further attempt, and wait so many seconds for the current ones to end."""
         with self._changed:
-            self._stopping = True
+            self._stopped.set()
             self._changed.notify_all()
         deadline = time.monotonic() + timeout
         for thread in self._threads:
             thread.join(max(deadline - time.monotonic(), 0.0))
 
     def _run(self) -> None:
-        while not self._stopping:
+        while not self._stopped.is_set():
             try:
-                self._deliver_next()
-            except DatabaseError as error:
-                _log.error("Webhooks can't be delivered for now: %s", error.orig)
-                with self._changed:
-                    self._changed.wait(WAIT_AFTER_ERROR_SECONDS)
+                number = self._claim()
+                if number is not None:
+                    self._deliver_claimed(number)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the other deliveries go on
+                _log.error("Webhooks can't be delivered for now: %s", _described(error))
+                self._stopped.wait(WAIT_AFTER_ERROR_SECONDS)
 
-    def _deliver_next(self) -> None:
-        number = self._claim()
-        if number is None:
-            return
+    def _deliver_claimed(self, number: int) -> None:
         try:
             self._deliver(number)
         finally:
@@ -102,7 +103,7 @@ class Deliveries:
     def _claim(self) -> int | None:
         """Wait for the next delivery that is due, and keep other threads from it; None when it's time to stop."""
         with self._changed:
-            if self._stopping:
+            if self._stopped.is_set():
                 return None
             many = Counter(self._in_flight.values())
             busy = [webhook for webhook, count in many.items() if count >= MOST_OF_ONE_WEBHOOK]
@@ -134,11 +135,28 @@ class Deliveries:
 
     def _deliver(self, number: int) -> None:
         # The target may take its time: no transaction waits with it.
-        with self._database.session(write=False) as session:
-            prepared = self._prepared(session, number)
-        if prepared is None:
-            return
-        made = prepared if isinstance(prepared, str) else prepared()
+        try:
+            with self._database.session(write=False) as session:
+                prepared = self._prepared(session, number)
+            if prepared is None:
+                return
+            made = prepared if isinstance(prepared, str) else prepared()
+        except SQLAlchemyError:
+            raise
+        except Exception as error:  # noqa: BLE001 - it ends this attempt, with a reason
+            made = _unexpected(error)
+        for failures in count(1):
+            try:
+                self._store(number, made)
+                break
+            except Exception as error:  # noqa: BLE001 - only storing is tried again: the request was sent
+                _log.error("The outcome of a delivery can't be stored for now: %s", _described(error))
+                if not isinstance(error, SQLAlchemyError):
+                    made = _unexpected(error)
+                if self._stopped.wait(STORE_AGAIN.wait_after(failures)):
+                    break
+
+    def _store(self, number: int, made: Attempt | str) -> None:
         with self._database.session(write=True) as session:
             triggered = session.get(TriggeredWebhook, number)
             if triggered is not None:
@@ -173,3 +191,15 @@ class Deliveries:
             last = f"Webhook execution failed after {triggered.attempts_made} attempts"
         logs = made.logs(last) if isinstance(made, Attempt) else f"{made}\n{last}\n"
         session.add(WebhookExecution(triggered_webhook_id=triggered.id, success=success, logs=logs))
+
+
+def _unexpected(error: Exception) -> str:
+    """Log an exception that nobody expected, and return the reason that the delivery's log has."""
+    where = "".join(traceback.format_tb(error.__traceback__))
+    _log.error("A delivery ended unexpectedly: %s\n%s", _described(error), where)
+    return f"The delivery ended with an unexpected error ({type(error).__name__}): see the broker's own log"
+
+
+def _described(error: Exception) -> str:
+    """Return what may be logged of an exception: the message of another than SQLite's may hold a secret."""
+    return str(error.orig) if isinstance(error, DBAPIError) else type(error).__name__

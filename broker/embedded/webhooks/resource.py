@@ -182,8 +182,15 @@ def document_from(fields: dict[str, Any], *, events_required: bool = False) -> D
     )
 
 
+def _new_uuid() -> str:
+    """Return a UUID in a real broker's form; it doesn't begin with `-`, which commands would take for an option."""
+    while (uuid := secrets.token_urlsafe(16)).startswith("-"):
+        pass
+    return uuid
+
+
 def _create(fields: dict[str, Any]) -> Response:
-    webhook = Webhook(uuid=secrets.token_urlsafe(16))
+    webhook = Webhook(uuid=_new_uuid())
     write(webhook, document_from(fields))
     return created(represent(webhook), url("webhooks", webhook.uuid))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +34,14 @@ def changed(**changes: Any) -> dict[str, Any]:
 def requesting(**changes: Any) -> dict[str, Any]:
     document = webhook(URL)
     return {**document, "request": {**document["request"], **changes}}
+
+
+def test_no_uuid_begins_as_an_option_does(
+    open_broker: EmbeddedBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = iter(("-" * 22, "-abcdefghijklmnopqrstu", "a-bcdefghijklmnopqrstu"))
+    monkeypatch.setattr(secrets, "token_urlsafe", lambda _: next(made))
+    assert create(open_broker, webhook(URL))["uuid"] == "a-bcdefghijklmnopqrstu"
 
 
 @pytest.mark.parametrize(
