@@ -1,23 +1,24 @@
-"""`pact-dispatch doctor` as a real process, and one pact in a real broker that it is asked about."""
+"""`pact-dispatch doctor`, and one pact in a real broker that it is asked about."""
 
 from __future__ import annotations
 
 import json
 import sqlite3
-import subprocess
 from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from tests.support.commands import pact_dispatch
 from tests.support.faulty_broker import FaultyBroker
 from tests.support.pacts import interaction, pact
-from tests.support.processes import BIN, EmbeddedBroker
 from tests.support.receiver import API_TOKEN, wait_until
 from tests.support.running import environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from tests.support.processes import EmbeddedBroker
 
 GITHUB_TOKEN = "ghp_0123456789abcdefSECRET"
 RECEIVER_TOKEN = "a-token-of-the-broker"
@@ -71,16 +72,13 @@ class Done:
 def doctor(
     url: str, *arguments: str, as_json: bool = True, variables: Mapping[str, str] | None = None
 ) -> Done:
-    """Ask, by the real command; no secret may be in what it says."""
-    done = subprocess.run(
-        [str(BIN / "pact-dispatch"), "doctor", *arguments, *(["--json"] if as_json else [])],
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
-        env=environment(**{"PACT_BROKER_BASE_URL": url, **(variables or {})}),
+    """Ask, by the command; no secret may be in what it says."""
+    done = pact_dispatch(
+        "doctor",
+        *arguments,
+        *(["--json"] if as_json else []),
+        environment=environment(**{"PACT_BROKER_BASE_URL": url, **(variables or {})}),
     )
-    assert "Traceback" not in done.stderr, done.stderr
     for secret in SECRETS:
         assert secret not in done.stdout + done.stderr
     return Done(done.returncode, done.stdout, done.stderr)

@@ -15,7 +15,6 @@ from typing import IO, TYPE_CHECKING, Any, Self
 from unittest.mock import patch
 
 import requests
-from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from app.cli import main
 from broker.embedded import server
@@ -24,19 +23,13 @@ from broker.embedded.deliveries.threads import THREADS, Deliveries
 from broker.embedded.storage.database import Database
 from broker.embedded.storage.encryption import KEY_VARIABLE, Vault
 from broker.embedded.webhooks.records import check_key
+from tests.support.served import Served
 
 if TYPE_CHECKING:
     from types import TracebackType
 
 BIN = Path(sys.executable).parent
 TIME_LIMIT = 30.0
-
-
-class _Quiet(WSGIRequestHandler):
-    """Logs no requests."""
-
-    def log(self, *_: Any) -> None:
-        pass
 
 
 class EmbeddedBroker:
@@ -53,7 +46,7 @@ class EmbeddedBroker:
         self.session = requests.Session()
         self.session.trust_env = False
         self._options = options
-        self._server: BaseWSGIServer | None = None
+        self._served: Served | None = None
 
     def __enter__(self) -> Self:
         self.start()
@@ -86,17 +79,15 @@ class EmbeddedBroker:
         self._deliveries = Deliveries(self._database, vault, settings.webhooks)
         app.on_triggered = self._deliveries.wake
         self._deliveries.start()
-        self._server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=_Quiet)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        threading.Thread(target=self._server.serve_forever, args=[0.01], daemon=True).start()
+        self._served = Served(app)
+        self.url = self._served.url
 
     def stop(self) -> int:
         """Stop it, and return the exit status that a process would have."""
         self.session.close()
-        if self._server is not None:
-            self._server.shutdown()
-            self._server.server_close()
-            self._server = None
+        if self._served is not None:
+            self._served.close()
+            self._served = None
             self._deliveries.stop(server.STOP_SECONDS)
             self._database.close()
         return 0

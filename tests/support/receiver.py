@@ -1,4 +1,4 @@
-"""The receiver as real processes, for tests: `pact-dispatch serve`, `web` or `worker`."""
+"""The receiver for tests: as `pact-dispatch serve`, `web` or `worker`, or with its web side in the test's process."""
 
 from __future__ import annotations
 
@@ -14,9 +14,18 @@ from typing import TYPE_CHECKING, Any, Self
 import psutil
 import psycopg
 import requests
+import structlog
 from psycopg.rows import dict_row
 
+from app.config.file import load
+from app.config.values import secret
+from app.config.variables import API_TOKENS, TOKENS, WEBHOOK_SECRET
+from app.database.connections import open_pool
+from app.intake.credentials import Tokens
+from app.web.application import create_app
+from app.web.context import Receiver
 from tests.support.processes import BIN, TIME_LIMIT
+from tests.support.served import Served
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -95,7 +104,7 @@ class ReceiverProcess:
         command += ["--data-dir", str(self.folder / "data")]
         if self._command != "worker":
             command += ["--bind", "127.0.0.1:0"]
-        before = len(self.output())
+        before = len(_text(self.log))
         with self.log.open("a") as log:
             self.process = subprocess.Popen(
                 [*command, *self._options],
@@ -107,9 +116,9 @@ class ReceiverProcess:
             )
         if self._command != "worker":
             pattern = r"listening on (http://\S+)"
-            self.url = self.wait_until(lambda: re.search(pattern, self.output()[before:]), "it listens")[1]
+            self.url = self.wait_until(lambda: re.search(pattern, _text(self.log)[before:]), "it listens")[1]
         if self._command != "web":
-            self.wait_until(lambda: "worker started" in self.output()[before:], "its worker works")
+            self.wait_until(lambda: "worker started" in _text(self.log)[before:], "its worker works")
 
     def stop(self) -> int:
         """Stop it as a service manager does, and return its exit status."""
@@ -127,7 +136,7 @@ class ReceiverProcess:
 
     def output(self) -> str:
         """Give what it has printed and logged."""
-        return self.log.read_text(encoding="utf-8", errors="replace") if self.log.exists() else ""
+        return _text(self.log)
 
     def logged(self, event: str) -> list[dict[str, Any]]:
         """Give the log's entries of an event."""
@@ -198,6 +207,66 @@ class ReceiverProcess:
         return wait_until(condition, what, within=within, context=self.output)
 
 
+class LocalReceiver(ReceiverProcess):
+    """A receiver whose web side is served by threads of the test, and whose worker, if it has one, is a process.
+
+    It starts in a third of the time that `serve` takes. What gunicorn does, and what `serve` does for its processes
+    (start them again, stop them), is for `ReceiverProcess`.
+
+    Args:
+        command: `serve` for both sides, `web` for one without a worker.
+    """
+
+    _served: Served | None = None
+
+    def start(self) -> None:
+        """Start both sides, and wait until the worker works."""
+        self._web_log = self.folder / "web-in-the-test.log"
+        self._log_file = self._web_log.open("a", encoding="utf-8")
+        self._structlog = structlog.get_config()
+        structlog.configure(
+            processors=[
+                structlog.processors.add_log_level,
+                structlog.processors.dict_tracebacks,
+                structlog.processors.JSONRenderer(),
+            ],
+            logger_factory=structlog.PrintLoggerFactory(self._log_file),
+        )
+        self._receiver = Receiver(
+            settings=load(self.config, self._environment),
+            pool=open_pool(self._environment["DATABASE_URL"], size=8),
+            tokens=Tokens(TOKENS, self._environment),
+            api_tokens=Tokens(API_TOKENS, self._environment),
+            webhook_secret=secret(WEBHOOK_SECRET, self._environment),
+        )
+        self._served = Served(create_app(self._receiver))
+        self.url = self._served.url
+        if self._command == "serve":
+            self._command = "worker"
+        if self._command == "worker":
+            super().start()
+
+    def stop(self) -> int:
+        """Stop both sides, and return the worker's exit status."""
+        if self._served is not None:
+            self._served.close()
+            self._served = None
+            self._receiver.refusal_log.store_counts()
+            self._receiver.pool.close()
+            structlog.configure(**self._structlog)
+            self._log_file.close()
+        self.session.close()
+        return super().stop() if self.process is not None else 0
+
+    def output(self) -> str:
+        """Give what both sides have printed and logged."""
+        return super().output() + _text(self._web_log)
+
+    def workers(self) -> list[psutil.Process]:
+        """Give its worker."""
+        return [psutil.Process(self.process.pid)] if self.process is not None else []
+
+
 def wait_until(
     condition: Callable[[], Any],
     what: str,
@@ -215,6 +284,10 @@ def wait_until(
         if time.monotonic() > end:
             raise AssertionError(f"not within {within:g} s: {what}\n{context()[-6000:]}")
         pause.wait(0.02)
+
+
+def _text(file: Path) -> str:
+    return file.read_text(encoding="utf-8", errors="replace") if file.exists() else ""
 
 
 def _command_line(process: psutil.Process) -> list[str]:

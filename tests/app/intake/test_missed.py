@@ -27,6 +27,7 @@ from app.records import deliveries
 from app.records.deliveries import IncomingDelivery, Source
 from app.worker.chores import begin_if_due
 from broker.http.access import BrokerAccess
+from tests.support.commands import pact_dispatch
 from tests.support.pacts import pact, things
 from tests.support.paths import ROOT
 from tests.support.processes import BIN, EmbeddedBroker
@@ -90,19 +91,16 @@ class Place:
         return Done(0, document(found, dry_run=dry_run), "\n".join((*found.notes, *found.problems)))
 
     def command(self, *options: str, **variables: str) -> Done:
-        """Look, once, by the real command."""
-        command = [str(BIN / "pact-dispatch"), "reconcile", "--json", *options]
-        command += ["--config", str(self.folder / "pact-dispatch.toml"), "--data-dir", str(self.folder)]
+        """Look, once, by the command."""
+        place = ("--config", str(self.folder / "pact-dispatch.toml"), "--data-dir", str(self.folder))
         kept = {name: value for name, value in os.environ.items() if not name.startswith("PACT_")}
-        done = subprocess.run(
-            command,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=100,
-            env={**kept, "DATABASE_URL": self.database_url, **variables},
+        done = pact_dispatch(
+            "reconcile",
+            "--json",
+            *options,
+            *place,
+            environment={**kept, "DATABASE_URL": self.database_url, **variables},
         )
-        assert "Traceback" not in done.stderr
         return Done(done.returncode, json.loads(done.stdout) if done.stdout else {}, done.stderr)
 
     def runs(self) -> list[dict[str, Any]]:

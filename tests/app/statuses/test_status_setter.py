@@ -13,7 +13,7 @@ from tests.support.github_api import Fault, GitHubApi
 from tests.support.github_state import READ, Repository, Token
 from tests.support.pacts import interaction, pact
 from tests.support.processes import EmbeddedBroker
-from tests.support.receiver import ReceiverProcess, configuration
+from tests.support.receiver import LocalReceiver, ReceiverProcess, configuration
 from tests.support.running import scripted_provider
 
 if TYPE_CHECKING:
@@ -53,7 +53,13 @@ def pact_url(broker: EmbeddedBroker, version: str, *interactions: dict[str, Any]
 
 
 def receiver(
-    folder: Path, api: GitHubApi, broker: EmbeddedBroker, database_url: str, base_url: str, **more: Any
+    folder: Path,
+    api: GitHubApi,
+    broker: EmbeddedBroker,
+    database_url: str,
+    base_url: str,
+    kind: type[ReceiverProcess] = LocalReceiver,
+    **more: Any,
 ) -> ReceiverProcess:
     worker = {"stalled_seconds": 2.0, "retry_seconds": [0.3], "stop_seconds": 0.5, **more.pop("worker", {})}
     provider = {
@@ -74,7 +80,7 @@ def receiver(
         reconcile={"minutes": 0},
     )
     secrets = {"PACT_DISPATCH_GITHUB_TOKEN": SECRET}
-    return ReceiverProcess(folder, config, database_url=database_url, environment=secrets)
+    return kind(folder, config, database_url=database_url, environment=secrets)
 
 
 def dispatch(server: ReceiverProcess, url: str) -> None:
@@ -204,7 +210,7 @@ def test_a_status_outlives_the_worker_that_was_setting_it(
 ) -> None:
     answered = threading.Event()
     api.faults.append(Fault("POST", "/statuses/", 0, until=answered))
-    with receiver(tmp_path, api, broker, database_url, provider) as server:
+    with receiver(tmp_path, api, broker, database_url, provider, ReceiverProcess) as server:
         dispatch(server, pact_url(broker, "6.0", GOOD))
         server.wait_for_runs()
         for worker in server.workers():
@@ -214,6 +220,7 @@ def test_a_status_outlives_the_worker_that_was_setting_it(
         wait_until_done(server)
         assert results(server) == [("pending", "superseded"), ("success", "set")]
         assert states(api) == ["success"]
+        assert SECRET not in server.output()
 
 
 def test_a_pending_of_a_worker_that_was_frozen_gives_way_again(
@@ -222,7 +229,7 @@ def test_a_pending_of_a_worker_that_was_frozen_gives_way_again(
     answered = threading.Event()
     held = Fault("POST", "/statuses/", 201, times=1, after=True, until=answered)
     api.faults.append(held)
-    with receiver(tmp_path, api, broker, database_url, provider) as server:
+    with receiver(tmp_path, api, broker, database_url, provider, ReceiverProcess) as server:
         url = pact_url(broker, "6.1", interaction("no answer", "/hang"))
         dispatch(server, url)
         server.wait_until(lambda: held.times == 0, "the pending status is on its way")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.support.receiver import API_TOKEN, REPOSITORY, TOKEN, ReceiverProcess, configuration
+from tests.support.receiver import API_TOKEN, REPOSITORY, TOKEN, LocalReceiver, ReceiverProcess, configuration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -328,7 +328,7 @@ def test_a_token_is_revoked_by_removing_it_from_its_file(tmp_path: Path, databas
     tokens = tmp_path / "tokens"
     tokens.write_text("old:the-older-token\nnew:the-newer-token\n", encoding="utf-8")
     config = configuration(BROKER, {"base_url": "http://127.0.0.1:1", "version": SHA})
-    with ReceiverProcess(
+    with LocalReceiver(
         tmp_path,
         config,
         command="web",

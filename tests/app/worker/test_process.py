@@ -15,7 +15,7 @@ from tests.support.broker_records import count_results, publish
 from tests.support.faulty_broker import Fault, FaultyBroker
 from tests.support.pacts import interaction, pact
 from tests.support.processes import EmbeddedBroker
-from tests.support.receiver import ReceiverProcess, configuration, wait_until
+from tests.support.receiver import LocalReceiver, ReceiverProcess, configuration, wait_until
 from tests.support.running import PROVIDER, scripted_provider
 
 if TYPE_CHECKING:
@@ -48,10 +48,15 @@ def provider() -> Iterator[str]:
 
 
 def receiver(
-    folder: Path, database_url: str, broker_url: str, *providers: dict[str, Any], **worker: Any
+    folder: Path,
+    database_url: str,
+    broker_url: str,
+    *providers: dict[str, Any],
+    kind: type[ReceiverProcess] = LocalReceiver,
+    **worker: Any,
 ) -> ReceiverProcess:
     config = configuration(broker_url, *providers, worker={**QUICK, **worker}, server={"processes": 1})
-    return ReceiverProcess(folder, config, database_url=database_url)
+    return kind(folder, config, database_url=database_url)
 
 
 def test_a_broker_that_is_away_is_waited_for(
@@ -127,7 +132,7 @@ def test_a_run_is_cancelled_waiting_or_running(
 def test_a_run_whose_worker_is_killed_is_taken_up_by_another_and_nothing_survives(
     tmp_path: Path, database_url: str, broker: EmbeddedBroker
 ) -> None:
-    with receiver(tmp_path, database_url, broker.url, hanging(tmp_path)) as server:
+    with receiver(tmp_path, database_url, broker.url, hanging(tmp_path), kind=ReceiverProcess) as server:
         run, pid_file = hang(server, broker, "Killed")
         [worker] = server.workers()[:1]
         below = worker.children(recursive=True)
@@ -143,7 +148,9 @@ def test_a_run_whose_worker_is_killed_is_taken_up_by_another_and_nothing_survive
 def test_sigterm_hands_runs_back_and_they_go_on_at_the_next_start(
     tmp_path: Path, database_url: str, broker: EmbeddedBroker
 ) -> None:
-    with receiver(tmp_path, database_url, broker.url, hanging(tmp_path), stop_seconds=0.5) as server:
+    with receiver(
+        tmp_path, database_url, broker.url, hanging(tmp_path), kind=ReceiverProcess, stop_seconds=0.5
+    ) as server:
         run, pid_file = hang(server, broker, "HandedBack")
         assert server.stop() == 0
         assert gone(pid_file)
@@ -157,7 +164,9 @@ def test_sigterm_hands_runs_back_and_they_go_on_at_the_next_start(
 def test_a_killed_supervisor_leaves_nothing_behind(
     tmp_path: Path, database_url: str, broker: EmbeddedBroker
 ) -> None:
-    with receiver(tmp_path, database_url, broker.url, hanging(tmp_path), stop_seconds=0.5) as server:
+    with receiver(
+        tmp_path, database_url, broker.url, hanging(tmp_path), kind=ReceiverProcess, stop_seconds=0.5
+    ) as server:
         _, pid_file = hang(server, broker, "Orphan")
         below = server.descendants()
         server.kill()
@@ -239,7 +248,7 @@ def test_a_secret_that_is_missing_for_a_while_is_waited_for(
     key = tmp_path / "key"
     key.write_text("the-key-of-the-provider", encoding="utf-8")
     keyed = {"base_url": provider, "headers": {"X-Api-Key": {"file": str(key)}}, **RUNNING}
-    waits = {"retry_seconds": [0.2] * 20}
+    waits: dict[str, Any] = {"retry_seconds": [0.2] * 20}
     with receiver(tmp_path, database_url, broker.url, keyed, **waits) as server:
         key.unlink()
         server.dispatch(publish(broker, GOOD, "Keyed"))

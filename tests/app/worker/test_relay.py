@@ -18,7 +18,7 @@ from app.records.counters import Series
 from tests.support.github_api import Fault, GitHubApi
 from tests.support.github_state import Repository, Token
 from tests.support.processes import BIN
-from tests.support.receiver import ReceiverProcess, configuration
+from tests.support.receiver import LocalReceiver, ReceiverProcess, configuration
 from tests.support.running import environment
 
 if TYPE_CHECKING:
@@ -39,7 +39,12 @@ def api() -> Iterator[GitHubApi]:
 
 
 def receiver(
-    folder: Path, api: GitHubApi, database_url: str, *options: str, **provider: Any
+    folder: Path,
+    api: GitHubApi,
+    database_url: str,
+    kind: type[ReceiverProcess] = LocalReceiver,
+    command: str = "serve",
+    **provider: Any,
 ) -> ReceiverProcess:
     """A receiver that relays; nobody answers at its broker."""
     config = configuration(
@@ -51,7 +56,7 @@ def receiver(
         reconcile={"minutes": 0},
     )
     secrets = {"PACT_DISPATCH_GITHUB_TOKEN": SECRET, "PACT_DISPATCH_WEBHOOK_SECRET": "shared"}
-    return ReceiverProcess(folder, config, *options, database_url=database_url, environment=secrets)
+    return kind(folder, config, command=command, database_url=database_url, environment=secrets)
 
 
 def test_a_dispatch_is_passed_on_as_it_came(api: GitHubApi, database_url: str, tmp_path: Path) -> None:
@@ -167,7 +172,7 @@ def test_a_dispatch_outlives_the_worker_that_was_passing_it_on(
 ) -> None:
     answered = threading.Event()
     api.faults.append(Fault("POST", "/dispatches", 0, times=1, until=answered))
-    with receiver(tmp_path, api, database_url) as server:
+    with receiver(tmp_path, api, database_url, ReceiverProcess) as server:
         server.dispatch(PACT, message="kept")
         server.wait_until(lambda: api.faults[0].times == 0, "GitHub was asked")
         for worker in server.workers():
@@ -178,6 +183,7 @@ def test_a_dispatch_outlives_the_worker_that_was_passing_it_on(
         assert run["attempt"] == 2
         [dispatch] = api.repository("acme/products").dispatches
         assert dispatch["client_payload"]["message"] == "kept"
+        assert SECRET not in server.output()
 
 
 def test_a_worker_that_is_stopped_finishes_what_it_is_passing_on(
@@ -198,7 +204,7 @@ def test_a_worker_that_is_stopped_finishes_what_it_is_passing_on(
 
 
 def test_what_was_passed_on_is_not_passed_on_again(api: GitHubApi, database_url: str, tmp_path: Path) -> None:
-    with receiver(tmp_path, api, database_url) as server:
+    with receiver(tmp_path, api, database_url, command="web") as server:
         headers = {"Authorization": "Bearer a-token-of-the-broker", "User-Agent": "pact-dispatch relay"}
         body = {"event_type": "pact_changed", "client_payload": {"pact_url": PACT}}
         response = server.session.post(
@@ -212,7 +218,7 @@ def test_what_was_passed_on_is_not_passed_on_again(api: GitHubApi, database_url:
 def test_an_event_of_the_repository_that_is_relayed_to_is_refused(
     api: GitHubApi, database_url: str, tmp_path: Path
 ) -> None:
-    with receiver(tmp_path, api, database_url) as server:
+    with receiver(tmp_path, api, database_url, command="web") as server:
         document = {"action": "pact_changed", "client_payload": {"pact_url": PACT}}
         body = json.dumps({**document, "repository": {"full_name": "acme/Products"}}).encode()
         signature = hmac.new(b"shared", body, "sha256").hexdigest()

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from broker.embedded import accounts as access
-from tests.support.processes import BIN, BrokerProcess, EmbeddedBroker
+from tests.support.commands import pact_dispatch
+from tests.support.processes import BrokerProcess, EmbeddedBroker
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Iterator
     from pathlib import Path
 
@@ -170,13 +171,8 @@ def test_a_mistake_in_the_file_is_said(tmp_path: Path, text: str, expected: str)
 
 
 def start(*options: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [str(BIN / "pact-dispatch"), "broker", "--bind", "127.0.0.1:0", *options],
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-        env={**os.environ, **environment},
+    return pact_dispatch(
+        "broker", "--bind", "127.0.0.1:0", *options, environment={**os.environ, **environment}
     )
 
 

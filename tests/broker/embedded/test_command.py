@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import socket
@@ -15,15 +16,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from broker.embedded.storage.database import SCHEMA_VERSION
-from tests.support.processes import BIN, BrokerProcess
+from tests.support.commands import pact_dispatch
+from tests.support.processes import BrokerProcess
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-def run(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
-    command = [str(BIN / "pact-dispatch"), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False, **options)
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return pact_dispatch(*arguments, environment=os.environ)
 
 
 def test_the_line_says_where_it_listens(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from tests.support.github_state import Repository, Token
 from tests.support.loopback import Loopback, Reply, closed_port
 from tests.support.pacts import interaction, pact
 from tests.support.processes import EmbeddedBroker
-from tests.support.receiver import API_TOKEN, ReceiverProcess, configuration
+from tests.support.receiver import API_TOKEN, LocalReceiver, ReceiverProcess, configuration
 from tests.support.running import scripted_provider
 from tests.support.webhook_documents import OPEN
 
@@ -62,9 +62,7 @@ def receiver(
     how = more.pop("how", running)
     config = configuration(patient.broker.url, how, worker=WORKER, server={"processes": 1}, **more)
     environment = {"PACT_DISPATCH_GITHUB_TOKEN": GITHUB_TOKEN}
-    return ReceiverProcess(
-        folder, config, command=command, database_url=database_url, environment=environment
-    )
+    return LocalReceiver(folder, config, command=command, database_url=database_url, environment=environment)
 
 
 def treat(patient: Patient, server: ReceiverProcess) -> None:

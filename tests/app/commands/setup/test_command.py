@@ -1,4 +1,4 @@
-"""`pact-dispatch setup` as a real process: a real broker, GitHub's API on loopback, a real receiver."""
+"""`pact-dispatch setup`: a real broker, GitHub's API on loopback, a real receiver."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.support.broker_accounts import ACCOUNTS, PASSWORD
+from tests.support.commands import pact_dispatch
 from tests.support.faulty_broker import Fault as BrokerFault
 from tests.support.faulty_broker import FaultyBroker
 from tests.support.github_api import Fault, GitHubApi
@@ -22,7 +23,7 @@ from tests.support.loopback import Loopback, Reply, closed_port
 from tests.support.pacts import interaction, pact
 from tests.support.paths import ROOT
 from tests.support.processes import BIN, EmbeddedBroker
-from tests.support.receiver import API_TOKEN, ReceiverProcess, configuration
+from tests.support.receiver import API_TOKEN, LocalReceiver, configuration
 from tests.support.receiver import TOKEN as RECEIVER_TOKEN
 from tests.support.running import environment, scripted_provider
 from tests.support.webhook_documents import OPEN
@@ -73,16 +74,14 @@ class Setup:
 
     def __call__(self, *arguments: str, output: tuple[str, ...] = ("--json",), **variables: str) -> Done:
         wanted = ("--repository", "acme/products", "--provider", "Products")
-        used = environment(**{**self.variables, **variables})
-        done = subprocess.run(
-            [str(BIN / "pact-dispatch"), "setup", *wanted, *self._target, *output, *arguments],
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-            env=used,
+        done = pact_dispatch(
+            "setup",
+            *wanted,
+            *self._target,
+            *output,
+            *arguments,
+            environment=environment(**{**self.variables, **variables}),
         )
-        assert "Traceback" not in done.stderr, done.stderr
         for secret in (TOKEN, OTHER_TOKEN, PASSWORD, RECEIVER_TOKEN, API_TOKEN):
             assert secret not in done.stdout + done.stderr
         return Done(done.returncode, done.stdout, done.stderr)
@@ -554,7 +553,7 @@ def test_a_receiver_is_set_up_and_takes_the_test(
     config = configuration(
         broker.url, {"base_url": f"http://127.0.0.1:{closed_port()}", "version": "1"}, server={"processes": 1}
     )
-    with ReceiverProcess(tmp_path, config, command="web", database_url=database_url) as receiver:
+    with LocalReceiver(tmp_path, config, command="web", database_url=database_url) as receiver:
         setup = Setup(broker.url, "--target", "receiver", "--receiver-url", receiver.url)
         planned = setup("--plan")
         assert planned.code == 0
@@ -590,7 +589,7 @@ def test_the_run_of_a_receiver_is_waited_for(tmp_path: Path, database_url: str) 
     with EmbeddedBroker(tmp_path, *OPEN) as own, scripted_provider() as provider:
         own.publish(pact(good, provider="Products"), "1.0.0", "main")
         config = configuration(own.url, {"base_url": provider, **running}, server={"processes": 1})
-        with ReceiverProcess(tmp_path, config, database_url=database_url) as receiver:
+        with LocalReceiver(tmp_path, config, database_url=database_url) as receiver:
             setup = Setup(own.url, "--target", "receiver", "--receiver-url", receiver.url, "--wait", "50")
             passed = setup()
             assert passed.code == 0, passed.out

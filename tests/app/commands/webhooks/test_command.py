@@ -1,4 +1,4 @@
-"""`pact-dispatch webhooks` as a real process, with a real broker that has accounts, and a real target."""
+"""`pact-dispatch webhooks`, with a real broker that has accounts, and a real target."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import yaml
 
 from tests.broker.embedded.conftest import example
 from tests.support.broker_accounts import ACCOUNTS, PASSWORD
+from tests.support.commands import pact_dispatch
 from tests.support.github_api import GitHubApi
 from tests.support.github_state import Repository, Token
 from tests.support.loopback import Loopback, Received, Reply, closed_port
@@ -52,16 +53,12 @@ class Commands:
         }
 
     def __call__(self, *arguments: str, stdin: str = "", **variables: str) -> Done:
-        done = subprocess.run(
-            [str(BIN / "pact-dispatch"), "webhooks", *arguments],
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-            env=environment(**{**self.variables, **variables}),
+        done = pact_dispatch(
+            "webhooks",
+            *arguments,
+            environment=environment(**{**self.variables, **variables}),
+            stdin=stdin,
         )
-        assert "Traceback" not in done.stderr, done.stderr
         assert TOKEN not in done.stdout + done.stderr
         assert PASSWORD not in done.stdout + done.stderr
         return Done(done.returncode, done.stdout, done.stderr)

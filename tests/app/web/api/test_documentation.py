@@ -13,7 +13,7 @@ import yaml
 from app.web.api.paging import DELIVERY_FILTERS, RUN_FILTERS
 from tests.support.history_rows import add_history
 from tests.support.paths import DOCS
-from tests.support.receiver import API_TOKEN, ReceiverProcess, configuration
+from tests.support.receiver import API_TOKEN, LocalReceiver, configuration
 
 DOCUMENT = (DOCS / "receiver-api.md").read_text(encoding="utf-8")
 BROKER = "http://broker.example.org/base"
@@ -26,7 +26,7 @@ def blocks(language: str) -> list[str]:
 
 def test_examples_work_as_they_stand(tmp_path: Path, database_url: str) -> None:
     config = configuration(BROKER, {"base_url": "http://127.0.0.1:1", "version": "abc"})
-    with ReceiverProcess(tmp_path, config, command="web", database_url=database_url) as web:
+    with LocalReceiver(tmp_path, config, command="web", database_url=database_url) as web:
         add_history(database_url, runs=3)
         start, *steps = [block.replace("http://127.0.0.1:8000", web.url) for block in blocks("sh")]
         first = run(start + "".join(steps[:3]))

@@ -23,7 +23,7 @@ from app.web.application import create_app
 from app.web.context import Receiver
 from tests.support.history_rows import add_history
 from tests.support.processes import TIME_LIMIT
-from tests.support.receiver import API_TOKEN, REPOSITORY, TOKEN, ReceiverProcess, configuration
+from tests.support.receiver import API_TOKEN, REPOSITORY, TOKEN, LocalReceiver, ReceiverProcess, configuration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -82,7 +82,7 @@ class Credentials(requests.auth.AuthBase):
 @pytest.fixture(scope="module")
 def web(tmp_path_factory: pytest.TempPathFactory, module_database_url: str) -> Iterator[ReceiverProcess]:
     config = configuration(BROKER, {"base_url": "http://127.0.0.1:1", "version": "abc"})
-    with ReceiverProcess(
+    with LocalReceiver(
         tmp_path_factory.mktemp("web"),
         config,
         command="web",

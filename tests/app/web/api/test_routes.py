@@ -1,8 +1,9 @@
-"""The JSON API as its users meet it: a real gunicorn, a real PostgreSQL, real runs."""
+"""The JSON API as its users meet it: over HTTP, with a real PostgreSQL and real runs."""
 
 from __future__ import annotations
 
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin
@@ -15,7 +16,7 @@ from tests.support import scripted_provider
 from tests.support.history_rows import add_history
 from tests.support.pacts import interaction, pact
 from tests.support.processes import TIME_LIMIT, EmbeddedBroker
-from tests.support.receiver import API_TOKEN, PROVIDER, TOKEN, ReceiverProcess, configuration
+from tests.support.receiver import API_TOKEN, PROVIDER, TOKEN, LocalReceiver, ReceiverProcess, configuration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,7 +48,7 @@ SERVE_COMMAND = f"{sys.executable} {Path(scripted_provider.__file__)} --port {{p
 def running(tmp_path_factory: pytest.TempPathFactory, module_database_url: str) -> Iterator[ReceiverProcess]:
     config = configuration(BROKER, {"base_url": "http://127.0.0.1:1", "version": SHA})
     folder = tmp_path_factory.mktemp("web")
-    with ReceiverProcess(folder, config, command="web", database_url=module_database_url) as process:
+    with LocalReceiver(folder, config, command="web", database_url=module_database_url) as process:
         yield process
 
 
@@ -303,7 +304,7 @@ def test_a_relayed_dispatch_is_delivered_again_as_a_whole(tmp_path: Path, databa
     config = configuration(BROKER, {"relay": True})
     payload = {"pact_url": PACT, "api_token": "hidden-value", "nested": {"numbers": [1, 2.5]}}
     credentials = {"PACT_DISPATCH_GITHUB_TOKEN": "ghp_" + "a" * 36}
-    with ReceiverProcess(
+    with LocalReceiver(
         tmp_path, config, command="web", database_url=database_url, environment=credentials
     ) as web:
         accepted = web.dispatch(**payload)  # type: ignore[arg-type]
@@ -338,7 +339,7 @@ def test_links_begin_with_the_public_url(tmp_path: Path, database_url: str) -> N
         {"base_url": "http://127.0.0.1:1", "version": SHA},
         server={"public_url": "https://receiver.example.org/pact/"},
     )
-    with ReceiverProcess(tmp_path, config, command="web", database_url=database_url) as web:
+    with LocalReceiver(tmp_path, config, command="web", database_url=database_url) as web:
         add_history(database_url, runs=2)
         answer = web.session.get(
             f"{web.url}/api/runs?limit=1",
@@ -381,7 +382,7 @@ def test_runs_of_a_whole_receiver_can_be_looked_up_and_stopped(tmp_path: Path, d
             {"command": SERVE_COMMAND, "version": SHA, "health_path": "/health", "request_timeout": 60},
         )
         base = f"{broker.url}/pacts/provider/{PROVIDER}/consumer"
-        with ReceiverProcess(tmp_path, config, database_url=database_url) as receiver:
+        with LocalReceiver(tmp_path, config, database_url=database_url) as receiver:
             receiver.dispatch(f"{base}/Storefront/latest")
             receiver.wait_for_runs()
             (run,) = items(receiver, "/api/runs?outcome=passed")
@@ -416,8 +417,10 @@ def test_a_database_that_is_away_is_said_so(web: ReceiverProcess) -> None:
             connection.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name]
             )
-            for path in ("/api/runs", f"/api/deliveries/{uuid4()}", "/metrics", "/readyz"):
-                answer = call(web, path)
+            paths = ("/api/runs", f"/api/deliveries/{uuid4()}", "/metrics", "/readyz")
+            with ThreadPoolExecutor(len(paths)) as pool:  # each waits 3 s for a connection
+                answers = list(pool.map(lambda path: call(web, path), paths))
+            for answer in answers:
                 assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
             assert call(web, "/healthz").json() == {"status": "ok"}
         finally:
