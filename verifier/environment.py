@@ -11,6 +11,7 @@ BROKER_BASE_URL = "PACT_BROKER_BASE_URL"
 BROKER_USERNAME = "PACT_BROKER_USERNAME"
 BROKER_PASSWORD = "PACT_BROKER_PASSWORD"  # noqa: S105 - the name of a variable
 BROKER_TOKEN = "PACT_BROKER_TOKEN"  # noqa: S105 - the name of a variable
+PUBLISH_RESULTS = "PACT_BROKER_PUBLISH_VERIFICATION_RESULTS"
 BROKER_CREDENTIALS = (BROKER_TOKEN, BROKER_USERNAME, BROKER_PASSWORD)
 """Hidden from every child process: neither the engine nor a provider nor git sends a request to the broker."""
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from broker.http.secret_names import is_secret_name
 from verifier.cli import refuse, run
-from verifier.environment import BROKER_PASSWORD, BROKER_TOKEN
+from verifier.environment import BROKER_PASSWORD, BROKER_TOKEN, PUBLISH_RESULTS
 from verifier.errors import UsageError
 from verifier.redaction import Redaction
 from verifier.report.workflow_commands import masks
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 INPUTS = "PACT_DISPATCH_INPUTS"
 SECRETS = ("broker-password", "broker-token")
 SECRET_VARIABLES = (BROKER_PASSWORD, BROKER_TOKEN)
-PUBLISH, PUBLISH_VARIABLE = "publish-verification-results", "PACT_BROKER_PUBLISH_VERIFICATION_RESULTS"
+PUBLISH = "publish-verification-results"
 LISTS = frozenset({"custom-provider-header", "provider-version-tag", "transport"})
 """Inputs with one value per line."""
 SWITCHES = frozenset({"provider-states-teardown", "quiet", "verbose"})
@@ -67,7 +67,7 @@ def to_arguments(inputs: Mapping[str, str], environment: Mapping[str, str]) -> l
         UsageError: An input must be true or false and is neither.
     """
     given = dict(inputs)
-    if not environment.get(PUBLISH_VARIABLE):
+    if not environment.get(PUBLISH_RESULTS):
         given.setdefault(PUBLISH, "true")
     if "json" not in given:
         folder = tempfile.mkdtemp(prefix="pact-dispatch-report-", dir=environment.get("RUNNER_TEMP"))

@@ -11,6 +11,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from broker.http.json_values import objects_at, text_at
+
 HTTP = "Synchronous/HTTP"
 MESSAGE = "Asynchronous/Messages"
 SYNCHRONOUS_MESSAGE = "Synchronous/Messages"
@@ -83,21 +85,13 @@ class Pact:
     @property
     def consumer_version(self) -> str | None:
         """The version of the consumer that published it, according to the broker's links; None for a file."""
-        links = self.document.get("_links")
-        link = links.get("pb:consumer-version") if isinstance(links, dict) else None
-        name = link.get("name") if isinstance(link, dict) else None
-        return name if isinstance(name, str) else None
+        return text_at(self.document, "_links", "pb:consumer-version", "name")
 
     @property
     def plugins(self) -> tuple[tuple[str, str], ...]:
         """The plugins that it needs, each with its version."""
-        metadata = self.document.get("metadata")
-        plugins = metadata.get("plugins") if isinstance(metadata, dict) else None
-        return tuple(
-            (str(plugin.get("name", "")), str(plugin.get("version", "")))
-            for plugin in (plugins if isinstance(plugins, list) else [])
-            if isinstance(plugin, dict)
-        )
+        plugins = objects_at(self.document, "metadata", "plugins") or []
+        return tuple((str(plugin.get("name", "")), str(plugin.get("version", ""))) for plugin in plugins)
 
     def select(self, *, description: str | None = None, state: str | None = None) -> tuple[Interaction, ...]:
         """Return some of the interactions, as the Pact verifiers' filters do.
@@ -173,11 +167,10 @@ def _interaction(index: int, document: Any, default_kind: str, where: str) -> In
     description = document.get("description")
     if not isinstance(description, str):
         raise NotAPact(f"{at} has no description")
-    identifier, key = document.get("_id"), document.get("key")
     return Interaction(
         index=index,
-        id=identifier if isinstance(identifier, str) else "",
-        key=key if isinstance(key, str) else "",
+        id=text_at(document, "_id") or "",
+        key=text_at(document, "key") or "",
         kind=kind,
         description=description,
         states=_states(document, at),
@@ -217,9 +210,8 @@ def _states(document: dict[str, Any], at: str) -> tuple[ProviderState, ...]:
 
 
 def _name(document: dict[str, Any], role: str) -> str:
-    party = document.get(role)
-    name = party.get("name") if isinstance(party, dict) else None
-    if not isinstance(name, str) or not name:
+    name = text_at(document, role, "name")
+    if not name:
         raise NotAPact(f"it has no {role}.name")
     return name
 
@@ -235,15 +227,13 @@ def _list(document: dict[str, Any], key: str) -> list[Any]:
 
 def _specification(document: dict[str, Any]) -> str:
     """Return the version of the specification, which has had several names."""
-    metadata = document.get("metadata")
-    if not isinstance(metadata, dict):
-        return ""
-    for key in ("pactSpecification", "pact-specification"):
-        part = metadata.get(key)
-        if isinstance(part, dict) and isinstance(part.get("version"), str):
-            return str(part["version"])
-    version = metadata.get("pactSpecificationVersion")
-    return version if isinstance(version, str) else ""
+    paths = (
+        ("pactSpecification", "version"),
+        ("pact-specification", "version"),
+        ("pactSpecificationVersion",),
+    )
+    versions = (text_at(document, "metadata", *path) for path in paths)
+    return next((version for version in versions if version is not None), "")
 
 
 def _json_type(value: Any) -> str:

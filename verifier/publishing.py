@@ -7,12 +7,13 @@ keeps `testResults` as they are: by this a retry recognises an earlier try that 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from broker.client import BrokerClient
 from broker.http.errors import BrokerError, BrokerUnreachable, NotFound, UnexpectedAnswer
+from broker.http.json_values import objects_at, text_at, value_at
 from verifier.errors import PublishFailed
 from verifier.verification import Outcome, PublishedResult
 
@@ -196,10 +197,11 @@ class _Publication:
             for url in self._candidates():
                 document = self._get_if_there(url)
                 found = self._published(self.client.link(document, "self") or url, document)
-                if found is not None and _has_id(document.get("testResults"), self.verification.id):
-                    return PublishedResult(
-                        found.url, found.success, found.provider_version, already_there=True
-                    )
+                results = objects_at(document, "testResults") or []
+                if found is not None and any(
+                    r.get("verificationId") == self.verification.id for r in results
+                ):
+                    return replace(found, already_there=True)
         except BrokerError as error:
             raise PublishFailed(
                 f"the broker could not be asked whether it has the result: {error}. {NOT_KNOWN}",
@@ -212,17 +214,11 @@ class _Publication:
         links = self.verification.links
         candidates = [links["latest"]] if "latest" in links else []
         matrix = self._get_if_there(links["matrix"]) if "matrix" in links else None
-        rows = matrix.get("matrix") if isinstance(matrix, dict) else None
-        for row in rows if isinstance(rows, list) else []:
-            if self._is_of_version(row):
+        for row in objects_at(matrix, "matrix") or []:
+            if text_at(row, "provider", "version", "number") == self.provider_version:
                 link = self.client.link(row.get("verificationResult"), "self")
                 candidates += [link] if link else []
         return candidates
-
-    def _is_of_version(self, row: Any) -> bool:
-        provider = row.get("provider") if isinstance(row, dict) else None
-        provider_version = provider.get("version") if isinstance(provider, dict) else None
-        return isinstance(provider_version, dict) and provider_version.get("number") == self.provider_version
 
     def _get_if_there(self, url: str) -> Any:
         try:
@@ -234,18 +230,11 @@ class _Publication:
         """Return a verification result of the broker, or None if it differs from this verification."""
         success = self.verification.outcome == Outcome.PASSED
         if (
-            not isinstance(document, dict)
-            or document.get("success") is not success
-            or document.get("providerApplicationVersion") != self.provider_version
+            value_at(document, "success") is success
+            and text_at(document, "providerApplicationVersion") == self.provider_version
         ):
-            return None
-        return PublishedResult(url, success, self.provider_version)
-
-
-def _has_id(test_results: Any, verification_id: str) -> bool:
-    return isinstance(test_results, list) and any(
-        isinstance(item, dict) and item.get("verificationId") == verification_id for item in test_results
-    )
+            return PublishedResult(url, success, self.provider_version)
+        return None
 
 
 def result_document(verification: Verification) -> dict[str, Any]:

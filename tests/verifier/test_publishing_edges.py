@@ -28,7 +28,7 @@ def test_location_that_is_no_url_is_a_reason(status: int, location: str) -> None
             publish(made, BrokerAccess(server.url), retry_time=0.1)
 
 
-@pytest.mark.parametrize("location", NO_URLS[2:])
+@pytest.mark.parametrize("location", NO_URLS)
 def test_result_that_was_recorded_is_found_behind_a_location_that_is_no_url(location: str) -> None:
     records = Records(Reply(302, headers={"Location": location}), lost=True)
     with Loopback(records) as server:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from broker.http.json_values import object_at
 from broker.http.strict_json import NotJson, parse_json
 from verifier.commit_id import is_commit_id
 from verifier.environment import without_secrets
@@ -53,9 +54,7 @@ def read_github_event(environment: Mapping[str, str]) -> GitHubEvent:
         event = parse_json(content)
     except (OSError, NotJson) as error:
         raise UsageError(f"the GitHub event {file} (GITHUB_EVENT_PATH) can't be read: {error}") from error
-    payload = event.get("client_payload") if isinstance(event, dict) else None
-    if not isinstance(payload, dict):
-        return GitHubEvent()
+    payload = object_at(event, "client_payload")
     pact_url, sha, branch = (_text(payload, field) for field in ("pact_url", "sha", "branch"))
     if pact_url is not None and not pact_url.lower().startswith(("http://", "https://")):
         raise UsageError("client_payload.pact_url of the GitHub event must be an http:// or https:// URL")

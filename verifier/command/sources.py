@@ -22,7 +22,13 @@ from verifier.command.option_values import (
     parse_transports,
     with_port_placeholder,
 )
-from verifier.environment import BROKER_BASE_URL, BROKER_PASSWORD, BROKER_TOKEN, BROKER_USERNAME
+from verifier.environment import (
+    BROKER_BASE_URL,
+    BROKER_PASSWORD,
+    BROKER_TOKEN,
+    BROKER_USERNAME,
+    PUBLISH_RESULTS,
+)
 from verifier.errors import UsageError
 from verifier.request import ProviderUnderTest, VerificationRequest
 
@@ -37,7 +43,7 @@ ENVIRONMENT = {
     "provider_states_setup_url": "PACT_PROVIDER_STATES_SETUP_URL",
     "provider_app_version": "GIT_COMMIT",
     "provider_version_branch": "GIT_BRANCH",
-    "publish_verification_results": "PACT_BROKER_PUBLISH_VERIFICATION_RESULTS",
+    "publish_verification_results": PUBLISH_RESULTS,
     "pact_broker_base_url": BROKER_BASE_URL,
     "broker_username": BROKER_USERNAME,
     "broker_password": BROKER_PASSWORD,

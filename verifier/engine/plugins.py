@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from broker.http.json_values import value_at
 from broker.http.strict_json import NotJson, parse_json
 
 if TYPE_CHECKING:
@@ -37,6 +38,6 @@ def missing_plugins(plugins: tuple[tuple[str, str], ...], environment: Mapping[s
 def _identity(manifest: Path) -> tuple[str, str] | None:
     try:
         document = parse_json(manifest.read_bytes())
-        return str(document["name"]), str(document["version"])
-    except (OSError, NotJson, TypeError, KeyError):
+    except (OSError, NotJson):
         return None
+    return str(value_at(document, "name")), str(value_at(document, "version"))

@@ -6,6 +6,8 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from broker.http.json_values import object_at
+
 
 @dataclass(frozen=True)
 class StateChange:
@@ -33,11 +35,10 @@ class StateChange:
         document = json.loads(body)
         if not isinstance(document, dict):
             raise ValueError("a state change is a JSON object")  # noqa: TRY004 - as documented
-        params = document.get("params")
         return cls(
             state=str(document.get("state", "")),
             action=str(document.get("action", "setup")),
-            params=params if isinstance(params, dict) else {},
+            params=object_at(document, "params"),
             body=body,
         )
 
