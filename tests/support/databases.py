@@ -73,6 +73,23 @@ def fresh_database(postgres: str) -> Iterator[str]:
         connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
+@contextmanager
+def away(postgres: str, url: str) -> Iterator[None]:
+    """Have nobody connected to a database for a while, as when its server is restarted."""
+    with psycopg.connect(url) as connection:
+        name = connection.info.dbname
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        allow = sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS {}")
+        connection.execute(allow.format(sql.Identifier(name), sql.SQL("false")))
+        try:
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name]
+            )
+            yield
+        finally:
+            connection.execute(allow.format(sql.Identifier(name), sql.SQL("true")))
+
+
 @pytest.fixture
 def database_url(postgres: str) -> Iterator[str]:
     """The URL of a database of the test's own."""

@@ -49,3 +49,19 @@ def test_a_database_that_is_lost_is_psycopgs_error(connection: psycopg.Connectio
         jobs.defer(connection, "any", queue=jobs.RUNS)
     with pytest.raises(psycopg.OperationalError):
         jobs.cancel(connection, 1)
+
+
+def test_a_wait_is_counted_by_the_databases_clock(connection: psycopg.Connection) -> None:
+    connection.execute(  # a database whose clock is an hour ahead
+        "CREATE FUNCTION public.clock_timestamp() RETURNS timestamptz LANGUAGE sql AS "
+        "$$ SELECT pg_catalog.clock_timestamp() + interval '1 hour' $$"
+    )
+    connection.execute("SET search_path = public, pg_catalog")
+    job_id = jobs.defer(connection, "any", queue=jobs.RUNS, wait=10)
+    row = connection.execute(
+        "SELECT extract(epoch FROM scheduled_at - public.clock_timestamp())::float FROM procrastinate_jobs "
+        "WHERE id = %s",
+        [job_id],
+    ).fetchone()
+    assert row is not None
+    assert 5 < row[0] <= 10

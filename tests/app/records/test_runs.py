@@ -227,3 +227,88 @@ def test_what_an_older_version_verified_gets_its_number_of_failed_interactions(
     migrate(database_url)
 
     assert stored(database, run.id).failed_interactions == 2
+
+
+def test_failures_are_counted_apart_from_attempts(database: Connection[Any]) -> None:
+    run = begin(database, request(database, dispatch()))
+    for _ in range(10):
+        CHANGES.try_again(database, run, None, wait=0, lock=LOCK)  # its worker was stopped
+        run = begin(database, run.id)
+    assert (run.attempt, run.failures) == (11, 0)
+
+    CHANGES.try_again(database, run, AWAY, wait=0, lock=LOCK)
+    run = begin(database, run.id)
+    assert (run.attempt, run.failures) == (12, 1)
+
+
+def test_a_run_of_a_provider_that_is_not_configured_waits_until_it_is(database: Connection[Any]) -> None:
+    run_id = request(database, dispatch())
+    job_id = stored(database, run_id).job_id
+    assert job_id is not None
+    assert CHANGES.begin(database, run_id, job_id, "worker", providers=["Q"]) is None
+    assert CHANGES.not_begun(database, run_id, job_id, providers=["Q"], wait=60) is not None
+    database.execute("DELETE FROM procrastinate_jobs WHERE id = %s", [job_id])
+
+    waiting = stored(database, run_id)
+    assert (waiting.status, waiting.attempt, waiting.failures) == ("waiting", 0, 0)
+    assert waiting.error == "there is no provider 'P' in the configuration"
+    assert waiting.error_kind == "unknown-provider"
+    assert runs.waiting_for_unknown_providers(database, ["Q"]) == ["P"]
+    assert next_run(database) is None
+
+    assert CHANGES.go_on(database, ["Q"]) == 0
+    assert CHANGES.go_on(database, ["P", "Q"]) == 1
+    assert next_run(database) == run_id
+    assert begin(database, run_id).error is None
+
+
+def test_a_run_whose_job_is_lost_again_and_again_ends_with_a_reason(database: Connection[Any]) -> None:
+    run_id = request(database, dispatch())
+    waits = []
+    for _ in range(6):
+        begin(database, run_id)
+        database.execute("DELETE FROM procrastinate_jobs")
+        assert look(database) == (0, 1)
+        row = database.execute(
+            "SELECT extract(epoch FROM scheduled_at - now())::float FROM procrastinate_jobs"
+        ).fetchone()
+        waits.append(row and round(row[0]))
+    assert waits == [10, 30, 60, 180, 600, None]
+    ended = stored(database, run_id)
+    assert (ended.status, ended.outcome, ended.error_kind) == ("finished", "error", "internal-error")
+    assert ended.error == "what came of 6 attempts could not be stored; see the worker's log"
+    assert look(database) == (0, 0)
+
+
+def test_a_result_whose_job_is_lost_is_published_after_a_wait_each_time(database: Connection[Any]) -> None:
+    run = begin(database, request(database, dispatch()))
+    CHANGES.verified(database, run, PASSED, publish=True)
+    CHANGES.not_published(database, run, AWAY, wait=0)
+    for attempts in (2, 3):
+        database.execute("DELETE FROM procrastinate_jobs")
+        assert look(database) == (0, 1)
+        assert stored(database, run.id).publish_attempts == attempts
+        assert stored(database, run.id).publishing == "pending"
+        row = database.execute("SELECT scheduled_at > now() FROM procrastinate_jobs").fetchone()
+        assert row == (True,)
+
+
+def test_each_change_is_told_to_the_follower_in_its_transaction(database: Connection[Any]) -> None:
+    told: list[tuple[str, str]] = []
+    changes = runs.Runs(lambda _, run: told.append((run.status, run.publishing)))
+    run_id = request(database, dispatch())
+    waiting = stored(database, run_id)
+    assert waiting.job_id is not None
+    run = changes.begin(database, run_id, waiting.job_id, "worker")
+    assert run is not None
+    changes.verified(database, run, PASSED, publish=True)
+    changes.not_published(database, run, AWAY, wait=0)
+    changes.published(database, run, "http://broker.example.org/results/1")
+    changes.cancel(database, request(database, dispatch(2)))
+    assert told == [
+        ("running", "none"),
+        ("running", "pending"),
+        ("finished", "pending"),
+        ("finished", "published"),
+        ("cancelled", "none"),
+    ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -12,6 +13,7 @@ import psutil
 import pytest
 
 from tests.support.broker_records import count_results, publish
+from tests.support.databases import away
 from tests.support.faulty_broker import Fault, FaultyBroker
 from tests.support.pacts import interaction, pact
 from tests.support.processes import EmbeddedBroker
@@ -161,6 +163,27 @@ def test_sigterm_hands_runs_back_and_they_go_on_at_the_next_start(
         assert server.runs()[0]["id"] == run["id"]
 
 
+def test_a_short_absence_of_the_database_ends_no_verification(
+    tmp_path: Path, database_url: str, broker: EmbeddedBroker, postgres: str
+) -> None:
+    flag = tmp_path / "go"
+    slow = f"sh -c 'while ! test -e {flag}; do sleep 0.05; done; exec {PROVIDER}'"
+    with receiver(
+        tmp_path, database_url, broker.url, {"command": slow, **RUNNING}, stalled_seconds=20
+    ) as server:
+        server.dispatch(publish(broker, GOOD, "Absence"))
+        server.wait_until(lambda: server.runs() and server.runs()[0]["status"] == "running", "it runs")
+        workers = [worker.pid for worker in server.workers()]
+        with away(postgres, database_url):
+            flag.touch()
+            wait_until(lambda: not any(_provides(child) for child in server.descendants()), "it has verified")
+        [run] = server.wait_for_runs()
+        assert [worker.pid for worker in server.workers()] == workers
+        assert not server.logged("worker left")
+
+    assert (run["outcome"], run["publishing"], run["attempt"]) == ("passed", "published", 1)
+
+
 def test_a_killed_supervisor_leaves_nothing_behind(
     tmp_path: Path, database_url: str, broker: EmbeddedBroker
 ) -> None:
@@ -259,6 +282,12 @@ def test_a_secret_that_is_missing_for_a_while_is_waited_for(
 
     assert (run["outcome"], run["publishing"]) == ("passed", "published")
     assert "Traceback" not in server.output()
+
+
+def _provides(process: psutil.Process) -> bool:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return "scripted_provider" in " ".join(process.cmdline())
+    return False
 
 
 def _alive(process: psutil.Process) -> bool:

@@ -113,3 +113,30 @@ def test_one_looks_at_a_time(database_url: str, run_id: UUID) -> None:
         assert recovered(database_url) == (0, 0)
     assert row(database_url, "SELECT count(*) AS jobs FROM procrastinate_jobs")["jobs"] == 1
     assert row(database_url, "SELECT id FROM runs")["id"] == run_id
+
+
+def test_a_heartbeat_in_the_future_keeps_no_job(database_url: str, run_id: UUID) -> None:
+    change(
+        database_url,
+        "INSERT INTO procrastinate_workers (id, last_heartbeat) OVERRIDING SYSTEM VALUE "
+        "VALUES (7, now() + interval '1 hour')",
+    )
+    change(database_url, "UPDATE procrastinate_jobs SET status = 'doing', worker_id = 7")
+    assert recovered(database_url) == (1, 0)
+    assert row(database_url, "SELECT args FROM procrastinate_jobs")["args"] == {"run_id": str(run_id)}
+
+
+def test_a_job_that_was_taken_and_lost_on_its_way_is_put_back(database_url: str, run_id: UUID) -> None:
+    change(database_url, "INSERT INTO procrastinate_workers (id) OVERRIDING SYSTEM VALUE VALUES (7)")
+    change(database_url, "UPDATE procrastinate_jobs SET status = 'doing', worker_id = 7")
+    job_id = row(database_url, "SELECT id FROM procrastinate_jobs")["id"]
+    recovery = Recovery(runs.Runs(), WorkerSettings(), str)
+
+    def look(*running: int) -> int:
+        with psycopg.connect(database_url) as connection:
+            return recovery.recover(connection, alive=[7], running=running)[0]
+
+    assert [look(job_id), look(job_id)] == [0, 0]
+    assert [look(), look(job_id), look()] == [0, 0, 0]  # it may be on its way
+    assert look() == 1
+    assert row(database_url, "SELECT args FROM procrastinate_jobs")["args"] == {"run_id": str(run_id)}

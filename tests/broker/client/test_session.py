@@ -676,3 +676,9 @@ def test_the_version_of_the_broker_is_told() -> None:
     reply = Reply(body={}, headers={"X-Pact-Broker-Version": "2.120.0"})
     with Loopback(reply) as server, client(server) as broker:
         assert broker.get(server.url + "/").broker_version == "2.120.0"
+
+
+@pytest.mark.parametrize("status", [201, 302, 307])
+def test_a_location_that_is_no_url_is_an_answer_that_can_not_be_used(status: int) -> None:
+    error = failing(Reply(status, headers={"Location": "http://[::1"}))
+    assert isinstance(error, UnexpectedAnswer)

@@ -1,0 +1,77 @@
+"""One attempt of a run, whatever comes in between: no database, no broker and no child process."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import psycopg
+import pytest
+
+from app.queue.consumer import TakenJob
+from app.records.run import Failure
+from tests.support.worker_parts import SECRET, Changes, OneChild, a_run, executor
+
+if TYPE_CHECKING:
+    from app.records.run import Run
+
+
+def carry_out(changes: Changes, child: OneChild | None = None, *, losses: int = 0) -> tuple[Any, ...]:
+    """Carry out an attempt; returns the last change's name and what was given."""
+    run_id = changes.run.id if changes.run else uuid4()
+    asyncio.run(executor(changes, child).carry_out(run_id, TakenJob(1, losses)))
+    return changes.made[-1]
+
+
+def ended_with(run: Run, child: OneChild, **failing: Exception) -> tuple[str, Failure, float | None]:
+    """Carry out an attempt; returns what became of the run, and why."""
+    name, (_, failure), options = carry_out(Changes(run, **failing), child)
+    return name, failure, options.get("wait")
+
+
+def test_a_verified_result_is_stored_and_published() -> None:
+    changes = Changes(a_run())
+    name, (_, url), _ = carry_out(changes)
+    assert changes.names == ["begin", "verified", "published"]
+    assert (name, url) == ("published", "http://broker.example.org/results/1")
+
+
+@pytest.mark.parametrize(
+    ("failures", "name", "wait"), [(0, "try_again", 10), (1, "try_again", 30), (2, "fail", None)]
+)
+def test_what_nobody_expected_ends_the_attempt_with_a_reason_after_the_ordinary_tries(
+    failures: int, name: str, wait: float | None
+) -> None:
+    child = OneChild(RuntimeError(f"nobody thought of {SECRET}"))
+    found, failure, waits = ended_with(a_run(failures=failures), child)
+    assert (found, waits) == (name, wait)
+    assert (failure.kind, failure.message) == ("internal-error", "RuntimeError: nobody thought of ***")
+    assert child.usable == [False]
+
+
+def test_a_result_that_can_not_be_stored_is_a_failure_like_others() -> None:
+    slow = psycopg.errors.QueryCanceled("canceling statement due to statement timeout")
+    changes = Changes(a_run(failures=2), verified=slow)
+    name, (_, failure), _ = carry_out(changes)
+    assert (name, failure.kind) == ("fail", "internal-error")
+    assert "statement timeout" in failure.message
+
+
+def test_attempts_of_workers_that_were_restarted_are_no_failures() -> None:
+    away = Failure("provider-not-ready", "the provider is away", retryable=True)
+    assert ended_with(a_run(attempt=11), OneChild(away)) == ("try_again", away, 10)
+
+
+def test_a_run_that_takes_its_workers_down_is_given_up() -> None:
+    name, (_, failure), _ = carry_out(Changes(a_run(attempt=26)), losses=25)
+    assert (name, failure.kind) == ("fail", "given-up")
+    assert failure.message == "given up after 25 attempts, each of which ended with its worker"
+
+
+def test_a_run_that_can_not_begin_is_asked_why() -> None:
+    changes = Changes(a_run())
+    changes.run = None
+    carry_out(changes)
+    assert changes.names == ["begin", "not_begun"]
+    assert changes.made[-1][2] == {"providers": ["P"], "wait": 60.0}

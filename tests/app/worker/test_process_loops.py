@@ -1,0 +1,106 @@
+"""The loops of a worker's process: no exception of one piece of work ends them, and the loss of the database does."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import psycopg
+import pytest
+from structlog.testing import capture_logs
+
+from app.worker import chores as housekeeping
+from app.worker.process import Worker
+from tests.support.worker_parts import SETTINGS
+
+QUICK = SETTINGS.model_copy(update={"worker": SETTINGS.worker.model_copy(update={"stalled_seconds": 0.1})})
+
+
+class FailingDatabase:
+    """Fails some times, and ends the waiting of the test then.
+
+    Args:
+        errors: What is raised, one after another.
+    """
+
+    seconds_since_away = 1000.0
+
+    def __init__(self, *errors: Exception) -> None:
+        self._errors = list(errors)
+        self.well = asyncio.Event()
+
+    async def call(self, *_: Any, **__: Any) -> Any:
+        if self._errors:
+            raise self._errors.pop(0)
+        self.well.set()
+        return (0, 0)
+
+
+class Anything:
+    """Has whatever is asked for."""
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda *_, **__: None
+
+
+def worker(database: FailingDatabase) -> Worker:
+    other: Any = Anything()
+    return Worker(
+        QUICK,
+        database,  # type: ignore[arg-type]
+        consumer=other,
+        changes=other,
+        statuses=other,
+        chores=(),
+    )
+
+
+def test_the_recovery_goes_on_after_whatever_went_wrong() -> None:
+    async def recover() -> None:
+        database = FailingDatabase(
+            psycopg.errors.UndefinedColumn("no such column"), ValueError("no one knows why")
+        )
+        recovering = asyncio.create_task(worker(database)._recover_forever())
+        await asyncio.wait_for(database.well.wait(), 60)
+        recovering.cancel()
+
+    with capture_logs() as logs:
+        asyncio.run(recover())
+    errors = [entry["error"] for entry in logs if entry["event"] == "recovery failed"]
+    assert errors == ["UndefinedColumn: no such column", "ValueError: no one knows why"]
+
+
+def test_the_recovery_ends_when_the_database_is_lost() -> None:
+    async def recover() -> None:
+        await worker(FailingDatabase(psycopg.OperationalError("gone")))._recover_forever()
+
+    with pytest.raises(psycopg.OperationalError):
+        asyncio.run(recover())
+
+
+@pytest.mark.parametrize(
+    "error", [ValueError("Invalid URL"), psycopg.errors.UndefinedColumn("no such column")]
+)
+def test_a_chore_that_fails_holds_up_no_other(error: Exception) -> None:
+    async def in_database(*_: Any, **__: Any) -> bool:
+        return True
+
+    async def keep() -> None:
+        done = asyncio.Event()
+
+        async def fail() -> None:
+            raise error
+
+        async def work() -> None:
+            done.set()
+
+        chores = (housekeeping.Chore("one", 3600, fail), housekeeping.Chore("two", 3600, work))
+        keeping = asyncio.create_task(housekeeping.keep_house(chores, in_database))
+        await asyncio.wait_for(done.wait(), 10)
+        assert not keeping.done()
+        keeping.cancel()
+
+    with capture_logs() as logs:
+        asyncio.run(keep())
+    [entry] = [entry for entry in logs if entry["event"] == "housekeeping failed"]
+    assert entry["error"] == f"{type(error).__name__}: {error}"

@@ -1,0 +1,38 @@
+"""The messages between a worker and its children."""
+
+from __future__ import annotations
+
+import pytest
+
+from app.records.run import Failure
+from app.worker.protocol import AttemptRequest, LogLine, NotAMessage, Ready, Verified, from_line, to_line
+from tests.support.worker_parts import a_run, passed
+
+
+@pytest.mark.parametrize(
+    "message",
+    [Ready(), LogLine("a line"), Failure("timed-out", "late", output="x"), Verified(passed(a_run()))],
+)
+def test_a_message_arrives_as_it_was_sent(message: Ready | LogLine | Failure | Verified) -> None:
+    assert from_line(to_line(message)) == message
+
+
+def test_a_message_can_be_stored() -> None:
+    assert from_line(to_line(LogLine("half \ud800 a pair, and \0"))) == LogLine("half ? a pair, and \ufffd")
+
+
+@pytest.mark.parametrize(
+    "line", ["", "{", "[]", "{}", '{"type": "log"}', '{"type": "verified", "verification": {}}']
+)
+def test_what_is_no_message_is_refused(line: str) -> None:
+    with pytest.raises(NotAMessage):
+        from_line(line)
+
+
+def test_a_request_arrives_as_it_was_sent_and_shows_no_secret() -> None:
+    request = AttemptRequest(
+        "http://b/p", {"name": "P"}, {"token": "s3cret-token"}, "/data", secrets=("s3cret",)
+    )
+    assert AttemptRequest.from_line(request.to_line()).to_line() == request.to_line()
+    assert "s3cret" not in repr(request)
+    assert request.redaction().text("s3cret-token") == "***"
