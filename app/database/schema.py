@@ -43,12 +43,12 @@ def migrate(connection: psycopg.Connection[Any]) -> None:
         applied = {name for (name,) in connection.execute("SELECT name FROM schema_versions").fetchall()}
         procrastinate = _sql_files("procrastinate", "sql/migrations")
         # these names are recorded in every database: they don't change with the folder
-        ours = _sql_files("app", "database/migrations")
-        _refuse_newer(applied, procrastinate, ours)
+        own = _sql_files("app", "database/migrations")
+        _refuse_newer(applied, procrastinate, own)
         if not any(name in applied for name in procrastinate):
             _make_procrastinate(connection, procrastinate)
             applied.update(procrastinate)
-        for name, file in {**procrastinate, **ours}.items():
+        for name, file in {**procrastinate, **own}.items():
             if name not in applied:
                 _apply(connection, file, [name])
     finally:

@@ -5,15 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
 import sys
 from collections import deque
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from app.process.environment import child_environment
 from app.provider.checkout.failure import CONFIGURATION, SETUP_FAILED, CheckoutFailed
+from app.provider.checkout.removal import remove
 from verifier.errors import UsageError
 from verifier.provider.command_line import split_words
 
@@ -172,7 +171,7 @@ def _environment(setup: Setup) -> dict[str, str]:
 def _cache(setup: Setup, cached: Path, folder: Path, supervision: Supervision) -> None:
     """Cache what the setup made, completely or not at all."""
     beginning = cached.parent / "new"
-    _remove(beginning)
+    remove(beginning)
     beginning.mkdir(parents=True)
     try:
         for name in setup.cache_paths:
@@ -181,17 +180,17 @@ def _cache(setup: Setup, cached: Path, folder: Path, supervision: Supervision) -
                 _copy(folder / name, beginning / name, supervision)
         beginning.rename(cached)
     except BaseException:
-        _remove(beginning)
+        remove(beginning)
         raise
     entries = sorted(cached.parent.iterdir(), key=lambda entry: entry.stat().st_mtime)
     for entry in entries[:-MAX_SETUPS]:
-        _remove(entry)
+        remove(entry)
 
 
 def _restore(setup: Setup, cached: Path, folder: Path, supervision: Supervision) -> None:
     for name in setup.cache_paths:
         if os.path.lexists(cached / name):
-            _remove(folder / name)
+            remove(folder / name)
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             _copy(cached / name, folder / name, supervision)
 
@@ -212,14 +211,3 @@ def _copy(source: Path, target: Path, supervision: Supervision) -> None:
     )
     if code != 0:
         raise OSError(code, "".join(output) or "cp failed", str(source))
-
-
-def _remove(path: Path) -> None:
-    """Remove a file or a folder, also if folders in it are read-only."""
-    if path.is_symlink() or path.is_file():
-        path.unlink()
-    elif path.exists():
-        for parent, _, _ in os.walk(path):
-            with suppress(OSError):
-                os.chmod(parent, 0o700)  # noqa: PTH101 - os.walk gives strings
-        shutil.rmtree(path)

@@ -11,8 +11,6 @@ there. A slot is a folder with
 
 from __future__ import annotations
 
-import os
-import shutil
 import threading
 import time
 import uuid
@@ -22,6 +20,7 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from app.process.locks import Busy, locked
+from app.provider.checkout.removal import remove
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -115,16 +114,10 @@ def _sweep(home: Path, *, after: int, name: str) -> None:
 
 def _empty_in_background(trash: Path) -> None:
     # removing a large checkout takes seconds, and the result must not wait for that
-    threading.Thread(target=empty, args=[trash], daemon=True, name="empty-trash").start()
+    threading.Thread(target=_empty, args=[trash], daemon=True, name="empty-trash").start()
 
 
-def empty(folder: Path) -> None:
-    """Remove everything in a folder, also if it is read-only; what can't be removed stays."""
+def _empty(folder: Path) -> None:
     with suppress(FileNotFoundError):
         for path in folder.iterdir():
-            shutil.rmtree(path, ignore_errors=True)
-            if path.exists():
-                for parent, _, _ in os.walk(path):
-                    with suppress(OSError):
-                        os.chmod(parent, 0o700)  # noqa: PTH101 - os.walk gives strings
-                shutil.rmtree(path, ignore_errors=True)
+            remove(path, ignore_errors=True)
