@@ -17,8 +17,8 @@ class ReadingClient(BrokerClient):
     """A session for looking at a broker: each document is fetched once, and nothing but GET is ever sent.
 
     Args:
-        args: those of `BrokerClient`.
-        kwargs: likewise.
+        args: Those of `BrokerClient`.
+        kwargs: Likewise.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -29,7 +29,7 @@ class ReadingClient(BrokerClient):
         """Fetch a JSON document, or give what came of it the last time.
 
         Raises:
-            BrokerError: no document was had.
+            BrokerError: No document was had.
         """
         if url not in self._answers:
             try:

@@ -32,7 +32,7 @@ PUBLIC = frozenset({"index.heartbeat"})
 _KINDS = {"read-write": True, "read-only": False}
 
 
-class AccessUnusableError(Exception):
+class AccessUnusable(Exception):
     """The accounts can't be read; the message says where, and never shows a password or a token."""
 
 
@@ -41,8 +41,8 @@ class Credential:
     """A secret that someone must send, kept as its hash.
 
     Attributes:
-        digest: of the user's name and password, or of the token.
-        may_write: whether it is good for more than reading.
+        digest: Of the user's name and password, or of the token.
+        may_write: Whether it is good for more than reading.
     """
 
     digest: bytes
@@ -68,8 +68,8 @@ class Access:
         """Return 200 for a request that may pass, else the status to refuse it with.
 
         Args:
-            authorization: the request's header, if it has one.
-            writes: whether the request changes anything.
+            authorization: The request's header, if it has one.
+            writes: Whether the request changes anything.
         """
         if not self.restricted:
             return 200
@@ -97,19 +97,19 @@ def token_digest(token: str) -> bytes:
 def from_environment(environment: Mapping[str, str]) -> Access:
     """Return the accounts in the environment.
 
-    ``PACT_DISPATCH_BROKER_USERS`` is ``read-write:NAME:PASSWORD`` or ``read-only:NAME:PASSWORD``, several separated
-    by commas; ``PACT_DISPATCH_BROKER_TOKENS`` is ``read-write:TOKEN`` or ``read-only:TOKEN`` likewise. What has a
+    `PACT_DISPATCH_BROKER_USERS` is `read-write:NAME:PASSWORD` or `read-only:NAME:PASSWORD`, several separated
+    by commas; `PACT_DISPATCH_BROKER_TOKENS` is `read-write:TOKEN` or `read-only:TOKEN` likewise. What has a
     comma in it goes into a file.
 
     Raises:
-        AccessUnusableError: one of them has another form.
+        AccessUnusable: One of them has another form.
     """
     users = []
     for number, entry in enumerate(_entries(environment, USERS_VARIABLE), start=1):
         kind, _, rest = entry.partition(":")
         name, _, password = rest.partition(":")
         if kind not in _KINDS or not name or not password:
-            raise AccessUnusableError(
+            raise AccessUnusable(
                 f"{USERS_VARIABLE}, entry {number}: must be read-write:NAME:PASSWORD or read-only:NAME:PASSWORD."
             )
         users.append(Credential(user_digest(name, password), _KINDS[kind]))
@@ -117,7 +117,7 @@ def from_environment(environment: Mapping[str, str]) -> Access:
     for number, entry in enumerate(_entries(environment, TOKENS_VARIABLE), start=1):
         kind, _, token = entry.partition(":")
         if kind not in _KINDS or not token:
-            raise AccessUnusableError(
+            raise AccessUnusable(
                 f"{TOKENS_VARIABLE}, entry {number}: must be read-write:TOKEN or read-only:TOKEN."
             )
         tokens.append(Credential(token_digest(token), _KINDS[kind]))
@@ -125,27 +125,27 @@ def from_environment(environment: Mapping[str, str]) -> Access:
 
 
 def from_file(path: Path) -> Access:
-    """Return the accounts in a TOML file: ``[[users]]`` with name, password and access, ``[[tokens]]`` with token.
+    """Return the accounts in a TOML file: `[[users]]` with name, password and access, `[[tokens]]` with token.
 
     Raises:
-        AccessUnusableError: it can't be read, others than its owner may read it, or it has another form.
+        AccessUnusable: It can't be read, others than its owner may read it, or it has another form.
     """
     try:
         mode = path.stat().st_mode
         content = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise AccessUnusableError(f"{path} can't be read: {reason}.") from error
+        raise AccessUnusable(f"{path} can't be read: {reason}.") from error
     if mode & 0o077:
-        raise AccessUnusableError(f"{path} can be read by others than its owner: chmod 600 {path}")
+        raise AccessUnusable(f"{path} can be read by others than its owner: chmod 600 {path}")
     try:
         document = tomllib.loads(content)
     except tomllib.TOMLDecodeError as error:
         # Its message may quote what stands there.
-        raise AccessUnusableError(f"{path} is not TOML.") from error
+        raise AccessUnusable(f"{path} is not TOML.") from error
     unknown = sorted(document.keys() - {"users", "tokens"})
     if unknown:
-        raise AccessUnusableError(f"{path}: {unknown[0]} is unknown; there are [[users]] and [[tokens]].")
+        raise AccessUnusable(f"{path}: {unknown[0]} is unknown; there are [[users]] and [[tokens]].")
     access = Access(
         tuple(
             Credential(user_digest(one["name"], one["password"]), _KINDS[one["access"]])
@@ -157,7 +157,7 @@ def from_file(path: Path) -> Access:
         ),
     )
     if not access.restricted:
-        raise AccessUnusableError(f"{path} names nobody: it needs [[users]] or [[tokens]].")
+        raise AccessUnusable(f"{path} names nobody: it needs [[users]] or [[tokens]].")
     return access
 
 
@@ -165,7 +165,7 @@ def load(environment: Mapping[str, str], file: Path | None) -> Access:
     """Return the accounts of the environment and of the file together.
 
     Raises:
-        AccessUnusableError: either of them can't be used.
+        AccessUnusable: Either of them can't be used.
     """
     accounts = from_environment(environment)
     return accounts + from_file(file) if file else accounts
@@ -175,9 +175,9 @@ def protect(app: Flask, access: Access, *, reading_posts: Container[str | None])
     """Have the application refuse who may not do what is asked for.
 
     Args:
-        app: the broker.
-        access: the accounts.
-        reading_posts: endpoints that only read, although they are sent by POST.
+        app: The broker.
+        access: The accounts.
+        reading_posts: Endpoints that only read, although they are sent by POST.
     """
 
     @app.before_request
@@ -219,15 +219,15 @@ def _entries(environment: Mapping[str, str], variable: str) -> list[str]:
 def _tables(path: Path, document: dict[str, Any], name: str, texts: tuple[str, ...]) -> list[dict[str, Any]]:
     tables = document.get(name, [])
     if not isinstance(tables, list) or not all(isinstance(one, dict) for one in tables):
-        raise AccessUnusableError(f"{path}: {name} must be tables, each beginning with [[{name}]].")
+        raise AccessUnusable(f"{path}: {name} must be tables, each beginning with [[{name}]].")
     for number, one in enumerate(tables, start=1):
         where = f"{path}, [[{name}]] number {number}"
         unknown = sorted(one.keys() - {*texts, "access"})
         if unknown:
-            raise AccessUnusableError(f"{where}: {unknown[0]} is unknown.")
+            raise AccessUnusable(f"{where}: {unknown[0]} is unknown.")
         for key in texts:
             if not isinstance(one.get(key), str) or not one[key]:
-                raise AccessUnusableError(f"{where}: {key} must be a text.")
+                raise AccessUnusable(f"{where}: {key} must be a text.")
         if one.get("access") not in _KINDS:
-            raise AccessUnusableError(f'{where}: access must be "read-write" or "read-only".')
+            raise AccessUnusable(f'{where}: access must be "read-write" or "read-only".')
     return tables

@@ -36,7 +36,7 @@ from broker.embedded.pacticipants import (
 from broker.embedded.pacts import lists as pact_lists
 from broker.embedded.pacts import resource as pacts
 from broker.embedded.publishing import publication as publishing
-from broker.embedded.storage.encryption import KeyUnusableError
+from broker.embedded.storage.encryption import KeyUnusable
 from broker.embedded.verification import for_verification
 from broker.embedded.verification import results as verification_results
 from broker.embedded.webhooks import resource as webhooks
@@ -55,11 +55,11 @@ if TYPE_CHECKING:
 
 MAX_BODY_BYTES = 20_000_000
 
-# Endpoints that only read, although they are sent by POST.
 READING_POSTS = frozenset({"for_verification.selected"})
+"""Endpoints that only read, although they are sent by POST."""
 
-# These write nothing either, but they act: a transaction that writes must not wait for a target's answer.
 ACTING_POSTS = frozenset({"webhook_executions.saved", "webhook_executions.unsaved"})
+"""These write nothing either, but they act: a transaction that writes must not wait for a target's answer."""
 
 
 class Broker(Flask):
@@ -108,11 +108,11 @@ def create_app(
     """Return the broker as a WSGI application.
 
     Args:
-        database: where it keeps everything; prepared already.
-        vault: what keeps passwords and secrets.
-        base_url: what links start with; the request's own host if not given.
-        webhooks_as: where webhooks may be sent; they are only stored until something delivers them.
-        accounts: who may read and write; everyone may do everything where there are none.
+        database: Where it keeps everything; prepared already.
+        vault: What keeps passwords and secrets.
+        base_url: What links start with; the request's own host if not given.
+        webhooks_as: Where webhooks may be sent; they are only stored until something delivers them.
+        accounts: Who may read and write; everyone may do everything where there are none.
     """
     app = Broker(database)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
@@ -170,6 +170,6 @@ def _register_storage_errors(app: Flask) -> None:
     def no_database(error: OperationalError) -> Response:
         return json_response({"error": f"The database can't be used: {error.orig}"}, status=503)
 
-    @app.errorhandler(KeyUnusableError)
-    def no_key(error: KeyUnusableError) -> Response:
+    @app.errorhandler(KeyUnusable)
+    def no_key(error: KeyUnusable) -> Response:
         return json_response({"error": str(error)}, status=503)

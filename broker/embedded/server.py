@@ -13,8 +13,8 @@ from broker.embedded.accounts import Access
 from broker.embedded.application import create_app
 from broker.embedded.deliveries.threads import THREADS as DELIVERY_THREADS
 from broker.embedded.deliveries.threads import Deliveries
-from broker.embedded.storage.database import Database, DatabaseUnusableError
-from broker.embedded.storage.encryption import KEY_VARIABLE, KeyUnusableError, Vault
+from broker.embedded.storage.database import Database, DatabaseUnusable
+from broker.embedded.storage.encryption import KEY_VARIABLE, KeyUnusable, Vault
 from broker.embedded.webhooks.records import check_key
 from broker.embedded.webhooks.settings import WebhookSettings
 from broker.http.listening import Announcement, CannotListen, bind
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 
 THREADS = 8
 
-# How long a delivery under way may hold up the stop; one that is cut off is made again at the next start.
 STOP_SECONDS = 0.5
+"""How long a delivery under way may hold up the stop; one that is cut off is made again at the next start."""
 
 
-class CannotStartError(Exception):
+class CannotStart(Exception):
     """The address is taken or not ours, or the database can't be used; the message says which."""
 
 
@@ -50,21 +50,21 @@ def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT, then leave by SystemExit(0).
 
     Raises:
-        CannotStartError: nothing was started.
+        CannotStart: Nothing was started.
     """
     # first, so that a port that is taken leaves no file behind
     try:
         listener = bind(settings.host, settings.port)
     except CannotListen as error:
-        raise CannotStartError(str(error)) from error
+        raise CannotStart(str(error)) from error
     database = Database(settings.database, connections=THREADS + DELIVERY_THREADS)
     vault = Vault(os.environ.get(KEY_VARIABLE), settings.database.with_name(f"{settings.database.name}.key"))
     try:
         database.prepare()
         check_key(database, vault)
-    except (DatabaseUnusableError, KeyUnusableError) as error:
+    except (DatabaseUnusable, KeyUnusable) as error:
         listener.close()
-        raise CannotStartError(str(error)) from error
+        raise CannotStart(str(error)) from error
     _Server(settings, database, vault, listener).run()
 
 

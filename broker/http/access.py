@@ -16,10 +16,10 @@ class BrokerAccess:
     """Where a broker is, and what it takes to be let in.
 
     Attributes:
-        base_url: the broker's base URL, with its path if it has one.
-        username: of basic auth; together with `password`.
-        password: of basic auth.
-        token: a bearer token, instead of the two.
+        base_url: The broker's base URL, with its path if it has one.
+        username: Of basic auth; together with `password`.
+        password: Of basic auth.
+        token: A bearer token, instead of the two.
     """
 
     base_url: str
@@ -31,7 +31,7 @@ class BrokerAccess:
         """Check the credentials.
 
         Raises:
-            ValueError: one has a character that can't be sent; it is named, and not shown.
+            ValueError: One has a character that can't be sent; it is named, and not shown.
         """
         for name, value in (("user name", self.username), ("password", self.password), ("token", self.token)):
             if value is not None and not value.isprintable():

@@ -14,7 +14,7 @@ class BrokerUnreachable(BrokerError):
     """No answer, or one that promises to be another one later (429, 5xx).
 
     Attributes:
-        retry_after: how many seconds the broker asks to wait, if it does.
+        retry_after: How many seconds the broker asks to wait, if it does.
     """
 
     transient = True
@@ -28,7 +28,7 @@ class BrokerRefused(BrokerError):
     """The broker answered, and said no.
 
     Attributes:
-        status: the HTTP status of the answer.
+        status: The HTTP status of the answer.
     """
 
     def __init__(self, message: str, *, status: int) -> None:

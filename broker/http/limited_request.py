@@ -139,7 +139,7 @@ def read(
         The body, and whether that is all of it.
 
     Raises:
-        HTTPError: urllib3's, where the body can't be read.
+        HTTPError: Urllib3's, where the body can't be read.
     """
     content = bytearray()
     while part := response.raw.read1(_PART_BYTES, decode_content=True):

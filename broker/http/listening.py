@@ -18,7 +18,7 @@ def bind(host: str, port: int) -> socket.socket:
     """Listen on an address.
 
     Raises:
-        CannotListen: it is taken, or not ours; the message says what to do.
+        CannotListen: It is taken, or not ours; the message says what to do.
     """
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
@@ -44,8 +44,8 @@ class Announcement:
     Before that, a worker process could miss a signal to stop: gunicorn sends it once.
 
     Args:
-        text: what is printed, with `{url}` for where it listens.
-        processes: how many worker processes there are.
+        text: What is printed, with `{url}` for where it listens.
+        processes: How many worker processes there are.
     """
 
     def __init__(self, text: str, processes: int) -> None:

@@ -30,7 +30,7 @@ class Origin:
         """Read the origin from a broker's base URL.
 
         Raises:
-            ValueError: it is no http(s) URL, or it carries credentials, a query or a fragment.
+            ValueError: It is no http(s) URL, or it carries credentials, a query or a fragment.
         """
         scheme, host, port, path = _split(url)
         if "?" in url or "#" in url:
@@ -42,7 +42,7 @@ class Origin:
         """Guess the broker's origin from a pact's URL: what stands before `/pacts/`.
 
         Raises:
-            ValueError: it is no http(s) URL, or it carries credentials.
+            ValueError: It is no http(s) URL, or it carries credentials.
         """
         scheme, host, port, path = _split(url)
         return cls(scheme, host, port, path.split("/pacts/", 1)[0].rstrip("/") if "/pacts/" in path else "")
@@ -66,7 +66,7 @@ def _split(url: str) -> tuple[str, str, int, str]:
     """Take a URL apart: scheme, host, port and normalised path.
 
     Raises:
-        ValueError: it is no http(s) URL, or it carries credentials.
+        ValueError: It is no http(s) URL, or it carries credentials.
     """
     if any(ord(c) <= 0x20 or c in '\\"<>^`|' or ord(c) == 0x7F for c in url):
         raise ValueError("it has a space or another character that a URL can't have")

@@ -21,8 +21,8 @@ class RetryPlan:
     """How long to wait after each failure, and when to give up.
 
     Attributes:
-        waits: the seconds after the first failure, after the second, and so on.
-        seconds: for how long the last wait is repeated; None to give up when there are no more waits.
+        waits: The seconds after the first failure, after the second, and so on.
+        seconds: For how long the last wait is repeated; None to give up when there are no more waits.
     """
 
     waits: tuple[float, ...]
@@ -42,9 +42,9 @@ class RetryPlan:
         """Return the seconds to wait before the next try, or None to give up.
 
         Args:
-            failures: how many tries have failed, 1 or more.
-            elapsed: the seconds since the first try began; the sum of the waits so far unless given.
-            at_least: the seconds that the other side asks for (`Retry-After`).
+            failures: How many tries have failed, 1 or more.
+            elapsed: The seconds since the first try began; the sum of the waits so far unless given.
+            at_least: The seconds that the other side asks for (`Retry-After`).
         """
         if self.seconds is None:
             if failures > len(self.waits):
@@ -75,7 +75,7 @@ class Waits:
         """Wait until it is time for the next try.
 
         Raises:
-            BrokerUnreachable: the one given, when no time is left for another try.
+            BrokerUnreachable: The one given, when no time is left for another try.
         """
         self._failures += 1
         delay = BROKER_RETRIES.wait_after(self._failures, at_least=error.retry_after or 0.0)

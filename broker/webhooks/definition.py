@@ -44,7 +44,7 @@ class Party:
         """Read it from a webhook's document.
 
         Raises:
-            NotAWebhook: it is neither a name nor a label.
+            NotAWebhook: It is neither a name nor a label.
         """
         if document is None:
             return None
@@ -83,12 +83,12 @@ class WebhookRequest:
     """What a webhook sends.
 
     Attributes:
-        method: of HTTP, in capitals.
-        url: where to; may have variables in its path and query.
-        headers: by name; a broker shows names in lower case, and `**********` for values that it keeps to itself.
+        method: Of HTTP, in capitals.
+        url: Where to; may have variables in its path and query.
+        headers: By name; a broker shows names in lower case, and `**********` for values that it keeps to itself.
         body: JSON, or text that is sent as it is; None for none.
-        username: of basic auth.
-        password: of basic auth.
+        username: Of basic auth.
+        password: Of basic auth.
     """
 
     method: str
@@ -109,7 +109,7 @@ class WebhookRequest:
         """Read it from a webhook's document.
 
         Raises:
-            NotAWebhook: a field is missing, or of another type.
+            NotAWebhook: A field is missing, or of another type.
         """
         if not isinstance(document, dict):
             raise NotAWebhook("request is missing")
@@ -132,14 +132,14 @@ class Webhook:
 
     Attributes:
         uuid: 16 or more of `A-Z a-z 0-9 _ -`.
-        scope: whose pacts it is for.
-        events: names of what triggers it.
-        request: what it sends.
-        description: for people.
-        enabled: whether it is triggered.
-        more: fields of the broker's own, such as PactFlow's `teamUuid`; they are sent back as they came.
-        created_at: as the broker gives it.
-        updated_at: likewise.
+        scope: Whose pacts it is for.
+        events: Names of what triggers it.
+        request: What it sends.
+        description: For people.
+        enabled: Whether it is triggered.
+        more: Fields of the broker's own, such as PactFlow's `teamUuid`; they are sent back as they came.
+        created_at: As the broker gives it.
+        updated_at: Likewise.
     """
 
     uuid: str
@@ -170,11 +170,11 @@ class Webhook:
         """Read a broker's document.
 
         Args:
-            document: the JSON.
-            uuid: what it was asked for by, for a broker that doesn't repeat it.
+            document: The JSON.
+            uuid: What it was asked for by, for a broker that doesn't repeat it.
 
         Raises:
-            NotAWebhook: it is not a webhook's.
+            NotAWebhook: It is not a webhook's.
         """
         if not isinstance(document, dict):
             raise NotAWebhook("it is not an object")

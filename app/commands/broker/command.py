@@ -36,6 +36,6 @@ def run(options: argparse.Namespace, _: Messages) -> int:
                 ),
             )
         )
-    except (accounts.AccessUnusableError, server.CannotStartError) as error:
+    except (accounts.AccessUnusable, server.CannotStart) as error:
         raise CommandFailed(ExitCode.COULD_NOT, str(error)) from error
     return ExitCode.DONE

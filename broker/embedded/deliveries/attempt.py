@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
     from broker.embedded.webhooks.settings import WebhookSettings
 
-# Shorter values would be found in every other word of an answer.
 MIN_REDACTED = 4
+"""Shorter values would be found in every other word of an answer."""
 _DATES = frozenset({"github-authentication-token-expiration"})
 """Headers of answers that are about a token and don't hold one; a real broker hides no header of an answer."""
 
@@ -81,12 +81,12 @@ def attempt(
     """Send a webhook's request once.
 
     Args:
-        template: the request as configured.
-        values: of ``${pactbroker.NAME}``, by NAME.
-        secrets: of ``${user.NAME}``, by NAME.
-        context: what the first line of the log shows.
-        settings: the allow-lists, which are asked again, and the timeout.
-        uuid: of the webhook, for the log.
+        template: The request as configured.
+        values: Of `${pactbroker.NAME}`, by NAME.
+        secrets: Of `${user.NAME}`, by NAME.
+        context: What the first line of the log shows.
+        settings: The allow-lists, which are asked again, and the timeout.
+        uuid: Of the webhook, for the log.
     """
     known = {f"pactbroker.{name}": value for name, value in values.items()}
     sent = message(render(template, {**known, **{f"user.{name}": value for name, value in secrets.items()}}))

@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 USER_AGENT = f"Pact Broker (pact-dispatch/{version('pact-dispatch')})"
 SUCCESSES = range(200, 207)
 
-# Of an answer, this much is read and shown: of its body, and of its headers.
 MAX_ANSWER_BYTES = 100_000
+"""Of an answer, this much is read and shown: of its body, and of its headers."""
 MAX_HEADER_CHARACTERS = 10_000
 MAX_REASON = 200
 
-# Where other authorities than the usual are named; the first that is set counts.
 CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
+"""Where other authorities than the usual are named; the first that is set counts."""
 
 _NULL = "null"
 _FORM = "application/x-www-form-urlencoded"
@@ -75,7 +75,7 @@ class Message:
 
     @property
     def sent_body(self) -> str:
-        """What is sent: ``null`` for no body, as a real broker does, but nothing where it would mean nothing."""
+        """What is sent: `null` for no body, as a real broker does, but nothing where it would mean nothing."""
         return self.body if self.body is not None else "" if self.method in {"GET", "HEAD"} else _NULL
 
 
@@ -108,8 +108,8 @@ def send(sent: Message, timeout: float) -> Answer | Failure:
     """Send a request once, and read the answer. Redirects are not followed.
 
     Args:
-        sent: the request.
-        timeout: in seconds: to connect, and for each part of the answer; twice as long for all of it.
+        sent: The request.
+        timeout: In seconds: to connect, and for each part of the answer; twice as long for all of it.
     """
     headers: dict[str, str | bytes] = {
         _title(name): value.encode() for name, value in {**sent.headers, **framing(sent)}.items()

@@ -20,7 +20,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from broker.embedded.deliveries.attempt import Attempt, attempt
-from broker.embedded.storage.encryption import KeyUnusableError
+from broker.embedded.storage.encryption import KeyUnusable
 from broker.embedded.storage.webhook_tables import TriggeredWebhook, WebhookExecution
 from broker.embedded.webhooks.records import secrets_for, template_of
 from broker.embedded.webhooks.triggered_records import FAILURE, PENDING, RETRYING, SUCCESS
@@ -171,7 +171,7 @@ class Deliveries:
         try:
             template = template_of(webhook, self._vault)
             secrets = secrets_for(template, session, self._vault)
-        except KeyUnusableError as error:
+        except KeyUnusable as error:
             return str(error)
         values, context = json.loads(triggered.variables), json.loads(triggered.context)
         return partial(attempt, template, values, secrets, context, self._settings, uuid=webhook.uuid)

@@ -91,7 +91,7 @@ def show(uuid: str) -> Response:
 @blueprint.put(DEPLOYMENT)
 @blueprint.patch(DEPLOYMENT)
 def change(uuid: str) -> Response:
-    """Take a version away (``currentlyDeployed`` false), or put it back (true)."""
+    """Take a version away (`currentlyDeployed` false), or put it back (true)."""
     deployment = _KIND.with_uuid(uuid)
     stands = _KIND.asked_state()
     if stands is False and deployment.ended_at is None:
@@ -107,7 +107,7 @@ def change(uuid: str) -> Response:
 
 
 def _application_instance(fields: dict[str, Any]) -> str | None:
-    """Return which instance is meant; ``target`` is what it was called before."""
+    """Return which instance is meant; `target` is what it was called before."""
     errors = {
         name: ["must be a string"]
         for name in ("applicationInstance", "target")

@@ -30,14 +30,14 @@ class Kind(Generic[Record]):
     """Deployments or releases, and what clients call their parts.
 
     Attributes:
-        record: the class of the rows.
-        path: the first segment of a record's URL, and the last but two of a version's list.
-        collection: the key of a list.
-        flag: the field that says whether it has not ended yet.
-        ended: the field that says when it has.
-        current: the last segment of the URL of an environment's list.
-        title: of a version's list, before the version.
-        fields: what else a record shows.
+        record: The class of the rows.
+        path: The first segment of a record's URL, and the last but two of a version's list.
+        collection: The key of a list.
+        flag: The field that says whether it has not ended yet.
+        ended: The field that says when it has.
+        current: The last segment of the URL of an environment's list.
+        title: Of a version's list, before the version.
+        fields: What else a record shows.
     """
 
     record: type[Record]
@@ -57,7 +57,7 @@ class Kind(Generic[Record]):
         """Return a record.
 
         Raises:
-            RefusalError: 404.
+            Refusal: 404.
         """
         record = session().scalar(select(self.record).where(self.record.uuid == uuid))
         if record is None:
@@ -87,7 +87,7 @@ class Kind(Generic[Record]):
         """Return what the request's document says of whether a record hasn't ended, None where it says nothing.
 
         Raises:
-            RefusalError: 400.
+            Refusal: 400.
         """
         fields = json_object()
         stands: bool | None = fields.get(self.flag)

@@ -81,7 +81,7 @@ def show(uuid: str) -> Response:
 @blueprint.put(RELEASE)
 @blueprint.patch(RELEASE)
 def change(uuid: str) -> Response:
-    """End the support of a version (``currentlySupported`` false), or begin it again (true)."""
+    """End the support of a version (`currentlySupported` false), or begin it again (true)."""
     release = _KIND.with_uuid(uuid)
     supported = _KIND.asked_state()
     if supported is not None and supported is not (release.ended_at is None):

@@ -6,7 +6,7 @@ from typing import Any
 
 from flask import request
 
-from broker.embedded.http.errors import RefusalError, bad_request
+from broker.embedded.http.errors import Refusal, bad_request
 from broker.http.strict_json import NotJson, parse_json
 
 MAX_DEPTH = 200
@@ -29,13 +29,13 @@ def json_object(*, empty_allowed: bool = False) -> dict[str, Any]:
         empty_allowed: Whether no body stands for an empty object.
 
     Raises:
-        RefusalError: 415 for another media type, 400 for anything that isn't a JSON object.
+        Refusal: 415 for another media type, 400 for anything that isn't a JSON object.
     """
     data = request.get_data()
     if not data and empty_allowed:
         return {}
     if not (request.mimetype == "application/json" or request.mimetype.endswith("+json")):
-        raise RefusalError(415, {"error": "The Content-Type must be application/json."})
+        raise Refusal(415, {"error": "The Content-Type must be application/json."})
     if not data:
         raise bad_request("The body is empty; a JSON object is needed.")
     try:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 NOT_FOUND = "The requested document was not found on this server."
 
 
-class RefusalError(Exception):
+class Refusal(Exception):
     """A request that is answered with a status of 400 or more; what it had written is rolled back."""
 
     def __init__(self, status: int, body: dict[str, Any], *, content_type: str | None = None) -> None:
@@ -23,31 +23,31 @@ class RefusalError(Exception):
         self.content_type = content_type
 
 
-def not_found() -> RefusalError:
+def not_found() -> Refusal:
     """Return the answer to the URL of something that isn't there."""
-    return RefusalError(404, {"error": NOT_FOUND}, content_type="application/json;charset=utf-8")
+    return Refusal(404, {"error": NOT_FOUND}, content_type="application/json;charset=utf-8")
 
 
-def no_such_pacticipant(name: str) -> RefusalError:
+def no_such_pacticipant(name: str) -> Refusal:
     """Return the answer to the URL of an unknown pacticipant."""
-    return RefusalError(404, {"error": f"No pacticipant with name '{name}' found"})
+    return Refusal(404, {"error": f"No pacticipant with name '{name}' found"})
 
 
-def bad_request(reason: str) -> RefusalError:
+def bad_request(reason: str) -> Refusal:
     """Return the answer to a request that can't be read."""
-    return RefusalError(400, {"error": reason})
+    return Refusal(400, {"error": reason})
 
 
-def invalid(errors: dict[str, list[str]] | list[str]) -> RefusalError:
+def invalid(errors: dict[str, list[str]] | list[str]) -> Refusal:
     """Return the answer to a document or a query with mistakes in it, field by field."""
-    return RefusalError(400, {"errors": errors})
+    return Refusal(400, {"errors": errors})
 
 
 def register(app: Flask) -> None:
     """Have the application answer its own refusals, and Werkzeug's, as a Pact Broker does."""
 
-    @app.errorhandler(RefusalError)
-    def refused(error: RefusalError) -> Response:
+    @app.errorhandler(Refusal)
+    def refused(error: Refusal) -> Response:
         return json_response(error.body, status=error.status, content_type=error.content_type)
 
     @app.errorhandler(404)

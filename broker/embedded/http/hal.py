@@ -12,9 +12,9 @@ from flask import Response, current_app, g, request
 
 HAL_JSON = "application/hal+json;charset=utf-8"
 
-# A host name, an IPv4 or a bracketed IPv6 address, and a port. Anything else in a Host header would come
-# back in links that people and clients follow.
 _HOST = re.compile(r"[A-Za-z0-9._-]+(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?")
+"""A host name, an IPv4 or a bracketed IPv6 address, and a port. Anything else in a Host header would come
+back in links that people and clients follow."""
 
 
 def is_host(host: str) -> bool:
@@ -58,7 +58,7 @@ def link(href: str, *, title: str | None = None, name: str | None = None) -> dic
 
 
 def json_response(body: object, *, status: int = 200, content_type: str | None = None) -> Response:
-    """Return an answer of compact UTF-8 JSON, ``application/hal+json`` unless said otherwise."""
+    """Return an answer of compact UTF-8 JSON, `application/hal+json` unless said otherwise."""
     text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
     return Response(text, status=status, content_type=content_type or HAL_JSON)
 

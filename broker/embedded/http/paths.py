@@ -1,6 +1,6 @@
 """Paths with names in them, which may hold a slash.
 
-WSGI decodes the path, so that ``/pacticipants/a%2Fb`` and ``/pacticipants/a/b`` look the same. The server's raw
+WSGI decodes the path, so that `/pacticipants/a%2Fb` and `/pacticipants/a/b` look the same. The server's raw
 request URI still knows the difference: routes are matched on it, and each name is decoded on its own.
 """
 
@@ -27,7 +27,7 @@ def with_raw_path(environ: WSGIEnvironment) -> WSGIEnvironment:
 
 
 class NameConverter(BaseConverter):
-    """One segment of a path, decoded: ``<name:provider>``."""
+    """One segment of a path, decoded: `<name:provider>`."""
 
     regex = "[^/]+"
 

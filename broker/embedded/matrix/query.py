@@ -1,4 +1,4 @@
-"""The query of ``/matrix``: ``q[][pacticipant]=Foo&q[][version]=1&latestby=cvp&latest=true`` (no I/O)."""
+"""The query of `/matrix`: `q[][pacticipant]=Foo&q[][version]=1&latestby=cvp&latest=true` (no I/O)."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class MatrixQuery:
     ignored: tuple[Ignored, ...] = ()
 
 
-class MatrixQueryError(ValueError):
+class InvalidMatrixQuery(ValueError):
     """A query that can't be answered; the message is for the client."""
 
 
@@ -73,7 +73,7 @@ def parse(query: str) -> MatrixQuery:
     A selector ends where one of its keys comes a second time, as Ruby on the real broker's side reads it.
 
     Raises:
-        MatrixQueryError: there is no selector, or one without a pacticipant.
+        InvalidMatrixQuery: There is no selector, or one without a pacticipant.
     """
     lists: dict[str, list[dict[str, str]]] = defaultdict(list)
     options: dict[str, str] = {}
@@ -88,9 +88,9 @@ def parse(query: str) -> MatrixQuery:
             found[-1][match[2]] = value
     selectors, ignored = lists["q"], lists["ignore"]
     if not selectors:
-        raise MatrixQueryError("Please provide 1 or more version selectors.")
+        raise InvalidMatrixQuery("Please provide 1 or more version selectors.")
     if any(not selector.get("pacticipant") for selector in (*selectors, *ignored)):
-        raise MatrixQueryError("Please specify the pacticipant name")
+        raise InvalidMatrixQuery("Please specify the pacticipant name")
     known = {member.value for member in LatestBy}
     latest_by = options.get("latestby")
     return MatrixQuery(

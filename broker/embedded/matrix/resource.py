@@ -10,7 +10,7 @@ from broker.embedded.http.errors import invalid
 from broker.embedded.http.hal import json_response
 from broker.embedded.matrix import document as matrix_document
 from broker.embedded.matrix import query as matrix_query
-from broker.embedded.matrix.query import Ignored, LatestBy, MatrixQuery, MatrixQueryError, Scope
+from broker.embedded.matrix.query import Ignored, InvalidMatrixQuery, LatestBy, MatrixQuery, Scope
 from broker.embedded.matrix.rows import rows
 from broker.embedded.matrix.selection import select_versions
 from broker.embedded.storage.deployment_records import find_environment
@@ -34,7 +34,7 @@ def show() -> Response:
     try:
         query = matrix_query.parse(request.query_string.decode("utf-8", errors="replace"))
         return _answer(query)
-    except MatrixQueryError as error:
+    except InvalidMatrixQuery as error:
         raise invalid([str(error)]) from error
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import or_, select
 
-from broker.embedded.matrix.query import MatrixQueryError, Scope
+from broker.embedded.matrix.query import InvalidMatrixQuery, Scope
 from broker.embedded.storage.deployment_records import find_environment, versions_in
 from broker.embedded.storage.records import (
     find_pacticipant,
@@ -30,12 +30,12 @@ class Selected:
     """A pacticipant in the matrix, and the version of it that is meant.
 
     Attributes:
-        pacticipant: it.
-        description: the version in words, for reasons.
+        pacticipant: It.
+        description: The version in words, for reasons.
         version: None where any version is meant, or none was found.
-        any_version: whether the scope left the version open.
-        specified: whether the query names the pacticipant, rather than its being integrated with one named.
-        interchangeable: whether a result of this version may stand for the others of its branch or tag.
+        any_version: Whether the scope left the version open.
+        specified: Whether the query names the pacticipant, rather than its being integrated with one named.
+        interchangeable: Whether a result of this version may stand for the others of its branch or tag.
     """
 
     pacticipant: Pacticipant
@@ -57,13 +57,13 @@ def select_versions(query: MatrixQuery) -> list[Selected]:
     They are added where the query names just one, or says which versions of the others are meant.
 
     Raises:
-        MatrixQueryError: a pacticipant or an environment isn't known.
+        InvalidMatrixQuery: A pacticipant or an environment isn't known.
     """
     specified = []
     for name, scope in query.selectors:
         pacticipant = find_pacticipant(name)
         if pacticipant is None:
-            raise MatrixQueryError(f"Pacticipant {name} not found")
+            raise InvalidMatrixQuery(f"Pacticipant {name} not found")
         specified += _select(pacticipant, scope, specified=True)
     if len(query.selectors) > 1 and not query.others.given:
         return specified
@@ -95,7 +95,7 @@ def _select_in(pacticipant: Pacticipant, environment: str, *, specified: bool) -
     """Return every version that is deployed or released in an environment: each of them counts."""
     found = find_environment(environment)
     if found is None:
-        raise MatrixQueryError(f"Environment with name '{environment}' does not exist")
+        raise InvalidMatrixQuery(f"Environment with name '{environment}' does not exist")
     versions = versions_in(pacticipant, found)
     what = "one of the versions" if len(versions) > 1 else "the version"
     text = f"{what} of {pacticipant.name} currently in {environment}"

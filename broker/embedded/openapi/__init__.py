@@ -1,4 +1,4 @@
-"""The OpenAPI document of this broker at ``/openapi.json``; a real broker has none.
+"""The OpenAPI document of this broker at `/openapi.json`; a real broker has none.
 
 Paths, methods and summaries come from the routes themselves; what a route takes and answers is in `operations`.
 """
@@ -25,12 +25,12 @@ blueprint = Blueprint("openapi", __name__)
 _VARIABLE = re.compile(r"<(?P<converter>\w+):(?P<name>\w+)>")
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
-# What any request may be answered with, whatever it asks for.
 _OF_ANY = {
     400: "The request can't be read, or has mistakes, told field by field.",
     401: "Credentials are needed, or others than these.",
     503: "The database or the key of the secrets can't be used.",
 }
+"""What any request may be answered with, whatever it asks for."""
 _TEXTS = {
     200: "What was asked for, or what it has become.",
     201: "It was made.",

@@ -27,12 +27,12 @@ class Operation:
     """What a route takes and answers.
 
     Attributes:
-        answers: the statuses of success.
-        refusals: the statuses of refusals, beyond those that any request, any name in a path and any body may get.
-        body: the schema of the document that is sent, if one is.
-        body_optional: whether it may be left out.
-        query: the parameters.
-        media_type: of the answers.
+        answers: The statuses of success.
+        refusals: The statuses of refusals, beyond those that any request, any name in a path and any body may get.
+        body: The schema of the document that is sent, if one is.
+        body_optional: Whether it may be left out.
+        query: The parameters.
+        media_type: Of the answers.
     """
 
     answers: tuple[int, ...] = (200,)
@@ -46,11 +46,11 @@ class Operation:
 _SHOWN = Operation()
 _DELETED = Operation(answers=(204,))
 
-# As Ruby reads it: a selector ends where one of its keys comes again. `matrix_query` has the details.
 _SELECTOR = tuple(
     Query(f"q[][{key}]", several=True)
     for key in ("pacticipant", "version", "latest", "tag", "branch", "mainBranch", "environment")
 )
+"""As Ruby reads a query (see `matrix.query`): a selector ends where one of its keys comes again."""
 _MATRIX = (
     *_SELECTOR,
     *(Query(name) for name in ("latestby", "latest", "tag", "branch", "mainBranch", "environment")),

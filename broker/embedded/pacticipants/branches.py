@@ -33,7 +33,7 @@ BRANCH = f"{PACTICIPANT}/branches/<name:branch>"
 
 @blueprint.get(f"{PACTICIPANT}/branches")
 def show_branches(pacticipant: str) -> Response:
-    """Answer the branches, the newest first, in pages of ``pageSize`` (100)."""
+    """Answer the branches, the newest first, in pages of `pageSize` (100)."""
     query = select(Branch).where(Branch.pacticipant == pacticipant_named(pacticipant))
     number, size = _positive("pageNumber", 1), _positive("pageSize", 100)
     total = session().scalar(select(func.count()).select_from(query.subquery())) or 0

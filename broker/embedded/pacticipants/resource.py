@@ -8,7 +8,7 @@ from flask import Blueprint
 from sqlalchemy import delete, func, select
 
 from broker.embedded.http.bodies import json_object
-from broker.embedded.http.errors import RefusalError, invalid
+from broker.embedded.http.errors import Refusal, invalid
 from broker.embedded.http.hal import created, encode, json_response, link, no_content, template, url
 from broker.embedded.pacticipants import environment_links
 from broker.embedded.pacticipants.labels import represent_labels
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 blueprint = Blueprint("pacticipants", __name__)
 
-# Fields of the JSON document, and the columns they are kept in.
 _FIELDS = {"displayName": "display_name", "repositoryUrl": "repository_url", "mainBranch": "main_branch"}
+"""Fields of the JSON document, and the columns they are kept in."""
 
 
 @blueprint.get("/pacticipants")
@@ -76,7 +76,7 @@ def create() -> Response:
     if not isinstance(name, str) or not name.strip():
         raise invalid({"name": ["is missing" if name is None else "must be a non-blank string"]})
     if find_pacticipant(name) is not None:
-        raise RefusalError(409, {"error": f"Pacticipant with name '{name}' already exists"})
+        raise Refusal(409, {"error": f"Pacticipant with name '{name}' already exists"})
     pacticipant = ensure_pacticipant(name)
     _update(pacticipant, fields)
     return created(_represent_one(pacticipant), url("pacticipants", name))

@@ -10,11 +10,11 @@ from typing import Any
 
 Document = dict[str, Any]
 
-# Beyond this a difference is no help to a reader, and comparing lines takes long.
 MAX_DIFFERENCE_LINES = 1000
+"""Beyond this a difference is no help to a reader, and comparing lines takes long."""
 
-# Where Pact libraries, old and new, write the version of the specification.
 _SPECIFICATION = ("pactSpecification", "pact-specification", "pactSpecificationVersion")
+"""Where Pact libraries, old and new, write the version of the specification."""
 
 _NOTHING = object()
 
@@ -38,7 +38,7 @@ def pact_sha(document: Document) -> str:
 
 
 def with_ids(document: Document) -> Document:
-    """Return the document with an ``_id`` on each interaction, the same for the same interaction."""
+    """Return the document with an `_id` on each interaction, the same for the same interaction."""
     result = dict(document)
     for name in ("interactions", "messages"):
         items = document.get(name)

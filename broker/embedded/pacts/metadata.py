@@ -1,7 +1,7 @@
 """The metadata in a pact's URL: which consumer versions the content was chosen for (no I/O).
 
-It is the unpadded URL-safe base64 of a query: ``cvn=1.0.1&w=true`` from a webhook, ``cv=1`` from the latest pact,
-``s[][l]=true&s[][cv]=1`` from the pacts for verification, where ``cv`` is the id of a consumer version.
+It is the unpadded URL-safe base64 of a query: `cvn=1.0.1&w=true` from a webhook, `cv=1` from the latest pact,
+`s[][l]=true&s[][cv]=1` from the pacts for verification, where `cv` is the id of a consumer version.
 """
 
 from __future__ import annotations

@@ -100,7 +100,7 @@ def latest_of_content(provider: str, consumer: str, sha: str) -> Publication:
     """Return the latest pact with the content of that hash.
 
     Raises:
-        RefusalError: 404.
+        Refusal: 404.
     """
     return _first(between(publications(), provider=provider, consumer=consumer).where(PactVersion.sha == sha))
 
@@ -148,9 +148,9 @@ def represent(
     """Return a pact as clients see it: its content, with createdAt and links.
 
     Args:
-        publication: the pact.
-        segment: the metadata that results are to be published with.
-        versions: the consumer versions that the metadata names.
+        publication: The pact.
+        segment: The metadata that results are to be published with.
+        versions: The consumer versions that the metadata names.
     """
     pact = publication.pact_version
     consumer, provider = pact.consumer.name, pact.provider.name
@@ -227,7 +227,7 @@ def publication_of(provider: str, consumer: str, number: str) -> Publication:
     """Return the pact of a consumer version.
 
     Raises:
-        RefusalError: 404.
+        Refusal: 404.
     """
     query = between(publications(), provider=provider, consumer=consumer)
     return _first(query.where(Version.number == number))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from flask import request
 
-from broker.embedded.http.errors import RefusalError
+from broker.embedded.http.errors import Refusal
 from broker.embedded.pages import pact, pacticipant, pacts, result, webhooks
 from broker.embedded.pages.rendering import render
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from flask import Flask, Response
     from flask.typing import ResponseReturnValue
 
-# The page of each endpoint that has one.
 PAGES: dict[str, Callable[..., Response]] = {
     "index.show": pacts.show,
     "pacts.by_consumer_version": pact.show_version,
@@ -33,6 +32,7 @@ PAGES: dict[str, Callable[..., Response]] = {
     "webhooks.show_all": webhooks.show_all,
     "webhooks.show": webhooks.show,
 }
+"""The page of each endpoint that has one."""
 
 
 def register(app: Flask) -> None:
@@ -42,7 +42,7 @@ def register(app: Flask) -> None:
 
 
 def wants_html() -> bool:
-    """Return whether the request asks for HTML and not for JSON, as browsers do; ``*/*`` asks for neither."""
+    """Return whether the request asks for HTML and not for JSON, as browsers do; `*/*` asks for neither."""
     types = [accepted for accepted, quality in request.accept_mimetypes if quality > 0]
     return "text/html" in types and not any(name.endswith(("/json", "+json")) for name in types)
 
@@ -57,7 +57,7 @@ def _either(
             return answer
         try:
             return page(**names)
-        except RefusalError as refusal:
+        except Refusal as refusal:
             return render("refusal.html", status=refusal.status, reason=refusal.body.get("error", ""))
 
     return view

@@ -14,8 +14,8 @@ from broker.embedded.webhooks.triggered_records import FAILURE, NOT_RUN, RETRYIN
 if TYPE_CHECKING:
     from sqlalchemy import Select
 
-# More are for clients.
 MOST_LISTED = 50
+"""More are for clients."""
 
 _WORDS = {NOT_RUN: "waiting", RETRYING: "retrying", SUCCESS: "delivered", FAILURE: "failed"}
 _MARKS = {NOT_RUN: "unknown", RETRYING: "unknown", SUCCESS: "passed", FAILURE: "failed"}

@@ -6,8 +6,8 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-# A body beyond this is cut: a page is for reading.
 MAX_SHOWN = 20_000
+"""A body beyond this is cut: a page is for reading."""
 
 
 @dataclass(frozen=True)
@@ -15,9 +15,9 @@ class Interaction:
     """An interaction, or a message.
 
     Attributes:
-        id: the hash that results name it by.
-        summary: ``GET /thing -> 200``, or nothing for a message.
-        parts: what there is to unfold: a heading and JSON.
+        id: The hash that results name it by.
+        summary: `GET /thing -> 200`, or nothing for a message.
+        parts: What there is to unfold: a heading and JSON.
     """
 
     id: str | None
@@ -47,7 +47,7 @@ def interactions_in(content: Any) -> list[Interaction]:
 def outcomes(test_results: Any, known: list[Interaction]) -> list[Outcome]:
     """Return how each interaction fared, as far as the verifier told.
 
-    Verifiers send a list of results, or an object with ``tests`` or ``examples`` in it; each names its interaction
+    Verifiers send a list of results, or an object with `tests` or `examples` in it; each names its interaction
     by id or by description.
     """
     if isinstance(test_results, dict):

@@ -16,8 +16,8 @@ from broker.embedded.storage.tables import Branch, BranchVersion, Pacticipant, T
 if TYPE_CHECKING:
     from flask import Response
 
-# More are for clients.
 MOST_LISTED = 100
+"""More are for clients."""
 
 
 def show(name: str) -> Response:

@@ -1,4 +1,4 @@
-"""The page at ``/``: the latest pact of each consumer with each provider, and its last result."""
+"""The page at `/`: the latest pact of each consumer with each provider, and its last result."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def latest_pacts(pacticipant: Pacticipant | None = None) -> list[LatestPact]:
     """Return the latest pact of each pair by their names.
 
     Args:
-        pacticipant: whose pacts alone are wanted, as consumer or as provider.
+        pacticipant: Whose pacts alone are wanted, as consumer or as provider.
     """
     consumer, provider = aliased(Pacticipant), aliased(Pacticipant)
     pair = (PactVersion.consumer_id, PactVersion.provider_id)

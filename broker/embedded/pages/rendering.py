@@ -23,7 +23,7 @@ def _day_and_time(time: str | None) -> str:
 
 
 def _is_web_url(text: object) -> bool:
-    """Return whether a text that somebody sent may become a link: ``javascript:`` may not."""
+    """Return whether a text that somebody sent may become a link: `javascript:` may not."""
     try:
         return isinstance(text, str) and urlsplit(text).scheme in {"http", "https"}
     except ValueError:
@@ -55,9 +55,9 @@ def render(template: str, *, status: int = 200, **values: Any) -> Response:
     """Return a page.
 
     Args:
-        template: the file's name.
-        status: of the answer.
-        values: what the template shows; it escapes them.
+        template: The file's name.
+        status: Of the answer.
+        values: What the template shows; it escapes them.
     """
     html = _templates.get_template(template).render(status=status, **values)
     response = Response(html, status=status, content_type="text/html;charset=utf-8")

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement
 
-# Up to so many contents are asked for by name; for more, all results are looked through.
 FEW = 500
+"""Up to so many contents are asked for by name; for more, all results are looked through."""
 
 
 @dataclass(frozen=True)

@@ -64,8 +64,8 @@ def webhooks_of(publication: Publication, happened: Collection[PublicationEvents
     """Return the webhooks that are there for a pact, and of each why it was triggered by its publication or not.
 
     Args:
-        publication: of the pact.
-        happened: each time that it was published.
+        publication: Of the pact.
+        happened: Each time that it was published.
     """
     pact = publication.pact_version
     query = select(TriggeredWebhook.webhook_id).where(

@@ -10,7 +10,7 @@ from flask import Blueprint
 from sqlalchemy import exists, select
 
 from broker.embedded.http.bodies import json_object
-from broker.embedded.http.errors import RefusalError, invalid
+from broker.embedded.http.errors import Refusal, invalid
 from broker.embedded.http.hal import json_response, link, url
 from broker.embedded.pacts.content import Document, describe_change, pact_sha, with_ids
 from broker.embedded.pacts.resource import PACT, pact_name, pact_url, represent, with_tag, without_tags
@@ -73,7 +73,7 @@ class _Notice:
     text: str
 
 
-class _ContentChangedError(Exception):
+class _ContentChanged(Exception):
     """A consumer version's pact was published before with another content."""
 
     def __init__(self, version: Version, provider: str, difference: str) -> None:
@@ -93,8 +93,8 @@ def put_pact(provider: str, consumer: str, version: str) -> Response:
     consumer_version, _ = ensure_version(ensure_pacticipant(consumer), version)
     try:
         publication, new = _publish(consumer_version, ensure_pacticipant(provider), document)
-    except _ContentChangedError as error:
-        raise RefusalError(409, {"error": str(error)}) from error
+    except _ContentChanged as error:
+        raise Refusal(409, {"error": str(error)}) from error
     _happened(publication, new=new)
     return json_response(represent(publication), status=201 if new else 200)
 
@@ -109,7 +109,7 @@ def publish_contracts() -> Response:
     for contract in wanted.contracts:
         try:
             publication, new = _publish(version, ensure_pacticipant(contract.provider), contract.document)
-        except _ContentChangedError as error:
+        except _ContentChanged as error:
             raise _refused(error) from error
         published.append(publication)
         notices += _notices(publication, new=new)
@@ -154,7 +154,7 @@ def _publish(version: Version, provider: Pacticipant, document: Document) -> tup
     if existing is not None:
         if existing.pact_version.sha != sha:
             before = json.loads(existing.pact_version.content)
-            raise _ContentChangedError(version, provider.name, describe_change(before, document))
+            raise _ContentChanged(version, provider.name, describe_change(before, document))
         return existing, False
     pact = session().scalar(
         select(PactVersion).where(
@@ -243,11 +243,11 @@ def _ever_verified(pact: PactVersion) -> bool:
     return bool(session().scalar(select(exists().where(VerificationResult.pact_version_id.in_(pacts)))))
 
 
-def _refused(error: _ContentChangedError) -> RefusalError:
+def _refused(error: _ContentChanged) -> Refusal:
     notices = [{"type": "error", "text": str(error)}]
     if error.difference:
         notices.append({"type": "info", "text": error.difference})
-    return RefusalError(
+    return Refusal(
         409,
         {"notices": notices, "errors": {"contracts": [str(error)]}},
         content_type="application/json;charset=utf-8",

@@ -1,4 +1,4 @@
-"""The document of ``POST /contracts/publish``: read, or refused field by field (no I/O)."""
+"""The document of `POST /contracts/publish`: read, or refused field by field (no I/O)."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from broker.http.strict_json import NotJson
 if TYPE_CHECKING:
     from broker.embedded.pacts.content import Document
 
-# In the order in which a real broker names them.
 _CONTRACT_FIELDS = ("consumerName", "providerName", "content", "contentType", "specification")
+"""In the order in which a real broker names them."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def parse(body: dict[str, Any]) -> PublicationRequest:
     """Return what is asked for.
 
     Raises:
-        RefusalError: 400 with all mistakes.
+        Refusal: 400 with all mistakes.
     """
     errors: dict[str, list[str]] = {}
     for field in ("pacticipantName", "pacticipantVersionNumber"):

@@ -20,14 +20,15 @@ if TYPE_CHECKING:
 
     from sqlalchemy.pool import ConnectionPoolEntry
 
-# 1 had pacts and results; each later one added tables, and changed none: 2 those of everything else, 3 events.
 SCHEMA_VERSION = 3
+"""1 had pacts and results; each later one added tables, and changed none: 2 those of everything else, 3
+events."""
 
-# How long a writer waits for the one before it. A write takes milliseconds.
 BUSY_TIMEOUT_MS = 30_000
+"""How long a writer waits for the one before it. A write takes milliseconds."""
 
 
-class DatabaseUnusableError(Exception):
+class DatabaseUnusable(Exception):
     """The file can't be opened, is no SQLite database, or is of a later version than this broker knows."""
 
 
@@ -50,13 +51,13 @@ class Database:
         """Create the tables that aren't there, also in a file of an earlier version, and close it again.
 
         Raises:
-            DatabaseUnusableError: with a message for the person who started the broker.
+            DatabaseUnusable: With a message for the person who started the broker.
         """
         try:
             with self._engine.connect().execution_options(write=True) as connection, connection.begin():
                 version = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
                 if version > SCHEMA_VERSION:
-                    raise DatabaseUnusableError(
+                    raise DatabaseUnusable(
                         f"{self.path} was written by a later pact-dispatch (its schema is {version}, "
                         f"this one knows up to {SCHEMA_VERSION}). Upgrade pact-dispatch or use another file."
                     )
@@ -64,7 +65,7 @@ class Database:
                     Base.metadata.create_all(connection)
                     connection.exec_driver_sql(f"PRAGMA user_version = {SCHEMA_VERSION}")
         except DatabaseError as error:
-            raise DatabaseUnusableError(f"{self.path} can't be used as a database: {error.orig}.") from error
+            raise DatabaseUnusable(f"{self.path} can't be used as a database: {error.orig}.") from error
         finally:
             # An open SQLite connection must not be carried into a forked worker.
             self.close()

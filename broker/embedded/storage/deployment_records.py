@@ -35,7 +35,7 @@ def environment_with(uuid: str) -> Environment:
     """Return the environment with the UUID.
 
     Raises:
-        RefusalError: 404.
+        Refusal: 404.
     """
     environment = session().scalar(select(Environment).where(Environment.uuid == uuid))
     if environment is None:

@@ -19,7 +19,7 @@ _HOW_TO_MAKE_ONE = (
 )
 
 
-class KeyUnusableError(Exception):
+class KeyUnusable(Exception):
     """There is no key, it is no key, or it isn't the one that a value was encrypted with."""
 
 
@@ -36,7 +36,7 @@ class Vault:
         """Return the text as a token that only this key can read.
 
         Raises:
-            KeyUnusableError: the key can't be read, or its file not be made.
+            KeyUnusable: The key can't be read, or its file not be made.
         """
         return self._key().encrypt(text.encode()).decode()
 
@@ -44,12 +44,12 @@ class Vault:
         """Return the text of a token.
 
         Raises:
-            KeyUnusableError: there is no key, or it is another one.
+            KeyUnusable: There is no key, or it is another one.
         """
         try:
             return self._key(make=False).decrypt(token).decode()
         except InvalidToken as error:
-            raise KeyUnusableError(
+            raise KeyUnusable(
                 f"The secrets in the database were encrypted with another key than {self._source()}."
             ) from error
 
@@ -66,17 +66,17 @@ class Vault:
         try:
             return Fernet(key.strip())
         except ValueError as error:
-            raise KeyUnusableError(f"{self._source()} is no key; one is {_HOW_TO_MAKE_ONE}.") from error
+            raise KeyUnusable(f"{self._source()} is no key; one is {_HOW_TO_MAKE_ONE}.") from error
 
     def _from_file(self, *, make: bool) -> str:
         try:
             if make and not self._file.exists():
                 self._make_file()
             if os.name == "posix" and self._file.stat().st_mode & 0o077:
-                raise KeyUnusableError(f"{self._file} can be read by others: chmod 600 {self._file}")
+                raise KeyUnusable(f"{self._file} can be read by others: chmod 600 {self._file}")
             return self._file.read_text()
         except OSError as error:
-            raise KeyUnusableError(
+            raise KeyUnusable(
                 f"The key can't be read: {self._file}: {error.strerror}. Put the file back, or set {KEY_VARIABLE}."
             ) from error
 

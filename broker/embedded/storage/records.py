@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
-# A pacticipant without a main branch gets the first of these that a version is published on.
 MAIN_BRANCHES = frozenset({"develop", "main", "master"})
+"""A pacticipant without a main branch gets the first of these that a version is published on."""
 
-# Well below what SQLite takes.
 MOST_IN_A_QUERY = 500
+"""Well below what SQLite takes."""
 
 
 def session() -> Session:
@@ -50,7 +50,7 @@ def pacticipant_named(name: str) -> Pacticipant:
     """Return the pacticipant of that name.
 
     Raises:
-        RefusalError: 404.
+        Refusal: 404.
     """
     pacticipant = find_pacticipant(name)
     if pacticipant is None:
@@ -81,7 +81,7 @@ def version_numbered(pacticipant: str, number: str) -> Version:
     """Return a pacticipant's version.
 
     Raises:
-        RefusalError: 404.
+        Refusal: 404.
     """
     version = find_version(pacticipant, number)
     if version is None:

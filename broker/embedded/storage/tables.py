@@ -14,7 +14,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 
 def now() -> str:
-    """Return the time as a Pact Broker writes it: ``2026-11-21T22:37:23+00:00``."""
+    """Return the time as a Pact Broker writes it: `2026-11-21T22:37:23+00:00`."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 

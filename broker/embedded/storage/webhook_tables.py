@@ -107,7 +107,7 @@ class WebhookExecution(Base):
 
 
 class Secret(Base):
-    """A value for ``${user.NAME}``, encrypted."""
+    """A value for `${user.NAME}`, encrypted."""
 
     __tablename__ = "secrets"
     __table_args__ = (UniqueConstraint("uuid"), UniqueConstraint("name"), _AUTOINCREMENT)

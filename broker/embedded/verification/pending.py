@@ -31,10 +31,10 @@ class Status:
     """Whether a content is pending, and for whom, in a real broker's words.
 
     Attributes:
-        pending: no successful result from the branch, from a version with one of the tags, or at all.
-        some: whose result is missing or there: ``a version of Bar from branch 'main'``.
-        every: for whom that holds: ``any version of Bar from branch 'main'``.
-        by_tag: words that the notices have where the tags count.
+        pending: No successful result from the branch, from a version with one of the tags, or at all.
+        some: Whose result is missing or there: `a version of Bar from branch 'main'`.
+        every: For whom that holds: `any version of Bar from branch 'main'`.
+        by_tag: Words that the notices have where the tags count.
     """
 
     pending: bool

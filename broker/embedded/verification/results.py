@@ -102,7 +102,7 @@ def result_numbered(provider: str, consumer: str, sha: str, number: int) -> Veri
     """Return a result of the content with that hash.
 
     Raises:
-        RefusalError: 404.
+        Refusal: 404.
     """
     result = _numbered(latest_of_content(provider, consumer, sha), number)
     if result is None:

@@ -53,9 +53,9 @@ def rules(provider: Pacticipant, selector: dict[str, Any], provider_branch: str 
     """Return how a selector is read: one rule, or one for each environment.
 
     Args:
-        provider: whose pacts are chosen among.
-        selector: without mistakes.
-        provider_branch: what a matching branch must match; without it, it chooses nothing.
+        provider: Whose pacts are chosen among.
+        selector: Without mistakes.
+        provider_branch: What a matching branch must match; without it, it chooses nothing.
     """
     query = publications().where(PactVersion.provider == provider)
     consumer = selector.get("consumer")

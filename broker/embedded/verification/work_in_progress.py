@@ -59,10 +59,10 @@ def find(
     """Return the pacts in progress.
 
     Args:
-        provider: that is to verify them.
-        verifier: its version; without a branch or tags there is no work in progress.
-        since: a date or a time in ISO 8601; what was published before is none.
-        without: the ids of the contents that are verified anyway.
+        provider: That is to verify them.
+        verifier: Its version; without a branch or tags there is no work in progress.
+        since: A date or a time in ISO 8601; what was published before is none.
+        without: The ids of the contents that are verified anyway.
     """
     if verifier.branch is None and not verifier.tags:
         return []

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 Errors = dict[str, list[str]]
 
-# Long names are no use to anybody, and a description is shown in a line.
 MAX_TEXT = 10_000
+"""Long names are no use to anybody, and a description is shown in a line."""
 MAX_URL = 8_000
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -61,13 +61,13 @@ def parse(
     """Return what is asked for.
 
     Args:
-        fields: the JSON object that was sent.
-        settings: the allow-lists.
-        is_known: whether there is a pacticipant of a name.
-        events_required: refuse a document without events, rather than take contract_content_changed.
+        fields: The JSON object that was sent.
+        settings: The allow-lists.
+        is_known: Whether there is a pacticipant of a name.
+        events_required: Refuse a document without events, rather than take contract_content_changed.
 
     Raises:
-        RefusalError: 400 with all mistakes.
+        Refusal: 400 with all mistakes.
     """
     errors: Errors = {}
     description = _text(fields, "description", errors)

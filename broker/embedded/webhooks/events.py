@@ -39,10 +39,10 @@ def detect(
     content with a new tag is one.
 
     Args:
-        sha: of the published content.
-        previous: one for each tag of the consumer version, or a single one without a tag where it has none.
-        first_for_version: false when the same content was published for the same consumer version before.
-        requires_verification: whether a version of the provider that matters lacks a result for the content.
+        sha: Of the published content.
+        previous: One for each tag of the consumer version, or a single one without a tag where it has none.
+        first_for_version: False when the same content was published for the same consumer version before.
+        requires_verification: Whether a version of the provider that matters lacks a result for the content.
     """
     reasons = [_reason(one) for one in previous if one.sha != sha] if first_for_version else []
     events = [WebhookEvent.CONTRACT_PUBLISHED]

@@ -44,7 +44,7 @@ def webhook_with(uuid: str) -> Webhook:
     """Return a webhook.
 
     Raises:
-        RefusalError: 404.
+        Refusal: 404.
     """
     webhook = find_webhook(uuid)
     if webhook is None:
@@ -97,7 +97,7 @@ def template_of(webhook: Webhook, opener: Vault) -> Template:
     """Return the request of a webhook, with its secrets.
 
     Raises:
-        KeyUnusableError: they can't be read.
+        KeyUnusable: They can't be read.
     """
     return Template(
         method=webhook.method,
@@ -113,7 +113,7 @@ def secrets_for(template: Template, database: Session, opener: Vault) -> dict[st
     """Return the values of the secrets that a request uses, by name; one that isn't there is left out.
 
     Raises:
-        KeyUnusableError: they can't be read.
+        KeyUnusable: They can't be read.
     """
     query = select(Secret).where(Secret.name.in_(template.secret_names()))
     return {secret.name: opener.decrypt(secret.value) for secret in database.scalars(query)}
@@ -123,7 +123,7 @@ def check_key(database: Database, opener: Vault) -> None:
     """See that what is encrypted in the database can be read; where nothing is, no key is needed.
 
     Raises:
-        KeyUnusableError: it can't.
+        KeyUnusable: It can't.
     """
     try:
         with database.session(write=False) as reading:
@@ -137,7 +137,7 @@ def check_key(database: Database, opener: Vault) -> None:
 
 
 def target_name(webhook: Webhook) -> str:
-    """Return how a delivery is called: ``POST example.org``."""
+    """Return how a delivery is called: `POST example.org`."""
     return f"{webhook.method} {urlsplit(webhook.url).hostname}"
 
 
@@ -153,7 +153,7 @@ def events_of(webhook: Webhook) -> list[str]:
 
 
 def parties(webhook: Webhook) -> dict[str, Party]:
-    """Return whose pacts a webhook is for, by ``consumer`` and ``provider``, where it says so."""
+    """Return whose pacts a webhook is for, by `consumer` and `provider`, where it says so."""
     both = {
         "consumer": (webhook.consumer, webhook.consumer_label),
         "provider": (webhook.provider, webhook.provider_label),

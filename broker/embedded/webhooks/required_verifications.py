@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RequiredVerification:
-    """A provider version that lacks a result, and why it matters: ``latest from main branch``."""
+    """A provider version that lacks a result, and why it matters: `latest from main branch`."""
 
     version: Version
     description: str

@@ -11,7 +11,7 @@ from flask import Blueprint
 from sqlalchemy import delete, select
 
 from broker.embedded.http.bodies import json_object
-from broker.embedded.http.errors import RefusalError, invalid
+from broker.embedded.http.errors import Refusal, invalid
 from broker.embedded.http.hal import created, json_response, link, no_content, url
 from broker.embedded.pacts.resource import PACT
 from broker.embedded.storage.records import find_pacticipant, session
@@ -172,7 +172,7 @@ def document_from(fields: dict[str, Any], *, events_required: bool = False) -> D
     """Return what a document says of a webhook.
 
     Raises:
-        RefusalError: 400.
+        Refusal: 400.
     """
     return parse(
         fields,
@@ -198,7 +198,7 @@ def _create(fields: dict[str, Any]) -> Response:
 def _named(role: str, name: str | None) -> Pacticipant | None:
     pacticipant = None if name is None else find_pacticipant(name)
     if name is not None and pacticipant is None:
-        raise RefusalError(404, {"error": f"No {role} with name '{name}' found"})
+        raise Refusal(404, {"error": f"No {role} with name '{name}' found"})
     return pacticipant
 
 

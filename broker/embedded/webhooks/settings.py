@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"})
 
-# Those of a real broker.
 RETRY_SECONDS = (10, 60, 120, 300, 600, 1200)
+"""Those of a real broker."""
 TIMEOUT_SECONDS = 15.0
 
 _SEE = "See /doc/webhooks#whitelist for more information."
@@ -23,12 +23,12 @@ class WebhookSettings:
     """Which targets webhooks may have, and when a delivery is tried.
 
     Attributes:
-        hosts: names and addresses; ``*.example.org`` for all below, ``*`` for all. None means that none may.
-        schemes: of URLs.
-        methods: of HTTP.
-        retry_seconds: the time between an attempt that failed and the next; after the last one it's given up.
-        delay_seconds: the time between an event and the first attempt.
-        timeout_seconds: to connect, to wait for the answer, and to read it.
+        hosts: Names and addresses; `*.example.org` for all below, `*` for all. None means that none may.
+        schemes: Of URLs.
+        methods: Of HTTP.
+        retry_seconds: The time between an attempt that failed and the next; after the last one it's given up.
+        delay_seconds: The time between an event and the first attempt.
+        timeout_seconds: To connect, to wait for the answer, and to read it.
     """
 
     hosts: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""Variables in webhooks: ``${pactbroker.NAME}`` and ``${user.NAME}``, put into URLs, headers and bodies (no I/O).
+"""Variables in webhooks: `${pactbroker.NAME}` and `${user.NAME}`, put into URLs, headers and bodies (no I/O).
 
 A variable that isn't known stays as it is, and a value is never searched for variables itself.
 """
@@ -55,8 +55,8 @@ def render(template: Template, values: Mapping[str, str]) -> Rendered:
     """Return the request with its variables replaced.
 
     Args:
-        template: the request.
-        values: by name with its prefix, such as ``pactbroker.pactUrl``.
+        template: The request.
+        values: By name with its prefix, such as `pactbroker.pactUrl`.
     """
     body = template.body
     if body is not None:

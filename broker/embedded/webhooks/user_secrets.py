@@ -1,4 +1,4 @@
-"""Secrets for webhooks, as PactFlow has them: ``${user.NAME}`` stands for a value that nobody can read again."""
+"""Secrets for webhooks, as PactFlow has them: `${user.NAME}` stands for a value that nobody can read again."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def put(uuid: str) -> Response:
 
 @blueprint.delete("/secrets/<name:uuid>")
 def remove(uuid: str) -> Response:
-    """Delete a secret. Where it was used, ``${user.NAME}`` is sent as it stands."""
+    """Delete a secret. Where it was used, `${user.NAME}` is sent as it stands."""
     session().delete(_secret_with(uuid))
     return no_content()
 

@@ -1,4 +1,4 @@
-"""The values of ``${pactbroker.NAME}`` for what has happened."""
+"""The values of `${pactbroker.NAME}` for what has happened."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ if TYPE_CHECKING:
 
 TEST = "test"
 
-# What GitHub, Bitbucket, GitLab and Azure DevOps call a commit's status.
 _STATUS_NAMES = {
     "githubVerificationStatus": {None: "pending", True: "success", False: "failure"},
     "bitbucketVerificationStatus": {None: "INPROGRESS", True: "SUCCESSFUL", False: "FAILED"},
     "gitlabVerificationStatus": {None: "pending", True: "success", False: "failed"},
     "azureDevOpsVerificationStatus": {None: "pending", True: "succeeded", False: "failed"},
 }
+"""What GitHub, Bitbucket, GitLab and Azure DevOps call a commit's status."""
 
-# What a real broker puts into a test without a pact.
 _PLACEHOLDER_VERSION = "gggghhhhjjjjkkkkllll66667777"
+"""What a real broker puts into a test without a pact."""
 _PLACEHOLDER_PROVIDER_VERSION = "aaaabbbbccccddddeeeeffff11112222"
 _PLACEHOLDER_SHA = "5d445a4612743728dfd99ccd4210423c052bb9db"
 

@@ -148,7 +148,7 @@ def test_a_name_does_not_run_into_its_password() -> None:
     ],
 )
 def test_a_mistake_in_the_environment_is_said(variable: str, value: str, expected: str) -> None:
-    with pytest.raises(access.AccessUnusableError, match=expected) as refused:
+    with pytest.raises(access.AccessUnusable, match=expected) as refused:
         access.from_environment({variable: value})
     assert "s3cret" not in str(refused.value)
 
@@ -166,7 +166,7 @@ def test_a_mistake_in_the_environment_is_said(variable: str, value: str, expecte
     ],
 )
 def test_a_mistake_in_the_file_is_said(tmp_path: Path, text: str, expected: str) -> None:
-    with pytest.raises(access.AccessUnusableError, match=expected):
+    with pytest.raises(access.AccessUnusable, match=expected):
         access.from_file(write(tmp_path / "access.toml", text))
 
 

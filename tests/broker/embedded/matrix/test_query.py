@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from broker.embedded.matrix.query import LatestBy, MatrixQuery, MatrixQueryError, Scope, parse
+from broker.embedded.matrix.query import InvalidMatrixQuery, LatestBy, MatrixQuery, Scope, parse
 
 
 def test_a_selector_ends_where_a_key_comes_again() -> None:
@@ -26,5 +26,5 @@ def test_options_are_about_the_others() -> None:
     "query", ["", "latestby=nonsense", "q[][nonsense]=1", "q[][version]=1", "q[][pacticipant]="]
 )
 def test_a_query_without_a_pacticipant_is_refused(query: str) -> None:
-    with pytest.raises(MatrixQueryError):
+    with pytest.raises(InvalidMatrixQuery):
         parse(query)

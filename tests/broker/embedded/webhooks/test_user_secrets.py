@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from cryptography.fernet import Fernet
 
-from broker.embedded.storage.encryption import KEY_VARIABLE, KeyUnusableError, Vault
+from broker.embedded.storage.encryption import KEY_VARIABLE, KeyUnusable, Vault
 from tests.broker.embedded.test_command import run
 from tests.support.processes import BrokerProcess, EmbeddedBroker
 from tests.support.webhook_documents import OPEN, all_are, create, logs, wait_for, webhook
@@ -132,7 +132,7 @@ def test_a_lost_key_is_said_at_the_start(tmp_path: Path) -> None:
 
 
 def test_what_is_no_key_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(KeyUnusableError, match="is no key; one is 32 random bytes"):
+    with pytest.raises(KeyUnusable, match="is no key; one is 32 random bytes"):
         Vault("hunter2", tmp_path / "key").encrypt("x")
 
 
@@ -140,7 +140,7 @@ def test_a_key_that_others_can_read_is_refused(tmp_path: Path) -> None:
     vault = Vault(None, tmp_path / "key")
     token = vault.encrypt("x")
     (tmp_path / "key").chmod(0o644)
-    with pytest.raises(KeyUnusableError, match="can be read by others: chmod 600"):
+    with pytest.raises(KeyUnusable, match="can be read by others: chmod 600"):
         Vault(None, tmp_path / "key").decrypt(token)
     assert vault.decrypt(token) == "x"
 
