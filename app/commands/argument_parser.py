@@ -20,6 +20,10 @@ class ArgumentParser(argparse.ArgumentParser):
     mistyped option is still refused.
     """
 
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        options.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
+        super().__init__(*arguments, **options)
+
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Parse the words as argparse does, once it can't misunderstand them."""
         words = list(sys.argv[1:] if args is None else args)

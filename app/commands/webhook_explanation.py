@@ -1,4 +1,4 @@
-"""Why a webhook's target answered as it did, and what to do about it (no I/O).
+"""What the answer of a webhook's target means, and what to do about it (no I/O).
 
 GitHub answers 404 both for a repository that isn't there and for a token that may not see it; which of the two, the
 headers of its answer tell in some cases. The receiver answers as GitHub does.
@@ -6,17 +6,18 @@ headers of its answer tell in some cases. The receiver answers as GitHub does.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
+
+from app.commands.dispatch_url import DispatchUrl
+from broker.http.json_values import text_at, value_at
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from broker.webhooks import Execution
 
-_DISPATCHES = re.compile(r"/repos/([^/]+/[^/]+)/dispatches$")
 _NEEDED = "contents: write for a fine-grained token or an App, the scope repo for a classic one"
 _NO_ANSWER = (
     (
@@ -51,17 +52,17 @@ _NO_ANSWER = (
         "{host} didn't answer in time. A broker waits about 15 seconds: a firewall may be swallowing the request.",
     ),
 )
-"""Words in a broker's reason for having no answer, and what they mean; the first that fits."""
+"""Words in a broker's reason for having no answer, and what they mean; the first match counts."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """What a webhook's request was sent to.
+    """The target of a webhook's request.
 
     Attributes:
-        url: where to.
-        repository: `OWNER/REPO` of a dispatch.
-        is_github: it is known to be GitHub: by its host, or by what it answered.
+        url: The URL.
+        repository: The repository of a dispatch, OWNER/REPO.
+        is_github: Whether it is known to be GitHub, by its URL or by its answer.
     """
 
     url: str
@@ -70,22 +71,18 @@ class Target:
 
     @classmethod
     def of(cls, execution: Execution) -> Target:
-        """Find it out."""
+        """Return the target that a request was sent to."""
         url = execution.line.partition(" ")[2]
-        parts = urlsplit(url)
-        match = _DISPATCHES.search(parts.path)
-        answered = execution.answer_headers
-        github = (
-            parts.hostname == "api.github.com"
-            or parts.path.startswith("/api/v3/")
-            or "github.com" in answered.get("server", "").lower()
-            or "x-github-media-type" in answered
-        )
-        return cls(url, match[1] if match else None, github and match is not None)
+        dispatches = DispatchUrl.read(url)
+        if dispatches is None:
+            return cls(url, None, is_github=False)
+        headers = execution.answer_headers
+        answered = "github.com" in headers.get("server", "").lower() or "x-github-media-type" in headers
+        return cls(url, dispatches.repository, dispatches.is_github or answered)
 
 
 def explain(execution: Execution) -> str:
-    """Say what the answer means, and what to do; nothing where it says all itself."""
+    """Return what the answer means, and what to do; an empty text where it needs no explanation."""
     target = Target.of(execution)
     if execution.status is None:
         return _no_answer(execution, target)
@@ -116,7 +113,7 @@ def explain(execution: Execution) -> str:
 
 
 def _taken(execution: Execution, target: Target) -> str:
-    kind = _object(execution.body).get("event_type")
+    kind = value_at(execution.body, "event_type")
     if target.is_github:
         return (
             f"GitHub took the dispatch for {target.repository}. A run starts if a workflow on the default branch "
@@ -128,9 +125,9 @@ def _taken(execution: Execution, target: Target) -> str:
 
 
 def _no_answer(execution: Execution, target: Target) -> str:
-    said = (execution.error or "").lower()
+    reason = (execution.error or "").lower()
     host = urlsplit(target.url).netloc.rpartition("@")[2]
-    meaning = next((meaning for words, meaning in _NO_ANSWER if any(word in said for word in words)), None)
+    meaning = next((meaning for words, meaning in _NO_ANSWER if any(word in reason for word in words)), None)
     return (meaning or "The broker got no answer; its log says more.").format(host=host)
 
 
@@ -174,7 +171,7 @@ def _not_found(execution: Execution, target: Target) -> str:
 
 
 def _not_found_by_github(headers: Mapping[str, str], repository: str) -> str:
-    """Tell a wrong repository from a token without the right, as far as GitHub's headers do."""
+    """Distinguish a wrong repository from a token without the right, as far as GitHub's headers allow."""
     until = headers.get("github-authentication-token-expiration")
     scopes = headers.get("x-oauth-scopes")
     if scopes or (scopes is not None and "x-accepted-github-permissions" not in headers):
@@ -210,12 +207,11 @@ def _not_found_for_scopes(scopes: str, repository: str) -> str:
 
 
 def _unprocessable(execution: Execution, _: Target) -> str:
-    errors = _object(execution.answer_body).get("errors")
+    errors = value_at(execution.answer_body, "errors")
     fields = []
     for error in errors if isinstance(errors, list) else []:
-        said = _object(error)
-        field = said.get("field") or said.get("resource")
-        reason = said.get("message") or said.get("code")
+        field = value_at(error, "field") or value_at(error, "resource")
+        reason = value_at(error, "message") or value_at(error, "code")
         named = field and reason and str(field) not in str(reason)
         fields.append(f"{field}: {reason}" if named else str(reason or error))
     what = ("; ".join(fields) or _message(execution) or "it doesn't say why").rstrip(".?")
@@ -254,9 +250,4 @@ def _busy(execution: Execution, target: Target) -> str:
 
 
 def _message(execution: Execution) -> str:
-    message = _object(execution.answer_body).get("message")
-    return message if isinstance(message, str) else ""
-
-
-def _object(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}
+    return text_at(execution.answer_body, "message") or ""

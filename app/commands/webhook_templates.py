@@ -6,14 +6,13 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from app.commands.dispatch_url import GITHUB_API, DispatchUrl
 from app.dispatch import PACT_CHANGED, is_repository
 from broker.events import WebhookEvent
 from verifier.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-GITHUB_API = "https://api.github.com"
 
 BODY_OF_CHANGED: Mapping[str, Any] = {
     "event_type": PACT_CHANGED,
@@ -37,10 +36,10 @@ class Template:
     """A kind of webhook.
 
     Attributes:
-        name: as on the command line.
-        event: what triggers it, unless told otherwise.
-        body: what it sends.
-        secret: the name of the secret that its token is kept as.
+        name: The name on the command line.
+        event: The event that triggers it by default.
+        body: The body of its request.
+        secret: The name of the broker's secret for its token.
     """
 
     name: str
@@ -91,31 +90,34 @@ def fill(
     """Fill a template in.
 
     Args:
-        name: of the template.
-        repository: the provider's, as `OWNER/REPO`.
-        base_url: of GitHub's API, or of the receiver.
-        events: what triggers it; the template's own unless given. A receiver that is told of nothing but changed
-            content gets the shorter body: no provider version is known then.
-        secret: the name of the secret that holds the token; the template's own unless given.
+        name: The name of the template.
+        repository: The repository of the provider, OWNER/REPO.
+        base_url: The URL of GitHub's API, or of the receiver.
+        events: The events that trigger it, if not that of the template. If all of them are about changed content, a
+            receiver gets the shorter body: no provider version is known then.
+        secret: The name of the secret for the token, if not that of the template.
 
     Raises:
-        UsageError: the repository or the URL can't be one.
+        UsageError: The repository, the URL or the name of the secret can't be one.
     """
     template = TEMPLATES[name]
     if not is_repository(repository):
         raise UsageError(f"--repository {repository!r} is not OWNER/REPO, as in acme/products")
     if re.fullmatch(r"https?://[^\s?#@]+", base_url) is None:
         raise UsageError(f"{base_url!r} is not a URL such as {GITHUB_API}")
+    secret = secret or template.secret
+    if re.fullmatch(r"[A-Za-z0-9_]+", secret) is None:
+        raise UsageError(f"--secret {secret!r} is not a secret's name: letters, digits and _")
     triggers = tuple(events) or (template.event,)
     body = template.body
     if name == "receiver" and WebhookEvent.REQUIRING_VERIFICATION not in triggers:
         body = BODY_OF_CHANGED
     return Filled(
-        url=f"{base_url.rstrip('/')}/repos/{repository}/dispatches",
+        url=str(DispatchUrl(base_url, repository)),
         headers={
             "Content-Type": "application/json",
             "Accept": "application/vnd.github+json",
-            "Authorization": f"Bearer ${{user.{secret or template.secret}}}",
+            "Authorization": f"Bearer ${{user.{secret}}}",
         },
         body=body,
         events=triggers,

@@ -33,7 +33,6 @@ def add_to(commands: Commands) -> None:
         help="run a Pact Broker for development, in one SQLite file",
         description=DESCRIPTION,
         epilog=EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     broker.add_argument(
         "--bind",

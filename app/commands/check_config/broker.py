@@ -1,12 +1,13 @@
-"""Whether the broker of a configuration is there, lets us in, and knows the providers."""
+"""The check of the broker that a configuration names: does it answer, and does it know the providers?"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from app.commands.finding import Finding, State
 from app.config.provider import RelayedProvider
 from broker.client import BrokerClient
-from broker.http.errors import BrokerError, BrokerRefused
+from broker.http.errors import BrokerError, BrokerRefused, NotFound
 
 if TYPE_CHECKING:
     from app.config.settings import Settings
@@ -15,35 +16,31 @@ if TYPE_CHECKING:
 RETRY_SECONDS = 2.0
 
 
-def problems_of(settings: Settings, access: BrokerAccess) -> list[str]:
-    """Ask the broker.
-
-    Returns:
-        What is wrong, for people; nothing if all is well.
-    """
-    problems = []
+def check_broker(settings: Settings, access: BrokerAccess) -> list[Finding]:
+    """Return what is wrong with the broker; an empty list if it knows all providers."""
+    findings = []
     with BrokerClient(access, retry_time=RETRY_SECONDS) as client:
         try:
             index = client.get(f"{client.origin}/").document
         except BrokerError as error:
-            return [f"broker.url: {error}"]
+            return [_problem("broker.url", error)]
         for number, provider in enumerate(settings.providers, start=1):
             if isinstance(provider, RelayedProvider):
                 continue
-            where = f"providers[{number}].name"
             try:
                 link = client.link(index, "pb:pacticipant", pacticipant=provider.name)
                 if link is None:
-                    return [
-                        f"broker.url: {client.origin} answers, but not as a Pact Broker (no pb:pacticipant)"
-                    ]
+                    text = f"{client.origin} answers, but not as a Pact Broker (no pb:pacticipant)"
+                    return [Finding("broker.url", State.FAILED, f"broker.url: {text}")]
                 client.get(link)
-            except BrokerRefused as error:
-                problems.append(
-                    f"{where}: the broker has no pacticipant {provider.name!r}; letter case counts"
-                    if error.status == 404
-                    else f"{where}: {error}"
-                )
             except BrokerError as error:
-                problems.append(f"{where}: {error}")
-    return problems
+                findings.append(_problem(f"providers[{number}].name", error, provider.name))
+    return findings
+
+
+def _problem(name: str, error: BrokerError, provider: str | None = None) -> Finding:
+    if provider is not None and isinstance(error, NotFound):
+        text = f"the broker has no pacticipant {provider!r}; letter case counts"
+        return Finding(name, State.FAILED, f"{name}: {text}")
+    state = State.FAILED if isinstance(error, BrokerRefused) else State.UNKNOWN
+    return Finding(name, state, f"{name}: {error}")

@@ -1,4 +1,4 @@
-"""`pact-dispatch check-config`: read the configuration as the receiver does, and print what was understood."""
+"""`pact-dispatch check-config`: read the configuration as the receiver does, and print its meaning."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import json
 import os
 from typing import TYPE_CHECKING, Any
 
-from app.commands.check_config.broker import problems_of
+from app.commands.check_config.broker import check_broker
 from app.commands.check_config.summary import understand
+from app.commands.finding import State
 from app.commands.installation import failures_explained
 from app.commands.runner import ExitCode
 
@@ -22,23 +23,25 @@ if TYPE_CHECKING:
 def run(options: argparse.Namespace, messages: Messages) -> int:
     """Print what the configuration says, and what is wrong with it."""
     summary = understand(options.config, options.data_dir, os.environ)
-    problems = problems_of(summary.settings, summary.access) if options.online else None
+    problems = check_broker(summary.settings, summary.access) if options.online else None
     if options.json:
-        document = {**summary.document, "warnings": summary.warnings, "problems": problems}
+        document = {
+            **summary.document,
+            "warnings": [finding.found for finding in summary.warnings],
+            "problems": None if problems is None else [finding.found for finding in problems],
+        }
         print(json.dumps(document, indent=2))
     else:
         print("\n".join(_lines(summary.document)))
         if problems == []:
             print("The broker is there, and knows each provider.")
-    for warning in summary.warnings:
-        messages.say(f"warning: {warning}")
-    for problem in problems or ():
-        messages.say(problem)
+    for finding in (*summary.warnings, *(problems or ())):
+        messages.say(f"warning: {finding.found}" if finding.state is State.WARNING else finding.found)
     return ExitCode.COULD_NOT if problems else ExitCode.DONE
 
 
 def _lines(document: dict[str, Any]) -> Iterator[str]:
-    """Write what was understood for people."""
+    """Yield the lines for people."""
     broker = document["broker"]
     yield f"configuration   {document['file']}"
     yield f"broker          {broker['url']}, {broker['login']}"

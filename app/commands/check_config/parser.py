@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from typing import TYPE_CHECKING
 
 from app.commands import receiver_options
@@ -31,7 +30,6 @@ def add_to(commands: Commands) -> None:
         help="say what the configuration was understood to say, and what is wrong with it",
         description=DESCRIPTION,
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     receiver_options.add_to(parser)
     parser.add_argument("--json", action="store_true", help="print it as JSON")

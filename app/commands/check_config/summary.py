@@ -1,4 +1,4 @@
-"""What the configuration was understood to say, and what of it would bite; without any secret."""
+"""The meaning of a configuration without its secrets, and what of it is perhaps not intended."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from app.commands.finding import Finding, State
 from app.config.file import load
 from app.config.provider import CheckoutProvider, RelayedProvider, RunningProvider, VerifiedProvider
 from app.config.settings import broker_access
@@ -34,26 +35,26 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Summary:
-    """What was understood.
+    """A configuration that can be used.
 
     Attributes:
-        settings: the configuration.
-        access: the broker.
-        document: all of it for people and programs, in JSON values, without a secret.
-        warnings: what can be used, and is perhaps not what was meant.
+        settings: The configuration.
+        access: The address of the broker and the credentials for it.
+        document: All of it as JSON values, without a secret.
+        warnings: What can be used, and is perhaps not intended.
     """
 
     settings: Settings
     access: BrokerAccess
     document: dict[str, Any]
-    warnings: list[str]
+    warnings: list[Finding]
 
 
 def understand(file: Path, data_dir: Path, environment: Mapping[str, str]) -> Summary:
     """Read all that the receiver reads when it starts.
 
     Raises:
-        ConfigurationError: something can't be used; every mistake is named, and no secret is shown.
+        ConfigurationError: Something can't be used; every mistake is named, and no secret is shown.
     """
     mistakes: list[str] = []
 
@@ -108,7 +109,7 @@ def _github_login(github: Any) -> str:
 
 
 def _provider(provider: ProviderSettings) -> dict[str, Any]:
-    """Write a provider's settings as they stand, without those that don't concern it and without values."""
+    """Return the settings of a provider with the sources of its secrets in place of their values."""
     given = provider.model_dump(mode="json", exclude_none=True)
     if isinstance(provider, VerifiedProvider):
         for key, values in (("headers", provider.headers), ("environment", provider.environment)):
@@ -124,23 +125,33 @@ def _source(value: Value) -> str:
     return f"from the variable {value.env}" if value.env else f"from {value.file}"
 
 
-def _warnings(settings: Settings, access: BrokerAccess, environment: Mapping[str, str]) -> Iterator[str]:
-    yield from check_secrets(environment)
+def _warnings(settings: Settings, access: BrokerAccess, environment: Mapping[str, str]) -> Iterator[Finding]:
+    for text in check_secrets(environment):
+        yield Finding("environment", State.WARNING, text)
     yield from _empty_files(environment)
     yield from _unread(environment)
     origin = Origin.of(settings.broker.url)
     if origin.scheme == "http" and access.has_credentials and not _is_here(origin.host):
-        yield f"broker.url: the credentials for the broker go to {origin.host} unencrypted: use https"
+        yield _warning(
+            "broker.url", f": the credentials for the broker go to {origin.host} unencrypted: use https"
+        )
     elsewhere = environment.get(BROKER_BASE_URL)
     if elsewhere and elsewhere.rstrip("/") != settings.broker.url.rstrip("/"):
-        yield f"{BROKER_BASE_URL} is not read here, and is another one than broker.url"
+        yield _warning(BROKER_BASE_URL, " is not read here, and is another one than broker.url")
     if settings.server.public_url is None:
-        yield "server.public_url is missing: results in the broker will not lead to their runs"
+        yield _warning("server.public_url", " is missing: results in the broker will not lead to their runs")
     if not settings.reconcile.minutes:
-        yield "reconcile.minutes is 0: what a webhook missed stays missed, unless `pact-dispatch reconcile` is run"
+        yield _warning(
+            "reconcile.minutes",
+            " is 0: what a webhook missed stays missed, unless `pact-dispatch reconcile` is run",
+        )
     for number, provider in enumerate(settings.providers, start=1):
-        for warning in _about(provider):
-            yield f"providers[{number}] ({provider.name}){warning}"
+        for text in _about(provider):
+            yield _warning(f"providers[{number}] ({provider.name})", text)
+
+
+def _warning(name: str, text: str) -> Finding:
+    return Finding(name, State.WARNING, f"{name}{text}")
 
 
 def _about(provider: ProviderSettings) -> Iterator[str]:
@@ -156,17 +167,18 @@ def _about(provider: ProviderSettings) -> Iterator[str]:
                 yield f'.{key}.{name}: if it is a secret, it should not stand in the file: {{ env = "NAME" }}'
 
 
-def _empty_files(environment: Mapping[str, str]) -> Iterator[str]:
+def _empty_files(environment: Mapping[str, str]) -> Iterator[Finding]:
     for name in SECRETS:
         if environment.get(f"{name}_FILE") and secret(name, environment) is None:
-            yield f"{name}_FILE: {environment[f'{name}_FILE']} is empty, which is the same as no {name}"
+            file = environment[f"{name}_FILE"]
+            yield _warning(f"{name}_FILE", f": {file} is empty, which is the same as no {name}")
 
 
-def _unread(environment: Mapping[str, str]) -> Iterator[str]:
+def _unread(environment: Mapping[str, str]) -> Iterator[Finding]:
     known = {*SECRETS, *(f"{name}_FILE" for name in SECRETS), *OTHERS}
     for name in sorted(environment):
         if name.startswith(OWN_PREFIX) and name not in known and not name.startswith(BROKER_AT_HOME):
-            yield f"{name} is set, and nothing reads it: is it spelt right?"
+            yield _warning(name, " is set, and nothing reads it: is it spelt right?")
 
 
 def _is_here(host: str) -> bool:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from app.commands.doctor.chain import listed
 from app.commands.doctor.pact_state import document_at, index_link, pacticipant
 from app.commands.finding import Finding, State
+from broker.http.json_values import objects_at, text_at
 
 if TYPE_CHECKING:
     from app.commands.doctor.pact_state import PactState
@@ -65,7 +66,7 @@ def no_pact(
             f"version {version} of {consumer} is in the broker, and has no pact{with_whom}",
             "have the consumer's build publish its pacts (pact broker publish), and look at what it printed",
         )
-    latest = _latest_version(pacticipant(client, consumer))
+    latest = text_at(pacticipant(client, consumer), "_embedded", "latestVersion", "number")
     return Finding(
         "pact",
         State.FAILED,
@@ -110,7 +111,7 @@ def check_main_branch(state: PactState) -> Finding:
 
 
 def check_versions(state: PactState) -> Finding:
-    """Tell which of the provider's versions need a result."""
+    """Check that the provider has versions that need a result."""
     found, provider = state.versions, state.case.provider
     if found:
         named = listed([f"{version.number} ({version.why})" for version in found])
@@ -173,18 +174,6 @@ def check_result(state: PactState, earlier: list[Finding]) -> Finding:
 
 
 def _names(client: BrokerClient) -> list[str]:
-    document = document_at(client, index_link(client, "pb:pacticipants")) or {}
-    embedded = document.get("_embedded")
-    found = embedded.get("pacticipants") if isinstance(embedded, dict) else None
-    return [
-        one["name"]
-        for one in (found if isinstance(found, list) else [])[:2000]
-        if isinstance(one, dict) and isinstance(one.get("name"), str)
-    ]
-
-
-def _latest_version(document: dict[str, Any] | None) -> str | None:
-    embedded = (document or {}).get("_embedded")
-    latest = embedded.get("latestVersion") if isinstance(embedded, dict) else None
-    number = latest.get("number") if isinstance(latest, dict) else None
-    return number if isinstance(number, str) else None
+    document = document_at(client, index_link(client, "pb:pacticipants"))
+    found = objects_at(document, "_embedded", "pacticipants") or []
+    return [name for one in found[:2000] if (name := text_at(one, "name")) is not None]

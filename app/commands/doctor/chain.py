@@ -36,6 +36,20 @@ LONGEST = 1500
 """The characters of one text that are shown: it may come from anyone."""
 
 
+class NotAsked(Exception):
+    """What knows about a link can't be asked.
+
+    Attributes:
+        found: Why not, or what is known all the same.
+        to_do: What is needed to ask it.
+    """
+
+    def __init__(self, found: str, to_do: str) -> None:
+        super().__init__(found)
+        self.found = found
+        self.to_do = to_do
+
+
 @dataclass(frozen=True)
 class Case:
     """The pact of a consumer version with a provider."""

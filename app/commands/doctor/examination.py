@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from app.commands.dispatch_url import GITHUB_API, DispatchUrl
 from app.commands.doctor import broker_checks, github_checks, receiver_checks, webhook_checks
-from app.commands.doctor.chain import Case, Chain, Report
+from app.commands.doctor.chain import Case, Chain, NotAsked, Report
 from app.commands.doctor.github_checks import GitHubAnswers
 from app.commands.doctor.pact_state import PactState, latest_pacts, pacts_of
 from app.commands.doctor.receiver_checks import ReceiverAnswers
 from app.commands.finding import Finding, State
+from app.github.answers import GitHubFailed
 from broker.http.errors import BrokerError
 
 if TYPE_CHECKING:
@@ -41,7 +43,7 @@ class Question:
     consumer: str | None
     version: str | None
     provider: str | None
-    github_url: str = "https://api.github.com"
+    github_url: str = GITHUB_API
     github_token: str | None = field(default=None, repr=False)
     receiver_url: str | None = None
     api_token: str | None = field(default=None, repr=False)
@@ -94,18 +96,18 @@ class _Examination:
 
     def of(self, state: PactState) -> list[Finding]:
         """Return a finding for each link that there is for a pact."""
-        findings = [self._checked("pact", lambda: broker_checks.check_pact(state))]
+        findings = [self._checked("pact", broker_checks.check_pact, state)]
         if findings[0].state is State.FAILED:
             return findings
-        findings.append(self._checked("main-branch", lambda: broker_checks.check_main_branch(state)))
-        findings.append(self._checked("provider-versions", lambda: broker_checks.check_versions(state)))
-        findings.append(self._checked("webhook", lambda: webhook_checks.check_webhook(state)))
+        findings.append(self._checked("main-branch", broker_checks.check_main_branch, state))
+        findings.append(self._checked("provider-versions", broker_checks.check_versions, state))
+        findings.append(self._checked("webhook", webhook_checks.check_webhook, state))
         if findings[-1].state is State.OK:
-            findings.append(self._checked("webhook-enabled", lambda: webhook_checks.check_enabled(state)))
-            findings.append(self._checked("webhook-event", lambda: webhook_checks.check_event(state)))
-            findings.append(self._checked("delivery", lambda: webhook_checks.check_delivery(state)))
+            findings.append(self._checked("webhook-enabled", webhook_checks.check_enabled, state))
+            findings.append(self._checked("webhook-event", webhook_checks.check_event, state))
+            findings.append(self._checked("delivery", webhook_checks.check_delivery, state))
             findings += self._behind(state)
-        findings.append(self._checked("result", lambda: broker_checks.check_result(state, findings)))
+        findings.append(self._checked("result", broker_checks.check_result, state, findings))
         return findings
 
     def _behind(self, state: PactState) -> list[Finding]:
@@ -118,16 +120,16 @@ class _Examination:
         return self._at_receiver(state, target)
 
     def _at_receiver(self, state: PactState, target: Target) -> list[Finding]:
-        receiver = ReceiverAnswers.of(target, self._question.receiver_url, self._question.api_token)
+        receiver = ReceiverAnswers(state, target, self._question.receiver_url, self._question.api_token)
         findings = [
-            self._checked("receiver", lambda: receiver_checks.check_receiver(state, receiver)),
-            self._checked("receiver-deliveries", lambda: receiver_checks.check_deliveries(state, receiver)),
-            self._checked("receiver-runs", lambda: receiver_checks.check_runs(state, receiver)),
+            self._checked("receiver", receiver_checks.check_receiver, state, receiver),
+            self._checked("receiver-deliveries", receiver_checks.check_deliveries, state, receiver),
+            self._checked("receiver-runs", receiver_checks.check_runs, state, receiver),
         ]
         # GitHub is asked for the repository of the dispatch; the relay may be told another one
         return (
             [*findings, *self._at_github(state, self._relayed(target))]
-            if receiver_checks.was_passed_on(state, receiver)
+            if receiver_checks.was_passed_on(receiver)
             else findings
         )
 
@@ -137,10 +139,10 @@ class _Examination:
     def _at_github(self, state: PactState, target: Target) -> list[Finding]:
         github, now = self._github, self._now
         return [
-            self._checked("github-token", lambda: github_checks.check_token(state, github, target, now=now)),
-            self._checked("github-repository", lambda: github_checks.check_repository(state, github, target)),
-            self._checked("workflow", lambda: github_checks.check_workflow(github, target)),
-            self._checked("workflow-runs", lambda: github_checks.check_runs(state, github, target, now=now)),
+            self._checked("github-token", github_checks.check_token, state, github, target, now),
+            self._checked("github-repository", github_checks.check_repository, state, github, target),
+            self._checked("workflow", github_checks.check_workflow, github, target),
+            self._checked("workflow-runs", github_checks.check_runs, state, github, target, now),
         ]
 
     def _is_github(self, target: Target) -> bool:
@@ -148,15 +150,16 @@ class _Examination:
         named = self._question.receiver_url
         if named is not None and base == named.rstrip("/").lower():
             return False
-        return (
-            base == "https://api.github.com"
-            or base.endswith("/api/v3")
-            or base == self._question.github_url.rstrip("/").lower()
-        )
+        is_github = DispatchUrl(target.base or "", "").is_github
+        return is_github or base == self._question.github_url.rstrip("/").lower()
 
-    def _checked(self, link: str, check: Callable[[], Finding]) -> Finding:
+    def _checked(self, link: str, check: Callable[..., Finding], *arguments: Any) -> Finding:
         try:
-            return check()
+            return check(*arguments)
+        except NotAsked as error:
+            return Finding(link, State.UNKNOWN, error.found, error.to_do)
+        except GitHubFailed as error:
+            return Finding(link, State.UNKNOWN, str(error), github_checks.NEEDED)
         except BrokerError as error:
             self.broker_away = self.broker_away or error.transient
             todo = "the broker must answer this" if error.transient else "other credentials may be let see it"

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from app.commands.doctor.chain import listed
+from app.commands.dispatch_url import DispatchUrl
+from app.commands.doctor.chain import NotAsked, listed
 from app.commands.finding import Finding, State
 from app.commands.github_judgement import Listeners, Obstacle, days_left, obstacles
 from app.commands.runner import INSTALL_SERVER
@@ -32,6 +33,7 @@ else:
 
 _GIVEN = "the token that was given"
 _NEW_TOKEN = "make a new token (Contents: write), and give it to the broker's secret or to the webhook"  # noqa: S105
+NEEDED = f"{_GIVEN} needs Contents: read and Actions: read, and GitHub must answer"
 _FIRST_YEAR = 2008
 """GitHub began then: an earlier time of a delivery is none."""
 _TOLERANCE = timedelta(minutes=1)
@@ -54,7 +56,28 @@ class GitHubAnswers:
     token: str | None = field(default=None, repr=False)
     known: dict[tuple[str, str], Any] = field(default_factory=dict, repr=False)
 
-    def missing(self, target: Target) -> str:
+    def facts(self, target: Target, not_asked: str) -> RepositoryFacts:
+        """Return the facts about the repository.
+
+        Args:
+            target: The target of the dispatches.
+            not_asked: What is found if GitHub can't be asked.
+
+        Raises:
+            NotAsked: There is no token for it, or a library is missing.
+            GitHubFailed: GitHub did not answer, or refused.
+        """
+        return self._once("facts", target, not_asked, lambda repository: repository.facts())
+
+    def workflows(self, target: Target, not_asked: str) -> list[Workflow]:
+        """Return the workflow files of the default branch; see `facts`."""
+        return self._once("workflows", target, not_asked, lambda repository: repository.workflows())
+
+    def runs(self, target: Target, not_asked: str) -> list[Run]:
+        """Return the latest runs that a dispatch started, the newest first; see `facts`."""
+        return self._once("runs", target, not_asked, lambda repository: repository.runs())
+
+    def _missing(self, target: Target) -> str:
         """Return what is needed to ask GitHub about a target; an empty text if nothing is."""
         if target.base is not None and target.base.rstrip("/").lower() != self.api_url.rstrip("/").lower():
             return f"give --github-url {target.base}, if the token may go there"
@@ -65,31 +88,12 @@ class GitHubAnswers:
             )
         return "" if _HAS_GITHUB else f"{INSTALL_SERVER}, which GitHub is asked with"
 
-    def facts(self, target: Target) -> RepositoryFacts:
-        """Return the facts about the repository.
-
-        Raises:
-            GitHubFailed: GitHub did not answer, or refused.
-        """
-        return self._once("facts", target, lambda repository: repository.facts())
-
-    def workflows(self, target: Target) -> list[Workflow]:
-        """Return the workflow files of the default branch.
-
-        Raises:
-            GitHubFailed: GitHub did not answer, or refused.
-        """
-        return self._once("workflows", target, lambda repository: repository.workflows())
-
-    def runs(self, target: Target) -> list[Run]:
-        """Return the latest runs that a dispatch started, the newest first.
-
-        Raises:
-            GitHubFailed: GitHub did not answer, or refused.
-        """
-        return self._once("runs", target, lambda repository: repository.runs())
-
-    def _once(self, question: str, target: Target, send: Callable[[GitHubRepository], Answer]) -> Answer:
+    def _once(
+        self, question: str, target: Target, not_asked: str, send: Callable[[GitHubRepository], Answer]
+    ) -> Answer:
+        missing = self._missing(target)
+        if missing:
+            raise NotAsked(not_asked, missing)
         key = question, target.repository or ""
         if key not in self.known:
             github = GitHub(GitHubAccess(self.api_url, self.token))
@@ -104,7 +108,7 @@ class GitHubAnswers:
         return found
 
 
-def check_token(state: PactState, github: GitHubAnswers, target: Target, *, now: datetime) -> Finding:
+def check_token(state: PactState, github: GitHubAnswers, target: Target, now: datetime) -> Finding:
     """Check that the token is valid, and until when."""
     link = "github-token"
     expires = _expiry_in_log(state)
@@ -112,14 +116,11 @@ def check_token(state: PactState, github: GitHubAnswers, target: Target, *, now:
         return _expiry(
             f"the webhook's token, as GitHub told the broker, is valid until {expires:%Y-%m-%d}", expires, now
         )
-    missing = github.missing(target)
-    if missing:
-        return Finding(link, State.UNKNOWN, "the broker doesn't show the webhook's token", missing)
     try:
-        facts = github.facts(target)
+        facts = github.facts(target, "the broker doesn't show the webhook's token")
     except GitHubFailed as error:
         if error.status != 401:
-            return _unseen(link, error)
+            raise
         return Finding(
             link,
             State.UNKNOWN if _delivered(state) else State.FAILED,
@@ -135,14 +136,11 @@ def check_token(state: PactState, github: GitHubAnswers, target: Target, *, now:
 def check_repository(state: PactState, github: GitHubAnswers, target: Target) -> Finding:
     """Check that the repository is there, and can be dispatched to."""
     link, name = "github-repository", target.repository or ""
-    missing = github.missing(target)
-    if missing:
-        return Finding(link, State.UNKNOWN, f"{name} was not asked for", missing)
     try:
-        facts = github.facts(target)
+        facts = github.facts(target, f"{name} was not asked for")
     except GitHubFailed as error:
         if error.status != 404 or _delivered(state):
-            return _unseen(link, error)
+            raise
         return Finding(
             link,
             State.FAILED,
@@ -153,7 +151,7 @@ def check_repository(state: PactState, github: GitHubAnswers, target: Target) ->
     texts = {
         Obstacle.MOVED: (
             f"{name} is {facts.full_name} now, and brokers don't follow GitHub's redirect",
-            f"pact-dispatch webhooks update {uuid} --url {target.base}/repos/{facts.full_name}/dispatches",
+            f"pact-dispatch webhooks update {uuid} --url {DispatchUrl(target.base or '', facts.full_name)}",
         ),
         Obstacle.ARCHIVED: (
             f"{facts.full_name} is archived: nothing can be dispatched to it",
@@ -181,13 +179,7 @@ def check_workflow(github: GitHubAnswers, target: Target) -> Finding:
             "the webhook's body has no event_type, without which GitHub takes no dispatch",
             "make the webhook anew: pact-dispatch webhooks create --template github|github-requiring-verification ...",
         )
-    missing = github.missing(target)
-    if missing:
-        return Finding(link, State.UNKNOWN, "the workflow files were not read", missing)
-    try:
-        workflows = github.workflows(target)
-    except GitHubFailed as error:
-        return _unseen(link, error)
+    workflows = github.workflows(target, "the workflow files were not read")
     listeners = {one: Listeners.among(workflows, one) for one in target.event_types}
     unheard = [one for one, found in listeners.items() if not found.active]
     if not unheard:
@@ -214,18 +206,13 @@ def check_workflow(github: GitHubAnswers, target: Target) -> Finding:
     )
 
 
-def check_runs(state: PactState, github: GitHubAnswers, target: Target, *, now: datetime) -> Finding:
+def check_runs(state: PactState, github: GitHubAnswers, target: Target, now: datetime) -> Finding:
     """Check how the last runs that a dispatch started ended."""
     link = "workflow-runs"
-    missing = github.missing(target)
-    if missing:
-        return Finding(link, State.UNKNOWN, "the runs were not looked at", missing)
-    try:
-        workflows = github.workflows(target)
-        paths = {w.path for one in target.event_types for w in Listeners.among(workflows, one).active}
-        runs = [run for run in github.runs(target) if run.path in paths]
-    except GitHubFailed as error:
-        return _unseen(link, error)
+    not_asked = "the runs were not looked at"
+    workflows = github.workflows(target, not_asked)
+    paths = {w.path for one in target.event_types for w in Listeners.among(workflows, one).active}
+    runs = [run for run in github.runs(target, not_asked) if run.path in paths]
     delivered = _delivered(state)
     at = _time(delivered.at) if delivered else None
     if at is None:
@@ -313,15 +300,6 @@ def _instead(workflows: list[Workflow], listeners: Listeners) -> str:
     else:
         texts = [f"there are {listed([one.path for one in workflows], 3)}"]
     return f" ({listed(texts, 3)})"
-
-
-def _unseen(link: str, error: GitHubFailed) -> Finding:
-    return Finding(
-        link,
-        State.UNKNOWN,
-        str(error),
-        f"{_GIVEN} needs Contents: read and Actions: read, and GitHub must answer",
-    )
 
 
 def _time(text: str | None) -> datetime | None:

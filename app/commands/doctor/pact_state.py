@@ -1,20 +1,21 @@
-"""What a broker knows of one pact, fetched when it is asked for."""
+"""What a broker knows of one pact, fetched when it is needed."""
 
 from __future__ import annotations
 
 import json
-import re
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
+from app.commands.dispatch_url import DispatchUrl
 from app.commands.doctor.chain import Case
 from broker.client.missing_results import Questions, content_of
 from broker.client.pact_results import results_of
 from broker.events import PUBLICATION_EVENTS, WebhookEvent
 from broker.http.errors import BrokerError, NotFound, UnexpectedAnswer
+from broker.http.json_values import text_at
 from broker.webhooks import Webhooks
 from broker.webhooks.triggered import TriggeredWebhooks
 
@@ -25,18 +26,16 @@ if TYPE_CHECKING:
     from broker.webhooks.definition import Webhook
     from broker.webhooks.triggered import Triggered
 
-_DISPATCHES = re.compile(r"(?P<base>https?://.*)/repos/(?P<repository>[^/]+/[^/]+)/dispatches")
-
 
 @dataclass(frozen=True)
 class Target:
-    """Where the webhooks of a pact send their dispatches.
+    """Where the webhooks of a pact send their requests.
 
     Attributes:
-        url: of the request.
-        base: what stands before `/repos/`; None where it is no dispatch.
-        repository: OWNER/REPO; likewise.
-        event_types: of the dispatches that are sent there.
+        url: The URL of the request.
+        base: The part of it before `/repos/`; None if it is no dispatch.
+        repository: The repository in it, OWNER/REPO; None if it is no dispatch.
+        event_types: The event types of the dispatches that are sent there.
     """
 
     url: str
@@ -49,8 +48,8 @@ class PactState:
     """One pact in one broker. Everything raises BrokerError when the broker can't be asked.
 
     Args:
-        client: the session; it should ask nothing twice.
-        case: the pact.
+        client: The session with the broker, which should send no request twice.
+        case: The pact.
     """
 
     def __init__(self, client: BrokerClient, case: Case) -> None:
@@ -79,15 +78,12 @@ class PactState:
     @property
     def published_at(self) -> str | None:
         """When the pact was published, as the broker gives it."""
-        at = (self.pact or {}).get("createdAt")
-        return at if isinstance(at, str) else None
+        return text_at(self.pact, "createdAt")
 
     @cached_property
     def main_branch(self) -> str | None:
         """The provider's main branch, if it is set."""
-        document = pacticipant(self.client, self.case.provider) or {}
-        name = document.get("mainBranch")
-        return name if isinstance(name, str) and name else None
+        return text_at(pacticipant(self.client, self.case.provider), "mainBranch") or None
 
     @cached_property
     def versions(self) -> list[ProviderVersion]:
@@ -161,12 +157,12 @@ class PactState:
             return None
         url = self._sent_to(candidates[0])
         same = [webhook for webhook in candidates if self._sent_to(webhook) == url]
-        match = _DISPATCHES.fullmatch(urlsplit(url)._replace(query="", fragment="").geturl())
+        dispatches = DispatchUrl.read(url)
         types = [event_type(webhook.request.body) for webhook in same]
         return Target(
             url,
-            match["base"] if match else None,
-            match["repository"] if match else None,
+            dispatches.base if dispatches else None,
+            dispatches.repository if dispatches else None,
             tuple(dict.fromkeys(one for one in types if one is not None)),
         )
 
@@ -178,22 +174,21 @@ class PactState:
 
 
 def event_type(body: Any) -> str | None:
-    """Give the event type of a dispatch's body, whether it is JSON or text."""
+    """Return the event type in the body of a dispatch, whether it is JSON or text."""
     if isinstance(body, str):
         with suppress(ValueError, RecursionError):
             body = json.loads(body)
-    found = body.get("event_type") if isinstance(body, dict) else None
-    return found if isinstance(found, str) else None
+    return text_at(body, "event_type")
 
 
 def latest_pacts(client: BrokerClient, provider: str, most: int) -> tuple[list[Case], int] | None:
-    """Fetch the latest pact of each consumer with a provider.
+    """Return the latest pact of each consumer with a provider.
 
     Returns:
-        At most so many, and how many more there are; None where the broker doesn't know the provider.
+        At most so many, and how many more there are; None if the broker doesn't know the provider.
 
     Raises:
-        BrokerError: the broker could not be asked.
+        BrokerError: The broker could not be asked.
     """
     document = document_at(client, index_link(client, "pb:latest-provider-pacts", provider=provider))
     if document is None:
@@ -201,8 +196,8 @@ def latest_pacts(client: BrokerClient, provider: str, most: int) -> tuple[list[C
     found, urls = [], client.links(document, "pb:pacts")
     for url in urls[:most]:
         pact = client.get(url).document
-        consumer = _named(pact, "pb:consumer") or _member(pact, "consumer", "name")
-        version = _named(pact, "pb:consumer-version")
+        consumer = text_at(pact, "_links", "pb:consumer", "name") or text_at(pact, "consumer", "name")
+        version = text_at(pact, "_links", "pb:consumer-version", "name")
         if consumer is None or version is None:
             raise UnexpectedAnswer(f"the broker doesn't say whose version has the pact {url}")
         found.append(Case(consumer, version, provider))
@@ -210,38 +205,38 @@ def latest_pacts(client: BrokerClient, provider: str, most: int) -> tuple[list[C
 
 
 def pacts_of(client: BrokerClient, consumer: str, version: str, most: int) -> tuple[list[Case], int] | None:
-    """Fetch the pacts of a consumer version.
+    """Return the pacts of a consumer version.
 
     Returns:
-        At most so many, and how many more there are; None where the broker doesn't know the version.
+        At most so many, and how many more there are; None if the broker doesn't know the version.
 
     Raises:
-        BrokerError: the broker could not be asked.
+        BrokerError: The broker could not be asked.
     """
     url = index_link(client, "pb:pacticipant-version", pacticipant=consumer, version=version)
     document = document_at(client, url)
     if document is None:
         return None
     urls = client.links(document, "pb:pact-versions")
-    named = [_member(client.get(url).document, "provider", "name") for url in urls[:most]]
+    named = [text_at(client.get(url).document, "provider", "name") for url in urls[:most]]
     return [Case(consumer, version, name) for name in named if name is not None], max(0, len(urls) - most)
 
 
 def pacticipant(client: BrokerClient, name: str) -> dict[str, Any] | None:
-    """Fetch a pacticipant; None where the broker knows none of that name.
+    """Return a pacticipant, or None if the broker has none of that name.
 
     Raises:
-        BrokerError: the broker could not be asked.
+        BrokerError: The broker could not be asked.
     """
     return document_at(client, index_link(client, "pb:pacticipant", pacticipant=name))
 
 
 def index_link(client: BrokerClient, rel: str, **parameters: str) -> str:
-    """Find a link of the broker's index.
+    """Return a link of the broker's index.
 
     Raises:
-        UnexpectedAnswer: it has none.
-        BrokerError: the broker could not be asked.
+        UnexpectedAnswer: It has none.
+        BrokerError: The broker could not be asked.
     """
     url = client.link(client.get(f"{client.origin}/").document, rel, **parameters)
     if url is None:
@@ -252,10 +247,10 @@ def index_link(client: BrokerClient, rel: str, **parameters: str) -> str:
 
 
 def document_at(client: BrokerClient, url: str) -> dict[str, Any] | None:
-    """Fetch a document; None where there is none.
+    """Return a document, or None if there is none.
 
     Raises:
-        BrokerError: the broker could not be asked.
+        BrokerError: The broker could not be asked.
     """
     try:
         document = client.get(url).document
@@ -274,16 +269,3 @@ def _asks(webhook: Webhook) -> bool:
         return False
     text = request.body if isinstance(request.body, str) else json.dumps(request.body)
     return path.endswith("/dispatches") or "${pactbroker.pactUrl}" in text + request.url
-
-
-def _named(document: Any, rel: str) -> str | None:
-    links = document.get("_links") if isinstance(document, dict) else None
-    link = links.get(rel) if isinstance(links, dict) else None
-    name = link.get("name") if isinstance(link, dict) else None
-    return name if isinstance(name, str) else None
-
-
-def _member(document: Any, *path: str) -> str | None:
-    for name in path:
-        document = document.get(name) if isinstance(document, dict) else None
-    return document if isinstance(document, str) else None

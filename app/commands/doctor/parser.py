@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import argparse
 from typing import TYPE_CHECKING
 
 from app.commands import broker_options
+from app.commands.dispatch_url import GITHUB_API
 from app.commands.options import add_github_url
 
 if TYPE_CHECKING:
@@ -55,14 +55,13 @@ def add_to(commands: Commands) -> None:
         help="find out why can-i-deploy is still waiting",
         description=DESCRIPTION,
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
     asked = parser.add_argument_group("what to look at")
     asked.add_argument("--provider", metavar="NAME", help="the latest pact of each of its consumers")
     asked.add_argument("--consumer", metavar="NAME", help="the consumer whose version is waiting")
     asked.add_argument("--version", metavar="VERSION", help="that version; with --provider that pact alone")
-    add_github_url(parser, default="https://api.github.com")
+    add_github_url(parser, default=GITHUB_API)
     parser.add_argument("--receiver-url", metavar="URL", help="where the receiver listens, seen from here")
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
     broker_options.add_to(parser)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from app.commands.doctor.chain import listed
+from app.commands.doctor.chain import NotAsked, listed
 from app.commands.finding import Finding, State
 from app.config.variables import API_TOKEN, API_TOKENS
 from app.receiver_client import NoReceiver, ReceiverAway, ReceiverClient, ReceiverRefused
@@ -14,42 +15,59 @@ from broker.client.missing_results import content_of
 from verifier.verification import Outcome
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from app.commands.doctor.pact_state import PactState, Target
 
 
-@dataclass(frozen=True)
 class ReceiverAnswers:
-    """What a receiver answers.
+    """What a receiver answers about a pact.
 
-    Attributes:
-        client: The client of the receiver.
-        named: Whether the options give its address. The token goes to no address that only the broker names.
-        repository: The repository of the dispatches, OWNER/REPO.
+    Args:
+        state: The pact.
+        target: The target of its webhook.
+        receiver_url: The URL of the receiver, if the options give it.
+        token: A token of its API. It goes to no address that only the broker names.
     """
 
-    client: ReceiverClient
-    named: bool
-    repository: str
+    def __init__(self, state: PactState, target: Target, receiver_url: str | None, token: str | None) -> None:
+        self.named = receiver_url is not None
+        self.client = ReceiverClient(receiver_url or target.base or "", token if self.named else None)
+        self.repository = target.repository or ""
+        self._state = state
 
-    @classmethod
-    def of(cls, target: Target, receiver_url: str | None, token: str | None) -> ReceiverAnswers:
-        """Return the answers of the receiver that the dispatches go to.
+    @cached_property
+    def deliveries(self) -> list[dict[str, Any]]:
+        """The latest deliveries for the repository, the newest first; raises NotAsked."""
+        return self._asked("its deliveries", lambda: self.client.deliveries(self.repository))
 
-        Args:
-            target: The target of the webhook.
-            receiver_url: The URL of the receiver, if the options give it.
-            token: A token of its API.
-        """
-        named = receiver_url is not None
-        client = ReceiverClient(receiver_url or target.base or "", token if named else None)
-        return cls(client, named, target.repository or "")
+    @cached_property
+    def runs(self) -> list[dict[str, Any]]:
+        """The latest runs for the consumer and the provider, the newest first; raises NotAsked."""
+        case = self._state.case
+        return self._asked("its runs", lambda: self.client.runs(case.provider, case.consumer))
 
     @property
-    def missing(self) -> str:
-        """What is needed to ask its API; an empty text if nothing is."""
+    def runs_of_pact(self) -> list[dict[str, Any]]:
+        """Those of them that are for this pact."""
+        return [run for run in self.runs if _is_about(run, self._state)]
+
+    def _asked(self, what: str, fetch: Callable[[], list[dict[str, Any]]]) -> list[dict[str, Any]]:
         if not self.named:
-            return f"give --receiver-url {self.client.base_url} and {API_TOKEN}: the token goes there alone"
-        return "" if self.client.token else f"set {API_TOKEN} to one of the receiver's {API_TOKENS}"
+            raise NotAsked(
+                f"{what} were not looked at",
+                f"give --receiver-url {self.client.base_url} and {API_TOKEN}: the token goes there alone",
+            )
+        if not self.client.token:
+            raise NotAsked(
+                f"{what} were not looked at", f"set {API_TOKEN} to one of the receiver's {API_TOKENS}"
+            )
+        try:
+            return fetch()
+        except ReceiverRefused as error:
+            raise NotAsked(str(error), f"{API_TOKEN} must be one of the receiver's {API_TOKENS}") from error
+        except (ReceiverAway, NoReceiver) as error:
+            raise NotAsked(str(error), "see the check receiver") from error
 
 
 def check_receiver(state: PactState, receiver: ReceiverAnswers) -> Finding:
@@ -85,15 +103,7 @@ def check_receiver(state: PactState, receiver: ReceiverAnswers) -> Finding:
 
 def check_deliveries(state: PactState, receiver: ReceiverAnswers) -> Finding:
     """Check that the receiver accepts what is sent to it for the repository."""
-    if receiver.missing:
-        return Finding(
-            "receiver-deliveries", State.UNKNOWN, "its deliveries were not looked at", receiver.missing
-        )
-    try:
-        found = receiver.client.deliveries(receiver.repository)
-        runs = receiver.client.runs(state.case.provider, state.case.consumer)
-    except (ReceiverAway, ReceiverRefused, NoReceiver) as error:
-        return _unseen("receiver-deliveries", error)
+    found = receiver.deliveries
     if not found:
         sent = bool(state.deliveries) and state.deliveries[0].status == "success"
         status = State.FAILED if sent and not state.complete else State.WARNING
@@ -106,8 +116,8 @@ def check_deliveries(state: PactState, receiver: ReceiverAnswers) -> Finding:
         )
     last = found[0]
     if isinstance(last.get("status"), int) and last["status"] >= 400:
-        # whose pact a refused one was about nobody knows: where this one came to a run, it was another's
-        settled = state.complete or any(_is_about(run, state) for run in runs)
+        # what a refused delivery was about is not known: if this pact has a run, it was another one
+        settled = state.complete or bool(receiver.runs_of_pact)
         return Finding(
             "receiver-deliveries",
             State.WARNING if settled else State.FAILED,
@@ -120,39 +130,30 @@ def check_deliveries(state: PactState, receiver: ReceiverAnswers) -> Finding:
 
 def check_runs(state: PactState, receiver: ReceiverAnswers) -> Finding:
     """Check how the runs for the pact ended."""
-    if receiver.missing:
-        return Finding("receiver-runs", State.UNKNOWN, "its runs were not looked at", receiver.missing)
-    case = state.case
-    try:
-        found = receiver.client.runs(case.provider, case.consumer)
-    except (ReceiverAway, ReceiverRefused, NoReceiver) as error:
-        return _unseen("receiver-runs", error)
-    runs = [run for run in found if _is_about(run, state)]
+    case, runs = state.case, receiver.runs_of_pact
     if not runs:
         status = State.OK if state.complete else State.FAILED
         return Finding(
             "receiver-runs",
             status,
-            f"none for {case.consumer} {case.version} among the last {len(found)} of this pair",
+            f"none for {case.consumer} {case.version} among the last {len(receiver.runs)} of this pair",
             "" if state.complete else "have it queued: pact-dispatch reconcile, where the receiver runs",
         )
-    check = _of_run(runs[0], receiver)
-    if state.complete and check.state is State.FAILED:
-        return Finding(
-            check.name, State.WARNING, f"{check.found}; the result is there all the same", check.to_do
+    finding = _of_run(runs[0], receiver)
+    if state.complete and finding.state is State.FAILED:
+        return replace(
+            finding, state=State.WARNING, found=f"{finding.found}; the result is there all the same"
         )
-    return check
+    return finding
 
 
-def was_passed_on(state: PactState, receiver: ReceiverAnswers) -> bool:
+def was_passed_on(receiver: ReceiverAnswers) -> bool:
     """Tell whether the last run passed the dispatch on to GitHub, instead of verifying."""
-    if receiver.missing:
-        return False
     try:
-        found = receiver.client.runs(state.case.provider, state.case.consumer)
-    except (ReceiverAway, ReceiverRefused, NoReceiver):
+        runs = receiver.runs_of_pact
+    except NotAsked:
         return False
-    return any(_passed_on(run) for run in [run for run in found if _is_about(run, state)][:1])
+    return bool(runs) and _passed_on(runs[0])
 
 
 def _of_run(run: dict[str, Any], receiver: ReceiverAnswers) -> Finding:
@@ -196,12 +197,3 @@ def _is_about(run: dict[str, Any], state: PactState) -> bool:
     return run.get("consumer_version") == state.case.version or (
         content is not None and content == state.content
     )
-
-
-def _unseen(link: str, error: Exception) -> Finding:
-    todo = (
-        f"{API_TOKEN} must be one of the receiver's {API_TOKENS}"
-        if isinstance(error, ReceiverRefused)
-        else "see the check receiver"
-    )
-    return Finding(link, State.UNKNOWN, str(error), todo)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from typing import TYPE_CHECKING
 
 from app.commands import receiver_options
@@ -35,7 +34,6 @@ def add_to(commands: Commands) -> None:
         help="queue pacts that lack a result, as after a webhook that failed",
         description=DESCRIPTION,
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     receiver_options.add_to(parser)
     parser.add_argument("--provider", metavar="NAME", help="look at this one alone; all of them unless given")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from typing import TYPE_CHECKING
 
 from app.commands import receiver_options
@@ -40,7 +39,6 @@ def add_to(commands: Commands) -> None:
         help="run the receiver: endpoint, worker and database",
         description=DESCRIPTION,
         epilog=EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     receiver_options.add_to(parser)
     add_bind_to(parser)

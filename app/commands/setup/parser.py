@@ -67,7 +67,6 @@ def add_to(commands: Commands) -> None:
         help="set up token, webhook and workflow, and test them; again without harm",
         description=DESCRIPTION,
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
     parser.add_argument("--repository", metavar="OWNER/REPO", help="the provider's")

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.commands.credentials import LONGEST_TOKEN, checked_token
-from app.commands.webhook_templates import GITHUB_API, TEMPLATES, fill
+from app.commands.dispatch_url import GITHUB_API
+from app.commands.webhook_templates import TEMPLATES, fill
 from app.config.values import ConfigurationError, secret
 from app.config.variables import API_TOKEN, GITHUB_TOKEN, RECEIVER_TOKEN
 from broker.events import WebhookEvent
@@ -78,8 +79,6 @@ def read(options: argparse.Namespace, environment: Mapping[str, str]) -> SetupRe
     base_url = options.receiver_url if options.target == RECEIVER else options.github_url or GITHUB_API
     template = _template(options)
     name = options.secret or TEMPLATES[template].secret
-    if not name.isascii() or not name.replace("_", "a").isalnum():
-        raise UsageError(f"--secret {name!r} is not a secret's name: letters, digits and _")
     token = _token(options, environment)
     filled = fill(
         template, repository=options.repository, base_url=base_url, events=_events(options), secret=name

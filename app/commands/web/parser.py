@@ -23,7 +23,6 @@ def add_to(commands: Commands) -> None:
         "web",
         help="take dispatches and put them into the queue",
         description=DESCRIPTION,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     receiver_options.add_to(parser)
     add_bind_to(parser)

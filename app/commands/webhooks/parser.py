@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import argparse
 from typing import TYPE_CHECKING
 
 from app.commands import broker_options
 from app.commands.options import add_github_url
 
 if TYPE_CHECKING:
+    import argparse
+
     from app.commands import Commands
 
 DESCRIPTION = """\
@@ -87,7 +88,6 @@ def add_to(commands: Commands) -> None:
         help="see, create, change and try out the webhooks of a broker",
         description=DESCRIPTION,
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     webhooks.set_defaults(print_help=webhooks.print_help)
     below = webhooks.add_subparsers(dest="webhooks_command", metavar="COMMAND")
@@ -108,7 +108,6 @@ def _add(
         help=text,
         description=description or f"{text[0].upper()}{text[1:]}.",
         epilog=examples,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from app.commands.webhook_templates import GITHUB_API, TEMPLATES, Filled, fill
+from app.commands.dispatch_url import GITHUB_API
+from app.commands.webhook_templates import Filled, fill
 from broker.events import WebhookEvent
 from broker.webhooks import stable_uuid
 from broker.webhooks.definition import Party, Scope, Webhook, WebhookRequest
@@ -235,14 +236,12 @@ def _filled(options: argparse.Namespace) -> Filled | None:
         raise UsageError("--github-url is for the templates of GitHub")
     if not receives and options.receiver_url:
         raise UsageError("--receiver-url is for --template receiver")
-    if options.secret and re.fullmatch(r"[A-Za-z0-9_]+", options.secret) is None:
-        raise UsageError(f"--secret {options.secret!r} is not a secret's name: letters, digits and _")
     return fill(
         options.template,
         repository=options.repository,
         base_url=options.receiver_url if receives else options.github_url or GITHUB_API,
         events=tuple(options.event or ()),
-        secret=options.secret or TEMPLATES[options.template].secret,
+        secret=options.secret,
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from typing import TYPE_CHECKING
 
 from app.commands import receiver_options
@@ -23,6 +22,5 @@ def add_to(commands: Commands) -> None:
         "worker",
         help="verify what is in the queue",
         description=DESCRIPTION,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     receiver_options.add_to(parser)
