@@ -58,7 +58,7 @@ def test_a_secret_name_is_one_everywhere(name: str, tmp_path: Path) -> None:
         f'base_url = "http://p.test"\nheaders = {{ "{name}" = "{SECRET}" }}\n'
     )
     warnings = understand(file, tmp_path, {"PACT_DISPATCH_TOKENS": "me:token-12345678"}).warnings
-    assert any(f".headers.{name}: if it is a secret" in warning for warning in warnings)
+    assert any(f".headers.{name}: if it is a secret" in warning.found for warning in warnings)
 
 
 @pytest.mark.parametrize("name", ["Accept", "Content-Type", "pact_url", "sha", "author", "author_name"])
