@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, Response, request
@@ -52,11 +53,11 @@ def show_run(run_id: UUID) -> Response:
     """Answer with the page of a run: what was asked for, its result, and its log."""
     with database() as connection:
         run = runs.get(connection, run_id)
+        if run is None:
+            text = "There is no run of this id: it may have been deleted (retention.days).\n"
+            return Response(text, 404, mimetype="text/plain")
         log = run_log.text_of(connection, run_id)
         verification = runs.verification_of(connection, run_id)
-    if run is None:
-        text = "There is no run of this id: it may have been deleted (retention.days).\n"
-        return Response(text, 404, mimetype="text/plain")
     word = WORDS[run.status]
     if run.status is RunStatus.WAITING and run.retry_at is not None:
         word = "Waiting for the next attempt"
@@ -64,13 +65,17 @@ def show_run(run_id: UUID) -> Response:
         _findings(run, verification),
         _templates,
         template="run.html.jinja",
-        filters={"moment": lambda moment: f"{moment:%Y-%m-%d %H:%M:%S.%f}"[:-3] + " UTC"},
+        filters={"moment": _utc},
         run=run,
         log=log,
         word=word,
         done=run.status.ended and run.publishing is not Publishing.PENDING,
     )
     return Response(html, mimetype="text/html", headers={"Cache-Control": "no-store"})
+
+
+def _utc(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}"[:-3] + " UTC"
 
 
 def _findings(run: Run, saved: dict[str, Any] | None) -> Findings:

@@ -5,47 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import psycopg
-import pytest
-
-from app.config.settings import Settings
-from app.database.connections import open_pool
-from app.intake.credentials import Tokens
-from app.web.application import create_app
-from app.web.context import Receiver
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
+    import pytest
     from flask.testing import FlaskClient
     from psycopg_pool import ConnectionPool
 
 BROKER = "http://broker.example.org/base"
-TOKENS = {"TOKENS": "broker:a-token-of-the-broker", "API_TOKENS": "me:a-token-of-the-api"}
 DISPATCHING = {"Authorization": "Bearer a-token-of-the-broker"}
 READING = {"Authorization": "Bearer a-token-of-the-api"}
 DISPATCH = {
     "event_type": "pact_changed",
     "client_payload": {"pact_url": f"{BROKER}/pacts/provider/A/consumer/C/latest"},
 }
-
-
-@pytest.fixture
-def pool(database_url: str) -> Iterator[ConnectionPool[Any]]:
-    with open_pool(database_url, size=2) as opened:
-        yield opened
-
-
-@pytest.fixture
-def client(pool: ConnectionPool[Any]) -> FlaskClient:
-    provider = {"name": "A", "repository": "a/b", "base_url": "http://127.0.0.1:1", "version": "1"}
-    settings = Settings.model_validate({"broker": {"url": BROKER}, "providers": [provider]})
-    receiver = Receiver(
-        settings=settings,
-        pool=pool,
-        tokens=Tokens("TOKENS", TOKENS),
-        api_tokens=Tokens("API_TOKENS", TOKENS),
-    )
-    return create_app(receiver).test_client()
 
 
 def break_table(database_url: str, name: str) -> None:

@@ -4,37 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
-from app.config.settings import Settings
-from app.database.connections import open_pool
 from app.dispatch import Dispatch
-from app.intake.credentials import Tokens
 from app.records import runs
-from app.web.application import create_app
-from app.web.context import Receiver
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from flask.testing import FlaskClient
     from psycopg_pool import ConnectionPool
 
 BROKER = "http://broker.example.org/base"
-
-
-@pytest.fixture
-def pool(database_url: str) -> Iterator[ConnectionPool[Any]]:
-    with open_pool(database_url, size=2) as opened:
-        yield opened
-
-
-@pytest.fixture
-def client(pool: ConnectionPool[Any]) -> FlaskClient:
-    provider = {"name": "A", "repository": "a/b", "base_url": "http://127.0.0.1:1", "version": "1"}
-    settings = Settings.model_validate({"broker": {"url": BROKER}, "providers": [provider]})
-    tokens = Tokens("TOKENS", {})
-    return create_app(Receiver(settings=settings, pool=pool, tokens=tokens, api_tokens=tokens)).test_client()
 
 
 def test_a_process_that_is_up_says_so(client: FlaskClient) -> None:

@@ -1,0 +1,38 @@
+"""The receiver's application on a real database, served in this process."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from app.config.settings import Settings
+from app.database.connections import open_pool
+from app.intake.credentials import Tokens
+from app.web.application import create_app
+from app.web.context import Receiver
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from flask.testing import FlaskClient
+    from psycopg_pool import ConnectionPool
+
+TOKENS = {"TOKENS": "broker:a-token-of-the-broker", "API_TOKENS": "me:a-token-of-the-api"}
+
+
+@pytest.fixture
+def pool(database_url: str) -> Iterator[ConnectionPool[Any]]:
+    with open_pool(database_url, size=2) as opened:
+        yield opened
+
+
+@pytest.fixture
+def client(pool: ConnectionPool[Any]) -> FlaskClient:
+    """A client of a receiver whose one provider is `A`, with the repository `a/b`."""
+    provider = {"name": "A", "repository": "a/b", "base_url": "http://127.0.0.1:1", "version": "1"}
+    settings = Settings.model_validate(
+        {"broker": {"url": "http://broker.example.org/base"}, "providers": [provider]}
+    )
+    tokens, api_tokens = Tokens("TOKENS", TOKENS), Tokens("API_TOKENS", TOKENS)
+    return create_app(Receiver(settings, pool, tokens, api_tokens)).test_client()
