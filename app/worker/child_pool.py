@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import signal
 import sys
 from collections import deque
@@ -16,6 +15,7 @@ from app.database.storable import storable_text
 from app.records.run import Failure
 from app.worker.protocol import NotAMessage, Verified, from_line
 from broker.http.waits import RetryPlan
+from verifier.child_process import how_it_ended, signal_group
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
@@ -138,8 +138,7 @@ class Child:
         except TimeoutError:
             pass
         finally:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self._process.pid, signal.SIGKILL)
+            signal_group(self._process.pid, signal.SIGKILL)
             await self._process.wait()
             self._reader.cancel()
 
@@ -147,11 +146,11 @@ class Child:
         code = await self._process.wait()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._reader, 1)
-        how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
         return ChildFailed(
             Failure(
                 "engine-failed",
-                f"the process that verified {how} before it was done, so nothing is known about the contract",
+                f"the process that verified {how_it_ended(code)} before it was done, so nothing is known about "
+                "the contract",
                 retryable=True,
                 output=storable_text("\n".join(self._errors)),
             )

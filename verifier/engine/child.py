@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from verifier.child_process import signal_group
 from verifier.engine.core_results import REQUEST_NOT_SENT, interaction_result, no_result
 from verifier.engine.protocol import (
     BrokenMessage,
@@ -254,12 +255,10 @@ def _read_commands(folder: Path, jobs: queue.SimpleQueue[Job]) -> None:
 
 def _stop_group(group: int) -> None:
     end = time.monotonic() + STOP_SECONDS
-    for number in (signal.SIGTERM, 0, signal.SIGKILL):
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(group, number)
-            while number == 0 and time.monotonic() < end:
-                time.sleep(0.02)
-                os.killpg(group, 0)
+    signal_group(group, signal.SIGTERM)
+    while signal_group(group, 0) and time.monotonic() < end:
+        time.sleep(0.02)
+    signal_group(group, signal.SIGKILL)
 
 
 def main() -> None:

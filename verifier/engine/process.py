@@ -19,6 +19,7 @@ import time
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Self
 
+from verifier.child_process import how_it_ended, signal_group
 from verifier.engine.protocol import (
     BrokenMessage,
     Done,
@@ -31,7 +32,6 @@ from verifier.engine.protocol import (
 )
 from verifier.environment import without_secrets
 from verifier.errors import CannotVerify, ErrorKind, UsageError
-from verifier.process_end import how_it_ended
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -194,8 +194,7 @@ class Engine:
         )
 
     def _kill(self) -> None:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, signal.SIGKILL)
+        signal_group(self._process.pid, signal.SIGKILL)
         self._process.wait()
         if self._process.stdin is not None:
             with contextlib.suppress(BrokenPipeError):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import subprocess
@@ -11,9 +10,9 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Self
 
+from verifier.child_process import how_it_ended, read_lines, signal_group
 from verifier.environment import without_secrets
 from verifier.errors import CannotVerify, ErrorKind
-from verifier.process_end import how_it_ended
 from verifier.provider.command_line import split_command
 from verifier.provider.port import free_port, is_listened_on, listeners
 
@@ -161,11 +160,11 @@ class StartedProvider:
             return
         end = time.monotonic() + STOP_SECONDS
         try:
-            self._signal(signal.SIGTERM)
+            signal_group(self.group, signal.SIGTERM)
             while self._group_lives() and time.monotonic() < end:
                 time.sleep(0.01)
         finally:  # also when Ctrl-C comes in between
-            self._signal(signal.SIGKILL)
+            signal_group(self.group, signal.SIGKILL)
             self._process.wait()
             self._stopped = True
             self._reader.join(timeout=1)
@@ -183,24 +182,10 @@ class StartedProvider:
 
     def _group_lives(self) -> bool:
         self._process.poll()  # a leader that ended and wasn't waited for would keep the group alive
-        return self._signal(0)
-
-    def _signal(self, number: int) -> bool:
-        # macOS answers EPERM for a group of which only a zombie is left
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, number)
-            return True
-        return False
+        return signal_group(self.group, 0)
 
     def _read(self) -> None:
-        stdout = self._process.stdout
-        if stdout is None:
-            return
-        # In pieces, so that a line without an end can't fill the memory; the rest of a long line is dropped.
-        whole = True
-        for raw in iter(lambda: stdout.readline(LONGEST_LINE), b""):
-            if whole:
-                line = raw.decode(errors="replace").rstrip()
-                self._lines.append(line)
-                self._on_output(line)
-            whole = raw.endswith(b"\n")
+        assert self._process.stdout is not None  # noqa: S101 - it was opened as a pipe
+        for line in read_lines(self._process.stdout, LONGEST_LINE):
+            self._lines.append(line)
+            self._on_output(line)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import signal
 import subprocess
 import threading
@@ -12,6 +11,7 @@ from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
 
 from app.provider.checkout.failure import TIMED_OUT, CheckoutFailed
+from verifier.child_process import read_lines, signal_group
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -90,7 +90,7 @@ class Supervision:
             outputs = ((process.stdout, on_line), (process.stderr, on_error_line))
             readers = [_read(pipe, call) for pipe, call in outputs if pipe is not None and call is not None]
             if not _ended(process, readers, self.deadline):
-                _signal_group(process, signal.SIGTERM)
+                signal_group(process.pid, signal.SIGTERM)
                 _ended(process, [], time.monotonic() + STOP_SECONDS)
                 raise _too_late(doing)
             return process.returncode
@@ -115,39 +115,27 @@ def _ended(process: subprocess.Popen[bytes], readers: list[threading.Thread], de
         else:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(min(left, 0.1))
-    _signal_group(process, signal.SIGKILL)
+    signal_group(process.pid, signal.SIGKILL)
     end = time.monotonic() + OUTPUT_SECONDS
     for reader in readers:
         reader.join(max(0.0, end - time.monotonic()))
     return True
 
 
-def _signal_group(process: subprocess.Popen[bytes], number: int) -> bool:
-    # macOS answers EPERM for a group of which only a zombie is left
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, number)
-        return True
-    return False
-
-
 def _kill_group(process: subprocess.Popen[bytes]) -> None:
-    _signal_group(process, signal.SIGKILL)
+    signal_group(process.pid, signal.SIGKILL)
     process.wait()
     # the rest of the group ends a moment later; in a container its zombies may stay for ever
     end = time.monotonic() + KILL_SECONDS
-    while _signal_group(process, 0) and time.monotonic() < end:
+    while signal_group(process.pid, 0) and time.monotonic() < end:
         time.sleep(0.01)
 
 
 def _read(pipe: IO[bytes], on_line: Callable[[str], None]) -> threading.Thread:
     def read() -> None:
-        # in parts: a line without an end must not fill the memory
         with pipe:
-            begins = True
-            for part in iter(lambda: pipe.readline(MAX_LINE), b""):
-                if begins:
-                    on_line(part.decode(errors="replace").rstrip())
-                begins = part.endswith(b"\n")
+            for line in read_lines(pipe, MAX_LINE):
+                on_line(line)
 
     thread = threading.Thread(target=read, daemon=True, name="command-output")
     thread.start()
