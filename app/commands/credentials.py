@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from app.github.token import is_token
+from broker.webhooks.hidden_secrets import is_stars
 from verifier.command.option_values import parse_access
 from verifier.environment import BROKER_BASE_URL, BROKER_PASSWORD, BROKER_TOKEN, BROKER_USERNAME
 from verifier.errors import UsageError
@@ -22,6 +26,7 @@ _VARIABLES = {
     "broker_token": BROKER_TOKEN,
 }
 LONGEST_TOKEN = 1024
+MAX_FILE_BYTES = 1024 * 1024
 
 
 def broker_access(options: argparse.Namespace, messages: Messages) -> BrokerAccess:
@@ -51,6 +56,38 @@ def checked_token(token: str, source: str) -> str:
         UsageError: It can't be a token.
     """
     token = token.strip()
-    if not (token.isascii() and token.isprintable() and " " not in token and len(token) <= LONGEST_TOKEN):
+    if token and (len(token) > LONGEST_TOKEN or not is_token(token)):
         raise UsageError(f"{source}: a token is printable ASCII without spaces, and this one isn't")
     return token
+
+
+def secret_from_file(path: str, option: str) -> str:
+    """Return the secret that is all of a file.
+
+    Args:
+        path: The path of the file; `-` is standard input.
+        option: The option that names it.
+
+    Raises:
+        UsageError: It can't be read, is empty, or has only the stars that stand for a secret.
+    """
+    value = text_of_file(path, option).strip()
+    if not value or is_stars(value):
+        raise UsageError(f"{option}: {path} {'holds nothing but stars' if value else 'is empty'}")
+    return value
+
+
+def text_of_file(path: str, option: str) -> str:
+    """Return the content of a file; see `secret_from_file`."""
+    try:
+        if path == "-":
+            return sys.stdin.read(MAX_FILE_BYTES)
+        with Path(path).open("rb") as file:
+            content = file.read(MAX_FILE_BYTES + 1)
+        if len(content) > MAX_FILE_BYTES:
+            raise UsageError(f"{option}: {path} is larger than 1 MiB")
+        return content.decode()
+    except OSError as error:
+        raise UsageError(f"{option}: {path} can't be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{option}: {path} is not UTF-8 text") from error

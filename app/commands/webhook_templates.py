@@ -12,6 +12,7 @@ from broker.events import WebhookEvent
 from verifier.errors import UsageError
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Mapping, Sequence
 
 BODY_OF_CHANGED: Mapping[str, Any] = {
@@ -77,6 +78,28 @@ TEMPLATES = {
         ),
     )
 }
+
+
+def base_url(options: argparse.Namespace, option: str, target: str) -> str:
+    """Return the URL of the receiver, or of GitHub's API.
+
+    Args:
+        options: The parsed options, `receiver_url` and `github_url` among them.
+        option: The option that chooses between the two.
+        target: What it chooses, `receiver` or another value.
+
+    Raises:
+        UsageError: The URL of the receiver is missing, or one is given that does not belong to the target.
+    """
+    receives = target == "receiver"
+    if receives and not options.receiver_url:
+        raise UsageError(f"{option} receiver wants --receiver-url, where the receiver listens")
+    if receives and options.github_url:
+        raise UsageError(f"--github-url is not for {option} receiver")
+    if not receives and options.receiver_url:
+        raise UsageError(f"--receiver-url is for {option} receiver")
+    url: str = options.receiver_url if receives else options.github_url or GITHUB_API
+    return url
 
 
 def fill(

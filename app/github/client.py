@@ -20,6 +20,7 @@ from app.config.values import ConfigurationError, secret
 from app.config.variables import GITHUB_PRIVATE_KEY, GITHUB_TOKEN
 from app.github.answers import GitHubAway, GitHubFailed, GitHubRefused, explain
 from app.github.installation_tokens import InstallationTokens
+from app.github.token import is_token
 from broker.http.reason import innermost
 from verifier.redaction import Redaction
 
@@ -75,7 +76,7 @@ def github_access(settings: Settings, environment: Mapping[str, str]) -> GitHubA
         raise ConfigurationError(
             [f"a GitHub App wants both its id and its private key: {missing} is missing"]
         )
-    if token is not None and not (token.isascii() and token.isprintable() and " " not in token):
+    if token is not None and not is_token(token):
         raise ConfigurationError(
             [f"{GITHUB_TOKEN}: a token is printable ASCII without spaces, and this one isn't"]
         )

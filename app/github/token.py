@@ -38,6 +38,11 @@ class TokenFacts:
         )
 
 
+def is_token(text: str) -> bool:
+    """Tell whether a text can be a token, which is sent in a header: printable ASCII without spaces."""
+    return text.isascii() and text.isprintable() and " " not in text and bool(text)
+
+
 def read_time(text: str) -> datetime | None:
     """Return a time of GitHub's header: `2026-12-31 23:59:59 UTC`, or with an offset such as `+0100`.
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.commands.credentials import LONGEST_TOKEN, checked_token
-from app.commands.dispatch_url import GITHUB_API
-from app.commands.webhook_templates import TEMPLATES, fill
+from app.commands.credentials import checked_token, secret_from_file
+from app.commands.webhook_templates import TEMPLATES, base_url, fill
 from app.config.values import ConfigurationError, secret
 from app.config.variables import API_TOKEN, GITHUB_TOKEN, RECEIVER_TOKEN
 from broker.events import WebhookEvent
@@ -76,13 +74,11 @@ def read(options: argparse.Namespace, environment: Mapping[str, str]) -> SetupRe
         UsageError: An option is missing, contradicts another one, or can't be read.
     """
     _check_combination(options)
-    base_url = options.receiver_url if options.target == RECEIVER else options.github_url or GITHUB_API
+    url = base_url(options, "--target", options.target)
     template = _template(options)
     name = options.secret or TEMPLATES[template].secret
     token = _token(options, environment)
-    filled = fill(
-        template, repository=options.repository, base_url=base_url, events=_events(options), secret=name
-    )
+    filled = fill(template, repository=options.repository, base_url=url, events=_events(options), secret=name)
     headers = dict(filled.headers)
     if options.token_in_webhook:
         headers["Authorization"] = f"Bearer {token}"
@@ -95,7 +91,7 @@ def read(options: argparse.Namespace, environment: Mapping[str, str]) -> SetupRe
         repository=options.repository,
         provider=options.provider,
         consumer=options.consumer,
-        base_url=base_url.rstrip("/"),
+        base_url=url.rstrip("/"),
         token=token,
         secret=None if options.token_in_webhook else name,
         webhook=Webhook(
@@ -112,18 +108,11 @@ def read(options: argparse.Namespace, environment: Mapping[str, str]) -> SetupRe
 
 
 def _check_combination(options: argparse.Namespace) -> None:
-    receives = options.target == RECEIVER
     for name in ("repository", "provider"):
         if not getattr(options, name):
             raise UsageError(
                 f"--{name} is missing: the provider's {'OWNER/REPO' if name == 'repository' else 'name'}"
             )
-    if receives and not options.receiver_url:
-        raise UsageError("--target receiver wants --receiver-url, where the receiver listens")
-    if receives and options.github_url:
-        raise UsageError("--github-url is for --target github")
-    if not receives and options.receiver_url:
-        raise UsageError("--receiver-url is for --target receiver")
     if options.plan and options.wait is not None:
         raise UsageError("--wait is no part of --plan: nothing is sent that a run could come of")
     if options.token_in_webhook and options.secret:
@@ -155,7 +144,7 @@ def _token(options: argparse.Namespace, environment: Mapping[str, str]) -> str:
     names = TOKENS[options.target]
     token, source = None, "--token-file"
     if options.token_file:
-        token = _read_file(options.token_file)
+        token = secret_from_file(options.token_file, "--token-file")
     else:
         for source in names:
             token = _variable(source, environment)
@@ -189,17 +178,3 @@ def _variable(name: str, environment: Mapping[str, str]) -> str | None:
         return secret(name, environment)
     except ConfigurationError as error:
         raise UsageError(str(error)) from error
-
-
-def _read_file(path: str) -> str:
-    try:
-        with Path(path).open("rb") as file:
-            content = file.read(LONGEST_TOKEN + 2)
-        text = content.decode().strip()
-    except OSError as error:
-        raise UsageError(f"--token-file: {path} can't be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise UsageError(f"--token-file: {path} is not UTF-8 text") from error
-    if not text:
-        raise UsageError(f"--token-file: {path} is empty")
-    return text

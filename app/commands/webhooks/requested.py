@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from app.commands.dispatch_url import GITHUB_API
-from app.commands.webhook_templates import Filled, fill
+from app.commands.credentials import secret_from_file, text_of_file
+from app.commands.webhook_templates import Filled, base_url, fill
 from broker.events import WebhookEvent
 from broker.webhooks import stable_uuid
 from broker.webhooks.definition import Party, Scope, Webhook, WebhookRequest
@@ -21,7 +19,6 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Mapping
 
-MAX_FILE_BYTES = 1024 * 1024
 _UUID = re.compile(r"[A-Za-z0-9_-]{16,100}")
 _NAME = r"([!#$%&'*+.^_`|~0-9A-Za-z-]+)"
 _HEADER = re.compile(_NAME + r":[ \t]*([\t\x20-\x7e]*)")
@@ -167,7 +164,9 @@ class _RequestParts:
             for text in options.header_from_env or ()
         )
         secret |= dict(
-            _header_from(text, "--header-from-file", lambda file: _secret_file(file, "--header-from-file"))
+            _header_from(
+                text, "--header-from-file", lambda file: secret_from_file(file, "--header-from-file")
+            )
             for text in options.header_from_file or ()
         )
         password = None
@@ -176,7 +175,7 @@ class _RequestParts:
         if options.password_env:
             password = _variable(environment, options.password_env, "--password-env")
         if options.password_file:
-            password = _secret_file(options.password_file, "--password-file")
+            password = secret_from_file(options.password_file, "--password-file")
         return cls(
             headers={**shown, **secret},
             password=password,
@@ -229,17 +228,10 @@ def _filled(options: argparse.Namespace) -> Filled | None:
         raise UsageError(f"--template {options.template} wants --repository OWNER/REPO, the provider's")
     if options.url:
         raise UsageError("--url is part of the template: leave out one of the two")
-    receives = options.template == "receiver"
-    if receives and not options.receiver_url:
-        raise UsageError("--template receiver wants --receiver-url, where the receiver listens")
-    if receives and options.github_url:
-        raise UsageError("--github-url is for the templates of GitHub")
-    if not receives and options.receiver_url:
-        raise UsageError("--receiver-url is for --template receiver")
     return fill(
         options.template,
         repository=options.repository,
-        base_url=options.receiver_url if receives else options.github_url or GITHUB_API,
+        base_url=base_url(options, "--template", options.template),
         events=tuple(options.event or ()),
         secret=options.secret,
     )
@@ -277,34 +269,12 @@ def _variable(environment: Mapping[str, str], name: str, option: str) -> str:
     return value
 
 
-def _secret_file(path: str, option: str) -> str:
-    value = _content(path, option).strip()
-    if not value or is_stars(value):
-        raise UsageError(f"{option}: {path} {'holds nothing but stars' if value else 'is empty'}")
-    return value
-
-
 def _body(path: str) -> Any:
-    text = _content(path, "--body")
+    text = text_of_file(path, "--body")
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
         return text
-
-
-def _content(path: str, option: str) -> str:
-    try:
-        if path == "-":
-            return sys.stdin.read(MAX_FILE_BYTES)
-        with Path(path).open("rb") as file:
-            content = file.read(MAX_FILE_BYTES + 1)
-        if len(content) > MAX_FILE_BYTES:
-            raise UsageError(f"{option}: {path} is larger than 1 MiB")
-        return content.decode()
-    except OSError as error:
-        raise UsageError(f"{option}: {path} can't be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{option}: {path} is not UTF-8 text") from error
 
 
 def _url(url: str) -> str:
