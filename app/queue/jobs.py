@@ -1,7 +1,6 @@
 """The queue: Procrastinate on PostgreSQL, its queues, its tasks' names and its locks.
 
-A job is deferred in the transaction that stores what it is for. The tasks themselves are the worker's
-(`app/worker.py`); here is what everyone who defers one must know.
+A job is deferred in the transaction that stores what it is for. The tasks themselves are in `app.worker`.
 """
 
 from __future__ import annotations
@@ -59,12 +58,12 @@ def defer(
     due, `promote_due` gives it its place.
 
     Args:
-        connection: commits it, or doesn't.
-        task: its name.
+        connection: The open connection; the caller commits.
+        task: The name of its task.
         queue: `RUNS` or `CHORES`.
-        lock: no two jobs with the same one run at once.
-        wait: seconds before it may start.
-        arguments: of the task, in JSON.
+        lock: No two jobs with the same one run at once.
+        wait: The seconds before it may start, by the database's clock.
+        arguments: Those of the task, in JSON.
 
     Returns:
         The job's id.
@@ -103,9 +102,9 @@ def cancel(connection: Connection[Any], job_id: int) -> bool:
 
 
 def promote_due(connection: Connection[Any]) -> None:
-    """Give jobs that were scheduled for later, and are due, their place before those that came after them.
+    """Put jobs that were scheduled for later, and are due, before those that came after them.
 
-    Without it, a provider that new runs keep busy would never get to a retry.
+    Without that, a provider that new runs keep busy would never get to a retry.
     """
     _execute(
         connection,
@@ -115,7 +114,7 @@ def promote_due(connection: Connection[Any]) -> None:
 
 
 def hasten(connection: Connection[Any], job_id: int) -> None:
-    """Have a job start now, if it is scheduled for later."""
+    """Start a job now that is scheduled for later."""
     hastened = _execute(
         connection,
         "UPDATE procrastinate_jobs SET scheduled_at = NULL, priority = 0 WHERE id = %(job)s AND status = 'todo' "
@@ -127,7 +126,7 @@ def hasten(connection: Connection[Any], job_id: int) -> None:
 
 
 def wake(connection: Connection[Any], queue: str, job_id: int = 0) -> None:
-    """Have the workers look into a queue, as Procrastinate's own trigger does for a new job."""
+    """Notify the workers of a queue, as Procrastinate's own trigger does for a new job."""
     _execute(
         connection,
         "SELECT pg_notify('procrastinate_queue_v1#' || %(queue)s, json_build_object('type', 'job_inserted', "
@@ -138,7 +137,7 @@ def wake(connection: Connection[Any], queue: str, job_id: int = 0) -> None:
 
 
 def lock_of(provider: str, *, parallel: bool) -> str | None:
-    """Give the lock of a provider's runs: they share its provider states, so there is one at a time."""
+    """Return the lock of a provider's runs: they share its provider states, so one is carried out at a time."""
     return None if parallel else f"provider {provider}"
 
 
@@ -154,7 +153,7 @@ def _time_in(connection: Connection[Any], seconds: float) -> datetime:
 
 @contextmanager
 def _as_psycopg_fails() -> Iterator[None]:
-    """Have a database that is away or full be the same error wherever it is met: Procrastinate puts it into its own."""
+    """Raise psycopg's error in the place of Procrastinate's: a database that is away is one error everywhere."""
     try:
         yield
     except ConnectorException as error:
@@ -164,6 +163,6 @@ def _as_psycopg_fails() -> Iterator[None]:
 
 
 def _execute(connection: Connection[Any], query: LiteralString, **values: Any) -> int:
-    """Execute a statement; gives the number of rows that it changed or found."""
+    """Execute a statement, and return the number of rows that it changed or found."""
     with connection.cursor(row_factory=dict_row) as cursor:
         return cursor.execute(query, values).rowcount

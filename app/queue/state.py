@@ -1,4 +1,4 @@
-"""How the queue stands, over all processes and machines, as the database tells."""
+"""The state of the queue, over all processes and machines."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ class QueueState:
     """The state of the queue.
 
     Attributes:
-        waiting: runs that wait, for a worker or for their next attempt.
-        running: runs that run.
-        to_publish: results that the broker has not taken yet, and that are tried again.
-        oldest_waiting_seconds: for how long the oldest run has waited that could start; 0 if there is none.
-        workers: worker processes that have shown a sign of life lately.
+        waiting: Runs that wait, for a worker or for their next attempt.
+        running: Runs that run.
+        to_publish: Results that the broker has not taken yet, and that are tried again.
+        oldest_waiting_seconds: For how long the oldest run has waited that could start; 0 if there is none.
+        workers: Worker processes with a recent heartbeat.
     """
 
     waiting: int
@@ -32,11 +32,11 @@ class QueueState:
 
     @classmethod
     def read(cls, connection: Connection[Any], *, stalled_seconds: float) -> QueueState:
-        """Read it.
+        """Read the state.
 
         Args:
-            connection: reads it.
-            stalled_seconds: after so long without a sign of life a worker is dead.
+            connection: The open connection.
+            stalled_seconds: After so long without a heartbeat a worker is dead.
         """
         row = connection.execute(
             """

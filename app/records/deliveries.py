@@ -12,7 +12,7 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from app.database.storable import storable_text
-from app.records import runs
+from app.records import run_changes
 from app.records.run import RunReason
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def accept(
         The run's id, and whether it was waiting already.
     """
     with connection.transaction():
-        run_id, coalesced = runs.request(connection, provider, dispatch, reason=reason, lock=lock)
+        run_id, coalesced = run_changes.request(connection, provider, dispatch, reason=reason, lock=lock)
         _insert(connection, delivery, status=204, run_id=run_id, coalesced=coalesced)
     return run_id, coalesced
 

@@ -148,7 +148,7 @@ class RunLog:
         return chunks
 
 
-def store(connection: Connection[Any], run: Run, update: LogUpdate) -> None:
+def store_log(connection: Connection[Any], run: Run, update: LogUpdate) -> None:
     """Store what was added to the log of an attempt, if it is the latest one; may be repeated.
 
     Args:
@@ -200,7 +200,7 @@ def stored_chunks(connection: Connection[Any], run_id: UUID) -> list[Chunk]:
     return [Chunk(*row) for row in rows]
 
 
-def text_of(connection: Connection[Any], run_id: UUID) -> str:
+def text_of_log(connection: Connection[Any], run_id: UUID) -> str:
     """Return the log of a run; "" where there is none (yet)."""
     rows = connection.execute(
         """

@@ -1,4 +1,4 @@
-"""What workers do now and then, besides runs: each chore once per period, whichever worker does it."""
+"""What workers do now and then, besides runs: each chore once per period, by any worker."""
 
 from __future__ import annotations
 
@@ -10,22 +10,20 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from app.intake import missed
-from app.records import counters, retention
+from app.records import counters, housekeeping, retention
 
 if TYPE_CHECKING:
-    from psycopg import Connection
-
     from app.config.settings import Settings
     from app.intake.missed import Connect
     from broker.http.access import BrokerAccess
 
-LOOK_SECONDS = 60.0
-"""How often a worker looks whether something is due; a period is kept to about this."""
+CHECK_SECONDS = 60.0
+"""How often a worker checks whether a chore is due; a period is kept to about this."""
 RETENTION_SECONDS = 3600.0
 COUNTERS_SECONDS = 60.0
 
 InDatabase = Callable[..., Awaitable[Any]]
-"""Calls a function with a connection and what else it is given, in a thread, and commits what it did."""
+"""Calls a function with a connection and the further arguments, in a thread, and commits what it did."""
 
 log = structlog.get_logger("worker")
 
@@ -35,10 +33,10 @@ class Chore:
     """Something to be done once per period, over all workers.
 
     Attributes:
-        name: its own; workers know it by that.
-        seconds: the period.
-        do: does it.
-        at_once: whether it is done at the very first start too, or a period after that.
+        name: Its name, which all workers know it by.
+        seconds: The period.
+        do: Does it.
+        at_once: Whether it is done at the very first start too, or a period after that.
     """
 
     name: str
@@ -48,7 +46,7 @@ class Chore:
 
 
 def chores_of(settings: Settings, in_database: InDatabase) -> tuple[Chore, ...]:
-    """Give what the configuration wants to be done."""
+    """Return the chores that need the database alone."""
 
     async def delete_old() -> None:
         deleted = 0
@@ -67,12 +65,12 @@ def chores_of(settings: Settings, in_database: InDatabase) -> tuple[Chore, ...]:
     )
 
 
-def looks_for_missed(settings: Settings, access: BrokerAccess, connect: Connect) -> tuple[Chore, ...]:
+def reconciliation(settings: Settings, access: BrokerAccess, connect: Connect) -> tuple[Chore, ...]:
     """Return the chore that queues missed dispatches; none where `reconcile.minutes` is 0."""
     if not settings.reconcile.minutes:
         return ()
 
-    async def look() -> None:
+    async def reconcile() -> None:
         report = await asyncio.to_thread(missed.reconcile, settings, access, connect)
         for dispatch in report.queued:
             log.warning(
@@ -89,10 +87,10 @@ def looks_for_missed(settings: Settings, access: BrokerAccess, connect: Connect)
             log.warning("not reconciled", reason=problem)
 
     # whoever sets a receiver up may expect that it does what it is told to, and nothing on its own at once
-    return (Chore("reconcile", settings.reconcile.minutes * 60, look, at_once=False),)
+    return (Chore("reconcile", settings.reconcile.minutes * 60, reconcile, at_once=False),)
 
 
-async def keep_house(chores: tuple[Chore, ...], in_database: InDatabase) -> None:
+async def carry_out_chores(chores: tuple[Chore, ...], in_database: InDatabase) -> None:
     """Do each chore when it is due, until this is cancelled.
 
     A chore that fails, for whatever reason, is done again in the next period: no chore ends the worker.
@@ -100,32 +98,10 @@ async def keep_house(chores: tuple[Chore, ...], in_database: InDatabase) -> None
     while True:
         for chore in chores:
             try:
-                if await in_database(begin_if_due, chore.name, chore.seconds, at_once=chore.at_once):
+                if await in_database(
+                    housekeeping.begin_if_due, chore.name, chore.seconds, at_once=chore.at_once
+                ):
                     await chore.do()
             except Exception as error:  # noqa: BLE001 - see above
                 log.warning("housekeeping failed", chore=chore.name, error=f"{type(error).__name__}: {error}")
-        await asyncio.sleep(LOOK_SECONDS)
-
-
-def begin_if_due(connection: Connection[Any], name: str, seconds: float, *, at_once: bool = True) -> bool:
-    """Take a chore on, unless it was begun less than a period ago by any worker.
-
-    Args:
-        connection: commits it.
-        name: the chore's.
-        seconds: its period.
-        at_once: whether one that was never done is due.
-
-    Returns:
-        Whether it is the caller's to do.
-    """
-    row = connection.execute(
-        """
-        INSERT INTO housekeeping AS kept (name, last_at) VALUES (%(name)s, now())
-        ON CONFLICT (name) DO UPDATE SET last_at = now()
-            WHERE kept.last_at <= now() - %(seconds)s * interval '1 second'
-        RETURNING xmax = 0
-        """,
-        {"name": name, "seconds": seconds},
-    ).fetchone()
-    return row is not None and (at_once or not row[0])  # a row that was inserted has no xmax
+        await asyncio.sleep(CHECK_SECONDS)

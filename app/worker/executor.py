@@ -12,9 +12,8 @@ from app.config.provider import RelayedProvider
 from app.database.connections import is_away
 from app.queue import jobs
 from app.records import deliveries
-from app.records import run_log as run_logs
 from app.records.run import Failure, Publishing
-from app.records.run_log import RunLog
+from app.records.run_log import RunLog, store_log, stored_chunks
 from app.worker.child_pool import ChildFailed
 from app.worker.protocol import LogLine, Verified
 from app.worker.publisher import MOST_LOSSES, store_with_log
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
     from app.config.settings import Settings
     from app.queue.consumer import TakenJob
     from app.records.run import Run
-    from app.records.runs import Runs
+    from app.records.run_changes import RunChanges
     from app.worker.child_input import ChildInputs
     from app.worker.protocol import AttemptRequest, ChildMessage
     from app.worker.publisher import Database, Publisher
@@ -92,7 +91,7 @@ class Executor:
         settings: Settings,
         *,
         database: Database,
-        changes: Runs,
+        changes: RunChanges,
         children: Children,
         publisher: Publisher,
         worker: str,
@@ -138,7 +137,7 @@ class Executor:
 
     async def _log_of(self, run: Run) -> RunLog:
         if run.publishing is Publishing.PENDING:  # what was verified before goes on
-            run_log = RunLog(self._log_bytes, await self._database.call(run_logs.stored_chunks, run.id))
+            run_log = RunLog(self._log_bytes, await self._database.call(stored_chunks, run.id))
         else:
             run_log = RunLog(self._log_bytes, replaces=run.attempt > 1)
         if run.attempt > 1:
@@ -298,7 +297,7 @@ class Executor:
             update = run_log.update()
             # a failure shows where the outcome is stored, and what is added to the log is repeated there
             with contextlib.suppress(Exception):
-                await self._database.call(run_logs.store, run, update)
+                await self._database.call(store_log, run, update)
                 run_log.confirm()
 
     def _wait_after(self, run: Run) -> float | None:

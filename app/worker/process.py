@@ -22,11 +22,11 @@ from app.database.connections import is_away, open_pool
 from app.database.threads import DatabaseThreads
 from app.queue import jobs
 from app.queue.consumer import CHORES_AT_ONCE, QueueConsumer
-from app.records.runs import Runs
+from app.records.run_changes import RunChanges
 from app.statuses.status_setter import StatusSetter
-from app.worker import chores as housekeeping
 from app.worker.child_input import ChildInputs
 from app.worker.child_pool import Children
+from app.worker.chores import carry_out_chores, chores_of, reconciliation
 from app.worker.executor import Executor, lock_of
 from app.worker.publisher import Publisher
 from app.worker.recovery import Recovery
@@ -76,7 +76,7 @@ async def work(
     with open_pool(conninfo, size=threads) as pool:
         database = DatabaseThreads(pool, patience=options.stalled_seconds)
         statuses = StatusSetter(settings, github)
-        changes = Runs(statuses.follow)
+        changes = RunChanges(statuses.follow)
         inputs = ChildInputs(settings, access, data_dir, environment)
         children = Children(inputs.environment(), options.warm, keep=options.concurrency)
         publisher = Publisher(
@@ -121,8 +121,8 @@ async def work(
             changes=changes,
             statuses=statuses,
             chores=(
-                *housekeeping.chores_of(settings, database.call),
-                *housekeeping.looks_for_missed(settings, access, pool.connection),
+                *chores_of(settings, database.call),
+                *reconciliation(settings, access, pool.connection),
             ),
         )
         children.fill()
@@ -153,7 +153,7 @@ class Worker:
         database: DatabaseThreads,
         *,
         consumer: QueueConsumer,
-        changes: Runs,
+        changes: RunChanges,
         statuses: StatusSetter,
         chores: tuple[Chore, ...],
     ) -> None:
@@ -173,9 +173,9 @@ class Worker:
             loop.add_signal_handler(number, self._begin_to_stop)
         consuming = asyncio.create_task(self._consumer.run())
         recovering = asyncio.create_task(self._recover_forever())
-        house = asyncio.create_task(housekeeping.keep_house(self._chores, self._database.call))
+        chores = asyncio.create_task(carry_out_chores(self._chores, self._database.call))
         stopping = asyncio.create_task(self._stop.wait())
-        watched = [consuming, recovering, house]
+        watched = [consuming, recovering, chores]
         await asyncio.wait([*watched, stopping], return_when=asyncio.FIRST_COMPLETED)
         if not self._stop.is_set():
             why = next((task.exception() for task in watched if task.done() and not task.cancelled()), None)
@@ -183,7 +183,7 @@ class Worker:
             # an orderly end would wait for the database, again and again; the children leave when this process does
             _leave(LOST, message)
         recovering.cancel()
-        house.cancel()
+        chores.cancel()
         consuming.cancel()  # no new job; running ones have their time
         await asyncio.gather(consuming, return_exceptions=True)
 

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 import structlog
 
 from app.database.connections import is_away
-from app.records import run_log as run_logs
 from app.records import runs
 from app.records.run import INTERNAL_ERROR, Failure
-from app.records.run_log import RunLog
+from app.records.run_log import RunLog, store_log, stored_chunks
 from app.worker.unexpected import failure_of
 from verifier.errors import PublishFailed
 from verifier.publishing import publish
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from psycopg import Connection
 
     from app.records.run import Run
-    from app.records.runs import Runs
+    from app.records.run_changes import RunChanges
     from broker.http.access import BrokerAccess
     from broker.http.waits import RetryPlan
 
@@ -61,7 +60,7 @@ class Publisher:
     def __init__(
         self,
         database: Database,
-        changes: Runs,
+        changes: RunChanges,
         access: BrokerAccess,
         *,
         plan: RetryPlan,
@@ -121,7 +120,7 @@ class Publisher:
         if run is None:
             return
         with structlog.contextvars.bound_contextvars(run=str(run_id), provider=run.provider):
-            stored = await self._database.call(run_logs.stored_chunks, run.id)
+            stored = await self._database.call(stored_chunks, run.id)
             run_log = RunLog(self._log_bytes, stored)
             if losses >= MOST_LOSSES:
                 message = f"given up after {losses} attempts to publish, each of which ended with its worker"
@@ -160,7 +159,7 @@ async def store_with_log(
         database: The database.
         run: The run.
         run_log: Its log.
-        change: One of the methods of `app.records.runs.Runs`; it is called with the run and the arguments.
+        change: One of the methods of `app.records.run_changes.RunChanges`; it is called with the run and the arguments.
         arguments: Its further arguments.
         options: Its keyword arguments.
 
@@ -170,7 +169,7 @@ async def store_with_log(
     update = run_log.update()
 
     def store(connection: Connection[Any]) -> Any:
-        run_logs.store(connection, run, update)
+        store_log(connection, run, update)
         return change(connection, run, *arguments, **options)
 
     result = await database.call(store)

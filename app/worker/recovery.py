@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from psycopg import Connection
 
     from app.config.settings import WorkerSettings
-    from app.records.runs import Runs
+    from app.records.run_changes import RunChanges
 
 _ADVISORY_LOCK = 0x70616374_0001
 """Any number that nobody else uses: "pact" in ASCII, and which of our locks it is."""
@@ -31,7 +31,9 @@ class Recovery:
         lock_of: Returns the lock of a provider's runs.
     """
 
-    def __init__(self, runs: Runs, settings: WorkerSettings, lock_of: Callable[[str], str | None]) -> None:
+    def __init__(
+        self, runs: RunChanges, settings: WorkerSettings, lock_of: Callable[[str], str | None]
+    ) -> None:
         self._runs = runs
         self._settings = settings
         self._lock_of = lock_of

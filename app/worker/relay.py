@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from app.config.settings import Settings
     from app.github.client import GitHub
     from app.records.run import Run
+    from app.records.run_changes import RunChanges
     from app.records.run_log import RunLog
-    from app.records.runs import Runs
     from app.worker.publisher import Database
 
 log = structlog.get_logger("relay")
@@ -41,7 +41,7 @@ class Relay:
         changes: The changes of runs.
     """
 
-    def __init__(self, settings: Settings, github: GitHub, database: Database, changes: Runs) -> None:
+    def __init__(self, settings: Settings, github: GitHub, database: Database, changes: RunChanges) -> None:
         self._settings = settings
         self._github = github
         self._database = database

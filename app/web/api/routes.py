@@ -10,6 +10,7 @@ from app.intake.redelivery import NotDeliverable, redeliver
 from app.intake.refusal import Refusal
 from app.records import deliveries, history, run_log, runs
 from app.records.run import RunStatus
+from app.records.run_changes import RunChanges
 from app.web.api.documents import Delivery, DeliveryList, Run, RunList, WholeDelivery, WholeRun
 from app.web.api.paging import DELIVERY_FILTERS, RUN_FILTERS, PageRequest
 from app.web.context import check_api_token, database, receiver
@@ -51,7 +52,7 @@ def get_log(run_id: UUID) -> Response:
     """Answer with the log of a run as text, which is empty until something is logged."""
     with database() as connection:
         _run(connection, run_id)
-        text = run_log.text_of(connection, run_id)
+        text = run_log.text_of_log(connection, run_id)
     response = Response(text, mimetype="text/plain")
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["Cache-Control"] = "no-store"
@@ -73,7 +74,7 @@ def get_verification(run_id: UUID) -> Response:
 def cancel_run(run_id: UUID) -> Response:
     """Cancel a run: 200 when it is cancelled, 202 when its worker was told to stop it."""
     with database() as connection:
-        run = runs.Runs().cancel(connection, run_id)
+        run = RunChanges().cancel(connection, run_id)
         if run is None:
             raise HttpProblem.not_found("run")
         if run.status is RunStatus.FINISHED:

@@ -56,7 +56,7 @@ def show_run(run_id: UUID) -> Response:
         if run is None:
             text = "There is no run of this id: it may have been deleted (retention.days).\n"
             return Response(text, 404, mimetype="text/plain")
-        log = run_log.text_of(connection, run_id)
+        log = run_log.text_of_log(connection, run_id)
         verification = runs.verification_of(connection, run_id)
     word = WORDS[run.status]
     if run.status is RunStatus.WAITING and run.retry_at is not None:

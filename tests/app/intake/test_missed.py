@@ -25,7 +25,7 @@ from app.dispatch import Dispatch
 from app.intake.missed import reconcile
 from app.records import deliveries
 from app.records.deliveries import IncomingDelivery, Source
-from app.worker.chores import begin_if_due
+from app.records.housekeeping import begin_if_due
 from broker.http.access import BrokerAccess
 from tests.support.commands import pact_dispatch
 from tests.support.pacts import pact, things

@@ -10,9 +10,10 @@ import pytest
 
 from app.database.connections import migrate
 from app.dispatch import Dispatch
-from app.records import counters, runs
+from app.records import counters, run_changes, runs
 from app.records.counters import BOUNDS, Counts, Series
 from app.records.run import Failure
+from app.records.run_changes import RunChanges
 from tests.support.history_rows import add_history
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from app.records.run import Run
 
-CHANGES = runs.Runs()
+CHANGES = RunChanges()
 PASSED = {"outcome": "passed", "provider_version": "1", "interactions": []}
 
 
@@ -34,7 +35,7 @@ def database(database_url: str) -> Iterator[Connection[Any]]:
 
 def begin(database: Connection[Any]) -> Run:
     pact = f"http://broker.example.org/pacts/provider/P/consumer/C/version/{uuid4()}"
-    run_id, _ = runs.request(database, "P", Dispatch("acme/p", "pact_changed", pact), lock=None)
+    run_id, _ = run_changes.request(database, "P", Dispatch("acme/p", "pact_changed", pact), lock=None)
     waiting = runs.get(database, run_id)
     assert waiting is not None
     assert waiting.job_id is not None

@@ -13,7 +13,8 @@ import pytest
 from app.config.settings import Settings
 from app.records import counters, retention
 from app.records.counters import Series
-from app.worker import chores as housekeeping
+from app.records.housekeeping import begin_if_due
+from app.worker.chores import Chore, carry_out_chores, chores_of
 from tests.support.history_rows import add_history
 from tests.support.receiver import ReceiverProcess, configuration
 
@@ -122,7 +123,7 @@ def test_counters_hold_while_several_workers_delete(database: Connection[Any], d
 def test_a_chore_is_one_workers_in_each_period(database_url: str) -> None:
     def take(seconds: float) -> bool:
         with psycopg.connect(database_url) as connection:
-            return housekeeping.begin_if_due(connection, "retention", seconds)
+            return begin_if_due(connection, "retention", seconds)
 
     with ThreadPoolExecutor(8) as pool:
         assert sum(pool.map(take, [3600.0] * 8)) == 1
@@ -143,8 +144,8 @@ def test_housekeeping_goes_on_when_the_database_refuses() -> None:
         async def work() -> None:
             done.set()
 
-        chores = (housekeeping.Chore("one", 3600, fail), housekeeping.Chore("two", 3600, work))
-        keeping = asyncio.create_task(housekeeping.keep_house(chores, in_database))
+        chores = (Chore("one", 3600, fail), Chore("two", 3600, work))
+        keeping = asyncio.create_task(carry_out_chores(chores, in_database))
         await asyncio.wait_for(done.wait(), 10)
         keeping.cancel()
 
@@ -179,7 +180,7 @@ def test_settings_say_for_how_long() -> None:
         asked.append((function, days))
         return 0
 
-    (chore,) = (one for one in housekeeping.chores_of(settings, in_database) if one.name == "retention")
+    (chore,) = (one for one in chores_of(settings, in_database) if one.name == "retention")
     asyncio.run(chore.do())
     assert asked == [(retention.delete_batch, 7)]
     assert chore.seconds == 3600

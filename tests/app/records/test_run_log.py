@@ -9,9 +9,8 @@ import psycopg
 import pytest
 
 from app.dispatch import Dispatch
-from app.records import run_log as run_logs
-from app.records import runs
-from app.records.run_log import RunLog
+from app.records import run_changes, runs
+from app.records.run_log import RunLog, store_log, stored_chunks, text_of_log
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,20 +31,20 @@ def run(database: Connection[Any]) -> Run:
     dispatch = Dispatch(
         "acme/p", "pact_changed", "http://broker.example.org/pacts/provider/P/consumer/C/latest"
     )
-    run_id, _ = runs.request(database, "P", dispatch, lock=None)
+    run_id, _ = run_changes.request(database, "P", dispatch, lock=None)
     found = runs.get(database, run_id)
     assert found is not None
     return found
 
 
 def store(database: Connection[Any], run: Run, run_log: RunLog) -> None:
-    run_logs.store(database, run, run_log.update())
+    store_log(database, run, run_log.update())
     run_log.confirm()
 
 
 def lines(database: Connection[Any], run: Run) -> list[str]:
     """The lines of a stored log, without their times."""
-    text = run_logs.text_of(database, run.id)
+    text = text_of_log(database, run.id)
     return [line if line.startswith("...") else line.partition(" ")[2] for line in text.splitlines()]
 
 
@@ -64,7 +63,7 @@ def test_the_beginning_and_the_end_of_a_long_log_are_kept(database: Connection[A
     assert found[gap] == f"... {1000 - kept} lines left out ..."
     assert found[:gap] == [f"line {number}" for number in range(gap)]
     assert found[gap + 1 :] == [f"line {number}" for number in range(1000 - (kept - gap), 1000)]
-    assert limit * 0.8 < len(run_logs.text_of(database, run.id)) <= limit + 40
+    assert limit * 0.8 < len(text_of_log(database, run.id)) <= limit + 40
 
 
 def test_what_comes_between_two_updates_is_bounded_too(database: Connection[Any], run: Run) -> None:
@@ -72,7 +71,7 @@ def test_what_comes_between_two_updates_is_bounded_too(database: Connection[Any]
     for number in range(10_000):
         run_log.add(f"line {number}")
     store(database, run, run_log)
-    assert len(run_logs.text_of(database, run.id)) < 1100
+    assert len(text_of_log(database, run.id)) < 1100
     assert (lines(database, run)[0], lines(database, run)[-1]) == ("line 0", "line 9999")
 
 
@@ -96,7 +95,7 @@ def test_an_update_that_was_not_confirmed_is_repeated(database: Connection[Any],
     run_log.add("one")
     run_log.update()  # and the database went away
     run_log.add("two")
-    run_logs.store(database, run, run_log.update())  # and its answer got lost
+    store_log(database, run, run_log.update())  # and its answer got lost
     run_log.add("three")
     store(database, run, run_log)
     assert lines(database, run) == ["one", "two", "three"]
@@ -109,21 +108,21 @@ def test_a_log_goes_on_where_another_job_ended_it(database: Connection[Any], run
     store(database, run, first)
     before = lines(database, run)
 
-    second = RunLog(1000, run_logs.stored_chunks(database, run.id))
+    second = RunLog(1000, stored_chunks(database, run.id))
     second.add("published")
     store(database, run, second)
     assert lines(database, run)[-1] == "published"
     assert lines(database, run)[0] == before[0]
-    assert len(run_logs.text_of(database, run.id)) < 1100
+    assert len(text_of_log(database, run.id)) < 1100
 
 
 def test_the_next_attempt_has_a_log_of_its_own(database: Connection[Any], run: Run) -> None:
     database.execute("INSERT INTO run_logs VALUES (%s, 'of an older version')", [run.id])
-    assert run_logs.text_of(database, run.id) == "of an older version"
+    assert text_of_log(database, run.id) == "of an older version"
     first, second = RunLog(1000), RunLog(1000, replaces=True)
     first.add("one")
     store(database, run, first)
-    assert run_logs.text_of(database, run.id).startswith("of an older version\n")
+    assert text_of_log(database, run.id).startswith("of an older version\n")
 
     database.execute("UPDATE runs SET attempt = 1")
     second.add("two")

@@ -12,9 +12,10 @@ from app.config.settings import WorkerSettings
 from app.database.connections import migrate
 from app.dispatch import Dispatch
 from app.queue import jobs
-from app.records import runs
+from app.records import run_changes, runs
 from app.records.run import Failure
-from app.records.run_log import RunLog, store, text_of
+from app.records.run_changes import RunChanges
+from app.records.run_log import RunLog, store_log, text_of_log
 from app.worker.recovery import Recovery
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from app.records.run import Run
 
-CHANGES = runs.Runs()
+CHANGES = RunChanges()
 LOCK = "provider P"
 AWAY = Failure("provider-not-ready", "the provider is away", retryable=True)
 PASSED = {"outcome": "passed", "provider_version": "1", "interactions": []}
@@ -43,7 +44,7 @@ def dispatch(number: int = 1, *, sha: str | None = None, branch: str | None = No
 
 
 def request(database: Connection[Any], asked: Dispatch) -> UUID:
-    return runs.request(database, "P", asked, lock=LOCK)[0]
+    return run_changes.request(database, "P", asked, lock=LOCK)[0]
 
 
 def begin(database: Connection[Any], run_id: UUID) -> Run:
@@ -145,12 +146,12 @@ def test_what_no_database_can_hold_is_kept_readable(database: Connection[Any]) -
     run = begin(database, request(database, dispatch()))
     run_log = RunLog(1000)
     run_log.add("half \ud800 a pair, and \0")
-    store(database, run, run_log.update())
+    store_log(database, run, run_log.update())
     CHANGES.fail(database, run, Failure("provider-died", "it said \0", output="\0\ud800"))
 
     ended = stored(database, run.id)
     assert (ended.error, ended.error_output) == ("it said \ufffd", "\ufffd?")
-    assert text_of(database, run.id).endswith("half ? a pair, and \ufffd")
+    assert text_of_log(database, run.id).endswith("half ? a pair, and \ufffd")
 
 
 def test_a_retry_waits_for_no_other_that_is_due_later(database: Connection[Any]) -> None:
@@ -295,7 +296,7 @@ def test_a_result_whose_job_is_lost_is_published_after_a_wait_each_time(database
 
 def test_each_change_is_told_to_the_follower_in_its_transaction(database: Connection[Any]) -> None:
     told: list[tuple[str, str]] = []
-    changes = runs.Runs(lambda _, run: told.append((run.status, run.publishing)))
+    changes = RunChanges(lambda _, run: told.append((run.status, run.publishing)))
     run_id = request(database, dispatch())
     waiting = stored(database, run_id)
     assert waiting.job_id is not None

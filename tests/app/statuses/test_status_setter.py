@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 
-from app.records import runs
+from app.records.run_changes import RunChanges
 from tests.support.github_api import Fault, GitHubApi
 from tests.support.github_state import READ, Repository, Token
 from tests.support.pacts import interaction, pact
@@ -274,6 +274,6 @@ def test_a_run_that_is_cancelled_between_its_attempts_does_not_stay_pending(
         api.wait_for(lambda: states(api) == ["pending"])
         server.wait_until(lambda: server.runs()[0]["retry_at"], "it waits for its next attempt")
         with psycopg.connect(database_url) as connection:
-            runs.Runs().cancel(connection, server.runs()[0]["id"])
+            RunChanges().cancel(connection, server.runs()[0]["id"])
         api.wait_for(lambda: states(api) == ["pending", "error"])
         assert api.repository(REPOSITORY).statuses[-1]["description"] == "The verification was cancelled"

@@ -10,8 +10,9 @@ import pytest
 from app.config.settings import Settings
 from app.database.connections import open_pool
 from app.dispatch import Dispatch
-from app.records import commit_statuses, runs
+from app.records import commit_statuses, run_changes, runs
 from app.records.commit_statuses import StatusResult
+from app.records.run_changes import RunChanges
 from app.statuses.status_setter import StatusSetter
 
 if TYPE_CHECKING:
@@ -55,11 +56,11 @@ def stored(pool: ConnectionPool[Any], setter: StatusSetter) -> StoredStatus:
     """Start a run, and return its commit's status."""
     pact = f"{BROKER}/pacts/provider/P/consumer/C/version/1"
     with pool.connection() as connection:
-        run_id, _ = runs.request(connection, "P", Dispatch("acme/p", "pact_changed", pact), lock=None)
+        run_id, _ = run_changes.request(connection, "P", Dispatch("acme/p", "pact_changed", pact), lock=None)
         waiting = runs.get(connection, run_id)
         assert waiting is not None
         assert waiting.job_id is not None
-        runs.Runs(setter.follow).begin(connection, run_id, waiting.job_id, "worker")
+        RunChanges(setter.follow).begin(connection, run_id, waiting.job_id, "worker")
     return read(pool, run_id)
 
 

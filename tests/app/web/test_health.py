@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from app.dispatch import Dispatch
-from app.records import runs
+from app.records import run_changes
 
 if TYPE_CHECKING:
     from flask.testing import FlaskClient
@@ -26,7 +26,7 @@ def test_a_provider_that_runs_wait_for_and_that_is_not_configured_is_named(
     for provider in ("A", "Removed"):
         pact = f"{BROKER}/pacts/provider/{provider}/consumer/C/latest"
         with pool.connection() as connection:
-            runs.request(connection, provider, Dispatch("a/b", "pact_changed", pact), lock=None)
+            run_changes.request(connection, provider, Dispatch("a/b", "pact_changed", pact), lock=None)
     [detail] = client.get("/readyz").get_json()["details"]
     assert "'Removed'" in detail
     assert "not in the configuration" in detail

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 
+from app.database.connections import open_pool
+from app.records.run_changes import RunChanges
 from tests.support.broker_records import count_results, publish
 from tests.support.databases import away
 from tests.support.faulty_broker import Fault, FaultyBroker
@@ -113,9 +115,6 @@ def gone(pid_file: Path) -> bool:
 def test_a_run_is_cancelled_waiting_or_running(
     tmp_path: Path, database_url: str, broker: EmbeddedBroker
 ) -> None:
-    from app.database.connections import open_pool  # noqa: PLC0415
-    from app.records import runs  # noqa: PLC0415 - the function that /api calls
-
     with receiver(tmp_path, database_url, broker.url, hanging(tmp_path)) as server:
         running, pid_file = hang(server, broker, "Cancelled")
         server.dispatch(publish(broker, GOOD, "CancelledWaiting"))
@@ -123,7 +122,7 @@ def test_a_run_is_cancelled_waiting_or_running(
         with open_pool(database_url, size=1) as pool:
             for run in (waiting, running):
                 with pool.connection() as connection:
-                    runs.Runs().cancel(connection, run["id"])
+                    RunChanges().cancel(connection, run["id"])  # as /api does
         found = server.wait_for_runs(2, within=10)
         wait_until(lambda: gone(pid_file), "the provider is gone", within=10)
 

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from structlog.testing import capture_logs
 
-from app.worker import chores as housekeeping
+from app.worker.chores import Chore, carry_out_chores
 from app.worker.process import Worker
 from tests.support.worker_parts import SETTINGS
 
@@ -94,8 +94,8 @@ def test_a_chore_that_fails_holds_up_no_other(error: Exception) -> None:
         async def work() -> None:
             done.set()
 
-        chores = (housekeeping.Chore("one", 3600, fail), housekeeping.Chore("two", 3600, work))
-        keeping = asyncio.create_task(housekeeping.keep_house(chores, in_database))
+        chores = (Chore("one", 3600, fail), Chore("two", 3600, work))
+        keeping = asyncio.create_task(carry_out_chores(chores, in_database))
         await asyncio.wait_for(done.wait(), 10)
         assert not keeping.done()
         keeping.cancel()

@@ -10,13 +10,14 @@ from psycopg.rows import dict_row
 
 from app.config.settings import WorkerSettings
 from app.dispatch import Dispatch
-from app.records import runs
+from app.records import run_changes
+from app.records.run_changes import RunChanges
 from app.worker.recovery import Recovery
 
 if TYPE_CHECKING:
     from uuid import UUID
 
-RECOVERY = Recovery(runs.Runs(), WorkerSettings(), lambda provider: f"provider {provider}")
+RECOVERY = Recovery(RunChanges(), WorkerSettings(), lambda provider: f"provider {provider}")
 PACT = "http://broker.example.org/pacts/provider/P/consumer/C/latest"
 
 
@@ -24,7 +25,9 @@ PACT = "http://broker.example.org/pacts/provider/P/consumer/C/latest"
 def run_id(database_url: str) -> UUID:
     """A run that waits, with its job."""
     with psycopg.connect(database_url) as connection:
-        found, _ = runs.request(connection, "P", Dispatch("acme/p", "pact_changed", PACT), lock="provider P")
+        found, _ = run_changes.request(
+            connection, "P", Dispatch("acme/p", "pact_changed", PACT), lock="provider P"
+        )
     return found
 
 
@@ -130,7 +133,7 @@ def test_a_job_that_was_taken_and_lost_on_its_way_is_put_back(database_url: str,
     change(database_url, "INSERT INTO procrastinate_workers (id) OVERRIDING SYSTEM VALUE VALUES (7)")
     change(database_url, "UPDATE procrastinate_jobs SET status = 'doing', worker_id = 7")
     job_id = row(database_url, "SELECT id FROM procrastinate_jobs")["id"]
-    recovery = Recovery(runs.Runs(), WorkerSettings(), str)
+    recovery = Recovery(RunChanges(), WorkerSettings(), str)
 
     def look(*running: int) -> int:
         with psycopg.connect(database_url) as connection:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from app.dispatch import Dispatch
-from app.records import runs
+from app.records import run_changes
 
 if TYPE_CHECKING:
     from flask.testing import FlaskClient
@@ -20,7 +20,7 @@ def test_no_verification_is_read_for_a_list_a_404_or_a_cancellation_that_comes_t
     client: FlaskClient, pool: ConnectionPool[Any]
 ) -> None:
     with pool.connection() as connection:
-        run_id, _ = runs.request(connection, "A", Dispatch("a/b", "pact_changed", PACT), lock=None)
+        run_id, _ = run_changes.request(connection, "A", Dispatch("a/b", "pact_changed", PACT), lock=None)
         connection.execute("UPDATE runs SET status = 'finished', finished_at = now()")
         connection.execute("ALTER TABLE runs DROP COLUMN verification")
 
@@ -38,7 +38,7 @@ def test_times_are_utc_whatever_the_time_zone_of_the_connection(
 ) -> None:
     with pool.connection() as connection:
         connection.execute("SET TIME ZONE 'Asia/Kathmandu'")
-        runs.request(connection, "A", Dispatch("a/b", "pact_changed", PACT), lock=None)
+        run_changes.request(connection, "A", Dispatch("a/b", "pact_changed", PACT), lock=None)
         connection.execute("UPDATE runs SET created_at = '2026-01-02 03:04:05.678+00'")
         connection.execute(
             "UPDATE runs SET started_at = '2026-01-02 03:04:05+00', finished_at = '2026-01-02 03:04:05.600001+00'"

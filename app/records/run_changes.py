@@ -1,0 +1,492 @@
+"""Runs: one execution of a dispatch by a worker, from waiting to finished.
+
+Each change of state is one statement that names the state that it starts from; an attempt that is no longer the latest
+one (its worker was frozen, and another one has taken the run up) changes nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any, LiteralString
+from uuid import UUID, uuid4
+
+from psycopg.errors import UniqueViolation
+from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
+
+from app.database.storable import storable_text
+from app.queue import jobs
+from app.records import relays
+from app.records.run import (
+    INTERNAL_ERROR,
+    UNKNOWN_PROVIDER,
+    Failure,
+    Publishing,
+    Run,
+    RunReason,
+    RunStatus,
+)
+from app.records.runs import COLUMNS, get, select_one
+from verifier.verification import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    from psycopg import Connection
+
+    from app.dispatch import Dispatch
+    from broker.http.waits import RetryPlan
+
+
+def request(
+    connection: Connection[Any],
+    provider: str,
+    dispatch: Dispatch,
+    *,
+    lock: str | None,
+    reason: RunReason = RunReason.DISPATCHED,
+) -> tuple[UUID, bool]:
+    """Have a dispatch carried out: by a run that waits already, or by a new one.
+
+    A run that waits for its next attempt is started at once: something has changed, perhaps what it waits for.
+
+    Returns:
+        The run's id, and whether it was waiting already.
+    """
+    run_id = uuid4()
+    row = connection.execute(
+        """
+        INSERT INTO runs (id, key, provider, repository, event_type, reason, pact_url, consumer, sha, branch, status)
+        VALUES (%(id)s, %(key)s, %(provider)s, %(repository)s, %(event_type)s, %(reason)s, %(pact_url)s, %(consumer)s,
+                %(sha)s, %(branch)s, 'waiting')
+        ON CONFLICT (key) WHERE status = 'waiting' DO UPDATE SET retry_at = NULL
+        RETURNING id, job_id
+        """,
+        {
+            "id": run_id,
+            "key": _key_of(provider, dispatch),
+            "provider": provider,
+            "repository": dispatch.repository,
+            "event_type": dispatch.event_type,
+            "reason": reason,
+            "pact_url": dispatch.pact_url,
+            "consumer": dispatch.consumer,
+            "sha": dispatch.sha,
+            "branch": dispatch.branch,
+        },
+    ).fetchone()
+    assert row is not None  # noqa: S101 - the statement always returns one
+    found, job_id = row
+    if found != run_id:
+        if job_id is not None:
+            jobs.hasten(connection, job_id)
+        return found, True
+    if dispatch.client_payload is not None:
+        relays.add(connection, run_id, dispatch.client_payload)
+    _set_job(connection, run_id, jobs.defer_run(connection, run_id, lock))
+    return run_id, False
+
+
+class RunChanges:
+    """The changes of runs. Each one is told to a follower, in its own transaction.
+
+    The first argument of each method is the open connection; the caller commits.
+
+    Args:
+        follow: Called with the connection and a run that has changed: it may store what follows from that.
+    """
+
+    def __init__(self, follow: Callable[[Connection[Any], Run], None] | None = None) -> None:
+        self._follow = follow
+
+    def begin(
+        self,
+        connection: Connection[Any],
+        run_id: UUID,
+        job_id: int,
+        worker: str,
+        *,
+        providers: Collection[str] | None = None,
+    ) -> Run | None:
+        """Start an attempt.
+
+        A run that was running already was left behind by a worker that is gone: this is its next attempt.
+
+        Args:
+            connection: The open connection.
+            run_id: The run.
+            job_id: The job that carries it out.
+            worker: The worker's name.
+            providers: The names of those that the worker can verify; all of them unless given.
+
+        Returns:
+            The run; None if it isn't to be run by this job (any more), or not by this worker.
+        """
+        return self._change(
+            connection,
+            """
+            UPDATE runs SET status = 'running', attempt = attempt + 1, worker = %(worker)s, retry_at = NULL,
+                started_at = coalesce(started_at, now()), error = NULL, error_kind = NULL, error_output = NULL,
+                outcome = CASE WHEN publishing = 'pending' THEN outcome END
+            WHERE id = %(id)s AND job_id = %(job)s AND status IN ('waiting', 'running') AND NOT cancel_requested
+              AND (%(providers)s::text[] IS NULL OR provider = ANY(%(providers)s::text[]))
+            RETURNING {columns}
+            """,
+            id=run_id,
+            job=job_id,
+            worker=worker,
+            providers=None if providers is None else list(providers),
+        )
+
+    def not_begun(
+        self,
+        connection: Connection[Any],
+        run_id: UUID,
+        job_id: int,
+        *,
+        providers: Collection[str],
+        wait: float,
+    ) -> Run | None:
+        """Note why an attempt could not begin: its run was cancelled, or its provider is unknown here.
+
+        A run of an unknown provider goes on waiting, with the reason as its error.
+
+        Args:
+            connection: The open connection.
+            run_id: The run.
+            job_id: The job that should have carried it out.
+            providers: The names of those that the worker can verify.
+            wait: The seconds until a worker looks at a run of an unknown provider again.
+
+        Returns:
+            The run that goes on waiting; None if it doesn't.
+        """
+        if self.cancelled(connection, run_id):
+            return None
+        run = get(connection, run_id)
+        if run is None or run.job_id != job_id or run.status.ended or run.provider in providers:
+            return None
+        failure = Failure(UNKNOWN_PROVIDER, f"there is no provider {run.provider!r} in the configuration")
+        lock = jobs.lock_of(run.provider, parallel=False)
+        return run if self._requeue(connection, run, failure, wait=wait, lock=lock) else None
+
+    def go_on(self, connection: Connection[Any], providers: Collection[str]) -> int:
+        """Start the runs whose providers were unknown, and are known now.
+
+        Returns:
+            How many there are.
+        """
+        job_ids = connection.execute(
+            """
+            UPDATE runs SET retry_at = NULL
+            WHERE status = 'waiting' AND error_kind = %(kind)s AND provider = ANY(%(providers)s)
+            RETURNING job_id
+            """,
+            {"kind": UNKNOWN_PROVIDER, "providers": list(providers)},
+        ).fetchall()
+        for (job_id,) in job_ids:
+            if job_id is not None:
+                jobs.hasten(connection, job_id)
+        return len(job_ids)
+
+    def verified(
+        self, connection: Connection[Any], run: Run, verification: dict[str, Any], *, publish: bool
+    ) -> Run | None:
+        """Store a verification. The run is finished, unless the result is to be published.
+
+        Args:
+            connection: The open connection.
+            run: The attempt that made it.
+            verification: In its saved form.
+            publish: Whether it is to be published.
+
+        Returns:
+            The run as it now is; None if this attempt is not the latest one.
+        """
+        error = verification.get("error") or {}
+        interactions = verification.get("interactions", ())
+        return self._change(
+            connection,
+            """
+            UPDATE runs SET verification = %(verification)s, outcome = %(outcome)s, verified_at = now(),
+                consumer = coalesce(nullif(%(consumer)s, ''), consumer), consumer_version = %(consumer_version)s,
+                provider_version = %(provider_version)s, provider_branch = %(provider_branch)s,
+                interactions = %(interactions)s, failed_interactions = %(failed)s, publishing = %(publishing)s,
+                error = %(error)s, error_kind = %(error_kind)s, error_output = %(error_output)s,
+                status = %(status)s, finished_at = CASE WHEN %(status)s = 'finished' THEN now() END
+            WHERE id = %(id)s AND attempt = %(attempt)s AND status = 'running'
+            RETURNING {columns}
+            """,
+            id=run.id,
+            attempt=run.attempt,
+            status=RunStatus.RUNNING if publish else RunStatus.FINISHED,
+            verification=Jsonb(verification),
+            outcome=verification["outcome"],
+            consumer=verification.get("consumer"),
+            consumer_version=verification.get("consumer_version"),
+            provider_version=verification.get("provider_version"),
+            provider_branch=verification.get("provider_branch"),
+            interactions=len(interactions),
+            failed=sum(interaction.get("outcome") == Outcome.FAILED for interaction in interactions),
+            publishing=Publishing.PENDING if publish else Publishing.NONE,
+            error=error.get("message"),
+            error_kind=error.get("kind"),
+            error_output=error.get("output") or None,
+        )
+
+    def published(self, connection: Connection[Any], run: Run, result_url: str) -> None:
+        """Note that the broker has confirmed the result, and that the run is finished."""
+        self._change(
+            connection,
+            """
+            UPDATE runs SET publishing = 'published', result_url = %(url)s, publish_error = NULL,
+                error = NULL, error_kind = NULL, publish_attempts = publish_attempts + 1,
+                status = 'finished', finished_at = now()
+            WHERE id = %(id)s AND attempt = %(attempt)s AND publishing = 'pending'
+            RETURNING {columns}
+            """,
+            id=run.id,
+            attempt=run.attempt,
+            url=result_url,
+        )
+
+    def not_published(
+        self, connection: Connection[Any], run: Run, failure: Failure, *, wait: float | None
+    ) -> None:
+        """Note that the broker did not take the result.
+
+        The run is finished, so that its provider is free, and what is left is a job of its own.
+
+        Args:
+            connection: The open connection.
+            run: The attempt.
+            failure: Why.
+            wait: The seconds until it is tried again; None if it never is.
+        """
+        changed = self._change(
+            connection,
+            """
+            UPDATE runs SET publishing = %(publishing)s, publish_error = %(error)s,
+                publish_attempts = publish_attempts + 1,
+                status = 'finished', finished_at = coalesce(finished_at, now()),
+                error = %(error)s, error_kind = %(kind)s
+            WHERE id = %(id)s AND attempt = %(attempt)s AND publishing = 'pending'
+            RETURNING {columns}
+            """,
+            id=run.id,
+            attempt=run.attempt,
+            publishing=Publishing.REFUSED if wait is None else Publishing.PENDING,
+            error=storable_text(failure.message),
+            kind=failure.kind,
+        )
+        if changed and wait is not None:
+            _set_job(connection, run.id, jobs.defer_publish(connection, run.id, run.attempt, wait=wait))
+
+    def finish(self, connection: Connection[Any], run: Run) -> None:
+        """Note that a run is done that has no result."""
+        self._change(
+            connection,
+            "UPDATE runs SET status = 'finished', finished_at = now() "
+            "WHERE id = %(id)s AND attempt = %(attempt)s AND status = 'running' RETURNING {columns}",
+            id=run.id,
+            attempt=run.attempt,
+        )
+
+    def fail(self, connection: Connection[Any], run: Run, failure: Failure) -> None:
+        """Note that a run has no answer, for good."""
+        self._change(
+            connection,
+            """
+            UPDATE runs SET status = 'finished', finished_at = now(), outcome = 'error', error = %(message)s,
+                error_kind = %(kind)s, error_output = %(output)s, retry_at = NULL,
+                publishing = CASE publishing WHEN 'pending' THEN 'none' ELSE publishing END
+            WHERE id = %(id)s AND attempt = %(attempt)s AND status = %(status)s
+            RETURNING {columns}
+            """,
+            id=run.id,
+            attempt=run.attempt,
+            status=run.status,
+            message=storable_text(failure.message),
+            kind=failure.kind,
+            output=storable_text(failure.output) or None,
+        )
+
+    def try_again(
+        self, connection: Connection[Any], run: Run, failure: Failure | None, *, wait: float, lock: str | None
+    ) -> bool:
+        """Put a run back into the queue.
+
+        Args:
+            connection: The open connection.
+            run: The attempt that came to nothing.
+            failure: Why, which is counted; None if the run was handed back and nothing failed.
+            wait: The seconds before it may start.
+            lock: Its provider's.
+
+        Returns:
+            False if there is no need: a run that was asked for meanwhile will answer the same, this one was cancelled
+            meanwhile, or this attempt is not the latest one. The first two end this run.
+        """
+        if self._requeue(connection, run, failure, wait=wait, lock=lock, failed=failure is not None):
+            return True
+        # one that waits is cancelled at once: others may join it until then, and must not be lost
+        self.cancelled(connection, run.id)
+        return False
+
+    def cancel(self, connection: Connection[Any], run_id: UUID) -> Run | None:
+        """Cancel a run that waits, or have one that runs stopped.
+
+        Returns:
+            The run, whatever became of it; None if there is none.
+        """
+        run = self._change(
+            connection,
+            """
+            UPDATE runs SET cancel_requested = true,
+                status = CASE WHEN status = 'waiting' THEN 'cancelled' ELSE status END,
+                finished_at = CASE WHEN status = 'waiting' THEN now() ELSE finished_at END
+            WHERE id = %(id)s AND status IN ('waiting', 'running')
+            RETURNING {columns}
+            """,
+            id=run_id,
+        )
+        if run is None:
+            return get(connection, run_id)
+        if run.job_id is not None:
+            jobs.cancel(connection, run.job_id)
+        return run
+
+    def cancelled(self, connection: Connection[Any], run_id: UUID) -> bool:
+        """Note that a run was stopped because it was cancelled.
+
+        Returns:
+            Whether it was: one that is stopped because its worker stops wasn't.
+        """
+        changed = self._change(
+            connection,
+            """
+            UPDATE runs SET status = 'cancelled', finished_at = now(),
+                publishing = CASE publishing WHEN 'pending' THEN 'none' ELSE publishing END
+            WHERE id = %(id)s AND status IN ('waiting', 'running') AND cancel_requested
+            RETURNING {columns}
+            """,
+            id=run_id,
+        )
+        return changed is not None
+
+    def adopt(
+        self,
+        connection: Connection[Any],
+        *,
+        lock_of: Callable[[str], str | None],
+        retry_plan: RetryPlan,
+        publish_plan: RetryPlan,
+    ) -> int:
+        """Give a job to each run that is waiting, running or to be published, and has none.
+
+        Its job is gone since something went wrong that could not be noted. That is a failure like others: it is
+        counted, and waited for.
+
+        Returns:
+            How many there were.
+        """
+        with connection.cursor(row_factory=class_row(Run)) as cursor:
+            orphans = cursor.execute(
+                f"""
+                SELECT {COLUMNS} FROM runs
+                WHERE (status IN ('waiting', 'running') OR publishing = 'pending') AND NOT {jobs.HAS_JOB}
+                FOR UPDATE SKIP LOCKED
+                """  # noqa: S608 - both are constants
+            ).fetchall()
+        for run in orphans:
+            if not run.status.ended and run.cancel_requested:
+                self.cancelled(connection, run.id)
+            elif run.status.ended:
+                failure = Failure(
+                    INTERNAL_ERROR, "what came of publishing could not be stored; see the worker's log"
+                )
+                wait = publish_plan.wait_after(run.publish_attempts + 1)
+                self.not_published(connection, run, failure, wait=wait)
+            else:
+                self._adopt_open(
+                    connection, run, retry_plan.wait_after(run.failures + 1), lock_of(run.provider)
+                )
+        return len(orphans)
+
+    def _adopt_open(
+        self, connection: Connection[Any], run: Run, wait: float | None, lock: str | None
+    ) -> None:
+        if wait is None:
+            message = f"what came of {run.failures + 1} attempts could not be stored; see the worker's log"
+            self.fail(connection, run, Failure(INTERNAL_ERROR, message))
+            return
+        job_id = jobs.defer_run(connection, run.id, lock, wait=wait)
+        connection.execute(
+            "UPDATE runs SET job_id = %(job)s, failures = failures + 1 WHERE id = %(id)s",
+            {"job": job_id, "id": run.id},
+        )
+
+    def _requeue(
+        self,
+        connection: Connection[Any],
+        run: Run,
+        failure: Failure | None,
+        *,
+        wait: float,
+        lock: str | None,
+        failed: bool = False,
+    ) -> bool:
+        """Have a run wait, with a new job; False if it isn't what it was any more, or another one waits already."""
+        message = storable_text(failure.message) if failure else None
+        try:
+            with connection.transaction():
+                changed = self._change(
+                    connection,
+                    """
+                    UPDATE runs SET status = 'waiting', error = %(message)s, error_kind = %(kind)s,
+                        error_output = %(output)s, outcome = CASE publishing WHEN 'pending' THEN outcome END,
+                        failures = failures + %(failed)s,
+                        retry_at = CASE WHEN %(wait)s > 0 THEN now() + %(wait)s * interval '1 second' END
+                    WHERE id = %(id)s AND attempt = %(attempt)s AND status = %(status)s AND NOT cancel_requested
+                    RETURNING {columns}
+                    """,
+                    id=run.id,
+                    attempt=run.attempt,
+                    status=run.status,
+                    message=message,
+                    kind=failure.kind if failure else None,
+                    output=storable_text(failure.output) or None if failure else None,
+                    failed=int(failed),
+                    wait=wait,
+                )
+                if changed is None:
+                    return False
+                _set_job(connection, run.id, jobs.defer_run(connection, run.id, lock, wait=wait))
+        except UniqueViolation:
+            reason = f"{message or 'It was interrupted'}. The same was asked for again meanwhile: "
+            reason += "a later run answers it"
+            self.fail(connection, run, Failure("superseded", reason))
+            return False
+        return True
+
+    def _change(self, connection: Connection[Any], query: LiteralString, **values: Any) -> Run | None:
+        run = select_one(connection, query, **values)
+        if run is not None and self._follow is not None:
+            self._follow(connection, run)
+        return run
+
+
+def _key_of(provider: str, dispatch: Dispatch) -> str:
+    """Return what is the same for dispatches that ask for the same: provider, pact, commit and its branch.
+
+    The whole payload counts where it is passed on: nothing of it may get lost.
+    """
+    asked = json.dumps([provider, dispatch.pact_url, dispatch.sha, dispatch.branch])
+    if dispatch.client_payload is not None:
+        asked += json.dumps([dispatch.event_type, dispatch.client_payload])
+    return hashlib.sha256(asked.encode()).hexdigest()
+
+
+def _set_job(connection: Connection[Any], run_id: UUID, job_id: int) -> None:
+    connection.execute("UPDATE runs SET job_id = %(job)s WHERE id = %(id)s", {"id": run_id, "job": job_id})
