@@ -11,7 +11,8 @@ from app.commands.runner import CommandFailed, ExitCode
 from app.config.file import load
 from app.config.settings import broker_access
 from app.config.values import ConfigurationError, secret
-from app.database.connections import DatabaseUnusable, database, migrate
+from app.database.connections import database, migrate
+from app.database.database_url import DatabaseUnusable
 from app.process.environment import DATABASE_URL
 from broker.http.listening import CannotListen
 

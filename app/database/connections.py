@@ -11,6 +11,7 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg_pool import ConnectionPool
 
 from app.database import schema
+from app.database.database_url import DatabaseUnusable, check_url, described, one_line, unreachable
 from app.database.embedded.cluster import PostgresUnusable
 from app.database.embedded.server import running
 from app.database.psycopg_internals import NoAnswer, limited
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
     from psycopg.abc import RV, PQGen
 
-SCHEMES = ("postgresql", "postgres", "postgresql+psycopg")
 OLDEST_MAJOR = 13
 """The oldest PostgreSQL that Procrastinate supports."""
 _AWAY_STATES = ("08", "53", "57P")
@@ -39,10 +39,6 @@ ANSWER_SECONDS = 8.0
 CHECK_SECONDS = 1.5
 RECONNECT_SECONDS = 4.0
 """How long the pool tries to reconnect, with growing waits; after that it tries again at the next request."""
-
-
-class DatabaseUnusable(Exception):
-    """The database can't be started, connected to or used; the message says why, and what to do."""
 
 
 @contextmanager
@@ -87,7 +83,7 @@ def migrate(conninfo: str, *, wait: float = 0) -> None:
             break
         except psycopg.OperationalError as error:
             if time.monotonic() >= end:
-                raise DatabaseUnusable(_away(conninfo, error)) from error
+                raise DatabaseUnusable(unreachable(conninfo, error)) from error
             time.sleep(min(0.5, wait / 10))
     with connection:
         if connection.info.server_version < OLDEST_MAJOR * 10000:
@@ -101,7 +97,7 @@ def migrate(conninfo: str, *, wait: float = 0) -> None:
             raise DatabaseUnusable(f"{described(conninfo)} {error}") from error
         except psycopg.Error as error:
             raise DatabaseUnusable(
-                f"the tables of {described(conninfo)} could not be brought up to date: {_one_line(error)}"
+                f"the tables of {described(conninfo)} could not be brought up to date: {one_line(error)}"
             ) from error
 
 
@@ -193,56 +189,3 @@ def _check(connection: psycopg.Connection[Any]) -> None:
         ConnectionPool.check_connection(connection)
     finally:
         connection.answer_seconds = ANSWER_SECONDS
-
-
-def check_url(url: str) -> str:
-    """Return a URL in the form that psycopg takes.
-
-    Raises:
-        DatabaseUnusable: It can't be used. The message doesn't repeat it: parts of a password may be anywhere in it.
-    """
-    scheme, separator, rest = url.strip().partition("://")
-    if not separator or scheme.lower() not in SCHEMES:
-        raise DatabaseUnusable(
-            "DATABASE_URL is not of the form postgresql://USER:PASSWORD@HOST:PORT/DATABASE"
-        )
-    authority = rest.split("/")[0].split("?")[0].split("#")[0]
-    url = f"postgresql://{rest}"
-    try:
-        ports = str(conninfo_to_dict(url).get("port") or "")
-        readable = (
-            authority.count("@") == rest.count("@") <= 1
-            and url.isprintable()
-            and all(port.isdecimal() for port in ports.split(",") if port)
-        )
-    except psycopg.ProgrammingError:
-        readable = False
-    if not readable:
-        raise DatabaseUnusable(
-            "DATABASE_URL can't be read: it is postgresql://USER:PASSWORD@HOST:PORT/DATABASE, and in the user's name "
-            "and the password @ is written as %40, : as %3A, / as %2F, ? as %3F, # as %23, % as %25"
-        ) from None
-    return url
-
-
-def described(conninfo: str) -> str:
-    """Return a description of a database, without its password."""
-    given = conninfo_to_dict(conninfo)
-    names = {"host": "host", "hostaddr": "address", "port": "port", "dbname": "database", "user": "user"}
-    parts = [f"{name} {given[key]}" for key, name in names.items() if given.get(key)]
-    return f"the database ({', '.join(parts) or 'where PostgreSQL is by default'})"
-
-
-def _away(conninfo: str, error: psycopg.Error) -> str:
-    reason = _one_line(error)
-    if "authentication failed" in reason or "no password supplied" in reason:
-        advice = "check the user and the password in DATABASE_URL"
-    elif "does not exist" in reason:
-        advice = "make it (CREATE ROLE, CREATE DATABASE), or check the names in DATABASE_URL"
-    else:
-        advice = "check that it runs, that it can be reached from here, and DATABASE_URL"
-    return f"{described(conninfo)} can't be connected to: {reason}; {advice}"
-
-
-def _one_line(error: psycopg.Error) -> str:
-    return " ".join(str(error).split()) or type(error).__name__

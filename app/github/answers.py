@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Self
 
+from broker.http.json_values import text_at, value_at
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -106,14 +108,9 @@ def _reason(body: Any) -> str:
             body = json.loads(body)
         except ValueError:
             return ""  # the page of a gateway, which is too long for a message
-    if not isinstance(body, dict):
-        return ""
-    errors = body.get("errors")
-    parts = [
-        body.get("message"),
-        *(_text_of(error) for error in (errors if isinstance(errors, list) else [])),
-    ]
-    text = "; ".join(part for part in parts if isinstance(part, str) and part)
+    errors = value_at(body, "errors")
+    parts = [text_at(body, "message"), *(map(_text_of, errors) if isinstance(errors, list) else ())]
+    text = "; ".join(filter(None, parts))
     return "".join(c if c.isprintable() else " " for c in text)[:MAX_MESSAGE]
 
 
@@ -122,5 +119,4 @@ def _text_of(error: Any) -> str | None:
         return error
     if not isinstance(error, dict):
         return None
-    message = error.get("message")
-    return message if isinstance(message, str) else f"{error.get('field')}: {error.get('code')}"
+    return text_at(error, "message") or f"{error.get('field')}: {error.get('code')}"

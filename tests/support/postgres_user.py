@@ -9,7 +9,8 @@ import os
 import sys
 from pathlib import Path
 
-from app.database.connections import DatabaseUnusable, database
+from app.database.connections import database
+from app.database.database_url import DatabaseUnusable
 
 
 def main() -> int:

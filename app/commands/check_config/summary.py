@@ -12,7 +12,7 @@ from app.config.provider import CheckoutProvider, RelayedProvider, RunningProvid
 from app.config.settings import broker_access
 from app.config.values import ConfigurationError, secret
 from app.config.variables import API_TOKENS, BROKER_AT_HOME, OTHERS, SECRETS, TOKENS, WEBHOOK_SECRET
-from app.database.connections import DatabaseUnusable, check_url, described
+from app.database.database_url import DatabaseUnusable, check_url, described
 from app.github.client import github_access
 from app.intake.credentials import Tokens
 from app.process.environment import DATABASE_URL, OWN_PREFIX

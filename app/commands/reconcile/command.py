@@ -12,7 +12,7 @@ from app.commands.installation import Installation, failures_explained
 from app.commands.runner import ExitCode
 from app.config.settings import broker_access
 from app.config.values import ConfigurationError
-from app.database.connections import DatabaseUnusable
+from app.database.database_url import DatabaseUnusable
 from app.intake.missed import reconcile
 
 if TYPE_CHECKING:

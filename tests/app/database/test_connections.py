@@ -15,7 +15,8 @@ import psycopg
 import pytest
 from psycopg_pool import PoolClosed, PoolTimeout
 
-from app.database.connections import ANSWER_SECONDS, DatabaseUnusable, database, is_away, migrate, open_pool
+from app.database.connections import ANSWER_SECONDS, database, is_away, migrate, open_pool
+from app.database.database_url import DatabaseUnusable
 from tests.support.databases import of_database
 from tests.support.paths import ROOT
 

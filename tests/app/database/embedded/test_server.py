@@ -18,7 +18,8 @@ import psutil
 import psycopg
 import pytest
 
-from app.database.connections import DatabaseUnusable, database
+from app.database.connections import database
+from app.database.database_url import DatabaseUnusable
 from app.database.embedded import cluster
 from tests.support.paths import ROOT
 
