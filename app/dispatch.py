@@ -90,6 +90,14 @@ class Dispatch:
         """The provider that the pact's URL names; None if it names none."""
         return _name_in(self.pact_url, "provider")
 
+    @property
+    def payload(self) -> dict[str, Any]:
+        """The client payload: as it came, or else what is known of it."""
+        if self.client_payload is not None:
+            return self.client_payload
+        known = {"pact_url": self.pact_url, "sha": self.sha, "branch": self.branch}
+        return {name: value for name, value in known.items() if value is not None}
+
 
 def is_repository(text: str) -> bool:
     """Tell whether a text has the form OWNER/REPO."""

@@ -219,16 +219,12 @@ def _queue(connection: Connection[Any], provider: VerifiedProvider, missing: Mis
         sha=sha.lower() if sha else None,
         branch=missing.version.branch if checkout else None,
     )
-    payload = {"pact_url": dispatch.pact_url, "sha": dispatch.sha, "branch": dispatch.branch}
     delivery = IncomingDelivery(
         Source.RECONCILE,
         sender="reconcile",
         repository=dispatch.repository,
         event_type=dispatch.event_type,
-        payload={
-            "event_type": dispatch.event_type,
-            "client_payload": {name: value for name, value in payload.items() if value is not None},
-        },
+        payload={"event_type": dispatch.event_type, "client_payload": dispatch.payload},
     )
     run_id, _ = deliveries.accept(
         connection,

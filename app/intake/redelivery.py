@@ -102,7 +102,7 @@ def _dispatch(delivery: Delivery, run: Run | None) -> Dispatch:
             why = "it held a secret or too long a text, which was not kept"
     if run is None:
         raise NotDeliverable(f"it can't be delivered again: {why}")
-    return Dispatch(run.repository, run.event_type, run.pact_url, run.sha, run.branch)
+    return run.dispatch
 
 
 def _read(delivery: Delivery) -> Dispatch:
@@ -114,5 +114,4 @@ def _read(delivery: Delivery) -> Dispatch:
 def _client_payload(delivery: Delivery, dispatch: Dispatch) -> dict[str, Any]:
     if isinstance(delivery.payload, dict) and isinstance(delivery.payload.get("client_payload"), dict):
         return dict(delivery.payload["client_payload"])
-    known = {"pact_url": dispatch.pact_url, "sha": dispatch.sha, "branch": dispatch.branch}
-    return {name: value for name, value in known.items() if value is not None}
+    return dispatch.payload

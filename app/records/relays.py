@@ -31,8 +31,7 @@ def payload_of(connection: Connection[Any], run: Run) -> dict[str, Any]:
     if row is not None:
         payload: dict[str, Any] = row[0]
         return payload
-    known = {"pact_url": run.pact_url, "sha": run.sha, "branch": run.branch}
-    return {name: value for name, value in known.items() if value is not None}
+    return run.dispatch.payload
 
 
 def of_run(connection: Connection[Any], run_id: UUID) -> dict[str, Any] | None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from app.dispatch import Dispatch
 from verifier.verification import Outcome
 
 if TYPE_CHECKING:
@@ -92,6 +93,11 @@ class Run:
     started_at: datetime | None
     verified_at: datetime | None
     finished_at: datetime | None
+
+    @property
+    def dispatch(self) -> Dispatch:
+        """The dispatch that the run carries out, as far as the run knows it."""
+        return Dispatch(self.repository, self.event_type, self.pact_url, self.sha, self.branch)
 
     def __post_init__(self) -> None:
         # the database has them as text
