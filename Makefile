@@ -7,10 +7,10 @@ STAMP := $(VENV)/.installed
 WORKFLOWS := $(wildcard .github/workflows/*.yml examples/workflows/*.yml)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo browser test lint format lock bench clean
+.PHONY: help install demo browser test test-fast lint format lock bench clean
 
 help: ## Show what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(STAMP) ## Set up .venv with everything, so that .venv/bin/verify works
 
@@ -35,10 +35,13 @@ browser: ## Install the browser that a few tests look at pages with, where that 
 
 # Tests wait for processes about as long as they compute, so two at once keep a core busy. The modules stay whole:
 # what a module shares (a broker, a receiver) is started once.
-TEST_WORKERS := $(shell $(PYTHON) -c 'import os; print(2 * (os.cpu_count() or 1))')
+IN_PARALLEL = -n $(shell $(PYTHON) -c 'import os; print(2 * (os.cpu_count() or 1))') --dist loadfile --no-loadscope-reorder
 
 test: install browser ## Run the tests, in parallel
-	@$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile --durations 20 $(ARGS)
+	@$(BIN)/python -m pytest $(IN_PARALLEL) --durations 20 $(ARGS)
+
+test-fast: install ## Run the tests that start no processes, in less than a minute
+	@$(BIN)/python -m pytest $(IN_PARALLEL) -m 'not process' $(ARGS)
 
 lint: install ## Check format, rules, types, the direction of imports, the workflows and the container
 	@$(BIN)/ruff format --check .

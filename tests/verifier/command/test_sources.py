@@ -406,6 +406,7 @@ def test_version_that_was_given_is_believed(tmp_path: Path, checkout: Path) -> N
     assert request.provider_version == "v1"
 
 
+@pytest.mark.process
 def test_commit_is_not_checked_where_there_is_no_repository(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
