@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 
 UNKNOWN_PROVIDER = "unknown-provider"
-"""The kind of error of a run whose provider is not in the configuration of a worker."""
+"""The kind of error of a run if its provider is not in the configuration of a worker."""
 INTERNAL_ERROR = "internal-error"
-"""The kind of error of what nobody expected."""
+"""The kind of error of an exception that nobody expected."""
 
 
 class RunReason(StrEnum):

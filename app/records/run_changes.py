@@ -157,7 +157,7 @@ class RunChanges:
             run_id: The run.
             job_id: The job that should have carried it out.
             providers: The names of those that the worker can verify.
-            wait: The seconds until a worker looks at a run of an unknown provider again.
+            wait: The seconds until a worker tries a run of an unknown provider again.
 
         Returns:
             The run that goes on waiting; None if it doesn't.
@@ -172,7 +172,7 @@ class RunChanges:
         return run if self._requeue(connection, run, failure, wait=wait, lock=lock) else None
 
     def go_on(self, connection: Connection[Any], providers: Collection[str]) -> int:
-        """Start the runs whose providers were unknown, and are known now.
+        """Start the runs of providers that were unknown, and are known now.
 
         Returns:
             How many there are.

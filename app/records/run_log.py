@@ -47,7 +47,7 @@ class LogUpdate:
     Attributes:
         new: chunks to store; some may be stored already.
         dropped: the first lines of chunks to delete.
-        replaces: whether the log of an earlier attempt is to be deleted first.
+        replaces: Whether the log of an earlier attempt is to be deleted first.
     """
 
     new: tuple[Chunk, ...]
@@ -64,9 +64,9 @@ class RunLog:
     """The lines of one attempt, with the time of day in UTC. Only those that are not stored yet are held.
 
     Args:
-        limit: bytes at most; what is left out is in the middle.
-        stored: the chunks of this log that are stored already, in order.
-        replaces: whether the log of an earlier attempt is to be deleted.
+        limit: Bytes at most; what is left out is in the middle.
+        stored: The chunks of this log that are stored already, in order.
+        replaces: Whether the log of an earlier attempt is to be deleted.
     """
 
     def __init__(self, limit: int, stored: Iterable[Chunk] = (), *, replaces: bool = False) -> None:

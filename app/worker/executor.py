@@ -42,7 +42,7 @@ GRACE_SECONDS = 30.0
 STOP_PUBLISHING_SECONDS = 2.0
 """How long a result that is being published may take when its run is stopped."""
 UNKNOWN_PROVIDER_SECONDS = 60.0
-"""How often a worker looks at a run whose provider is not in its configuration."""
+"""How often a worker tries a run of a provider that is not in its configuration."""
 
 log = structlog.get_logger("worker")
 
@@ -279,7 +279,7 @@ class Executor:
         log.error("could not verify", error=failure.message, kind=failure.kind)
 
     async def _stopped(self, run: Run) -> None:
-        """Queue a run again whose worker stops, unless it was stopped because it was cancelled."""
+        """Queue the run again, since its worker stops, unless it was stopped because it was cancelled."""
         if await self._database.call(self._changes.cancelled, run.id):
             log.info("run cancelled")
             return
@@ -288,7 +288,7 @@ class Executor:
             log.info("run handed back")
 
     async def _store_log(self, run: Run, run_log: RunLog, done: asyncio.Event) -> None:
-        """Store the log of a run while it goes on, for whoever looks."""
+        """Store the log of a run while it goes on, so that it can be read meanwhile."""
         while not done.is_set():
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(done.wait(), FULL_FLUSH_SECONDS if run_log.is_full else FLUSH_SECONDS)

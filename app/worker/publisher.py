@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 PUBLISH_SECONDS = 10.0
 """How long one attempt to publish tries."""
 NOT_PUBLISHED = "not-published"
-"""The kind of error of a run whose result the broker did not take."""
+"""The kind of error of a run if the broker did not take its result."""
 MOST_LOSSES = 25
 """A job that takes its worker down with it, again and again, must end."""
 
@@ -79,7 +79,7 @@ class Publisher:
         """Publish the result of a run once, and have it tried again later if that may help.
 
         Args:
-            run: The run, whose result is to be published.
+            run: The run.
             verification: Its verification.
             run_log: Its log.
             resumed: Whether an earlier attempt may have got through.

@@ -1,7 +1,6 @@
-"""What keeps a run from being forgotten: jobs of dead workers are queued again, and runs whose job is gone.
+"""The recovery of what no worker carries out any more: jobs of dead workers, and runs without a job.
 
-One worker at a time looks after all of them, under an advisory lock: two could reset a job that has already started
-again.
+One worker at a time recovers all of them, under an advisory lock: two could reset a job that has already started again.
 """
 
 from __future__ import annotations
@@ -51,7 +50,7 @@ class Recovery:
                 lost on its way, with the answer of a database that went away; it is put back when it is found twice.
 
         Returns:
-            How many jobs were put back, and how many runs got a new one; 0 and 0 also while another worker looks.
+            How many jobs were put back, and how many runs got a new one; 0 and 0 also while another worker recovers.
         """
         with connection.transaction():
             row = connection.execute(

@@ -26,7 +26,7 @@ WRONG_IMPORTS = {
     ),
     "verifier: an import goes downwards only": ("verifier/report", "verifier.cli"),
     "Flask and gunicorn only in app.web and broker.embedded": ("app/intake", "flask"),
-    "Procrastinate only in app.queue and app.worker": ("app/github", "procrastinate"),
+    "Procrastinate only in app.queue": ("app/worker", "procrastinate"),
     "the verifier and the broker's client need none of the server's libraries": (
         "verifier/engine",
         "psycopg",
