@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from app.config.provider import ProviderTable, misfits
+from app.config.provider import ProviderTable, misfits, without_disabled
 from app.config.settings import Settings, twins
 from app.config.values import (
     BASE,
@@ -94,7 +94,7 @@ def _further_mistakes(document: dict[str, Any], context: dict[str, Any]) -> Iter
     for number, provider in tables.items():
         if misfits(provider):
             try:
-                ProviderTable.model_validate(provider, context=context)
+                ProviderTable.model_validate(without_disabled(provider), context=context)
             except ValidationError as error:
                 for detail in _details(error):
                     yield from _lines({**detail, "loc": ("providers", number, "", *detail["loc"])})

@@ -189,7 +189,7 @@ class CheckoutProvider(VerifiedProvider):
 def _relay(relay: Any) -> Any:
     if not isinstance(relay, bool | dict | RelaySettings | None):
         raise ValueError("must be true, or a table with repository, event_type or both")  # noqa: TRY004 - pydantic's
-    return {} if relay is True else None if relay is False else relay
+    return {} if relay is True else relay
 
 
 class RelayedProvider(Provider):
@@ -221,8 +221,13 @@ def _way(provider: Any) -> str | None:
     return next((way for way, kind in KINDS.items() if isinstance(provider, kind)), None)
 
 
+def without_disabled(provider: dict[str, Any]) -> dict[str, Any]:
+    """Return a provider's table without `relay = false`, which is the same as no `relay`."""
+    return {key: value for key, value in provider.items() if key != "relay" or value is not False}
+
+
 def _fitting(provider: Any) -> Any:
-    """Return a provider's table, without `relay = false`.
+    """Return a provider's table.
 
     Raises:
         ValueError: Its keys don't go together.
@@ -232,7 +237,7 @@ def _fitting(provider: Any) -> Any:
     mistakes = misfits(provider)
     if mistakes:
         raise ValueError(MISTAKE_SEPARATOR.join(mistakes))
-    return {key: value for key, value in provider.items() if key != "relay" or value is not False}
+    return without_disabled(provider)
 
 
 ProviderSettings: TypeAlias = RunningProvider | CommandProvider | CheckoutProvider | RelayedProvider
@@ -272,7 +277,7 @@ ProviderTable = _table()
 """A table with the keys of all kinds, to validate each key where they don't go together."""
 
 
-def misfits(provider: Mapping[str, Any]) -> list[str]:
+def misfits(provider: dict[str, Any]) -> list[str]:
     """Return what does not go together in a provider's table.
 
     Args:
@@ -281,9 +286,7 @@ def misfits(provider: Mapping[str, Any]) -> list[str]:
     Returns:
         Each mistake, for people.
     """
-    given = {name for name, value in provider.items() if value is not None}
-    if provider.get("relay") is False:
-        given.discard("relay")
+    given = {name for name, value in without_disabled(provider).items() if value is not None}
     ways = [way for way in KINDS if way in given]
     mistakes = []
     if len(ways) != 1:

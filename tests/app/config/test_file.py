@@ -145,6 +145,7 @@ def test_a_mistake_in_a_provider_names_the_key(
         ),
         (RUNS + "relay = true\n", "there is base_url and relay"),
         ("relay = true\njobs = 2\n", "jobs is for verifying, and a relayed provider is verified elsewhere"),
+        ("relay = false\n" + 'version = "1"\n', "there is none of them"),
         ("relay = 7\n", "relay: must be true, or a table"),
         (RUNS + 'folder = "."\n', "folder is where command runs"),
         ('command = "serve"\nversion = "1"\nfolder = "nowhere"\n', "there is no folder"),
