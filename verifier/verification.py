@@ -43,6 +43,11 @@ class Mismatch:
     actual: str | None
     description: str
 
+    @property
+    def where(self) -> str:
+        """The attribute, with the identifier if it has one."""
+        return f"{self.attribute} {self.identifier}".rstrip()
+
 
 @dataclass(frozen=True)
 class InteractionResult:
@@ -73,6 +78,16 @@ class InteractionResult:
     mismatches: tuple[Mismatch, ...] = ()
     reason: str | None = None
     duration: float | None = None
+
+    @property
+    def breaks_contract(self) -> bool:
+        """Whether it failed and isn't pending."""
+        return self.outcome == Outcome.FAILED and not self.pending
+
+    @property
+    def is_pending_failure(self) -> bool:
+        """Whether it failed and is pending."""
+        return self.outcome == Outcome.FAILED and self.pending
 
     @classmethod
     def from_dict(cls, saved: dict[str, Any]) -> InteractionResult:
@@ -178,7 +193,7 @@ class Verification:
         """
         if self.error is not None:
             return Outcome.ERROR
-        if any(result.outcome == Outcome.FAILED and not result.pending for result in self.interactions):
+        if any(result.breaks_contract for result in self.interactions):
             return Outcome.FAILED
         if not self.interactions or self.count(Outcome.ERROR):
             return Outcome.ERROR

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from difflib import get_close_matches
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from verifier.errors import UsageError
 
@@ -96,140 +96,96 @@ class _Version(argparse.Action):
         parser.exit()
 
 
+class _Group:
+    """A group of options in the help."""
+
+    def __init__(self, parser: argparse.ArgumentParser, title: str) -> None:
+        self._group = parser.add_argument_group(title)
+
+    def add(self, name: str, metavar: str | None, text: str, **values: Any) -> None:
+        """Add an option, with what it stands for and the text about it."""
+        if metavar is not None:
+            values["metavar"] = metavar
+        self._group.add_argument(*name.split("/"), help=text, **values)
+
+
 def _pact_options(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("the pact")
-    group.add_argument("pact", nargs="?", metavar="URL", help="the same as --pact-url")
-    group.add_argument(
+    add = _Group(parser, "the pact").add
+    add("pact", "URL", "the same as --pact-url", nargs="?")
+    add(
         "--pact-url",
-        metavar="URL",
-        help="the pact: a URL in the broker, or a file for a dry run "
+        "URL",
+        "the pact: a URL in the broker, or a file for a dry run "
         "(PACT_URL; on GitHub client_payload.pact_url of the event)",
     )
-    group.add_argument(
-        "--provider", metavar="NAME", help="the pact must be this provider's (PACT_PROVIDER_NAME)"
+    add("--provider", "NAME", "the pact must be this provider's (PACT_PROVIDER_NAME)")
+    text = (
+        "only interactions whose description has this regular expression; never published (PACT_DESCRIPTION)"
     )
-    group.add_argument(
-        "--filter-description",
-        metavar="RE",
-        help="only interactions whose description has this regular expression; "
-        "never published (PACT_DESCRIPTION)",
-    )
-    group.add_argument(
-        "--filter-state",
-        metavar="RE",
-        help="only interactions with such a provider state; '' for those without (PACT_PROVIDER_STATE)",
-    )
-    group = parser.add_argument_group("the broker")
-    group.add_argument(
-        "--pact-broker-base-url",
-        metavar="URL",
-        help="the broker; credentials go there and nowhere else (PACT_BROKER_BASE_URL)",
-    )
-    group.add_argument("--broker-username", metavar="NAME", help="of basic auth (PACT_BROKER_USERNAME)")
-    group.add_argument("--broker-password", metavar="PASSWORD", help="of basic auth (PACT_BROKER_PASSWORD)")
-    group.add_argument("--broker-token", metavar="TOKEN", help="a bearer token (PACT_BROKER_TOKEN)")
+    add("--filter-description", "RE", text)
+    text = "only interactions with such a provider state; '' for those without (PACT_PROVIDER_STATE)"
+    add("--filter-state", "RE", text)
+    add = _Group(parser, "the broker").add
+    text = "the broker; credentials go there and nowhere else (PACT_BROKER_BASE_URL)"
+    add("--pact-broker-base-url", "URL", text)
+    add("--broker-username", "NAME", "of basic auth (PACT_BROKER_USERNAME)")
+    add("--broker-password", "PASSWORD", "of basic auth (PACT_BROKER_PASSWORD)")
+    add("--broker-token", "TOKEN", "a bearer token (PACT_BROKER_TOKEN)")
 
 
 def _provider_options(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("the provider")
-    group.add_argument(
-        "--provider-base-url", metavar="URL", help="one that is running (PACT_PROVIDER_BASE_URL)"
-    )
-    group.add_argument(
-        "--provider-command",
-        metavar="CMD",
-        help="one to start and stop, without a shell; {port} and $PORT are a free port (PACT_PROVIDER_COMMAND)",
-    )
-    group.add_argument("--provider-dir", metavar="DIR", help="where the command runs (the current folder)")
-    group.add_argument(
-        "--provider-health-path",
-        metavar="PATH",
-        help="the provider is ready when this answers with a status under 500 (/)",
-    )
-    group.add_argument(
-        "--wait", metavar="SECONDS", type=float, help="how long it may take to become ready (30)"
-    )
-    group.add_argument(
+    add = _Group(parser, "the provider").add
+    add("--provider-base-url", "URL", "one that is running (PACT_PROVIDER_BASE_URL)")
+    text = "one to start and stop, without a shell; {port} and $PORT are a free port (PACT_PROVIDER_COMMAND)"
+    add("--provider-command", "CMD", text)
+    add("--provider-dir", "DIR", "where the command runs (the current folder)")
+    text = "the provider is ready when this answers with a status under 500 (/)"
+    add("--provider-health-path", "PATH", text)
+    add("--wait", "SECONDS", "how long it may take to become ready (30)", type=float)
+    add(
         "--provider-states-setup-url",
-        metavar="URL",
-        help='where {"state", "action", "params"} is posted before an interaction; {port} as in the command '
+        "URL",
+        'where {"state", "action", "params"} is posted before an interaction; {port} as in the command '
         "(PACT_PROVIDER_STATES_SETUP_URL)",
     )
-    group.add_argument(
-        "--provider-states-teardown",
-        action="store_true",
-        default=None,
-        help="post it with the action teardown afterwards, too",
-    )
-    group.add_argument(
-        "--provider-states",
-        metavar="FILE.py:NAME",
-        help="or set states up in Python: a dict of functions by state name, or one function",
-    )
-    group.add_argument(
-        "--custom-provider-header",
-        metavar="'N: V'",
-        action="append",
-        help="a header for each request to the provider; may be repeated",
-    )
-    group.add_argument(
-        "--transport",
-        metavar="NAME:PORT[/path]",
-        action="append",
-        help="where the provider takes messages, or a plugin's protocol; PORT may be {port}; may be repeated",
-    )
+    text = "post it with the action teardown afterwards, too"
+    add("--provider-states-teardown", None, text, action="store_true", default=None)
+    text = "or set states up in Python: a dict of functions by state name, or one function"
+    add("--provider-states", "FILE.py:NAME", text)
+    text = "a header for each request to the provider; may be repeated"
+    add("--custom-provider-header", "'N: V'", text, action="append")
+    text = "where the provider takes messages, or a plugin's protocol; PORT may be {port}; may be repeated"
+    add("--transport", "NAME:PORT[/path]", text, action="append")
 
 
 def _result_options(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("the result")
-    group.add_argument(
+    add = _Group(parser, "the result").add
+    add(
         "--publish-verification-results",
+        None,
+        "publish the result to the broker, and confirm that it is there "
+        "(PACT_BROKER_PUBLISH_VERIFICATION_RESULTS; off)",
         action=argparse.BooleanOptionalAction,
         default=None,
-        help="publish the result to the broker, and confirm that it is there "
-        "(PACT_BROKER_PUBLISH_VERIFICATION_RESULTS; off)",
     )
-    group.add_argument(
-        "--provider-app-version",
-        metavar="V",
-        help="the version of the provider that answers (GIT_COMMIT; on GitHub client_payload.sha, or GITHUB_SHA)",
+    text = (
+        "the version of the provider that answers (GIT_COMMIT; on GitHub client_payload.sha, or GITHUB_SHA)"
     )
-    group.add_argument(
-        "--provider-version-branch",
-        metavar="B",
-        help="its branch (GIT_BRANCH; on GitHub client_payload.branch, or GITHUB_REF_NAME)",
-    )
-    group.add_argument(
-        "--provider-version-tag", metavar="T", action="append", help="a tag for it; may be repeated"
-    )
-    group.add_argument(
-        "--build-url", metavar="URL", help="the build, for the broker to show (on GitHub the run's)"
-    )
-    for name, what in (
-        ("--json", "everything, for machines"),
-        ("--junit", "JUnit XML"),
-        ("--html", "a page to read"),
-    ):
-        group.add_argument(name, metavar="FILE", help=f"write a report: {what}; - is standard output")
+    add("--provider-app-version", "V", text)
+    text = "its branch (GIT_BRANCH; on GitHub client_payload.branch, or GITHUB_REF_NAME)"
+    add("--provider-version-branch", "B", text)
+    add("--provider-version-tag", "T", "a tag for it; may be repeated", action="append")
+    add("--build-url", "URL", "the build, for the broker to show (on GitHub the run's)")
+    formats = {"--json": "everything, for machines", "--junit": "JUnit XML", "--html": "a page to read"}
+    for name, content in formats.items():
+        add(name, "FILE", f"write a report: {content}; - is standard output")
 
 
 def _run_options(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("the run")
-    group.add_argument(
-        "--jobs",
-        metavar="N",
-        type=int,
-        help="interactions verified at once (1: they share the provider's states)",
-    )
-    group.add_argument("--timeout", metavar="SECONDS", type=float, help="of the whole run (1800)")
-    group.add_argument(
-        "--request-timeout", metavar="SECONDS", type=float, help="of one request to the provider (5)"
-    )
-    group.add_argument("-q", "--quiet", action="store_true", help="only what did not pass, and the end")
-    group.add_argument(
-        "-v",
-        "--verbose",
-        action="count",
-        default=0,
-        help="where each value comes from, each step, each interaction, the provider's output",
-    )
+    add = _Group(parser, "the run").add
+    add("--jobs", "N", "interactions verified at once (1: they share the provider's states)", type=int)
+    add("--timeout", "SECONDS", "of the whole run (1800)", type=float)
+    add("--request-timeout", "SECONDS", "of one request to the provider (5)", type=float)
+    add("-q/--quiet", None, "only what did not pass, and the end", action="store_true")
+    text = "where each value comes from, each step, each interaction, the provider's output"
+    add("-v/--verbose", None, text, action="count", default=0)

@@ -6,12 +6,16 @@ The child is sent `Job` and `Guard`. It sends `Ready`, then for each job `Result
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from verifier.pact import NotAPact, Pact, parse_pact
 from verifier.transport import Transport
 from verifier.verification import InteractionResult
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 @dataclass(frozen=True)
@@ -112,66 +116,60 @@ def encode(message: Command | Event) -> bytes:
     return json.dumps({"type": type(message).__name__, **values}, default=vars).encode() + b"\n"
 
 
+@contextmanager
+def _reading() -> Iterator[None]:
+    """Raise `BrokenMessage` for whatever is raised because a line has another form than expected."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, RecursionError, NotAPact) as error:
+        raise BrokenMessage(f"a message that can't be read: {error}") from error
+
+
+@_reading()
 def decode_command(line: bytes) -> Command:
     """Read a message to the child.
 
     Raises:
         BrokenMessage: The line is no such message.
     """
-    message = _load(line)
-    match message:
+    match json.loads(line):
         case {"type": "Guard", "group": int() | None as group}:
             return Guard(group)
-        case {"type": "Job"}:
-            try:
-                return _job(message)
-            except (KeyError, TypeError, NotAPact) as error:
-                raise BrokenMessage(f"a job that can't be read: {error}") from error
-        case other:
-            raise BrokenMessage(f"not a message to the engine: {str(other)[:200]}")
+        case {"type": "Job", **values}:
+            return _job({field.name: values[field.name] for field in fields(Job)})
+        case message:
+            raise BrokenMessage(f"not a message to the engine: {str(message)[:200]}")
 
 
+@_reading()
 def decode_event(line: bytes) -> Event:
     """Read a message from the child.
 
     Raises:
         BrokenMessage: The line is no such message.
     """
-    match _load(line):
+    match json.loads(line):
         case {"type": "Ready"}:
             return Ready()
         case {"type": "Results", "results": list(results)}:
-            try:
-                return Results(tuple(map(InteractionResult.from_dict, results)))
-            except ValueError as error:
-                raise BrokenMessage(f"results that can't be read: {error}") from error
+            return Results(tuple(map(InteractionResult.from_dict, results)))
         case {"type": "Note", "text": str(text)}:
             return Note(text)
         case {"type": "Done"}:
             return Done()
         case {"type": "Failed", "message": str(message)}:
             return Failed(message)
-        case other:
-            raise BrokenMessage(f"not a message of the engine: {str(other)[:200]}")
-
-
-def _load(line: bytes) -> Any:
-    try:
-        return json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise BrokenMessage(f"not a message: {error}") from error
+        case message:
+            raise BrokenMessage(f"not a message of the engine: {str(message)[:200]}")
 
 
 def _job(values: dict[str, Any]) -> Job:
-    values = {field.name: values[field.name] for field in fields(Job)}
     states_file = values["states_file"]
-    return Job(
-        **values
-        | {
-            "pact": parse_pact(values["pact"]),
-            "indexes": tuple(values["indexes"]),
-            "transports": tuple(Transport(**transport) for transport in values["transports"]),
-            "headers": tuple((name, value) for name, value in values["headers"]),
-            "states_file": None if states_file is None else (states_file[0], states_file[1]),
-        }
-    )
+    converted = {
+        "pact": parse_pact(values["pact"]),
+        "indexes": tuple(values["indexes"]),
+        "transports": tuple(Transport(**transport) for transport in values["transports"]),
+        "headers": tuple((name, value) for name, value in values["headers"]),
+        "states_file": None if states_file is None else tuple(states_file),
+    }
+    return Job(**values | converted)

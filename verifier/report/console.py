@@ -90,8 +90,7 @@ class ConsoleReport:
             yield from self._mismatch(mismatch, paint)
 
     def _mismatch(self, mismatch: Mismatch, paint: Paint) -> Iterator[str]:
-        where = f"{mismatch.attribute} {mismatch.identifier}".rstrip()
-        yield f"      {paint(one_line(where), 'bold')}: {one_line(mismatch.description)}"
+        yield f"      {paint(one_line(mismatch.where), 'bold')}: {one_line(mismatch.description)}"
         if mismatch.expected is None and mismatch.actual is None:
             return
         for sign, line in difference(mismatch, longest=LONGEST_DIFF):

@@ -90,12 +90,15 @@ def annotated(findings: Findings) -> Iterator[str]:
         errors.append(("The result was not published", publication(findings)))
     if verification.error is not None:
         errors.append((f"Could not verify the pact of {about}", verification.error.message))
-    broken = [r for r in verification.interactions if r.outcome == Outcome.FAILED and not r.pending]
-    errors += [(f"Broken contract of {about}: {result.description}", _reason(result)) for result in broken]
+    errors += [
+        (f"Broken contract of {about}: {result.description}", _reason(result))
+        for result in verification.interactions
+        if result.breaks_contract
+    ]
     warnings = [
         (f"Pending, and not honoured: {result.description}", _reason(result))
         for result in verification.interactions
-        if result.outcome == Outcome.FAILED and result.pending
+        if result.is_pending_failure
     ]
     for level, found in (("error", errors), ("warning", warnings)):
         shown = found if len(found) <= ANNOTATIONS_SHOWN else found[: ANNOTATIONS_SHOWN - 1]
@@ -111,8 +114,5 @@ def annotated(findings: Findings) -> Iterator[str]:
 def _reason(result: InteractionResult) -> str:
     """Return what is wrong with an interaction, in a line for each difference."""
     lines = [result.request] if result.request else []
-    lines += [
-        f"{mismatch.attribute} {mismatch.identifier}".rstrip() + f": {mismatch.description}"
-        for mismatch in result.mismatches
-    ]
+    lines += [f"{mismatch.where}: {mismatch.description}" for mismatch in result.mismatches]
     return "\n".join([*lines, *([result.reason] if result.reason else [])])

@@ -112,8 +112,7 @@ def _details(result: InteractionResult) -> Iterator[str]:
 
 
 def _mismatch(mismatch: Mismatch) -> str:
-    where = f"{mismatch.attribute} {mismatch.identifier}".rstrip()
-    shown = f"\n**{_text(where)}**: {_text(mismatch.description)}\n"
+    shown = f"\n**{_text(mismatch.where)}**: {_text(mismatch.description)}\n"
     if mismatch.expected is None and mismatch.actual is None:
         return shown
     lines = [f"{sign} {one_line(line)}" for sign, line in difference(mismatch, longest=LONGEST_DIFF)]

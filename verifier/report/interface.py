@@ -56,9 +56,7 @@ def summary(findings: Findings) -> str:
     if verification.outcome == Outcome.ERROR:
         return "Could not verify"
     if verification.outcome == Outcome.FAILED:
-        failed = sum(
-            result.outcome == Outcome.FAILED and not result.pending for result in verification.interactions
-        )
+        failed = sum(result.breaks_contract for result in verification.interactions)
         return f"Failed: {failed} of {count(total, 'interaction')}"
     pending = verification.count(Outcome.FAILED)
     return f"Passed: {count(total, 'interaction')}" + (
@@ -109,6 +107,6 @@ def publication(findings: Findings) -> str:
 
 def result_word(result: InteractionResult) -> str:
     """Return the word for an interaction's outcome."""
-    if result.pending and result.outcome == Outcome.FAILED:
+    if result.is_pending_failure:
         return "pending"
     return {"passed": "passed", "failed": "failed", "error": "not verified"}[result.outcome.value]

@@ -21,7 +21,7 @@ class JunitReport:
         """Write the XML document."""
         verification = findings.verification
         name = f"Pact between {verification.consumer or 'a consumer'} and {verification.provider or 'a provider'}"
-        failed = sum(r.outcome == Outcome.FAILED and not r.pending for r in verification.interactions)
+        failed = sum(result.breaks_contract for result in verification.interactions)
         errors = verification.count(Outcome.ERROR)
         suite = ET.Element("testsuite", name=name, timestamp=verification.started_at.isoformat())
         properties = ET.SubElement(suite, "properties")
@@ -48,7 +48,7 @@ class JunitReport:
             "tests": str(cases),
             "failures": str(failed),
             "errors": str(errors),
-            "skipped": str(sum(_is_skipped(result) for result in verification.interactions)),
+            "skipped": str(sum(result.is_pending_failure for result in verification.interactions)),
             "time": f"{verification.duration:.3f}",
         }
         ET.indent(suite)
@@ -65,22 +65,24 @@ class JunitReport:
         if result.outcome == Outcome.PASSED:
             return
         details = "\n".join(
-            f"{mismatch.attribute} {mismatch.identifier}: {mismatch.description}\n"
+            f"{mismatch.where}: {mismatch.description}\n"
             f"  expected: {mismatch.expected}\n  actual:   {mismatch.actual}"
             for mismatch in result.mismatches
         )
         first = result.reason or ""
         if result.mismatches:
             shown, more = result.mismatches[0], len(result.mismatches) - 1
-            first = f"{shown.attribute} {shown.identifier}: {shown.description}"
+            first = f"{shown.where}: {shown.description}"
             first += f" (and {more} more)" if more else ""
-        tag = "skipped" if _is_skipped(result) else "failure" if result.outcome == Outcome.FAILED else "error"
+        # JUnit has no pending; a test that was skipped is nearest to it
+        tag = (
+            "skipped"
+            if result.is_pending_failure
+            else "failure"
+            if result.outcome == Outcome.FAILED
+            else "error"
+        )
         problem = ET.SubElement(case, tag, message=first)
         if tag != "skipped":
             problem.set("type", "mismatch" if result.mismatches else "reason")
         problem.text = details or result.reason or ""
-
-
-def _is_skipped(result: InteractionResult) -> bool:
-    """Return whether a result counts as skipped, which is what JUnit has nearest to a pending failure."""
-    return result.pending and result.outcome == Outcome.FAILED
