@@ -128,7 +128,7 @@ class Engine:
         while True:
             left = deadline - time.monotonic()
             if left <= 0:
-                self.close()
+                self._kill()
                 raise CannotVerify(
                     "time ran out (--timeout) before every interaction was verified",
                     kind=ErrorKind.TIMED_OUT,
@@ -154,7 +154,7 @@ class Engine:
 
         If the child is gone, that is for `run` to report.
         """
-        with contextlib.suppress(CannotVerify):
+        with contextlib.suppress(CannotVerify, ValueError):
             self._write(Guard(group))
 
     def _write(self, command: Command) -> None:

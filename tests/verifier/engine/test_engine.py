@@ -692,6 +692,13 @@ def test_close_removes_its_folder_and_its_child() -> None:
     assert not child.is_running()
 
 
+def test_guard_of_a_child_that_was_ended_is_fine() -> None:
+    with Engine() as engine:
+        engine._kill()
+        engine.guard(None)
+    engine.guard(None)
+
+
 def test_closing_twice_is_fine() -> None:
     with Engine() as engine:
         engine.close()
