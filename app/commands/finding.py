@@ -27,17 +27,16 @@ class Finding:
     """One thing that was looked at.
 
     Attributes:
-        name: What was looked at, in a word for programs.
         state: What that means.
         found: What was found, in a sentence or two.
         to_do: How to mend it; if the state is unknown, what is needed to look at it.
         done: What was changed or tried.
         warnings: What works now, and may not for long.
         facts: More values for programs.
+        name: What was looked at, in a word for programs; the caller of a check fills it in.
         under_way: Whether it may still become well, without anybody doing anything.
     """
 
-    name: str
     state: State
     found: str = ""
     to_do: str = ""
@@ -45,6 +44,7 @@ class Finding:
     warnings: tuple[str, ...] = ()
     facts: dict[str, Any] = field(default_factory=dict)
     under_way: bool = False
+    name: str = ""
 
     @property
     def is_well(self) -> bool:

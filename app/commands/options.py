@@ -3,11 +3,50 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from app.config.variables import CONFIG, DATA_DIR
+from app.process.environment import DATABASE_URL
 
 if TYPE_CHECKING:
     from argparse import _ActionsContainer
+
+
+def add_broker_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that name a broker and the credentials for it, the same as those of `verify`."""
+    group = parser.add_argument_group(
+        "the broker", "Better given by the environment than on the command line."
+    )
+    group.add_argument(
+        "--pact-broker-base-url",
+        metavar="URL",
+        help="the broker; credentials go there and nowhere else (PACT_BROKER_BASE_URL)",
+    )
+    group.add_argument("--broker-username", metavar="NAME", help="of basic auth (PACT_BROKER_USERNAME)")
+    group.add_argument("--broker-password", metavar="PASSWORD", help="of basic auth (PACT_BROKER_PASSWORD)")
+    group.add_argument("--broker-token", metavar="TOKEN", help="a bearer token (PACT_BROKER_TOKEN)")
+
+
+def add_receiver_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say where the configuration and the data of a receiver are."""
+    parser.add_argument(
+        "--config",
+        type=Path,
+        default=Path(os.environ.get(CONFIG) or "pact-dispatch.toml"),
+        metavar="FILE",
+        help=f"the configuration ({CONFIG}; default: pact-dispatch.toml)",
+    )
+    parser.add_argument(
+        "--data-dir",
+        type=Path,
+        default=Path(os.environ.get(DATA_DIR) or "pact-dispatch-data"),
+        metavar="DIR",
+        help=f"checkouts, and the embedded PostgreSQL where {DATABASE_URL} isn't set ({DATA_DIR}; default: "
+        "pact-dispatch-data)",
+    )
 
 
 def add_github_url(parser: _ActionsContainer, default: str | None = None) -> None:
@@ -38,7 +77,7 @@ def address(text: str) -> tuple[str, int]:
     """Read HOST:PORT.
 
     Raises:
-        argparse.ArgumentTypeError: it isn't.
+        argparse.ArgumentTypeError: It isn't.
     """
     match = re.fullmatch(
         r"(?:\[(?P<ipv6>[0-9A-Fa-f:.]+)\]|(?P<host>[A-Za-z0-9._-]+)):(?P<port>[0-9]{1,5})", text

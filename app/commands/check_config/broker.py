@@ -31,7 +31,7 @@ def check_broker(settings: Settings, access: BrokerAccess) -> list[Finding]:
                 link = client.link(index, "pb:pacticipant", pacticipant=provider.name)
                 if link is None:
                     text = f"{client.origin} answers, but not as a Pact Broker (no pb:pacticipant)"
-                    return [Finding("broker.url", State.FAILED, f"broker.url: {text}")]
+                    return [Finding(State.FAILED, f"broker.url: {text}", name="broker.url")]
                 client.get(link)
             except BrokerError as error:
                 findings.append(_problem(f"providers[{number}].name", error, provider.name))
@@ -41,6 +41,6 @@ def check_broker(settings: Settings, access: BrokerAccess) -> list[Finding]:
 def _problem(name: str, error: BrokerError, provider: str | None = None) -> Finding:
     if provider is not None and isinstance(error, NotFound):
         text = f"the broker has no pacticipant {provider!r}; letter case counts"
-        return Finding(name, State.FAILED, f"{name}: {text}")
+        return Finding(State.FAILED, f"{name}: {text}", name=name)
     state = State.FAILED if isinstance(error, BrokerRefused) else State.UNKNOWN
-    return Finding(name, state, f"{name}: {error}")
+    return Finding(state, f"{name}: {error}", name=name)

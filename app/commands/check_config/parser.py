@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from app.commands import receiver_options
+from app.commands.options import add_receiver_options
 
 if TYPE_CHECKING:
     from app.commands import Commands
@@ -31,7 +31,7 @@ def add_to(commands: Commands) -> None:
         description=DESCRIPTION,
         epilog=EPILOG,
     )
-    receiver_options.add_to(parser)
+    add_receiver_options(parser)
     parser.add_argument("--json", action="store_true", help="print it as JSON")
     parser.add_argument(
         "--online", action="store_true", help="ask the broker whether it is there and knows the providers"

@@ -127,7 +127,7 @@ def _source(value: Value) -> str:
 
 def _warnings(settings: Settings, access: BrokerAccess, environment: Mapping[str, str]) -> Iterator[Finding]:
     for text in check_secrets(environment):
-        yield Finding("environment", State.WARNING, text)
+        yield Finding(State.WARNING, text, name="environment")
     yield from _empty_files(environment)
     yield from _unread(environment)
     origin = Origin.of(settings.broker.url)
@@ -151,7 +151,7 @@ def _warnings(settings: Settings, access: BrokerAccess, environment: Mapping[str
 
 
 def _warning(name: str, text: str) -> Finding:
-    return Finding(name, State.WARNING, f"{name}{text}")
+    return Finding(State.WARNING, f"{name}{text}", name=name)
 
 
 def _about(provider: ProviderSettings) -> Iterator[str]:

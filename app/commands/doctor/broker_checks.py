@@ -27,9 +27,7 @@ def check_broker(client: BrokerClient) -> Finding:
     """
     index_link(client, "pb:pacticipants")
     version = client.get(f"{client.origin}/").broker_version
-    return Finding(
-        "broker", State.OK, f"{client.origin} answers" + (f" (version {version})" if version else "")
-    )
+    return Finding(State.OK, f"{client.origin} answers" + (f" (version {version})" if version else ""))
 
 
 def no_pact(
@@ -45,14 +43,12 @@ def no_pact(
             near = get_close_matches(name, _names(client), n=3, cutoff=0.6)
             meant = f"; is {' or '.join(map(repr, near))} meant?" if near else ""
             return Finding(
-                "pact",
                 State.FAILED,
                 f"the broker knows no {name!r}, the {role}{meant}",
                 "check the name; if it is right, the pact was never published to this broker",
             )
     if consumer is None or version is None:
         return Finding(
-            "pact",
             State.FAILED,
             f"no consumer has a pact with {provider}",
             "have a consumer publish its pact (pact broker publish)",
@@ -61,14 +57,12 @@ def no_pact(
     with_whom = f" with {provider}" if provider is not None else ""
     if document_at(client, url) is not None:
         return Finding(
-            "pact",
             State.FAILED,
             f"version {version} of {consumer} is in the broker, and has no pact{with_whom}",
             "have the consumer's build publish its pacts (pact broker publish), and look at what it printed",
         )
     latest = text_at(pacticipant(client, consumer), "_embedded", "latestVersion", "number")
     return Finding(
-        "pact",
         State.FAILED,
         f"the broker knows no version {version} of {consumer}"
         + (f"; its latest is {latest}" if latest else ""),
@@ -82,28 +76,26 @@ def check_pact(state: PactState) -> Finding:
     if state.pact is None:
         return no_pact(state.client, consumer=case.consumer, version=case.version, provider=case.provider)
     at = f", published {state.published_at}" if state.published_at else ""
-    return Finding("pact", State.OK, f"{case.consumer} {case.version} has a pact with {case.provider}{at}")
+    return Finding(State.OK, f"{case.consumer} {case.version} has a pact with {case.provider}{at}")
 
 
 def check_main_branch(state: PactState) -> Finding:
     """Check that the provider's main branch is set."""
     name, provider = state.main_branch, state.case.provider
     if name is not None:
-        return Finding("main-branch", State.OK, f"it is {name}")
+        return Finding(State.OK, f"it is {name}")
     todo = (
         f"publish a result with the provider's branch, or set it: pact broker create-or-update-pacticipant "
         f"--name {provider!r} --main-branch main"
     )
     if state.needs_versions and not state.versions:
         return Finding(
-            "main-branch",
             State.FAILED,
             f"{provider} has no main branch, and nothing of it is deployed or released: "
             "contract_requiring_verification_published, the only event of the webhook, never happens",
             f"{todo}. Or {CONTENT_CHANGED}",
         )
     return Finding(
-        "main-branch",
         State.WARNING,
         f"{provider} has no main branch: contract_requiring_verification_published happens for none of its latest",
         todo,
@@ -115,7 +107,7 @@ def check_versions(state: PactState) -> Finding:
     found, provider = state.versions, state.case.provider
     if found:
         named = listed([f"{version.number} ({version.why})" for version in found])
-        return Finding("provider-versions", State.OK, f"a result is needed of {named}")
+        return Finding(State.OK, f"a result is needed of {named}")
     where = f"on its main branch {state.main_branch}" if state.main_branch else "on a main branch"
     text = f"{provider} has no version {where}, and none that is deployed or released"
     todo = (
@@ -124,12 +116,11 @@ def check_versions(state: PactState) -> Finding:
     )
     if state.needs_versions:
         return Finding(
-            "provider-versions",
             State.FAILED,
             f"{text}: contract_requiring_verification_published, the only event of the webhook, never happens",
             f"{todo}. Or {CONTENT_CHANGED}",
         )
-    return Finding("provider-versions", State.WARNING, f"{text}: a result of any version will do", todo)
+    return Finding(State.WARNING, f"{text}: a result of any version will do", todo)
 
 
 def check_result(state: PactState, earlier: list[Finding]) -> Finding:
@@ -141,14 +132,13 @@ def check_result(state: PactState, earlier: list[Finding]) -> Finding:
     failed = [one.provider_version for one in results if not one.passed]
     if failed:
         return Finding(
-            "result",
             State.FAILED,
             f"failed for {listed(failed)}: the chain works, and the contract is broken",
             f"look at the result in the broker: {state.case.provider} doesn't do what {state.case.consumer} expects",
         )
     passed = [f"{one.provider_version}" for one in results]
     if passed and not state.lacking:
-        return Finding("result", State.OK, f"passed for {listed(passed)}")
+        return Finding(State.OK, f"passed for {listed(passed)}")
     others = [one for one in state.results if one.provider_version not in needed] if needed else []
     missing = listed([f"{version.number} ({version.why})" for version in state.lacking])
     text = f"none yet{f' of {missing}' if missing else ''}"
@@ -158,14 +148,11 @@ def check_result(state: PactState, earlier: list[Finding]) -> Finding:
         )
         text += f"; there is one of {of}"
     if any(check.under_way for check in earlier):
-        return Finding(
-            "result", State.WARNING, f"{text}, but it is under way", "wait, and look again", under_way=True
-        )
+        return Finding(State.WARNING, f"{text}, but it is under way", "wait, and look again", under_way=True)
     if any(check.state is State.FAILED for check in earlier):
-        return Finding("result", State.FAILED, text, "mend the first broken link")
+        return Finding(State.FAILED, text, "mend the first broken link")
     unseen = [check.name for check in earlier if check.state is State.UNKNOWN]
     return Finding(
-        "result",
         State.FAILED,
         f"{text}, and no link before it is known to be broken",
         (f"look at what could not be looked at: {', '.join(unseen)}. " if unseen else "")

@@ -57,13 +57,15 @@ def examine(client: BrokerClient, question: Question) -> Report:
     """
     broker = str(client.origin)
     try:
-        first = broker_checks.check_broker(client)
+        first = replace(broker_checks.check_broker(client), name="broker")
         cases, left_out = _cases(client, question)
         chains = [] if cases else [Chain(None, (first, _no_pact(client, question)))]
     except BrokerError as error:
         todo = "check its address, the network between, and the credentials"
         return Report(
-            broker, (Chain(None, (Finding("broker", State.FAILED, str(error), todo),)),), broker_away=True
+            broker,
+            (Chain(None, (Finding(State.FAILED, str(error), todo, name="broker"),)),),
+            broker_away=True,
         )
     examination = _Examination(question)
     chains += [Chain(case, (first, *examination.of(PactState(client, case)))) for case in cases]
@@ -80,9 +82,10 @@ def _cases(client: BrokerClient, question: Question) -> tuple[list[Case], int]:
 
 
 def _no_pact(client: BrokerClient, question: Question) -> Finding:
-    return broker_checks.no_pact(
+    finding = broker_checks.no_pact(
         client, consumer=question.consumer, version=question.version, provider=question.provider
     )
+    return replace(finding, name="pact")
 
 
 class _Examination:
@@ -154,13 +157,16 @@ class _Examination:
         return is_github or base == self._question.github_url.rstrip("/").lower()
 
     def _checked(self, link: str, check: Callable[..., Finding], *arguments: Any) -> Finding:
+        return replace(self._found(check, *arguments), name=link)
+
+    def _found(self, check: Callable[..., Finding], *arguments: Any) -> Finding:
         try:
             return check(*arguments)
         except NotAsked as error:
-            return Finding(link, State.UNKNOWN, error.found, error.to_do)
+            return Finding(State.UNKNOWN, error.found, error.to_do)
         except GitHubFailed as error:
-            return Finding(link, State.UNKNOWN, str(error), github_checks.NEEDED)
+            return Finding(State.UNKNOWN, str(error), github_checks.NEEDED)
         except BrokerError as error:
             self.broker_away = self.broker_away or error.transient
             todo = "the broker must answer this" if error.transient else "other credentials may be let see it"
-            return Finding(link, State.UNKNOWN, str(error), todo)
+            return Finding(State.UNKNOWN, str(error), todo)

@@ -110,7 +110,6 @@ class GitHubAnswers:
 
 def check_token(state: PactState, github: GitHubAnswers, target: Target, now: datetime) -> Finding:
     """Check that the token is valid, and until when."""
-    link = "github-token"
     expires = _expiry_in_log(state)
     if expires is not None:
         return _expiry(
@@ -122,27 +121,25 @@ def check_token(state: PactState, github: GitHubAnswers, target: Target, now: da
         if error.status != 401:
             raise
         return Finding(
-            link,
             State.UNKNOWN if _delivered(state) else State.FAILED,
             f"{_GIVEN}: GitHub answers 401: it is wrong, revoked or expired",
             _NEW_TOKEN,
         )
     expires = facts.token.expires
     if expires is None:
-        return Finding(link, State.OK, f"{_GIVEN} is valid; GitHub names no date on which it expires")
+        return Finding(State.OK, f"{_GIVEN} is valid; GitHub names no date on which it expires")
     return _expiry(f"{_GIVEN} is valid until {expires:%Y-%m-%d}", expires, now)
 
 
 def check_repository(state: PactState, github: GitHubAnswers, target: Target) -> Finding:
     """Check that the repository is there, and can be dispatched to."""
-    link, name = "github-repository", target.repository or ""
+    name = target.repository or ""
     try:
         facts = github.facts(target, f"{name} was not asked for")
     except GitHubFailed as error:
         if error.status != 404 or _delivered(state):
             raise
         return Finding(
-            link,
             State.FAILED,
             f"GitHub shows no {name} to {_GIVEN}: there is none, or the token may not see it",
             "check the name in the webhook's URL; the webhook's token needs Contents: write for it",
@@ -165,16 +162,14 @@ def check_repository(state: PactState, github: GitHubAnswers, target: Target) ->
         )
     for obstacle in obstacles(facts, name):
         if obstacle in texts:
-            return Finding(link, State.FAILED, *texts[obstacle])
-    return Finding(link, State.OK, f"{facts.full_name}, default branch {facts.default_branch}")
+            return Finding(State.FAILED, *texts[obstacle])
+    return Finding(State.OK, f"{facts.full_name}, default branch {facts.default_branch}")
 
 
 def check_workflow(github: GitHubAnswers, target: Target) -> Finding:
     """Check that a workflow of the default branch listens to what is dispatched."""
-    link = "workflow"
     if not target.event_types:
         return Finding(
-            link,
             State.FAILED,
             "the webhook's body has no event_type, without which GitHub takes no dispatch",
             "make the webhook anew: pact-dispatch webhooks create --template github|github-requiring-verification ...",
@@ -184,20 +179,16 @@ def check_workflow(github: GitHubAnswers, target: Target) -> Finding:
     unheard = [one for one, found in listeners.items() if not found.active]
     if not unheard:
         paths = {one.path for found in listeners.values() for one in found.active}
-        return Finding(
-            link, State.OK, f"{listed(sorted(paths))} listens to {listed(list(target.event_types))}"
-        )
+        return Finding(State.OK, f"{listed(sorted(paths))} listens to {listed(list(target.event_types))}")
     state = State.FAILED if len(unheard) == len(target.event_types) else State.WARNING
     disabled = [one.path for event_type in unheard for one in listeners[event_type].disabled]
     if disabled:
         return Finding(
-            link,
             state,
             f"{listed(disabled)} listens to {listed(unheard)}, and is disabled",
             f"gh workflow enable {disabled[0].rpartition('/')[2]} (or in the repository, under Actions)",
         )
     return Finding(
-        link,
         state,
         f"no workflow on the default branch listens to repository_dispatch of the type {listed(unheard)}"
         f"{_instead(workflows, listeners[unheard[0]])}",
@@ -208,7 +199,6 @@ def check_workflow(github: GitHubAnswers, target: Target) -> Finding:
 
 def check_runs(state: PactState, github: GitHubAnswers, target: Target, now: datetime) -> Finding:
     """Check how the last runs that a dispatch started ended."""
-    link = "workflow-runs"
     not_asked = "the runs were not looked at"
     workflows = github.workflows(target, not_asked)
     paths = {w.path for one in target.event_types for w in Listeners.among(workflows, one).active}
@@ -218,22 +208,20 @@ def check_runs(state: PactState, github: GitHubAnswers, target: Target, now: dat
     if at is None:
         last = f"the last one, {runs[0].url}, ended with {runs[0].conclusion}" if runs else "there is none"
         return Finding(
-            link,
             State.OK if state.complete else State.WARNING,
             f"no dispatch of this pact was delivered; {last}",
             "mend the delivery",
         )
     since = [run for run in runs if run.created_at >= at - _TOLERANCE]
     if state.complete:
-        return Finding(link, State.OK, f"{len(since)} since the delivery; the result is there")
+        return Finding(State.OK, f"{len(since)} since the delivery; the result is there")
     return _judged(since) if since else _none_since(at, now)
 
 
 def _none_since(delivered: datetime, now: datetime) -> Finding:
     if now - delivered < _TOLERANCE:
-        return Finding("workflow-runs", State.WARNING, "none yet", "look again in a minute", under_way=True)
+        return Finding(State.WARNING, "none yet", "look again in a minute", under_way=True)
     return Finding(
-        "workflow-runs",
         State.FAILED,
         f"GitHub took a dispatch at {delivered:%Y-%m-%d %H:%M:%S} UTC, and no run was started",
         "is the workflow on the default branch since then? Are Actions allowed in the repository? Then send it "
@@ -246,17 +234,15 @@ def _judged(runs: list[Run]) -> Finding:
     going = next((run for run in runs if not run.completed), None)
     if going is not None:
         text = f"{going.url} is {going.status}"
-        return Finding("workflow-runs", State.WARNING, text, "wait for it", under_way=True)
+        return Finding(State.WARNING, text, "wait for it", under_way=True)
     bad = next((run for run in runs if not run.succeeded), None)
     if bad is not None:
         return Finding(
-            "workflow-runs",
             State.FAILED,
             f"{bad.url} ended with {bad.conclusion}, and there is no result",
             "read its log: its summary says what was wrong; then run it again",
         )
     return Finding(
-        "workflow-runs",
         State.WARNING,
         f"{runs[0].url} succeeded, and the result is not there",
         "does it publish (publish-verification-results), to this broker, as the version that is needed?",
@@ -265,11 +251,11 @@ def _judged(runs: list[Run]) -> Finding:
 
 def _expiry(text: str, expires: datetime, now: datetime) -> Finding:
     if expires <= now:
-        return Finding("github-token", State.FAILED, f"{text}: it has expired", _NEW_TOKEN)
+        return Finding(State.FAILED, f"{text}: it has expired", _NEW_TOKEN)
     days = days_left(expires, now)
     if days is not None:
-        return Finding("github-token", State.WARNING, f"{text}: that is in {days} days", _NEW_TOKEN)
-    return Finding("github-token", State.OK, text)
+        return Finding(State.WARNING, f"{text}: that is in {days} days", _NEW_TOKEN)
+    return Finding(State.OK, text)
 
 
 def _expiry_in_log(state: PactState) -> datetime | None:

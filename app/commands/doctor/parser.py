@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from app.commands import broker_options
 from app.commands.dispatch_url import GITHUB_API
-from app.commands.options import add_github_url
+from app.commands.options import add_broker_options, add_github_url
 
 if TYPE_CHECKING:
     from app.commands import Commands
@@ -64,4 +63,4 @@ def add_to(commands: Commands) -> None:
     add_github_url(parser, default=GITHUB_API)
     parser.add_argument("--receiver-url", metavar="URL", help="where the receiver listens, seen from here")
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
-    broker_options.add_to(parser)
+    add_broker_options(parser)

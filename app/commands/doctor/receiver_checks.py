@@ -78,19 +78,15 @@ def check_receiver(state: PactState, receiver: ReceiverAnswers) -> Finding:
         delivered = bool(state.deliveries) and state.deliveries[0].status == "success"
         if delivered and not receiver.named:
             return Finding(
-                "receiver",
                 State.UNKNOWN,
                 f"{error}; the broker reached it",
                 "run this where it can be reached, or give --receiver-url",
             )
-        return Finding(
-            "receiver", State.FAILED, str(error), "start it (pact-dispatch serve), and look at its log"
-        )
+        return Finding(State.FAILED, str(error), "start it (pact-dispatch serve), and look at its log")
     except NoReceiver as error:
-        return Finding("receiver", State.UNKNOWN, str(error), "give --receiver-url, if it is a receiver")
+        return Finding(State.UNKNOWN, str(error), "give --receiver-url, if it is a receiver")
     if not health.ready:
         return Finding(
-            "receiver",
             State.FAILED,
             f"{receiver.client.base_url} is not ready: {listed(list(health.problems)) or 'it does not say why'}",
             "start what is missing (its database, a worker: pact-dispatch worker), and look at its log",
@@ -98,7 +94,7 @@ def check_receiver(state: PactState, receiver: ReceiverAnswers) -> Finding:
     text = f"{receiver.client.base_url} is ready"
     if health.workers is not None and health.waiting is not None:
         text += f": {health.workers} workers, {health.waiting} runs wait"
-    return Finding("receiver", State.OK, text)
+    return Finding(State.OK, text)
 
 
 def check_deliveries(state: PactState, receiver: ReceiverAnswers) -> Finding:
@@ -109,7 +105,6 @@ def check_deliveries(state: PactState, receiver: ReceiverAnswers) -> Finding:
         status = State.FAILED if sent and not state.complete else State.WARNING
         text = f"it got no dispatch for {receiver.repository}"
         return Finding(
-            "receiver-deliveries",
             status,
             text + (", although the broker delivered one" if sent else ""),
             "is this the receiver, and the database, that the webhook sends to?",
@@ -119,13 +114,12 @@ def check_deliveries(state: PactState, receiver: ReceiverAnswers) -> Finding:
         # what a refused delivery was about is not known: if this pact has a run, it was another one
         settled = state.complete or bool(receiver.runs_of_pact)
         return Finding(
-            "receiver-deliveries",
             State.WARNING if settled else State.FAILED,
             f"the last one, {last.get('received_at')}, was refused with {last['status']} ({last.get('refusal')}): "
             f"{last.get('detail')}",
             "mend what it names, in the webhook or in the receiver's configuration",
         )
-    return Finding("receiver-deliveries", State.OK, f"the last one, {last.get('received_at')}, was accepted")
+    return Finding(State.OK, f"the last one, {last.get('received_at')}, was accepted")
 
 
 def check_runs(state: PactState, receiver: ReceiverAnswers) -> Finding:
@@ -134,7 +128,6 @@ def check_runs(state: PactState, receiver: ReceiverAnswers) -> Finding:
     if not runs:
         status = State.OK if state.complete else State.FAILED
         return Finding(
-            "receiver-runs",
             status,
             f"none for {case.consumer} {case.version} among the last {len(receiver.runs)} of this pair",
             "" if state.complete else "have it queued: pact-dispatch reconcile, where the receiver runs",
@@ -157,15 +150,15 @@ def was_passed_on(receiver: ReceiverAnswers) -> bool:
 
 
 def _of_run(run: dict[str, Any], receiver: ReceiverAnswers) -> Finding:
-    link, name = "receiver-runs", f"run {run.get('id')}"
+    name = f"run {run.get('id')}"
     status, outcome, publishing = run.get("status"), run.get("outcome"), run.get("publishing")
     if status in {RunStatus.WAITING, RunStatus.RUNNING}:
         why = f" after {run.get('error')}" if run.get("error") else ""
         text = f"{name} is {status}{why}, since {run.get('started_at') or run.get('created_at')}"
-        return Finding(link, State.WARNING, text, "wait for it", under_way=True)
+        return Finding(State.WARNING, text, "wait for it", under_way=True)
     if publishing == Publishing.PENDING:
         text = f"{name} {outcome}, and the broker has yet to take the result: {run.get('publish_error')}"
-        return Finding(link, State.WARNING, text, "it is tried again by itself", under_way=True)
+        return Finding(State.WARNING, text, "it is tried again by itself", under_way=True)
     again = f"have it carried out again: POST {receiver.client.base_url}/api/deliveries/ID/redeliver"
     if status == RunStatus.CANCELLED:
         problem = (f"{name} was cancelled", again)
@@ -180,11 +173,11 @@ def _of_run(run: dict[str, Any], receiver: ReceiverAnswers) -> Finding:
             f"may the receiver's credentials publish? Is the version right? Then {again}",
         )
     elif _passed_on(run):
-        return Finding(link, State.OK, f"{name} passed the dispatch on to GitHub")
+        return Finding(State.OK, f"{name} passed the dispatch on to GitHub")
     else:
         text = f"{name} {outcome}, for version {run.get('provider_version')}: {publishing}"
-        return Finding(link, State.OK, text)
-    return Finding(link, State.FAILED, *problem)
+        return Finding(State.OK, text)
+    return Finding(State.FAILED, *problem)
 
 
 def _passed_on(run: dict[str, Any]) -> bool:

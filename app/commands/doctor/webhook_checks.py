@@ -28,7 +28,7 @@ def check_webhook(state: PactState) -> Finding:
     """Check that a webhook asks for a verification of the pact."""
     case, asking = state.case, state.asking
     if asking:
-        return Finding("webhook", State.OK, listed([_named(webhook) for webhook in asking], 3))
+        return Finding(State.OK, listed([_named(webhook) for webhook in asking], 3))
     everything = Webhooks(state.client).all()
     covering = len(state.webhooks)
     text = f"no webhook for the pact of {case.consumer} with {case.provider} asks for a verification"
@@ -41,7 +41,7 @@ def check_webhook(state: PactState) -> Finding:
         text += f": the {len(everything)} that there are, are for others ({others})"
     else:
         text += ": the broker has none at all"
-    return Finding("webhook", State.FAILED, text, f"create one: {CREATE.format(provider=case.provider)}")
+    return Finding(State.FAILED, text, f"create one: {CREATE.format(provider=case.provider)}")
 
 
 def check_enabled(state: PactState) -> Finding:
@@ -49,12 +49,11 @@ def check_enabled(state: PactState) -> Finding:
     off = [webhook.uuid for webhook in state.asking if not webhook.enabled]
     if not state.enabled:
         return Finding(
-            "webhook-enabled",
             State.FAILED,
             f"disabled: {listed(off)}; nothing triggers it",
             f"pact-dispatch webhooks update {off[0]} --enable",
         )
-    return Finding("webhook-enabled", State.OK, "enabled" + (f"; disabled: {listed(off)}" if off else ""))
+    return Finding(State.OK, "enabled" + (f"; disabled: {listed(off)}" if off else ""))
 
 
 def check_event(state: PactState) -> Finding:
@@ -63,7 +62,6 @@ def check_event(state: PactState) -> Finding:
     if not candidates:
         one = (state.enabled or state.asking)[0]
         return Finding(
-            "webhook-event",
             State.FAILED,
             f"{one.uuid} is triggered by {listed(list(one.events)) or 'nothing'}: none of these happens when a pact is "
             "published",
@@ -72,12 +70,11 @@ def check_event(state: PactState) -> Finding:
     events = {event for webhook in candidates for event in webhook.events if event in PUBLICATION_EVENTS}
     if events == {WebhookEvent.CONTRACT_PUBLISHED}:
         return Finding(
-            "webhook-event",
             State.WARNING,
             f"{WebhookEvent.CONTRACT_PUBLISHED} alone: each publication is verified, changed or not",
             f"pact-dispatch webhooks update {candidates[0].uuid} --event {WebhookEvent.REQUIRING_VERIFICATION}",
         )
-    return Finding("webhook-event", State.OK, listed(sorted(events)))
+    return Finding(State.OK, listed(sorted(events)))
 
 
 def check_delivery(state: PactState) -> Finding:
@@ -90,7 +87,6 @@ def check_delivery(state: PactState) -> Finding:
         return _failed(state, failed[0])
     if any(one.status == "not_run" for one in found):
         return Finding(
-            "delivery",
             State.WARNING,
             f"triggered at {found[0].at}, and about to be delivered",
             "look again in a few seconds",
@@ -100,19 +96,17 @@ def check_delivery(state: PactState) -> Finding:
     answered = (
         f", answered with {last.attempts[-1].status}" if last.attempts and last.attempts[-1].status else ""
     )
-    return Finding("delivery", State.OK, f"{last.event} was delivered at {last.at}{answered}")
+    return Finding(State.OK, f"{last.event} was delivered at {last.at}{answered}")
 
 
 def _not_triggered(state: PactState) -> Finding:
     case = state.case
     text = f"no webhook was triggered by the publication of {case.consumer} {case.version}"
     if state.complete:
-        return Finding("delivery", State.OK, f"{text}; the result is there all the same")
+        return Finding(State.OK, f"{text}; the result is there all the same")
     candidates = state.triggering
     if not candidates:
-        return Finding(
-            "delivery", State.FAILED, text, "mend the webhook first; then publish the pact again, or send it"
-        )
+        return Finding(State.FAILED, text, "mend the webhook first; then publish the pact again, or send it")
     try:
         past = TriggeredWebhooks(state.client).latest(case.consumer, case.provider)
     except NotFound:
@@ -134,7 +128,6 @@ def _not_triggered(state: PactState) -> Finding:
     else:
         text += ": content that didn't change doesn't trigger it, nor does anything while it is disabled"
     return Finding(
-        "delivery",
         State.FAILED,
         text,
         f"have it sent now: pact-dispatch webhooks test {uuid} (it takes the latest pact); a receiver finds what is "
@@ -167,12 +160,11 @@ def _failed(state: PactState, one: Triggered) -> Finding:
     found = f"{one.event} to {redacted_urls(host)} {answer}{when} (attempt {count}; {again})"
     if state.complete:
         return Finding(
-            "delivery",
             State.WARNING,
             f"{found}; the result is there all the same",
             f"{meaning}Try it: {test}",
         )
-    return Finding("delivery", State.FAILED, found, f"{meaning}Then send it again: {test}")
+    return Finding(State.FAILED, found, f"{meaning}Then send it again: {test}")
 
 
 def _made_good(failed: Triggered, found: list[Triggered]) -> bool:

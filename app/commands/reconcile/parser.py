@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from app.commands import receiver_options
+from app.commands.options import add_receiver_options
 
 if TYPE_CHECKING:
     from app.commands import Commands
@@ -35,7 +35,7 @@ def add_to(commands: Commands) -> None:
         description=DESCRIPTION,
         epilog=EPILOG,
     )
-    receiver_options.add_to(parser)
+    add_receiver_options(parser)
     parser.add_argument("--provider", metavar="NAME", help="look at this one alone; all of them unless given")
     parser.add_argument("--dry-run", action="store_true", help="say what would be queued, and queue nothing")
     parser.add_argument("--json", action="store_true", help="print the outcome as JSON")

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from app.commands import receiver_options
-from app.commands.options import add_bind_to
+from app.commands.options import add_bind_to, add_receiver_options
 
 if TYPE_CHECKING:
     from app.commands import Commands
@@ -40,7 +39,7 @@ def add_to(commands: Commands) -> None:
         description=DESCRIPTION,
         epilog=EXAMPLE,
     )
-    receiver_options.add_to(parser)
+    add_receiver_options(parser)
     add_bind_to(parser)
     parser.add_argument(
         "--workers",

@@ -71,14 +71,14 @@ class BrokerSteps:
         try:
             existing = self._secrets.find(name)
         except NoSecrets as error:
-            return Finding("secret", State.FAILED, found=f"{error}.", to_do=_NO_SECRETS)
+            return Finding(State.FAILED, found=f"{error}.", to_do=_NO_SECRETS)
         theirs = TokenDescription.read(existing.description) if existing else None
         warnings: tuple[str, ...] = ()
         if existing is None:
             found, done = f"The broker has no secret {name} yet.", "create it"
         elif ours.is_of_same_token(theirs):
             self._unchanged.append("secret")
-            return Finding("secret", State.OK, found=f"The broker has this token as its secret {name}.")
+            return Finding(State.OK, found=f"The broker has this token as its secret {name}.")
         elif theirs is None:
             found, done = (
                 f"The broker has a secret {name}, and doesn't show of which token.",
@@ -89,7 +89,6 @@ class BrokerSteps:
             )
         elif theirs.holder != ours.holder:
             return Finding(
-                "secret",
                 State.FAILED,
                 found=f"The broker's secret {name} is the token for {theirs.holder}, and not this one.",
                 to_do=f"Give this one another name, as in --secret {_own_name(self._request.repository)}.",
@@ -100,17 +99,16 @@ class BrokerSteps:
                 "give it this token",
             )
         if self._request.plan:
-            return Finding("secret", State.PLANNED, found=found, done=f"Would {done}.", warnings=warnings)
+            return Finding(State.PLANNED, found=found, done=f"Would {done}.", warnings=warnings)
         self._secrets.put(name, self._request.token, self._description)
         done = "Created it." if existing is None else "Gave it this token."
-        return Finding("secret", State.CHANGED, found=found, done=done, warnings=warnings)
+        return Finding(State.CHANGED, found=found, done=done, warnings=warnings)
 
     def webhook(self) -> Finding:
         """Create the webhook, or replace the one that is there if it differs."""
         intended = self._webhook
         if missing := self._unknown():
             return Finding(
-                "webhook",
                 State.FAILED,
                 found=f"The broker knows no {' and no '.join(missing)}.",
                 to_do="Check the name, capitals too. A pact that is published makes both sides known; so does "
@@ -131,7 +129,6 @@ class BrokerSteps:
             if self._request.secret is not None or self._fingerprint is not None:
                 self._unchanged.append("webhook")
                 return Finding(
-                    "webhook",
                     State.OK,
                     found=f"The {name} is as it should be.",
                     warnings=warnings,
@@ -143,10 +140,10 @@ class BrokerSteps:
         request = f"{', '.join(intended.events)}: {intended.request.method} {intended.request.url}"
         if self._request.plan:
             done = f"Would {'update' if existing else 'create'} it ({request})."
-            return Finding("webhook", State.PLANNED, found=found, done=done, warnings=warnings, facts=facts)
+            return Finding(State.PLANNED, found=found, done=done, warnings=warnings, facts=facts)
         self._put(existing)
         done = f"{'Updated' if existing else 'Created'} it ({request})."
-        return Finding("webhook", State.CHANGED, found=found, done=done, warnings=warnings, facts=facts)
+        return Finding(State.CHANGED, found=found, done=done, warnings=warnings, facts=facts)
 
     def test(self) -> Finding:
         """Have the broker send the request of the webhook once."""
@@ -164,7 +161,6 @@ class BrokerSteps:
             )
         if request.plan:
             return Finding(
-                "test",
                 State.PLANNED,
                 found=found,
                 done="Would have the broker send it once.",
@@ -179,7 +175,6 @@ class BrokerSteps:
         facts = {"status": execution.status, "delivery": execution.answer_headers.get("x-github-request-id")}
         if execution.success:
             return Finding(
-                "test",
                 State.OK,
                 found=found,
                 done=f"{done} {explain(execution)}",
@@ -187,7 +182,6 @@ class BrokerSteps:
                 facts=facts,
             )
         return Finding(
-            "test",
             State.FAILED,
             found=found,
             done=done,
@@ -207,7 +201,6 @@ class BrokerSteps:
         except (NoSecrets, BrokerRefused):
             pass
         return Finding(
-            "secret",
             State.OK,
             found="Not wanted: --token-in-webhook puts the token there.",
             warnings=warnings,

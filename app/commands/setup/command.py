@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -101,11 +102,8 @@ class Setup:
         return self._take("test", broker.test, webhook.is_well)
 
     def _take(self, name: str, take: Callable[[], Finding], ready: bool = True) -> Finding:  # noqa: FBT001, FBT002 - private
-        step = (
-            _attempt(name, take)
-            if ready
-            else Finding(name, State.SKIPPED, "One of the steps before it must work first.")
-        )
+        skipped = Finding(State.SKIPPED, "One of the steps before it must work first.")
+        step = replace(_attempt(take) if ready else skipped, name=name)
         self.steps.append(step)
         self._ended(step, len(self.steps))
         return step
@@ -135,7 +133,7 @@ def run(options: argparse.Namespace, messages: Messages) -> int:
     return code
 
 
-def _attempt(name: str, take: Callable[[], Finding]) -> Finding:
+def _attempt(take: Callable[[], Finding]) -> Finding:
     """Take a step; one that the broker or GitHub refuses has failed, one that meets an outage is unknown."""
     try:
         return take()
@@ -145,7 +143,7 @@ def _attempt(name: str, take: Callable[[], Finding]) -> Finding:
     except BrokerError as error:
         away, to_do = error.transient, _advice(error)
         text = str(error)
-    return Finding(name, State.UNKNOWN if away else State.FAILED, text, _LATER if away else to_do)
+    return Finding(State.UNKNOWN if away else State.FAILED, text, _LATER if away else to_do)
 
 
 def _advice(error: BrokerError) -> str:

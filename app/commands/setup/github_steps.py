@@ -71,21 +71,20 @@ class GitHubSteps:
             advice = _HOW_TO_MAKE_ONE.format(repository=name)
             if error.status == 404:
                 advice = f"Check --repository {name}. If it is right, the token may not see it: {advice}"
-            return Finding("token", State.FAILED, found=str(error), to_do=advice)
+            return Finding(State.FAILED, found=str(error), to_do=advice)
         found = (
             f"{facts.full_name} is {'private' if facts.private else 'public'}, its default branch is "
             f"{facts.default_branch}. {_described(facts)}"
         )
         to_do = next((self._remedy(obstacle, facts) for obstacle in obstacles(facts, name)), "")
         if to_do:
-            return Finding("token", State.FAILED, found=found, to_do=to_do)
+            return Finding(State.FAILED, found=found, to_do=to_do)
         expires = facts.token.expires
         warnings: tuple[str, ...] = ()
         days = days_left(expires, self._now)
         if days is not None:
             warnings = (_EXPIRES_SOON.format(days="1 day" if days == 1 else f"{days} days"),)
         return Finding(
-            "token",
             State.OK,
             found=found,
             warnings=warnings,
@@ -101,7 +100,7 @@ class GitHubSteps:
         facts = {"workflows": list(self._listening)}
         if not active:
             found, to_do = self._nothing_listens(workflows, listeners)
-            return Finding("workflow", State.FAILED, found=found, to_do=to_do, facts=facts)
+            return Finding(State.FAILED, found=found, to_do=to_do, facts=facts)
         found = f"{', '.join(self._listening)} on {self._branch} listens to {self._event_type}."
         warnings: tuple[str, ...] = ()
         if any(one.state is None for one in active):
@@ -109,7 +108,7 @@ class GitHubSteps:
         if len(active) > 1:
             found = found.replace(" listens ", " listen ")
             warnings = ("Each dispatch starts all of them: if that isn't meant, leave one.",)
-        return Finding("workflow", State.OK, found=found, warnings=warnings, facts=facts)
+        return Finding(State.OK, found=found, warnings=warnings, facts=facts)
 
     def note_runs(self) -> None:
         """Remember the runs that there are before the test starts another one."""
@@ -135,7 +134,7 @@ class GitHubSteps:
                 problem = str(error)
             except GitHubRefused as error:
                 if error.status in {403, 404} and run is None:
-                    return Finding("run", State.FAILED, found=str(error), to_do=_RUN_RIGHT)
+                    return Finding(State.FAILED, found=str(error), to_do=_RUN_RIGHT)
                 raise
             if run is not None and run.completed:
                 return _ended(run)
@@ -202,21 +201,18 @@ class GitHubSteps:
     def _too_late(self, run: Run | None, seconds: float, problem: str) -> Finding:
         if problem:
             return Finding(
-                "run",
                 State.UNKNOWN,
                 found=problem,
                 to_do="Look at the runs when GitHub is back, or run it again.",
             )
         if run is None:
             return Finding(
-                "run",
                 State.FAILED,
                 found=f"No run of {', '.join(self._listening)} appeared within {seconds:g} s.",
                 to_do="Look at GitHub's Actions page: are Actions allowed in this repository and its organisation, and "
                 "is GitHub's status page clean? Then run it again.",
             )
         return Finding(
-            "run",
             State.FAILED,
             found=f"{run.url} is {run.status} after {seconds:g} s.",
             to_do="Look at it: a run that stays queued waits for a runner with its label (runs-on). Or --wait longer.",
@@ -241,9 +237,8 @@ def _described(facts: RepositoryFacts) -> str:
 def _ended(run: Run) -> Finding:
     found = f"{run.url} ({run.path}) ended: {run.conclusion}."
     if run.succeeded:
-        return Finding("run", State.OK, found=found, facts=_facts_of(run))
+        return Finding(State.OK, found=found, facts=_facts_of(run))
     return Finding(
-        "run",
         State.FAILED,
         found=found,
         to_do="The way to the workflow works. Look at the run's page: either the contract is broken, or the workflow "

@@ -6,8 +6,7 @@ import argparse
 import math
 from typing import TYPE_CHECKING
 
-from app.commands import broker_options
-from app.commands.options import add_github_url
+from app.commands.options import add_broker_options, add_github_url
 
 if TYPE_CHECKING:
     from app.commands import Commands
@@ -105,7 +104,7 @@ def add_to(commands: Commands) -> None:
         help=f"wait for the run that the test starts (default: {WAIT_SECONDS:.0f} seconds at most)",
     )
     parser.add_argument("--json", action="store_true", help="print the outcome as JSON")
-    broker_options.add_to(parser)
+    add_broker_options(parser)
 
 
 def _seconds(text: str) -> float:

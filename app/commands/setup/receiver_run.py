@@ -43,7 +43,6 @@ class ReceiverRun:
         """
         if self._delivery is None:
             return Finding(
-                "run",
                 State.FAILED,
                 "The answer to the test had no X-GitHub-Request-Id, as the receiver's has.",
                 "Look into the receiver's history, and at what stands between the broker and the receiver.",
@@ -63,9 +62,8 @@ class ReceiverRun:
             if now != told:
                 progress(told := now)
         if problem:
-            return Finding("run", State.UNKNOWN, problem, "Look at the run when the receiver is back.")
+            return Finding(State.UNKNOWN, problem, "Look at the run when the receiver is back.")
         return Finding(
-            "run",
             State.FAILED,
             f"It has not ended within {seconds:g} s: {_described(run)}.",
             "Look at the receiver's /readyz and at the run: is a worker alive, and is the provider? "
@@ -96,13 +94,11 @@ def _described(run: dict[str, Any] | None) -> str:
 def _refused(status: int) -> Finding:
     if status == 401:
         return Finding(
-            "run",
             State.FAILED,
             "The receiver's API doesn't know the token of PACT_DISPATCH_API_TOKEN.",
             "Take one of its PACT_DISPATCH_API_TOKENS (the part after NAME:), or run it without --wait.",
         )
     return Finding(
-        "run",
         State.FAILED,
         f"The receiver's API answered {status}.",
         "Is --receiver-url the receiver that the broker reaches, and does what stands before it let /api pass?",
@@ -120,11 +116,11 @@ def _ended(run: dict[str, Any]) -> Finding:
         and outcome in {Outcome.PASSED, None}
         and run.get("publishing") != Publishing.REFUSED
     ):
-        return Finding("run", State.OK, text, facts=_facts(run))
+        return Finding(State.OK, text, facts=_facts(run))
     to_do = _NOT_PASSED.get(
         str(outcome), "Look at the run: it was cancelled, or the broker did not take its result."
     )
-    return Finding("run", State.FAILED, text, to_do, facts=_facts(run))
+    return Finding(State.FAILED, text, to_do, facts=_facts(run))
 
 
 def _facts(run: dict[str, Any] | None) -> dict[str, Any]:

@@ -27,7 +27,6 @@ def check_receiver(client: ReceiverClient, request: SetupRequest) -> Finding:
             )
         if request.plan:
             return Finding(
-                "receiver",
                 State.PLANNED,
                 f"{url} is up.",
                 done=f"Would ask it whether it knows the token and {repository}.",
@@ -36,7 +35,6 @@ def check_receiver(client: ReceiverClient, request: SetupRequest) -> Finding:
         answer = client.probe_dispatch(repository, request.token)
     except (ReceiverAway, NoReceiver) as error:
         return Finding(
-            "receiver",
             State.UNKNOWN,
             str(error),
             "Start it (pact-dispatch serve), or mend --receiver-url, and run it again. The broker must reach it too.",
@@ -47,17 +45,15 @@ def check_receiver(client: ReceiverClient, request: SetupRequest) -> Finding:
 def _judged(url: str, repository: str, status: int) -> Finding:
     """Judge the answer to a dispatch without an event type."""
     if status == 422:
-        return Finding("receiver", State.OK, f"{url} is up, and takes this token for {repository}.")
+        return Finding(State.OK, f"{url} is up, and takes this token for {repository}.")
     if status == 401:
         return Finding(
-            "receiver",
             State.FAILED,
             f"{url} is up, and doesn't know the token.",
             "Take one of its PACT_DISPATCH_TOKENS (the part after NAME:), or add this one there.",
         )
     if status == 404:
         return Finding(
-            "receiver",
             State.FAILED,
             f"{url} is up, and knows no provider with the repository {repository}.",
             "Name it in its configuration ([[providers]], repository), or mend --repository.",
@@ -68,13 +64,11 @@ def _judged(url: str, repository: str, status: int) -> Finding:
 def _not_a_receiver(url: str, status: int) -> Finding:
     if status >= 500:
         return Finding(
-            "receiver",
             State.UNKNOWN,
             f"{url} answered {status}.",
             "Something in front of the receiver answers for it, or it is broken: look there, and run it again.",
         )
     return Finding(
-        "receiver",
         State.FAILED,
         f"{url} answered {status}, as the receiver would not.",
         "Mend --receiver-url: the address under which the receiver's /healthz is, without a redirection.",

@@ -5,8 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from app.commands import receiver_options
-from app.commands.options import add_bind_to
+from app.commands.options import add_bind_to, add_receiver_options
 
 if TYPE_CHECKING:
     from app.commands import Commands
@@ -24,6 +23,6 @@ def add_to(commands: Commands) -> None:
         help="take dispatches and put them into the queue",
         description=DESCRIPTION,
     )
-    receiver_options.add_to(parser)
+    add_receiver_options(parser)
     add_bind_to(parser)
     parser.add_argument("--fd", type=int, help=argparse.SUPPRESS)  # a socket that is bound already

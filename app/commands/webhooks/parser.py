@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from app.commands import broker_options
-from app.commands.options import add_github_url
+from app.commands.options import add_broker_options, add_github_url
 
 if TYPE_CHECKING:
     import argparse
@@ -118,14 +117,14 @@ def _add_list(commands: Commands) -> None:
     parser.add_argument("--provider", metavar="NAME", help="likewise")
     parser.add_argument("--event", metavar="NAME", help="those that it triggers")
     _add_output(parser)
-    broker_options.add_to(parser)
+    add_broker_options(parser)
 
 
 def _add_show(commands: Commands) -> None:
     parser = _add(commands, "show", "show a webhook")
     _add_uuid(parser)
     _add_output(parser)
-    broker_options.add_to(parser)
+    add_broker_options(parser)
 
 
 def _add_create(commands: Commands) -> None:
@@ -154,7 +153,7 @@ def _add_create(commands: Commands) -> None:
     parser.add_argument("--uuid", metavar="UUID", help="instead of the one that follows from scope and URL")
     _add_dry_run(parser)
     _add_output(parser)
-    broker_options.add_to(parser)
+    add_broker_options(parser)
 
 
 def _add_update(commands: Commands) -> None:
@@ -168,20 +167,20 @@ def _add_update(commands: Commands) -> None:
     switch.add_argument("--disable", dest="enabled", action="store_false", help="let nothing trigger it")
     _add_dry_run(parser)
     _add_output(parser)
-    broker_options.add_to(parser)
+    add_broker_options(parser)
 
 
 def _add_delete(commands: Commands) -> None:
     parser = _add(commands, "delete", "delete a webhook; what it had yet to deliver isn't delivered")
     _add_uuid(parser)
-    broker_options.add_to(parser)
+    add_broker_options(parser)
 
 
 def _add_test(commands: Commands) -> None:
     parser = _add(commands, "test", "send a webhook's request now, and explain the answer", TEST)
     _add_uuid(parser)
     _add_output(parser)
-    broker_options.add_to(parser)
+    add_broker_options(parser)
 
 
 def _add_logs(commands: Commands) -> None:
@@ -191,7 +190,7 @@ def _add_logs(commands: Commands) -> None:
     parser.add_argument("--provider", metavar="NAME", help="likewise")
     parser.add_argument("--consumer-version", metavar="VERSION", help="triggered by its publication")
     _add_output(parser)
-    broker_options.add_to(parser)
+    add_broker_options(parser)
 
 
 def _add_request(parser: argparse.ArgumentParser) -> None:

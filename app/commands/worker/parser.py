@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from app.commands import receiver_options
+from app.commands.options import add_receiver_options
 
 if TYPE_CHECKING:
     from app.commands import Commands
@@ -23,4 +23,4 @@ def add_to(commands: Commands) -> None:
         help="verify what is in the queue",
         description=DESCRIPTION,
     )
-    receiver_options.add_to(parser)
+    add_receiver_options(parser)
