@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from app.config.provider import ProviderTable, misfits, without_disabled
+from app.config.provider_table import ProviderTable, misfits, without_disabled
 from app.config.settings import Settings, twins
 from app.config.values import (
     BASE,

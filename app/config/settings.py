@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from app.config.provider import AnyProvider, ProviderSettings, RelayedProvider
+from app.config.provider import ProviderSettings, RelayedProvider
+from app.config.provider_table import AnyProvider
 from app.config.values import (
     MISTAKE_SEPARATOR,
     ConfigurationError,

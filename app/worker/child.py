@@ -19,13 +19,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.config.provider import (
-    CheckoutProvider,
-    CommandProvider,
-    RelayedProvider,
-    RunningProvider,
-    read_provider,
-)
+from app.config.provider import CheckoutProvider, CommandProvider, RelayedProvider, RunningProvider
+from app.config.provider_table import read_provider
 from app.provider.checkout import CheckoutFailed, CheckoutSource, checked_out
 from app.provider.version import VersionUnknown, is_same
 from app.records.run import INTERNAL_ERROR, Failure

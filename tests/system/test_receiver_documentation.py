@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from app.cli import parser
-from app.config import provider, settings
+from app.config import provider, provider_table, settings
 from app.config.file import load
 from app.config.variables import SECRETS
 from app.intake.missed import TRIED_AGAIN
@@ -35,7 +35,7 @@ CONFIGURING, OPERATING, INSTALLING, CONTAINERS = map(
 OVERVIEW = (DOCS / "receiver.md").read_text(encoding="utf-8")
 TABLES: dict[str, type[BaseModel]] = {
     "[broker]": settings.BrokerSettings,
-    "[[providers]]": provider.ProviderTable,
+    "[[providers]]": provider_table.ProviderTable,
     "[providers.checkout]": provider.CheckoutSettings,
     "[providers.relay]": provider.RelaySettings,
     "[dispatches]": settings.DispatchSettings,

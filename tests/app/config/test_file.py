@@ -11,14 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.config.file import MOST_MISTAKES, load
-from app.config.provider import (
-    CheckoutProvider,
-    CommandProvider,
-    ProviderTable,
-    RelayedProvider,
-    RunningProvider,
-    read_provider,
-)
+from app.config.provider import CheckoutProvider, CommandProvider, RelayedProvider, RunningProvider
+from app.config.provider_table import ProviderTable, read_provider
 from app.config.settings import Settings, broker_access
 from app.config.values import ConfigurationError, secret
 
