@@ -113,25 +113,19 @@ class RunChanges:
 
         A run that was running already was left behind by a worker that is gone: this is its next attempt.
 
-        Args:
-            connection: The open connection.
-            run_id: The run.
-            job_id: The job that carries it out.
-            worker: The worker's name.
-            providers: The names of those that the worker can verify; all of them unless given.
-
         Returns:
-            The run; None if it isn't to be run by this job (any more), or not by this worker.
+            The run; None if it isn't to be run by this job (any more), or if its provider is not among those given.
         """
         return self._change(
             connection,
             """
-            UPDATE runs SET status = 'running', attempt = attempt + 1, worker = %(worker)s, retry_at = NULL,
-                started_at = coalesce(started_at, now()), error = NULL, error_kind = NULL, error_output = NULL,
-                outcome = CASE WHEN publishing = 'pending' THEN outcome END
-            WHERE id = %(id)s AND job_id = %(job)s AND status IN ('waiting', 'running') AND NOT cancel_requested
-              AND (%(providers)s::text[] IS NULL OR provider = ANY(%(providers)s::text[]))
-            RETURNING {columns}
+            status = 'running', attempt = attempt + 1, worker = %(worker)s, retry_at = NULL,
+            started_at = coalesce(started_at, now()), error = NULL, error_kind = NULL, error_output = NULL,
+            outcome = CASE WHEN publishing = 'pending' THEN outcome END
+            """,
+            """
+            job_id = %(job)s AND status IN ('waiting', 'running') AND NOT cancel_requested
+            AND (%(providers)s::text[] IS NULL OR provider = ANY(%(providers)s::text[]))
             """,
             id=run_id,
             job=job_id,
@@ -150,14 +144,7 @@ class RunChanges:
     ) -> Run | None:
         """Note why an attempt could not begin: its run was cancelled, or its provider is unknown here.
 
-        A run of an unknown provider goes on waiting, with the reason as its error.
-
-        Args:
-            connection: The open connection.
-            run_id: The run.
-            job_id: The job that should have carried it out.
-            providers: The names of those that the worker can verify.
-            wait: The seconds until a worker tries a run of an unknown provider again.
+        A run of an unknown provider goes on waiting, with the reason as its error, for `wait` seconds at least.
 
         Returns:
             The run that goes on waiting; None if it doesn't.
@@ -193,33 +180,25 @@ class RunChanges:
     def verified(
         self, connection: Connection[Any], run: Run, verification: dict[str, Any], *, publish: bool
     ) -> Run | None:
-        """Store a verification. The run is finished, unless the result is to be published.
-
-        Args:
-            connection: The open connection.
-            run: The attempt that made it.
-            verification: In its saved form.
-            publish: Whether it is to be published.
+        """Store a verification in its saved form. The run is finished, unless the result is to be published.
 
         Returns:
             The run as it now is; None if this attempt is not the latest one.
         """
         error = verification.get("error") or {}
         interactions = verification.get("interactions", ())
-        return self._change(
+        return self._change_attempt(
             connection,
+            run,
             """
-            UPDATE runs SET verification = %(verification)s, outcome = %(outcome)s, verified_at = now(),
-                consumer = coalesce(nullif(%(consumer)s, ''), consumer), consumer_version = %(consumer_version)s,
-                provider_version = %(provider_version)s, provider_branch = %(provider_branch)s,
-                interactions = %(interactions)s, failed_interactions = %(failed)s, publishing = %(publishing)s,
-                error = %(error)s, error_kind = %(error_kind)s, error_output = %(error_output)s,
-                status = %(status)s, finished_at = CASE WHEN %(status)s = 'finished' THEN now() END
-            WHERE id = %(id)s AND attempt = %(attempt)s AND status = 'running'
-            RETURNING {columns}
+            verification = %(verification)s, outcome = %(outcome)s, verified_at = now(),
+            consumer = coalesce(nullif(%(consumer)s, ''), consumer), consumer_version = %(consumer_version)s,
+            provider_version = %(provider_version)s, provider_branch = %(provider_branch)s,
+            interactions = %(interactions)s, failed_interactions = %(failed)s, publishing = %(publishing)s,
+            error = %(error)s, error_kind = %(error_kind)s, error_output = %(error_output)s,
+            status = %(status)s, finished_at = CASE WHEN %(status)s = 'finished' THEN now() END
             """,
-            id=run.id,
-            attempt=run.attempt,
+            "status = 'running'",
             status=RunStatus.RUNNING if publish else RunStatus.FINISHED,
             verification=Jsonb(verification),
             outcome=verification["outcome"],
@@ -237,17 +216,15 @@ class RunChanges:
 
     def published(self, connection: Connection[Any], run: Run, result_url: str) -> None:
         """Note that the broker has confirmed the result, and that the run is finished."""
-        self._change(
+        self._change_attempt(
             connection,
+            run,
             """
-            UPDATE runs SET publishing = 'published', result_url = %(url)s, publish_error = NULL,
-                error = NULL, error_kind = NULL, publish_attempts = publish_attempts + 1,
-                status = 'finished', finished_at = now()
-            WHERE id = %(id)s AND attempt = %(attempt)s AND publishing = 'pending'
-            RETURNING {columns}
+            publishing = 'published', result_url = %(url)s, publish_error = NULL,
+            error = NULL, error_kind = NULL, publish_attempts = publish_attempts + 1,
+            status = 'finished', finished_at = now()
             """,
-            id=run.id,
-            attempt=run.attempt,
+            "publishing = 'pending'",
             url=result_url,
         )
 
@@ -256,26 +233,19 @@ class RunChanges:
     ) -> None:
         """Note that the broker did not take the result.
 
-        The run is finished, so that its provider is free, and what is left is a job of its own.
-
-        Args:
-            connection: The open connection.
-            run: The attempt.
-            failure: Why.
-            wait: The seconds until it is tried again; None if it never is.
+        The run is finished, so that its provider is free. A job tries again after `wait` seconds; none does if that is
+        None.
         """
-        changed = self._change(
+        changed = self._change_attempt(
             connection,
+            run,
             """
-            UPDATE runs SET publishing = %(publishing)s, publish_error = %(error)s,
-                publish_attempts = publish_attempts + 1,
-                status = 'finished', finished_at = coalesce(finished_at, now()),
-                error = %(error)s, error_kind = %(kind)s
-            WHERE id = %(id)s AND attempt = %(attempt)s AND publishing = 'pending'
-            RETURNING {columns}
+            publishing = %(publishing)s, publish_error = %(error)s,
+            publish_attempts = publish_attempts + 1,
+            status = 'finished', finished_at = coalesce(finished_at, now()),
+            error = %(error)s, error_kind = %(kind)s
             """,
-            id=run.id,
-            attempt=run.attempt,
+            "publishing = 'pending'",
             publishing=Publishing.REFUSED if wait is None else Publishing.PENDING,
             error=storable_text(failure.message),
             kind=failure.kind,
@@ -285,27 +255,21 @@ class RunChanges:
 
     def finish(self, connection: Connection[Any], run: Run) -> None:
         """Note that a run is done that has no result."""
-        self._change(
-            connection,
-            "UPDATE runs SET status = 'finished', finished_at = now() "
-            "WHERE id = %(id)s AND attempt = %(attempt)s AND status = 'running' RETURNING {columns}",
-            id=run.id,
-            attempt=run.attempt,
+        self._change_attempt(
+            connection, run, "status = 'finished', finished_at = now()", "status = 'running'"
         )
 
     def fail(self, connection: Connection[Any], run: Run, failure: Failure) -> None:
         """Note that a run has no answer, for good."""
-        self._change(
+        self._change_attempt(
             connection,
+            run,
             """
-            UPDATE runs SET status = 'finished', finished_at = now(), outcome = 'error', error = %(message)s,
-                error_kind = %(kind)s, error_output = %(output)s, retry_at = NULL,
-                publishing = CASE publishing WHEN 'pending' THEN 'none' ELSE publishing END
-            WHERE id = %(id)s AND attempt = %(attempt)s AND status = %(status)s
-            RETURNING {columns}
+            status = 'finished', finished_at = now(), outcome = 'error', error = %(message)s,
+            error_kind = %(kind)s, error_output = %(output)s, retry_at = NULL,
+            publishing = CASE publishing WHEN 'pending' THEN 'none' ELSE publishing END
             """,
-            id=run.id,
-            attempt=run.attempt,
+            "status = %(status)s",
             status=run.status,
             message=storable_text(failure.message),
             kind=failure.kind,
@@ -343,12 +307,11 @@ class RunChanges:
         run = self._change(
             connection,
             """
-            UPDATE runs SET cancel_requested = true,
-                status = CASE WHEN status = 'waiting' THEN 'cancelled' ELSE status END,
-                finished_at = CASE WHEN status = 'waiting' THEN now() ELSE finished_at END
-            WHERE id = %(id)s AND status IN ('waiting', 'running')
-            RETURNING {columns}
+            cancel_requested = true,
+            status = CASE WHEN status = 'waiting' THEN 'cancelled' ELSE status END,
+            finished_at = CASE WHEN status = 'waiting' THEN now() ELSE finished_at END
             """,
+            "status IN ('waiting', 'running')",
             id=run_id,
         )
         if run is None:
@@ -366,11 +329,10 @@ class RunChanges:
         changed = self._change(
             connection,
             """
-            UPDATE runs SET status = 'cancelled', finished_at = now(),
-                publishing = CASE publishing WHEN 'pending' THEN 'none' ELSE publishing END
-            WHERE id = %(id)s AND status IN ('waiting', 'running') AND cancel_requested
-            RETURNING {columns}
+            status = 'cancelled', finished_at = now(),
+            publishing = CASE publishing WHEN 'pending' THEN 'none' ELSE publishing END
             """,
+            "status IN ('waiting', 'running') AND cancel_requested",
             id=run_id,
         )
         return changed is not None
@@ -441,18 +403,16 @@ class RunChanges:
         message = storable_text(failure.message) if failure else None
         try:
             with connection.transaction():
-                changed = self._change(
+                changed = self._change_attempt(
                     connection,
+                    run,
                     """
-                    UPDATE runs SET status = 'waiting', error = %(message)s, error_kind = %(kind)s,
-                        error_output = %(output)s, outcome = CASE publishing WHEN 'pending' THEN outcome END,
-                        failures = failures + %(failed)s,
-                        retry_at = CASE WHEN %(wait)s > 0 THEN now() + %(wait)s * interval '1 second' END
-                    WHERE id = %(id)s AND attempt = %(attempt)s AND status = %(status)s AND NOT cancel_requested
-                    RETURNING {columns}
+                    status = 'waiting', error = %(message)s, error_kind = %(kind)s,
+                    error_output = %(output)s, outcome = CASE publishing WHEN 'pending' THEN outcome END,
+                    failures = failures + %(failed)s,
+                    retry_at = CASE WHEN %(wait)s > 0 THEN now() + %(wait)s * interval '1 second' END
                     """,
-                    id=run.id,
-                    attempt=run.attempt,
+                    "status = %(status)s AND NOT cancel_requested",
                     status=run.status,
                     message=message,
                     kind=failure.kind if failure else None,
@@ -470,7 +430,22 @@ class RunChanges:
             return False
         return True
 
-    def _change(self, connection: Connection[Any], query: LiteralString, **values: Any) -> Run | None:
+    def _change_attempt(
+        self,
+        connection: Connection[Any],
+        run: Run,
+        changes: LiteralString,
+        state: LiteralString,
+        **values: Any,
+    ) -> Run | None:
+        """Change the run if this attempt is the latest one, and the run is in the state."""
+        state = "attempt = %(attempt)s AND " + state
+        return self._change(connection, changes, state, id=run.id, attempt=run.attempt, **values)
+
+    def _change(
+        self, connection: Connection[Any], changes: LiteralString, state: LiteralString, **values: Any
+    ) -> Run | None:
+        query = f"UPDATE runs SET {changes} WHERE id = %(id)s AND {state} RETURNING {COLUMNS}"  # noqa: S608 - constants
         run = select_one(connection, query, **values)
         if run is not None and self._follow is not None:
             self._follow(connection, run)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from app.records.run import Run
     from app.records.run_changes import RunChanges
     from app.worker.child_input import ChildInputs
+    from app.worker.child_pool import Children
     from app.worker.protocol import AttemptRequest, ChildMessage
     from app.worker.publisher import Database, Publisher
 
@@ -45,25 +46,6 @@ UNKNOWN_PROVIDER_SECONDS = 60.0
 """How often a worker tries a run of a provider that is not in its configuration."""
 
 log = structlog.get_logger("worker")
-
-
-class Child(Protocol):
-    """A child process that verifies; see `app.worker.child_pool.Child`."""
-
-    async def carry_out(
-        self, request: AttemptRequest, on_message: Callable[[ChildMessage], None]
-    ) -> Verified | Failure:
-        """Return what came of a request."""
-
-
-class Children(Protocol):
-    """Where children come from; see `app.worker.child_pool.Children`."""
-
-    async def take(self) -> Any:
-        """Return a child."""
-
-    def put_back(self, child: Any, *, usable: bool) -> None:
-        """Take a child back after its request."""
 
 
 def lock_of(settings: Settings, provider: str) -> str | None:
@@ -217,7 +199,7 @@ class Executor:
                 run_log.add(message.text)
 
         try:
-            child: Child = await self._children.take()
+            child = await self._children.take()
         except ChildFailed as error:
             return error.failure
         done = asyncio.Event()

@@ -67,6 +67,13 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
         _forbidden = False
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_teardown() -> None:
+    """Let the last test's teardown stop what the session's fixtures have started."""
+    global _forbidden  # noqa: PLW0603 - see above
+    _forbidden = False
+
+
 def _watch(event: str, _: Any) -> None:
     if _forbidden and event in _STARTING:
         raise AssertionError("a process is started without @pytest.mark.process")

@@ -145,7 +145,7 @@ def executor(changes: Changes, child: OneChild | None = None) -> Executor:
         SETTINGS,
         database=NoDatabase(),
         changes=changes,  # type: ignore[arg-type]
-        children=child or OneChild(ended),
+        children=child or OneChild(ended),  # type: ignore[arg-type]
         publisher=publisher(changes),
         worker="worker",
         inputs=ChildInputs(SETTINGS, ACCESS, Path("/nowhere"), {}),
