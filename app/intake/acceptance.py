@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 
 from app.config.provider import RelayedProvider
-from app.database.connections import is_away
 from app.intake.refusal import Refusal
 from app.queue import jobs
 from app.records import deliveries
@@ -106,7 +105,7 @@ def accept(
         The run's id, and whether a run that waited already answers it.
 
     Raises:
-        Refusal: It is not accepted (404, 422), or can't be stored while the database is away (503).
+        Refusal: It is not accepted (404, 422), or can't be stored now (503).
         psycopg.Error: A statement is wrong.
     """
     provider = provider_of(settings, dispatch.repository)
@@ -118,8 +117,7 @@ def accept(
     try:
         with pool.connection() as connection:
             return deliveries.accept(connection, delivery, dispatch, provider=provider.name, lock=lock)
-    except psycopg.Error as error:
-        if not is_away(error):
-            raise
+    except psycopg.OperationalError as error:
+        # The database is away or full, or was too slow: the broker's own retry brings the dispatch back.
         detail = f"it could not be stored: {type(error).__name__}"
         raise Refusal(503, "not-stored", "Service Unavailable", detail) from error

@@ -35,6 +35,19 @@ def test_a_dispatch_that_a_wrong_statement_can_not_store_is_a_500_and_logged(
     assert "UndefinedTable" in caplog.text
 
 
+def test_a_dispatch_that_is_not_stored_in_time_is_a_503(
+    client: FlaskClient, pool: ConnectionPool[Any], database_url: str
+) -> None:
+    with pool.connection() as one, pool.connection() as other:
+        for connection in (one, other):
+            connection.execute("SET statement_timeout = '100ms'")
+    with psycopg.connect(database_url) as locking:
+        locking.execute("LOCK TABLE deliveries")
+        answer = client.post("/repos/a/b/dispatches", json=DISPATCH, headers=DISPATCHING)
+    assert answer.status_code == 503
+    assert answer.headers["Retry-After"] == "5"
+
+
 def test_a_look_up_by_a_wrong_statement_is_a_500_and_logged(
     client: FlaskClient, database_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
