@@ -12,7 +12,7 @@ class State(StrEnum):
 
     OK = "ok"
     WARNING = "warning"
-    """It works, or may still work, and deserves a look."""
+    """It works or may still work, and should be looked at."""
     CHANGED = "changed"
     PLANNED = "planned"
     FAILED = "failed"

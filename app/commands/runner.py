@@ -1,4 +1,4 @@
-"""How every command runs: what it says on standard error, and the exit code that it ends with."""
+"""The runner of all commands: their messages on standard error, and their exit codes."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ SERVER_LIBRARIES = frozenset(
 
 
 class ExitCode(IntEnum):
-    """What a command ends with; the help of each command says what it means there."""
+    """The exit codes; the help of each command says what they mean there."""
 
     DONE = 0
     FAILED = 1

@@ -1,1 +1,1 @@
-"""`pact-dispatch check-config`: what the configuration was understood to say."""
+"""`pact-dispatch check-config`: print what a configuration means, and what is wrong with it."""

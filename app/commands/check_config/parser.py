@@ -1,4 +1,4 @@
-"""`pact-dispatch check-config`: what the configuration was understood to say."""
+"""`pact-dispatch check-config`: print what a configuration means, and what is wrong with it."""
 
 from __future__ import annotations
 

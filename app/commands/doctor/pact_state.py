@@ -108,22 +108,22 @@ class PactState:
 
     @cached_property
     def webhooks(self) -> list[Webhook]:
-        """The webhooks for this pact, whatever they do."""
+        """All webhooks for this pact."""
         return Webhooks(self.client).matching(consumer=self.case.consumer, provider=self.case.provider)
 
     @property
     def asking(self) -> list[Webhook]:
-        """Those of them that ask for a verification: they dispatch, or they say which pact it is about."""
+        """The webhooks that ask for a verification: they dispatch, or name the pact."""
         return [webhook for webhook in self.webhooks if _asks(webhook)]
 
     @property
     def enabled(self) -> list[Webhook]:
-        """Those of these that are enabled."""
+        """The enabled webhooks that ask for a verification."""
         return [webhook for webhook in self.asking if webhook.enabled]
 
     @property
     def triggering(self) -> list[Webhook]:
-        """Those of these whose event happens when a pact is published."""
+        """The enabled webhooks that ask for a verification when a pact is published."""
         return [webhook for webhook in self.enabled if set(webhook.events) & PUBLICATION_EVENTS]
 
     @property
@@ -137,7 +137,7 @@ class PactState:
 
     @cached_property
     def deliveries(self) -> list[Triggered]:
-        """What the publication of this version triggered of these webhooks, the newest first."""
+        """The deliveries that the publication of this version triggered, the newest first."""
         case, uuids = self.case, {webhook.uuid for webhook in self.asking}
         try:
             found = TriggeredWebhooks(self.client).of_version(case.consumer, case.provider, case.version)
@@ -151,7 +151,7 @@ class PactState:
 
     @property
     def target(self) -> Target | None:
-        """Where the dispatches go; of several targets, the one of the first webhook that is triggered."""
+        """The target of the first webhook that is triggered, and the dispatches of others to it."""
         candidates = self.triggering or self.enabled or self.asking
         if not candidates:
             return None

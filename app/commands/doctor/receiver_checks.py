@@ -49,7 +49,7 @@ class ReceiverAnswers:
 
     @property
     def runs_of_pact(self) -> list[dict[str, Any]]:
-        """Those of them that are for this pact."""
+        """The runs for this pact; raises NotAsked."""
         return [run for run in self.runs if _is_about(run, self._state)]
 
     def _asked(self, what: str, fetch: Callable[[], list[dict[str, Any]]]) -> list[dict[str, Any]]:

@@ -1,1 +1,1 @@
-"""`pact-dispatch setup`: the way from a broker to whoever verifies, step by step, and again without harm."""
+"""`pact-dispatch setup`: set up token, webhook and workflow, step by step."""

@@ -1,4 +1,4 @@
-"""`pact-dispatch setup`: from a broker to whoever verifies, in one command."""
+"""`pact-dispatch setup`: set up token, webhook and workflow, in one command."""
 
 from __future__ import annotations
 

@@ -119,7 +119,6 @@ def _create(options: argparse.Namespace, connect: Connect) -> int:
 
 def _update(options: argparse.Namespace, connect: Connect) -> int:
     """Change what is given of a webhook."""
-    # what is given can be read before the broker is asked; the secrets in it must stay out of every message
     with connect() as client:
         webhooks = Webhooks(client)
         existing = webhooks.get(options.uuid)
