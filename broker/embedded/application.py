@@ -13,34 +13,33 @@ from flask import Flask, g, request
 from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from broker.embedded import accounts as access
-from broker.embedded import index, openapi, pages
-from broker.embedded.deliveries import executions as webhook_executions
-from broker.embedded.deliveries import triggered as triggered_webhooks
-from broker.embedded.environments import deployments, releases
-from broker.embedded.environments import resource as environments
+import broker.embedded.deliveries.executions
+import broker.embedded.deliveries.triggered
+import broker.embedded.environments.deployments
+import broker.embedded.environments.releases
+import broker.embedded.environments.resource
+import broker.embedded.index
+import broker.embedded.matrix.resource
+import broker.embedded.openapi
+import broker.embedded.pacticipants.branches
+import broker.embedded.pacticipants.integrations
+import broker.embedded.pacticipants.labels
+import broker.embedded.pacticipants.resource
+import broker.embedded.pacticipants.tags
+import broker.embedded.pacticipants.versions
+import broker.embedded.pacts.lists
+import broker.embedded.pacts.resource
+import broker.embedded.publishing.publication
+import broker.embedded.verification.for_verification
+import broker.embedded.verification.results
+import broker.embedded.webhooks.resource
+import broker.embedded.webhooks.user_secrets
+from broker.embedded import pages
+from broker.embedded.accounts import Access, protect
 from broker.embedded.http import errors
 from broker.embedded.http.hal import is_host, json_response
 from broker.embedded.http.paths import NameConverter, with_raw_path
-from broker.embedded.matrix import resource as matrix
-from broker.embedded.pacticipants import (
-    branches,
-    integrations,
-    labels,
-    tags,
-    versions,
-)
-from broker.embedded.pacticipants import (
-    resource as pacticipants,
-)
-from broker.embedded.pacts import lists as pact_lists
-from broker.embedded.pacts import resource as pacts
-from broker.embedded.publishing import publication as publishing
 from broker.embedded.storage.encryption import KeyUnusable
-from broker.embedded.verification import for_verification
-from broker.embedded.verification import results as verification_results
-from broker.embedded.webhooks import resource as webhooks
-from broker.embedded.webhooks import user_secrets
 from broker.embedded.webhooks.settings import WebhookSettings
 
 if TYPE_CHECKING:
@@ -60,6 +59,31 @@ READING_POSTS = frozenset({"for_verification.selected"})
 
 ACTING_POSTS = frozenset({"webhook_executions.saved", "webhook_executions.unsaved"})
 """These write nothing either, but they act: a transaction that writes must not wait for a target's answer."""
+
+_RESOURCES = (
+    broker.embedded.index,
+    broker.embedded.openapi,
+    broker.embedded.pacticipants.resource,
+    broker.embedded.pacticipants.versions,
+    broker.embedded.pacticipants.branches,
+    broker.embedded.pacticipants.tags,
+    broker.embedded.pacts.resource,
+    broker.embedded.pacts.lists,
+    broker.embedded.publishing.publication,
+    broker.embedded.verification.results,
+    broker.embedded.verification.for_verification,
+    broker.embedded.matrix.resource,
+    broker.embedded.environments.resource,
+    broker.embedded.environments.deployments,
+    broker.embedded.environments.releases,
+    broker.embedded.pacticipants.labels,
+    broker.embedded.pacticipants.integrations,
+    broker.embedded.webhooks.resource,
+    broker.embedded.deliveries.executions,
+    broker.embedded.deliveries.triggered,
+    broker.embedded.webhooks.user_secrets,
+)
+"""The modules with a blueprint each."""
 
 
 class Broker(Flask):
@@ -103,7 +127,7 @@ def create_app(
     vault: Vault,
     base_url: str | None = None,
     webhooks_as: WebhookSettings = WebhookSettings(),  # noqa: B008 - it can't change
-    accounts: access.Access = access.Access(),  # noqa: B008 - nor can this
+    accounts: Access = Access(),  # noqa: B008 - nor can this
 ) -> Broker:
     """Return the broker as a WSGI application.
 
@@ -122,34 +146,12 @@ def create_app(
     app.url_map.converters["name"] = NameConverter
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
-    for module in (
-        index,
-        openapi,
-        pacticipants,
-        versions,
-        branches,
-        tags,
-        pacts,
-        pact_lists,
-        publishing,
-        verification_results,
-        for_verification,
-        matrix,
-        environments,
-        deployments,
-        releases,
-        labels,
-        integrations,
-        webhooks,
-        webhook_executions,
-        triggered_webhooks,
-        user_secrets,
-    ):
+    for module in _RESOURCES:
         app.register_blueprint(module.blueprint)
     pages.register(app)
     errors.register(app)
     _register_storage_errors(app)
-    access.protect(app, accounts, reading_posts=READING_POSTS)
+    protect(app, accounts, reading_posts=READING_POSTS)
     server = f"pact-dispatch/{version('pact-dispatch')}"
 
     @app.after_request

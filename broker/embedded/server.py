@@ -11,8 +11,7 @@ from gunicorn.app.base import BaseApplication
 
 from broker.embedded.accounts import Access
 from broker.embedded.application import create_app
-from broker.embedded.deliveries.threads import THREADS as DELIVERY_THREADS
-from broker.embedded.deliveries.threads import Deliveries
+from broker.embedded.deliveries import threads
 from broker.embedded.storage.database import Database, DatabaseUnusable
 from broker.embedded.storage.encryption import KEY_VARIABLE, KeyUnusable, Vault
 from broker.embedded.webhooks.records import check_key
@@ -57,7 +56,7 @@ def serve(settings: Settings) -> None:
         listener = bind(settings.host, settings.port)
     except CannotListen as error:
         raise CannotStart(str(error)) from error
-    database = Database(settings.database, connections=THREADS + DELIVERY_THREADS)
+    database = Database(settings.database, connections=THREADS + threads.THREADS)
     vault = Vault(os.environ.get(KEY_VARIABLE), settings.database.with_name(f"{settings.database.name}.key"))
     try:
         database.prepare()
@@ -73,7 +72,7 @@ class _Server(BaseApplication):
         self._settings = settings
         self._database = database
         self._vault = vault
-        self._deliveries: Deliveries | None = None
+        self._deliveries: threads.Deliveries | None = None
         self._listener = listener
         super().__init__()
 
@@ -117,7 +116,7 @@ class _Server(BaseApplication):
             accounts=settings.accounts,
         )
         # This runs in the worker, which alone may open the database and have threads.
-        self._deliveries = Deliveries(self._database, self._vault, settings.webhooks)
+        self._deliveries = threads.Deliveries(self._database, self._vault, settings.webhooks)
         app.on_triggered = self._deliveries.wake
         self._deliveries.start()
         # What is there for good needn't be looked through at each collection: a list of thousands causes several.

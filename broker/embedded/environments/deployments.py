@@ -59,7 +59,7 @@ def record(pacticipant: str, number: str, uuid: str) -> Response:
         )
         session().add(deployment)
     session().flush()
-    return created(_KIND.represent(deployment), _KIND.url(deployment))
+    return created(_KIND.represent(deployment))
 
 
 @blueprint.get(OF_VERSION)

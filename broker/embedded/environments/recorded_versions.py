@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any, Generic
 
 from sqlalchemy import select
 
-from broker.embedded.environments.resource import environment_url
-from broker.embedded.environments.resource import represent as represent_environment
+from broker.embedded.environments.resource import environment_url, represent_environment
 from broker.embedded.http.bodies import json_object
-from broker.embedded.http.errors import invalid, not_found
+from broker.embedded.http.errors import invalid, or_not_found
 from broker.embedded.http.hal import json_response, link, url
 from broker.embedded.storage.deployment_records import Record, environment_with
 from broker.embedded.storage.records import session, version_numbered
@@ -59,10 +58,7 @@ class Kind(Generic[Record]):
         Raises:
             Refusal: 404.
         """
-        record = session().scalar(select(self.record).where(self.record.uuid == uuid))
-        if record is None:
-            raise not_found()
-        return record
+        return or_not_found(session().scalar(select(self.record).where(self.record.uuid == uuid)))
 
     def of_version(self, version: Version, environment: Environment) -> Select[Record]:
         """Return the query for all records of a version in an environment, the latest first."""

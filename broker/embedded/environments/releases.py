@@ -50,7 +50,7 @@ def record(pacticipant: str, number: str, uuid: str) -> Response:
     release = Release(uuid=str(uuid4()), version=version, environment=environment)
     session().add(release)
     session().flush()
-    return created(_KIND.represent(release), _KIND.url(release))
+    return created(_KIND.represent(release))
 
 
 @blueprint.get(OF_VERSION)

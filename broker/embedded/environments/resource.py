@@ -32,7 +32,7 @@ def show_all() -> Response:
     found = environments()
     return json_response(
         {
-            "_embedded": {"environments": [represent(one) for one in found]},
+            "_embedded": {"environments": [represent_environment(one) for one in found]},
             "_links": {
                 "self": link(url("environments"), title="Environments"),
                 "pb:environments": [
@@ -52,13 +52,13 @@ def create() -> Response:
     _update(environment, fields)
     session().add(environment)
     session().flush()
-    return created(represent(environment), environment_url(environment))
+    return created(represent_environment(environment))
 
 
 @blueprint.get(ENVIRONMENT)
 def show(uuid: str) -> Response:
     """Answer an environment."""
-    return json_response(represent(environment_with(uuid)))
+    return json_response(represent_environment(environment_with(uuid)))
 
 
 @blueprint.put(ENVIRONMENT)
@@ -69,7 +69,7 @@ def replace(uuid: str) -> Response:
     _check(fields, environment)
     _update(environment, fields)
     environment.updated_at = now()
-    return json_response(represent(environment))
+    return json_response(represent_environment(environment))
 
 
 @blueprint.delete(ENVIRONMENT)
@@ -84,7 +84,7 @@ def environment_url(environment: Environment, *more: str) -> str:
     return url("environments", environment.uuid, *more)
 
 
-def represent(environment: Environment) -> dict[str, Any]:
+def represent_environment(environment: Environment) -> dict[str, Any]:
     """Return an environment as clients see it."""
     shown = environment.shown_name
     fields = {

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from broker.embedded.http.hal import json_response
 
 if TYPE_CHECKING:
     from flask import Flask, Response
     from werkzeug.exceptions import HTTPException
+
+T = TypeVar("T")
 
 NOT_FOUND = "The requested document was not found on this server."
 
@@ -26,6 +28,17 @@ class Refusal(Exception):
 def not_found() -> Refusal:
     """Return the answer to the URL of something that isn't there."""
     return Refusal(404, {"error": NOT_FOUND}, content_type="application/json;charset=utf-8")
+
+
+def or_not_found(found: T | None) -> T:
+    """Return what was found.
+
+    Raises:
+        Refusal: 404 for None.
+    """
+    if found is None:
+        raise not_found()
+    return found
 
 
 def no_such_pacticipant(name: str) -> Refusal:

@@ -63,10 +63,11 @@ def json_response(body: object, *, status: int = 200, content_type: str | None =
     return Response(text, status=status, content_type=content_type or HAL_JSON)
 
 
-def created(body: dict[str, Any], location: str) -> Response:
-    """Return the answer to what made a resource, with its URL in Location."""
-    response = json_response(body, status=201)
-    response.headers["Location"] = location
+def created(body: dict[str, Any], *, new: bool = True) -> Response:
+    """Return the answer to a request that makes a resource: 201 with its URL in Location, 200 if it is not new."""
+    response = json_response(body, status=201 if new else 200)
+    if new:
+        response.headers["Location"] = body["_links"]["self"]["href"]
     return response
 
 

@@ -8,9 +8,8 @@ from flask import Blueprint, request
 
 from broker.embedded.http.errors import invalid
 from broker.embedded.http.hal import json_response
-from broker.embedded.matrix import document as matrix_document
-from broker.embedded.matrix import query as matrix_query
-from broker.embedded.matrix.query import Ignored, InvalidMatrixQuery, LatestBy, MatrixQuery, Scope
+from broker.embedded.matrix.document import represent
+from broker.embedded.matrix.query import Ignored, InvalidMatrixQuery, LatestBy, MatrixQuery, Scope, parse
 from broker.embedded.matrix.rows import rows
 from broker.embedded.matrix.selection import select_versions
 from broker.embedded.storage.deployment_records import find_environment
@@ -32,7 +31,7 @@ NOTHING_TO_VERIFY = "There are no missing dependencies"
 def show() -> Response:
     """Answer the rows for the selected versions, and whether they go together."""
     try:
-        query = matrix_query.parse(request.query_string.decode("utf-8", errors="replace"))
+        query = parse(request.query_string.decode("utf-8", errors="replace"))
         return _answer(query)
     except InvalidMatrixQuery as error:
         raise invalid([str(error)]) from error
@@ -91,7 +90,7 @@ def _answer(query: MatrixQuery) -> Response:
                 **({"ignored": len(passed_over)} if passed_over else {}),
             },
             "notices": [{"type": kind, "text": text} for kind, text in notices],
-            "matrix": matrix_document.represent(found, ignored=passed_over),
+            "matrix": represent(found, ignored=passed_over),
         }
     )
 

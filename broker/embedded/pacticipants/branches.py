@@ -8,7 +8,7 @@ from flask import Blueprint, request
 from sqlalchemy import delete, func, select
 
 from broker.embedded.http.bodies import json_object
-from broker.embedded.http.errors import invalid, not_found
+from broker.embedded.http.errors import invalid, or_not_found
 from broker.embedded.http.hal import created, json_response, link, no_content, url
 from broker.embedded.pacticipants.versions import PACTICIPANT, answer_latest, answer_list
 from broker.embedded.storage.records import (
@@ -95,7 +95,7 @@ def put_branch_version(pacticipant: str, branch: str, number: str) -> Response:
     version, _ = ensure_version(ensure_pacticipant(pacticipant), number)
     branch_version, new = put_on_branch(version, branch)
     document = _represent_branch_version(branch_version)
-    return created(document, document["_links"]["self"]["href"]) if new else json_response(document)
+    return created(document, new=new)
 
 
 @blueprint.delete(f"{BRANCH}/versions/<name:number>")
@@ -107,17 +107,13 @@ def remove_branch_version(pacticipant: str, branch: str, number: str) -> Respons
 
 def _branch_named(pacticipant: str, name: str) -> Branch:
     owner = pacticipant_named(pacticipant)
-    branch = session().scalar(select(Branch).where(Branch.pacticipant == owner, Branch.name == name))
-    if branch is None:
-        raise not_found()
-    return branch
+    return or_not_found(
+        session().scalar(select(Branch).where(Branch.pacticipant == owner, Branch.name == name))
+    )
 
 
 def _branch_version(pacticipant: str, branch: str, number: str) -> BranchVersion:
-    branch_version = find_branch_version(version_numbered(pacticipant, number), branch)
-    if branch_version is None:
-        raise not_found()
-    return branch_version
+    return or_not_found(find_branch_version(version_numbered(pacticipant, number), branch))
 
 
 def _positive(parameter: str, default: int) -> int:

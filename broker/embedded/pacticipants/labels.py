@@ -9,7 +9,7 @@ from flask import Blueprint
 from sqlalchemy import select
 
 from broker.embedded.http.bodies import json_object
-from broker.embedded.http.errors import not_found
+from broker.embedded.http.errors import or_not_found
 from broker.embedded.http.hal import created, json_response, link, no_content, url
 from broker.embedded.storage.deployment_tables import Label
 from broker.embedded.storage.records import ensure_pacticipant, pacticipant_named, session
@@ -41,7 +41,7 @@ def put(pacticipant: str, label: str) -> Response:
     made = Label(pacticipant=labelled, name=label)
     session().add(made)
     session().flush()
-    return created(_represent(made), _url(pacticipant, label))
+    return created(_represent(made))
 
 
 @blueprint.delete(LABEL)
@@ -70,10 +70,7 @@ def _find(pacticipant: Pacticipant, name: str) -> Label | None:
 
 
 def _label_named(pacticipant: str, name: str) -> Label:
-    label = _find(pacticipant_named(pacticipant), name)
-    if label is None:
-        raise not_found()
-    return label
+    return or_not_found(_find(pacticipant_named(pacticipant), name))
 
 
 def _url(pacticipant: str, label: str) -> str:

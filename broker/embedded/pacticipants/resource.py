@@ -79,7 +79,7 @@ def create() -> Response:
         raise Refusal(409, {"error": f"Pacticipant with name '{name}' already exists"})
     pacticipant = ensure_pacticipant(name)
     _update(pacticipant, fields)
-    return created(_represent_one(pacticipant), url("pacticipants", name))
+    return created(_represent_one(pacticipant))
 
 
 @blueprint.get("/pacticipants/<name:name>")

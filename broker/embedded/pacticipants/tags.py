@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from flask import Blueprint
 
 from broker.embedded.http.bodies import json_object
-from broker.embedded.http.errors import not_found
+from broker.embedded.http.errors import or_not_found
 from broker.embedded.http.hal import created, json_response, link, no_content, url
 from broker.embedded.pacticipants.versions import VERSION
 from broker.embedded.storage.records import (
@@ -40,7 +40,7 @@ def put(pacticipant: str, number: str, tag: str) -> Response:
     version, _ = ensure_version(ensure_pacticipant(pacticipant), number)
     found, new = put_tag(version, tag)
     document = _represent(found)
-    return created(document, document["_links"]["self"]["href"]) if new else json_response(document)
+    return created(document, new=new)
 
 
 @blueprint.delete(f"{VERSION}/tags/<name:tag>")
@@ -51,10 +51,7 @@ def remove(pacticipant: str, number: str, tag: str) -> Response:
 
 
 def _tag_named(pacticipant: str, number: str, name: str) -> Tag:
-    tag = find_tag(version_numbered(pacticipant, number), name)
-    if tag is None:
-        raise not_found()
-    return tag
+    return or_not_found(find_tag(version_numbered(pacticipant, number), name))
 
 
 def _represent(tag: Tag) -> dict[str, Any]:

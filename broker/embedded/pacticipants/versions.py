@@ -10,7 +10,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import joinedload, selectinload
 
 from broker.embedded.http.bodies import json_object
-from broker.embedded.http.errors import invalid, not_found
+from broker.embedded.http.errors import invalid, or_not_found
 from broker.embedded.http.hal import created, json_response, link, no_content, url
 from broker.embedded.pacticipants import environment_links
 from broker.embedded.pacts.resource import pact_name, pact_url
@@ -66,7 +66,7 @@ def put(pacticipant: str, number: str) -> Response:
         version.build_url = build_url
     version.updated_at = now()
     document = represent(version)
-    return created(document, document["_links"]["self"]["href"]) if new else json_response(document)
+    return created(document, new=new)
 
 
 @blueprint.delete(VERSION)
@@ -92,9 +92,7 @@ def show_latest_tagged(pacticipant: str, tag: str) -> Response:
 
 def answer_latest(version: Version | None) -> Response:
     """Answer a version that was looked for; 404 where there is none."""
-    if version is None:
-        raise not_found()
-    return json_response(represent(version))
+    return json_response(represent(or_not_found(version)))
 
 
 def answer_list(query: Select[Version], href: str, title: str) -> Response:

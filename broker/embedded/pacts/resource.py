@@ -9,7 +9,7 @@ from urllib.parse import quote
 from flask import Blueprint
 from sqlalchemy import exists, select
 
-from broker.embedded.http.errors import not_found
+from broker.embedded.http.errors import or_not_found
 from broker.embedded.http.hal import encode, json_response, link, no_content, template, url
 from broker.embedded.pacts import metadata
 from broker.embedded.storage.records import between, publications, session
@@ -234,10 +234,7 @@ def publication_of(provider: str, consumer: str, number: str) -> Publication:
 
 
 def _first(query: Select[Publication]) -> Publication:
-    publication = session().scalar(query.limit(1))
-    if publication is None:
-        raise not_found()
-    return publication
+    return or_not_found(session().scalar(query.limit(1)))
 
 
 def versions_in(wanted: Metadata, pact: PactVersion) -> list[Version]:

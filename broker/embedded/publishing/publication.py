@@ -14,7 +14,7 @@ from broker.embedded.http.errors import Refusal, invalid
 from broker.embedded.http.hal import json_response, link, url
 from broker.embedded.pacts.content import Document, describe_change, pact_sha, with_ids
 from broker.embedded.pacts.resource import PACT, pact_name, pact_url, represent, with_tag, without_tags
-from broker.embedded.publishing import request as publication_request
+from broker.embedded.publishing.request import PublicationRequest, name_of, parse
 from broker.embedded.storage.records import (
     between,
     ensure_pacticipant,
@@ -48,7 +48,6 @@ from broker.events import WebhookEvent
 if TYPE_CHECKING:
     from flask import Response
 
-    from broker.embedded.publishing.request import PublicationRequest
     from broker.embedded.storage.webhook_tables import TriggeredWebhook
 
 blueprint = Blueprint("publishing", __name__)
@@ -102,7 +101,7 @@ def put_pact(provider: str, consumer: str, version: str) -> Response:
 @blueprint.post("/contracts/publish")
 def publish_contracts() -> Response:
     """Publish the pacts of a consumer version, with its branch, tags and build URL."""
-    wanted = publication_request.parse(json_object())
+    wanted = parse(json_object())
     version, notice = _version_for(wanted)
     published = []
     notices = [notice]
@@ -119,7 +118,7 @@ def publish_contracts() -> Response:
 def _check_names(document: Document, *, consumer: str, provider: str) -> None:
     errors = {}
     for role, name in (("consumer", consumer), ("provider", provider)):
-        inside = publication_request.name_of(document, role)
+        inside = name_of(document, role)
         if inside is not None and inside != name:
             errors[f"{role}.name"] = [f"name in pact '{inside}' does not match name in path '{name}'."]
     if errors:

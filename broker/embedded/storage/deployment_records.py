@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 from sqlalchemy import Select, or_, select, union
 from sqlalchemy.orm import contains_eager
 
-from broker.embedded.http.errors import not_found
+from broker.embedded.http.errors import or_not_found
 from broker.embedded.storage.deployment_tables import Deployment, Environment, InEnvironment, Release
 from broker.embedded.storage.records import batched, session
 from broker.embedded.storage.tables import Pacticipant, Version
@@ -37,10 +37,7 @@ def environment_with(uuid: str) -> Environment:
     Raises:
         Refusal: 404.
     """
-    environment = session().scalar(select(Environment).where(Environment.uuid == uuid))
-    if environment is None:
-        raise not_found()
-    return environment
+    return or_not_found(session().scalar(select(Environment).where(Environment.uuid == uuid)))
 
 
 def current(kind: type[Record]) -> Select[Record]:

@@ -11,7 +11,7 @@ from sqlalchemy import Select, func, select
 from sqlalchemy.orm import contains_eager, joinedload
 from sqlalchemy.orm.attributes import set_committed_value
 
-from broker.embedded.http.errors import no_such_pacticipant, not_found
+from broker.embedded.http.errors import no_such_pacticipant, or_not_found
 from broker.embedded.storage.tables import (
     Branch,
     BranchVersion,
@@ -83,10 +83,7 @@ def version_numbered(pacticipant: str, number: str) -> Version:
     Raises:
         Refusal: 404.
     """
-    version = find_version(pacticipant, number)
-    if version is None:
-        raise not_found()
-    return version
+    return or_not_found(find_version(pacticipant, number))
 
 
 def ensure_version(pacticipant: Pacticipant, number: str) -> tuple[Version, bool]:

@@ -9,7 +9,7 @@ from flask import Blueprint
 from sqlalchemy import select
 
 from broker.embedded.http.bodies import json_object
-from broker.embedded.http.errors import invalid, not_found
+from broker.embedded.http.errors import invalid, or_not_found
 from broker.embedded.http.hal import created, json_response, link, url
 from broker.embedded.pacts import metadata
 from broker.embedded.pacts.resource import PACT, latest_of_content, pact_name, pact_version_url, versions_in
@@ -51,7 +51,7 @@ def publish(provider: str, consumer: str, sha: str, segment: str = "") -> Respon
         for event in of_result(success=result.success)
         for verified in _verified(publication, segment)
     )
-    return created(_represent(result, publication), _result_url(result))
+    return created(_represent(result, publication))
 
 
 @blueprint.get(f"{CONTENT}/verification-results/<int:number>")
@@ -104,10 +104,7 @@ def result_numbered(provider: str, consumer: str, sha: str, number: int) -> Veri
     Raises:
         Refusal: 404.
     """
-    result = _numbered(latest_of_content(provider, consumer, sha), number)
-    if result is None:
-        raise not_found()
-    return result
+    return or_not_found(_numbered(latest_of_content(provider, consumer, sha), number))
 
 
 def _numbered(publication: Publication, number: int) -> VerificationResult | None:
@@ -155,9 +152,7 @@ def _latest(pact: PactVersion) -> VerificationResult | None:
 
 
 def _answer(result: VerificationResult | None, publication: Publication) -> Response:
-    if result is None:
-        raise not_found()
-    return json_response(_represent(result, publication))
+    return json_response(_represent(or_not_found(result), publication))
 
 
 def _result_url(result: VerificationResult) -> str:

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from flask import current_app
 from sqlalchemy import or_, select
 
-from broker.embedded.http.errors import not_found
+from broker.embedded.http.errors import or_not_found
 from broker.embedded.storage.deployment_tables import Label
 from broker.embedded.storage.records import pacticipant_named, session
 from broker.embedded.storage.webhook_tables import Secret, Webhook
@@ -46,10 +46,7 @@ def webhook_with(uuid: str) -> Webhook:
     Raises:
         Refusal: 404.
     """
-    webhook = find_webhook(uuid)
-    if webhook is None:
-        raise not_found()
-    return webhook
+    return or_not_found(find_webhook(uuid))
 
 
 def find_webhook(uuid: str) -> Webhook | None:

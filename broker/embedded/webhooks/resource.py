@@ -192,7 +192,7 @@ def _new_uuid() -> str:
 def _create(fields: dict[str, Any]) -> Response:
     webhook = Webhook(uuid=_new_uuid())
     write(webhook, document_from(fields))
-    return created(represent(webhook), url("webhooks", webhook.uuid))
+    return created(represent(webhook))
 
 
 def _named(role: str, name: str | None) -> Pacticipant | None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-import uuid as uuids
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from flask import Blueprint
 from sqlalchemy import func, select
 
 from broker.embedded.http.bodies import json_object
-from broker.embedded.http.errors import invalid, not_found
+from broker.embedded.http.errors import invalid, or_not_found
 from broker.embedded.http.hal import created, json_response, link, no_content, url
 from broker.embedded.storage.records import session
 from broker.embedded.storage.tables import now
@@ -50,9 +50,9 @@ def create() -> Response:
     """Create a secret."""
     fields = json_object()
     _check(fields, None)
-    secret = Secret(uuid=str(uuids.uuid4()))
+    secret = Secret(uuid=str(uuid4()))
     _write(secret, fields)
-    return created(_represent(secret), url("secrets", secret.uuid))
+    return created(_represent(secret))
 
 
 @blueprint.get("/secrets/<name:uuid>")
@@ -80,10 +80,7 @@ def remove(uuid: str) -> Response:
 
 
 def _secret_with(uuid: str) -> Secret:
-    secret = session().scalar(select(Secret).where(Secret.uuid == uuid))
-    if secret is None:
-        raise not_found()
-    return secret
+    return or_not_found(session().scalar(select(Secret).where(Secret.uuid == uuid)))
 
 
 def _check(fields: dict[str, Any], existing: Secret | None) -> None:
