@@ -1,1 +1,1 @@
-"""Everything said to a Pact Broker, and one to run at home."""
+"""Clients of a Pact Broker, and a broker to run yourself."""

@@ -1,4 +1,4 @@
-"""A session with a broker that only reads, and asks nothing twice."""
+"""A session with a broker that only reads, and sends no request twice."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 
 class ReadingClient(BrokerClient):
-    """A session for looking at a broker: each document is fetched once, and nothing but GET is ever sent.
+    """A session that fetches each document once, and sends nothing but GET.
 
     Args:
         args: Those of `BrokerClient`.
-        kwargs: Likewise.
+        kwargs: Those of `BrokerClient`.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -26,10 +26,10 @@ class ReadingClient(BrokerClient):
         self._answers: dict[str, Answer | BrokerError] = {}
 
     def get(self, url: str) -> Answer:
-        """Fetch a JSON document, or give what came of it the last time.
+        """Fetch a JSON document, or return the answer of the last time.
 
         Raises:
-            BrokerError: No document was had.
+            BrokerError: There is no document.
         """
         if url not in self._answers:
             try:

@@ -1,4 +1,4 @@
-"""What a broker said when it said no, in words for people."""
+"""The refusal of a request by a broker, in words for people."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def refusal(method: str, url: str, response: requests.Response, content: bytes, access: BrokerAccess) -> str:
-    """Say what was refused, what the broker said of it, and what to do where that is known."""
+    """Return a sentence with the request, the broker's own words, and what to do where that is known."""
     said = _said(content)
     what = f"{method} {shown_url(url)} was answered with {status_line(response)}"
     if said:
@@ -41,12 +41,12 @@ def refusal(method: str, url: str, response: requests.Response, content: bytes, 
 
 
 def status_line(response: requests.Response) -> str:
-    """Give the status with its reason, as in `404 Not Found`."""
+    """Return the status with its reason, as in `404 Not Found`."""
     return f"{response.status_code} {response.reason or ''}".strip()
 
 
 def shown_url(url: str) -> str:
-    """Shorten a URL for a message, leaving out anything that could be a credential in it."""
+    """Return a URL for a message: short, and without anything that could be a credential."""
     try:
         parts = parse_url(url)
     except LocationParseError:
@@ -56,7 +56,7 @@ def shown_url(url: str) -> str:
 
 
 def _said(content: bytes) -> str:
-    """Find what a broker says of a refusal: `error`, `errors` or `message` of the JSON, or short text."""
+    """Return the broker's own words for a refusal: `error`, `errors` or `message` of the JSON, or short text."""
     try:
         document = json.loads(content)
     except (ValueError, RecursionError):

@@ -33,15 +33,15 @@ _KINDS = {"read-write": True, "read-only": False}
 
 
 class AccessUnusable(Exception):
-    """The accounts can't be read; the message says where, and never shows a password or a token."""
+    """The accounts can't be read; the message names the place, and shows neither a password nor a token."""
 
 
 @dataclass(frozen=True)
 class Credential:
-    """A secret that someone must send, kept as its hash.
+    """The hash of a secret that a client must send.
 
     Attributes:
-        digest: Of the user's name and password, or of the token.
+        digest: The hash of the user's name and password, or of the token.
         may_write: Whether it is good for more than reading.
     """
 
@@ -141,7 +141,7 @@ def from_file(path: Path) -> Access:
     try:
         document = tomllib.loads(content)
     except tomllib.TOMLDecodeError as error:
-        # Its message may quote what stands there.
+        # Its message may quote the file.
         raise AccessUnusable(f"{path} is not TOML.") from error
     unknown = sorted(document.keys() - {"users", "tokens"})
     if unknown:
@@ -172,7 +172,7 @@ def load(environment: Mapping[str, str], file: Path | None) -> Access:
 
 
 def protect(app: Flask, access: Access, *, reading_posts: Container[str | None]) -> None:
-    """Have the application refuse who may not do what is asked for.
+    """Have the application refuse requests that an account may not send.
 
     Args:
         app: The broker.

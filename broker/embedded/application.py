@@ -107,7 +107,7 @@ class Broker(Flask):
             raise errors.bad_request("The Host header is not a host name.")
         # A slow sender must not hold the write lock: the body is read to its end before the transaction begins.
         body = request.get_data()
-        # Of a body without a Content-Length, Werkzeug reads as much as is allowed and says nothing of the rest.
+        # Of a body without a Content-Length, Werkzeug reads as much as is allowed and ignores the rest.
         if request.content_length is None and len(body) >= MAX_BODY_BYTES:
             raise RequestEntityTooLarge
         reads = (
@@ -132,11 +132,11 @@ def create_app(
     """Return the broker as a WSGI application.
 
     Args:
-        database: Where it keeps everything; prepared already.
-        vault: What keeps passwords and secrets.
-        base_url: What links start with; the request's own host if not given.
-        webhooks_as: Where webhooks may be sent; they are only stored until something delivers them.
-        accounts: Who may read and write; everyone may do everything where there are none.
+        database: The database, which is prepared already.
+        vault: The encryption of passwords and secrets.
+        base_url: The beginning of links; the request's own host if not given.
+        webhooks_as: The allow-lists and timing of webhooks, which are stored until something delivers them.
+        accounts: The accounts that may read and write; without any, everyone may.
     """
     app = Broker(database)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES

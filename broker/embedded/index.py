@@ -1,4 +1,4 @@
-"""The index, where clients look up every other URL, and the heartbeat."""
+"""The index, where clients find every other URL, and the heartbeat."""
 
 from __future__ import annotations
 

@@ -25,16 +25,16 @@ if TYPE_CHECKING:
 THREADS = 8
 
 STOP_SECONDS = 0.5
-"""How long a delivery under way may hold up the stop; one that is cut off is made again at the next start."""
+"""The time that the stop waits for current deliveries; one that is cut off is made again at the next start."""
 
 
 class CannotStart(Exception):
-    """The address is taken or not ours, or the database can't be used; the message says which."""
+    """The address is taken or not ours, or the database can't be used; the message names it."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How the broker was asked to run."""
+    """The settings of the broker's process."""
 
     host: str
     port: int
@@ -119,7 +119,7 @@ class _Server(BaseApplication):
         self._deliveries = threads.Deliveries(self._database, self._vault, settings.webhooks)
         app.on_triggered = self._deliveries.wake
         self._deliveries.start()
-        # What is there for good needn't be looked through at each collection: a list of thousands causes several.
+        # Long-lived objects needn't be traversed at each collection: a list of thousands causes several.
         gc.freeze()
         return app
 

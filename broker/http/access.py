@@ -1,4 +1,4 @@
-"""What it takes to be let in by a broker, and where that may be sent."""
+"""The address of a broker and the credentials for it, which are sent to its origin alone."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class BrokerAccess:
-    """Where a broker is, and what it takes to be let in.
+    """The address of a broker and the credentials for it.
 
     Attributes:
         base_url: The broker's base URL, with its path if it has one.
-        username: Of basic auth; together with `password`.
-        password: Of basic auth.
+        username: The user name of basic auth, together with `password`.
+        password: The password of basic auth.
         token: A bearer token, instead of the two.
     """
 
@@ -46,7 +46,7 @@ class BrokerAccess:
 
 
 class Credentials(requests.auth.AuthBase):
-    """Credentials for one origin; also keeps requests from looking into ~/.netrc."""
+    """Credentials for one origin; with them, requests doesn't look into ~/.netrc."""
 
     def __init__(self, access: BrokerAccess, origin: Origin) -> None:
         self._access = access

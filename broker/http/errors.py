@@ -1,20 +1,20 @@
-"""What can go wrong with a broker."""
+"""Exceptions of requests to a broker."""
 
 from __future__ import annotations
 
 
 class BrokerError(Exception):
-    """Something that was asked of a broker did not work; the message says what, and what to do."""
+    """A request to a broker failed; the message says how, and what to do."""
 
     transient = False
     """Whether the same request may work later."""
 
 
 class BrokerUnreachable(BrokerError):
-    """No answer, or one that promises to be another one later (429, 5xx).
+    """There was no answer, or one that may be another one later (429, 5xx).
 
     Attributes:
-        retry_after: How many seconds the broker asks to wait, if it does.
+        retry_after: The seconds that the broker asks to wait, if it does.
     """
 
     transient = True
@@ -25,7 +25,7 @@ class BrokerUnreachable(BrokerError):
 
 
 class BrokerRefused(BrokerError):
-    """The broker answered, and said no.
+    """The broker refused the request.
 
     Attributes:
         status: The HTTP status of the answer.

@@ -90,7 +90,7 @@ def send_request(
     Args:
         method: The HTTP method.
         url: The URL.
-        limits: How long it may take, and how large the answer may be.
+        limits: The limits of time and size.
         headers: More headers.
         token: A bearer token.
         json: The body.
@@ -132,7 +132,7 @@ def read(
 
     Args:
         response: An answer to a request with `stream=True`.
-        max_bytes: Where reading ends.
+        max_bytes: The size at which reading ends.
         check: Called after each part that was received; it raises an exception to end reading.
 
     Returns:

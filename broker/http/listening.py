@@ -1,4 +1,4 @@
-"""Listening: a socket that is bound before anything else is done, and saying so when it is answered at."""
+"""A socket that is bound before anything else is done, and an announcement when requests to it are answered."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ def bind(host: str, port: int) -> socket.socket:
 
 
 class Announcement:
-    """Prints where a gunicorn listens, as soon as all of its worker processes are up.
+    """Prints the address that gunicorn listens on, as soon as all of its worker processes are up.
 
     Before that, a worker process could miss a signal to stop: gunicorn sends it once.
 
     Args:
-        text: What is printed, with `{url}` for where it listens.
-        processes: How many worker processes there are.
+        text: The text to print, with `{url}` for the address.
+        processes: The number of worker processes.
     """
 
     def __init__(self, text: str, processes: int) -> None:
@@ -54,7 +54,7 @@ class Announcement:
         self._reader, self._writer = os.pipe()
 
     def hooks(self) -> dict[str, Any]:
-        """Give the gunicorn hooks that it needs."""
+        """Return the gunicorn hooks that it needs."""
         return {"when_ready": self._wait, "post_worker_init": self._tell}
 
     def _wait(self, arbiter: Any) -> None:

@@ -1,4 +1,4 @@
-"""Where a broker is: the scheme, host, port and base path that credentials and results stay within."""
+"""The origin of a broker: the scheme, host, port and base path that credentials and results are sent to."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Origin:
 
     @classmethod
     def of(cls, url: str) -> Origin:
-        """Read the origin from a broker's base URL.
+        """Return the origin of a broker's base URL.
 
         Raises:
             ValueError: It is no http(s) URL, or it carries credentials, a query or a fragment.
@@ -39,7 +39,7 @@ class Origin:
 
     @classmethod
     def of_pact_url(cls, url: str) -> Origin:
-        """Guess the broker's origin from a pact's URL: what stands before `/pacts/`.
+        """Return the origin that a pact's URL suggests: the part before `/pacts/`.
 
         Raises:
             ValueError: It is no http(s) URL, or it carries credentials.
@@ -48,7 +48,7 @@ class Origin:
         return cls(scheme, host, port, path.split("/pacts/", 1)[0].rstrip("/") if "/pacts/" in path else "")
 
     def contains(self, url: str) -> bool:
-        """Tell whether the URL is on this origin, at or below its base path."""
+        """Return whether the URL is on this origin, at or below its base path."""
         try:
             scheme, host, port, path = _split(url)
         except ValueError:
@@ -63,7 +63,7 @@ class Origin:
 
 
 def _split(url: str) -> tuple[str, str, int, str]:
-    """Take a URL apart: scheme, host, port and normalised path.
+    """Return the scheme, host, port and normalised path of a URL.
 
     Raises:
         ValueError: It is no http(s) URL, or it carries credentials.

@@ -1,4 +1,4 @@
-"""Why a request failed, said shortly."""
+"""The reason why a request failed, in short."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ DEEPEST = 10
 
 
 def innermost(error: BaseException) -> str:
-    """Find the innermost reason of an HTTP library's error, without the object addresses around it."""
+    """Return the innermost reason of an HTTP library's error, without the object addresses around it."""
     for _ in range(DEEPEST):
         inner = getattr(error, "reason", None) or error.__cause__ or error.__context__
         if not isinstance(inner, BaseException) and error.args and isinstance(error.args[0], BaseException):

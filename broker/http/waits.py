@@ -22,7 +22,7 @@ class RetryPlan:
 
     Attributes:
         waits: The seconds after the first failure, after the second, and so on.
-        seconds: For how long the last wait is repeated; None to give up when there are no more waits.
+        seconds: The time for which the last wait is repeated; None to give up after the last wait.
     """
 
     waits: tuple[float, ...]
@@ -42,7 +42,7 @@ class RetryPlan:
         """Return the seconds to wait before the next try, or None to give up.
 
         Args:
-            failures: How many tries have failed, 1 or more.
+            failures: The number of tries that have failed, 1 or more.
             elapsed: The seconds since the first try began; the sum of the waits so far unless given.
             at_least: The seconds that the other side asks for (`Retry-After`).
         """

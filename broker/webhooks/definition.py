@@ -1,4 +1,4 @@
-"""A webhook as a value: whose pacts it is for, what triggers it, and the request that it sends (no I/O)."""
+"""A webhook as a value: the pacts it is for, the events that trigger it, and its request (no I/O)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _KNOWN = frozenset({"description", "consumer", "provider", "enabled", "events", 
 
 
 class NotAWebhook(ValueError):
-    """A document is not a webhook's; the message says which field is to blame."""
+    """A document is not a webhook's; the message names the field."""
 
 
 @dataclass(frozen=True)
@@ -32,16 +32,16 @@ class Party:
     label: str | None = None
 
     def includes(self, pacticipant: Pacticipant) -> bool:
-        """Tell whether the pacticipant is meant."""
+        """Return whether this is the pacticipant's name or label."""
         return pacticipant.name == self.name if self.name is not None else self.label in pacticipant.labels
 
     def document(self) -> dict[str, str]:
-        """Give it as a broker takes it."""
+        """Return it in a broker's form."""
         return {"name": self.name} if self.name is not None else {"label": self.label or ""}
 
     @classmethod
     def read(cls, document: Any, role: str) -> Party | None:
-        """Read it from a webhook's document.
+        """Return the part of a webhook's document that is about it.
 
         Raises:
             NotAWebhook: It is neither a name nor a label.
@@ -57,13 +57,13 @@ class Party:
 
 @dataclass(frozen=True)
 class Scope:
-    """Whose pacts a webhook is for; a side that is None is any."""
+    """The pacts that a webhook is for; a side that is None is any."""
 
     consumer: Party | None = None
     provider: Party | None = None
 
     def covers(self, consumer: Pacticipant | None, provider: Pacticipant | None) -> bool:
-        """Tell whether it is for pacts of these two; None asks for no one in particular."""
+        """Return whether the scope includes pacts of these two; None is any."""
         return all(
             party is None or pacticipant is None or party.includes(pacticipant)
             for party, pacticipant in ((self.consumer, consumer), (self.provider, provider))
@@ -80,15 +80,15 @@ class Scope:
 
 @dataclass(frozen=True)
 class WebhookRequest:
-    """What a webhook sends.
+    """The request that a webhook sends.
 
     Attributes:
-        method: Of HTTP, in capitals.
-        url: Where to; may have variables in its path and query.
-        headers: By name; a broker shows names in lower case, and `**********` for values that it keeps to itself.
-        body: JSON, or text that is sent as it is; None for none.
-        username: Of basic auth.
-        password: Of basic auth.
+        method: The HTTP method, in capitals.
+        url: The URL, with variables in its path and query.
+        headers: By name; a broker shows names in lower case, and `**********` for values that it hides.
+        body: JSON, or text that is sent as it is; None for no body.
+        username: The user name of basic auth.
+        password: The password of basic auth.
     """
 
     method: str
@@ -99,14 +99,14 @@ class WebhookRequest:
     password: str | None = field(default=None, repr=False)
 
     def document(self) -> dict[str, Any]:
-        """Give it as a broker takes it."""
+        """Return it in a broker's form."""
         document: dict[str, Any] = {"method": self.method, "url": self.url, "headers": dict(self.headers)}
         optional = {"body": self.body, "username": self.username, "password": self.password}
         return document | {name: value for name, value in optional.items() if value is not None}
 
     @classmethod
     def read(cls, document: Any) -> WebhookRequest:
-        """Read it from a webhook's document.
+        """Return the part of a webhook's document that is about it.
 
         Raises:
             NotAWebhook: A field is missing, or of another type.
@@ -132,14 +132,14 @@ class Webhook:
 
     Attributes:
         uuid: 16 or more of `A-Z a-z 0-9 _ -`.
-        scope: Whose pacts it is for.
-        events: Names of what triggers it.
-        request: What it sends.
-        description: For people.
-        enabled: Whether it is triggered.
-        more: Fields of the broker's own, such as PactFlow's `teamUuid`; they are sent back as they came.
-        created_at: As the broker gives it.
-        updated_at: Likewise.
+        scope: The pacts that it is for.
+        events: The names of the events that trigger it.
+        request: The request that it sends.
+        description: A description for people.
+        enabled: False if nothing triggers it.
+        more: The broker's own fields, such as PactFlow's `teamUuid`; they are sent back unchanged.
+        created_at: The time, as the broker gives it.
+        updated_at: The time, as the broker gives it.
     """
 
     uuid: str
@@ -153,7 +153,7 @@ class Webhook:
     updated_at: str | None = None
 
     def document(self) -> dict[str, Any]:
-        """Give it as a broker takes it."""
+        """Return it in a broker's form."""
         document: dict[str, Any] = dict(self.more)
         if self.description is not None:
             document["description"] = self.description
@@ -167,11 +167,11 @@ class Webhook:
 
     @classmethod
     def read(cls, document: Any, uuid: str | None = None) -> Webhook:
-        """Read a broker's document.
+        """Return the webhook of a broker's document.
 
         Args:
             document: The JSON.
-            uuid: What it was asked for by, for a broker that doesn't repeat it.
+            uuid: The UUID in the URL, for a broker that doesn't repeat it.
 
         Raises:
             NotAWebhook: It is not a webhook's.

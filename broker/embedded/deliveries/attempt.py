@@ -29,14 +29,14 @@ if TYPE_CHECKING:
     from broker.embedded.webhooks.settings import WebhookSettings
 
 MIN_REDACTED = 4
-"""Shorter values would be found in every other word of an answer."""
+"""Shorter values would be found all over an answer."""
 _DATES = frozenset({"github-authentication-token-expiration"})
 """Headers of answers that are about a token and don't hold one; a real broker hides no header of an answer."""
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """What was sent and what came of it, without anything secret."""
+    """A request and its answer, without anything secret."""
 
     success: bool
     shown: Message
@@ -46,12 +46,12 @@ class Attempt:
     lines: tuple[str, ...]
 
     def logs(self, *last: str) -> str:
-        """Return the log, with last lines of one's own."""
+        """Return the log, with more lines at its end."""
         stamped = [*self.lines, *(_stamp(f"INFO: {line}") for line in last)]
         return "".join(f"{line}\n" for line in stamped)
 
     def document(self) -> dict[str, Any]:
-        """Return it as the answer to an execution shows it."""
+        """Return the answer to a request to execute the webhook."""
         parts = urlsplit(self.shown.url)
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         document: dict[str, Any] = {"error": {"message": self.error}} if self.error is not None else {}
@@ -82,11 +82,11 @@ def attempt(
 
     Args:
         template: The request as configured.
-        values: Of `${pactbroker.NAME}`, by NAME.
-        secrets: Of `${user.NAME}`, by NAME.
-        context: What the first line of the log shows.
-        settings: The allow-lists, which are asked again, and the timeout.
-        uuid: Of the webhook, for the log.
+        values: The values of `${pactbroker.NAME}`, by NAME.
+        secrets: The values of `${user.NAME}`, by NAME.
+        context: The content of the log's first line.
+        settings: The allow-lists, which are checked again, and the timeout.
+        uuid: The webhook's UUID, for the log.
     """
     known = {f"pactbroker.{name}": value for name, value in values.items()}
     sent = message(render(template, {**known, **{f"user.{name}": value for name, value in secrets.items()}}))

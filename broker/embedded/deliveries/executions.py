@@ -50,20 +50,20 @@ def saved(uuid: str) -> Response:
 @blueprint.post("/webhooks/execute")
 def unsaved() -> Response:
     """Send the request of a webhook that isn't saved."""
-    wanted = document_from(json_object())
-    named = {"consumer": wanted.consumer, "provider": wanted.provider}
+    webhook = document_from(json_object())
+    named = {"consumer": webhook.consumer, "provider": webhook.provider}
     found = {role: party for role, party in named.items() if party is not None}
-    document = _execute(wanted.template, found, wanted.events, uuid=None)
+    document = _execute(webhook.template, found, webhook.events, uuid=None)
     return _answer(document, url("webhooks", "execute"), {})
 
 
 def _execute(
-    template: Template, whose: Mapping[str, Party], events: Collection[str], *, uuid: str | None
+    template: Template, parties: Mapping[str, Party], events: Collection[str], *, uuid: str | None
 ) -> dict[str, Any]:
     """Send a request with the latest pact that the webhook is for; without one, with placeholders."""
-    publication = _latest_pact(whose)
+    publication = _latest_pact(parties)
     if publication is None:
-        names = {role: party.name for role, party in whose.items()}
+        names = {role: party.name for role, party in parties.items()}
         known = placeholders(names.get("consumer"), names.get("provider"))
     else:
         result = _latest_result(publication) if VERIFICATION_EVENTS.intersection(events) else None
@@ -74,10 +74,10 @@ def _execute(
     return {**made.document(), "logs": logs, "success": made.success}
 
 
-def _latest_pact(whose: Mapping[str, Party]) -> Publication | None:
+def _latest_pact(parties: Mapping[str, Party]) -> Publication | None:
     query = publications()
     for role, column in (("consumer", PactVersion.consumer_id), ("provider", PactVersion.provider_id)):
-        party = whose.get(role)
+        party = parties.get(role)
         if party is not None and party.name is not None:
             pacticipant = find_pacticipant(party.name)
             query = query.where(column == (pacticipant.id if pacticipant else None))

@@ -1,4 +1,4 @@
-"""Sending the request of a webhook, and what came of it."""
+"""The request of a webhook, and its answer."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ USER_AGENT = f"Pact Broker (pact-dispatch/{version('pact-dispatch')})"
 SUCCESSES = range(200, 207)
 
 MAX_ANSWER_BYTES = 100_000
-"""Of an answer, this much is read and shown: of its body, and of its headers."""
+"""The most that is read and shown of an answer's headers; of its body, `MAX_ANSWER_BYTES`."""
 MAX_HEADER_CHARACTERS = 10_000
 MAX_REASON = 200
 
 CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
-"""Where other authorities than the usual are named; the first that is set counts."""
+"""The variables with the file of other certificate authorities; the first that is set counts."""
 
 _NULL = "null"
 _FORM = "application/x-www-form-urlencoded"
@@ -38,7 +38,7 @@ _FORM = "application/x-www-form-urlencoded"
 
 @dataclass(frozen=True)
 class Answer:
-    """What the target answered."""
+    """The target's answer."""
 
     status: int
     reason: str
@@ -80,7 +80,7 @@ class Message:
 
 
 def parsed(text: str) -> Any:
-    """Return what a text says in JSON, or the text if it isn't JSON that could be passed on."""
+    """Return the JSON in a text, or the text if it isn't JSON that could be passed on."""
     try:
         return parse_body(text.encode())
     except NotJson:
@@ -175,16 +175,16 @@ def _too_slow(timeout: float) -> Failure:
 
 
 def _failure(sent: Message, error: Exception) -> Failure:
-    """Say what went wrong without repeating the request, which may hold secrets."""
+    """Return the reason of a failure without the request, which may hold secrets."""
     cause = _innermost(error)
     reason = cause.strerror if isinstance(cause, OSError) and cause.strerror else type(cause).__name__
     kind = type(cause).__name__
     if isinstance(error, requests.exceptions.SSLError):
         # "certificate verify failed: self-signed certificate (_ssl.c:1006)"
-        told = getattr(cause, "verify_message", None) or getattr(cause, "reason", None) or reason
+        detail = getattr(cause, "verify_message", None) or getattr(cause, "reason", None) or reason
         return Failure(
             kind,
-            f"No trusted TLS connection to {_host(sent)} ({told}). If its certificate is signed by an authority of "
+            f"No trusted TLS connection to {_host(sent)} ({detail}). If its certificate is signed by an authority of "
             "your own, start the broker with REQUESTS_CA_BUNDLE set to that authority's PEM file",
             connected=False,
         )

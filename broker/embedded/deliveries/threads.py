@@ -1,4 +1,4 @@
-"""Delivering triggered webhooks: threads of the broker's process that send what is due, from the database.
+"""The threads that deliver triggered webhooks, as they become due in the database.
 
 What has to be delivered is stored with what triggered it, and stays due until the outcome of an attempt is stored.
 An attempt that a crash interrupts is made again: a target gets each delivery at least once.
@@ -48,7 +48,7 @@ _log = logging.getLogger(__name__)
 
 
 class Deliveries:
-    """The threads that deliver. One such object may exist for a database at a time."""
+    """The threads that deliver; one such object may exist for a database at a time."""
 
     def __init__(self, database: Database, vault: Vault, settings: WebhookSettings) -> None:
         self._database = database
@@ -64,17 +64,17 @@ class Deliveries:
         ]
 
     def start(self) -> None:
-        """Begin to deliver, with what was due when the broker stopped or crashed."""
+        """Start to deliver, first what was due when the broker stopped or crashed."""
         for thread in self._threads:
             thread.start()
 
     def wake(self) -> None:
-        """Say that something new is due, after its transaction was committed."""
+        """Notify the threads of a new delivery, after its transaction was committed."""
         with self._changed:
             self._changed.notify()
 
     def stop(self, timeout: float) -> None:
-        """Begin no further attempt, and wait so many seconds for the current ones to end."""
+        """Start no further attempt, and wait so many seconds for the current ones to end."""
         with self._changed:
             self._stopped.set()
             self._changed.notify_all()
@@ -101,7 +101,7 @@ class Deliveries:
                 self._changed.notify()
 
     def _claim(self) -> int | None:
-        """Wait for the next delivery that is due, and keep other threads from it; None when it's time to stop."""
+        """Wait for the next delivery that is due and return its id; None if there is none yet."""
         with self._changed:
             if self._stopped.is_set():
                 return None
@@ -163,7 +163,7 @@ class Deliveries:
                 self._keep(session, triggered, made)
 
     def _prepared(self, session: Session, number: int) -> Callable[[], Attempt] | str | None:
-        """Return what makes the attempt, why none can be made, or None for what is deleted."""
+        """Return a function that makes the attempt, the reason why none can be made, or None if it is deleted."""
         triggered = session.get(TriggeredWebhook, number)
         webhook = triggered.webhook if triggered else None
         if triggered is None or webhook is None:
@@ -177,7 +177,7 @@ class Deliveries:
         return partial(attempt, template, values, secrets, context, self._settings, uuid=webhook.uuid)
 
     def _keep(self, session: Session, triggered: TriggeredWebhook, made: Attempt | str) -> None:
-        """Store what came of an attempt, and when the next one is due."""
+        """Store the outcome of an attempt, and when the next one is due."""
         triggered.attempts_made += 1
         success = isinstance(made, Attempt) and made.success
         wait = RetryPlan(self._settings.retry_seconds).wait_after(triggered.attempts_made)

@@ -1,4 +1,4 @@
-"""What became of the webhooks that were triggered: by pact, by verification result, and one by one."""
+"""The deliveries of triggered webhooks: by pact, by verification result, and one by one."""
 
 from __future__ import annotations
 

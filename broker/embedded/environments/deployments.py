@@ -48,9 +48,9 @@ def record(pacticipant: str, number: str, uuid: str) -> Response:
     version, environment = version_numbered(pacticipant, number), environment_with(uuid)
     fields = json_object(empty_allowed=True)
     instance = _application_instance(fields)
-    standing = session().scalars(_standing(version.pacticipant, environment, instance)).all()
-    deployment = next((one for one in standing if one.version is version), None)
-    for one in standing:
+    current_ones = session().scalars(_current(version.pacticipant, environment, instance)).all()
+    deployment = next((one for one in current_ones if one.version is version), None)
+    for one in current_ones:
         if one is not deployment:
             one.ended_at = one.updated_at = now()
     if deployment is None:
@@ -72,9 +72,7 @@ def show_of_version(pacticipant: str, number: str, uuid: str) -> Response:
 def show_in_environment(uuid: str) -> Response:
     """Answer what is deployed to an environment, perhaps of one pacticipant or one application instance."""
     environment = environment_with(uuid)
-    query = current(Deployment).where(Deployment.environment == environment)
-    if request.args.get("pacticipant"):
-        query = query.where(Pacticipant.name == request.args["pacticipant"])
+    query = _KIND.current_in(environment)
     for parameter in ("applicationInstance", "target"):
         if parameter in request.args:
             query = query.where(Deployment.application_instance == (request.args[parameter] or None))
@@ -93,11 +91,11 @@ def show(uuid: str) -> Response:
 def change(uuid: str) -> Response:
     """Take a version away (`currentlyDeployed` false), or put it back (true)."""
     deployment = _KIND.with_uuid(uuid)
-    stands = _KIND.asked_state()
-    if stands is False and deployment.ended_at is None:
+    deployed = _KIND.asked_state()
+    if deployed is False and deployment.ended_at is None:
         deployment.ended_at = deployment.updated_at = now()
-    elif stands is True and deployment.ended_at is not None:
-        replaced = _standing(
+    elif deployed is True and deployment.ended_at is not None:
+        replaced = _current(
             deployment.version.pacticipant, deployment.environment, deployment.application_instance
         )
         for one in session().scalars(replaced):
@@ -118,7 +116,7 @@ def _application_instance(fields: dict[str, Any]) -> str | None:
     return fields.get("applicationInstance") or fields.get("target") or None
 
 
-def _standing(pacticipant: Pacticipant, environment: Environment, instance: str | None) -> Select[Deployment]:
+def _current(pacticipant: Pacticipant, environment: Environment, instance: str | None) -> Select[Deployment]:
     return current(Deployment).where(
         Version.pacticipant_id == pacticipant.id,
         Deployment.environment == environment,

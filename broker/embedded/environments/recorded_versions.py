@@ -5,14 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic
 
+from flask import request
 from sqlalchemy import select
 
 from broker.embedded.environments.resource import environment_url, represent_environment
 from broker.embedded.http.bodies import json_object
 from broker.embedded.http.errors import invalid, or_not_found
 from broker.embedded.http.hal import json_response, link, url
-from broker.embedded.storage.deployment_records import Record, environment_with
+from broker.embedded.storage.deployment_records import Record, current, environment_with
 from broker.embedded.storage.records import session, version_numbered
+from broker.embedded.storage.tables import Pacticipant
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,11 +34,11 @@ class Kind(Generic[Record]):
         record: The class of the rows.
         path: The first segment of a record's URL, and the last but two of a version's list.
         collection: The key of a list.
-        flag: The field that says whether it has not ended yet.
-        ended: The field that says when it has.
+        flag: The field that is true until it has ended.
+        ended: The field with the time at which it ended.
         current: The last segment of the URL of an environment's list.
-        title: Of a version's list, before the version.
-        fields: What else a record shows.
+        title: The title of a version's list, before the version.
+        fields: More fields of a record.
     """
 
     record: type[Record]
@@ -75,21 +77,27 @@ class Kind(Generic[Record]):
         title = f"{self.title} for {shown} version {number} in {environment.shown_name}"
         return self._answer_list(self.of_version(version, environment), url(*path), title)
 
+    def current_in(self, environment: Environment) -> Select[Record]:
+        """Return the query for what is in an environment now, perhaps of the pacticipant in the request's query."""
+        query = current(self.record).where(self.record.environment == environment)
+        name = request.args.get("pacticipant")
+        return query.where(Pacticipant.name == name) if name else query
+
     def answer_current(self, query: Select[Record], environment: Environment, title: str) -> Response:
         """Answer what the query finds, as what is in an environment now."""
         return self._answer_list(query, environment_url(environment, self.path, self.current), title)
 
     def asked_state(self) -> bool | None:
-        """Return what the request's document says of whether a record hasn't ended, None where it says nothing.
+        """Return the state that the request asks for: whether the record has not ended, or None to leave it.
 
         Raises:
             Refusal: 400.
         """
         fields = json_object()
-        stands: bool | None = fields.get(self.flag)
-        if self.flag in fields and not isinstance(stands, bool):
+        state: bool | None = fields.get(self.flag)
+        if self.flag in fields and not isinstance(state, bool):
             raise invalid({self.flag: ["must be boolean"]})
-        return stands
+        return state
 
     def represent(self, record: Record, *, with_environment: bool = True) -> dict[str, Any]:
         """Return a record as clients see it."""

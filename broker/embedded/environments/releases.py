@@ -10,10 +10,10 @@ from flask import Blueprint, request
 from broker.embedded.environments.recorded_versions import Kind
 from broker.embedded.http.bodies import json_object
 from broker.embedded.http.hal import created, json_response
-from broker.embedded.storage.deployment_records import current, environment_with
+from broker.embedded.storage.deployment_records import environment_with
 from broker.embedded.storage.deployment_tables import Release
 from broker.embedded.storage.records import session, version_numbered
-from broker.embedded.storage.tables import Pacticipant, Version, now
+from broker.embedded.storage.tables import Version, now
 
 if TYPE_CHECKING:
     from flask import Response
@@ -63,9 +63,7 @@ def show_of_version(pacticipant: str, number: str, uuid: str) -> Response:
 def show_in_environment(uuid: str) -> Response:
     """Answer what is released and supported in an environment, perhaps of one pacticipant or version."""
     environment = environment_with(uuid)
-    query = current(Release).where(Release.environment == environment)
-    if request.args.get("pacticipant"):
-        query = query.where(Pacticipant.name == request.args["pacticipant"])
+    query = _KIND.current_in(environment)
     if request.args.get("version"):
         query = query.where(Version.number == request.args["version"])
     title = f"Currently supported versions in {environment.shown_name}"

@@ -24,7 +24,7 @@ def is_host(host: str) -> bool:
 
 def base_url() -> str:
     """Return the URL that links start with: the one given at start, else the request's own host."""
-    if "base_url" not in g:  # asked for with each link, of which an answer may have thousands
+    if "base_url" not in g:  # needed for each link, of which an answer may have thousands
         g.base_url = current_app.config["BASE_URL"] or f"http://{request.host}"
     known: str = g.base_url
     return known
@@ -52,13 +52,13 @@ def template(path: str) -> str:
 
 
 def link(href: str, *, title: str | None = None, name: str | None = None) -> dict[str, Any]:
-    """Return a HAL link; one with {variables} says that it is templated."""
+    """Return a HAL link; one with {variables} is marked as templated."""
     values = {"title": title, "name": name, "href": href, "templated": True if "{" in href else None}
     return {key: value for key, value in values.items() if value is not None}
 
 
 def json_response(body: object, *, status: int = 200, content_type: str | None = None) -> Response:
-    """Return an answer of compact UTF-8 JSON, `application/hal+json` unless said otherwise."""
+    """Return an answer of compact UTF-8 JSON, by default `application/hal+json`."""
     text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
     return Response(text, status=status, content_type=content_type or HAL_JSON)
 

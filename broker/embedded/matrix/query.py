@@ -43,7 +43,7 @@ class Scope:
 
 @dataclass(frozen=True)
 class Ignored:
-    """A pacticipant, or one version of it, whose results don't count."""
+    """A pacticipant, or one version of it, without results that count."""
 
     pacticipant: str
     version: str | None
@@ -55,7 +55,7 @@ class Ignored:
 
 @dataclass(frozen=True)
 class MatrixQuery:
-    """What is asked of the matrix."""
+    """A query of the matrix."""
 
     selectors: tuple[tuple[str, Scope], ...]
     others: Scope

@@ -80,7 +80,7 @@ def _name(
     consumer: Pacticipant,
     provider: Pacticipant,
 ) -> None:
-    """Set the two pacticipants, which are known: the database needn't be asked for them with each row."""
+    """Set the two pacticipants, which are known, so that they aren't loaded with each row."""
     set_committed_value(publication.consumer_version, "pacticipant", consumer)
     set_committed_value(publication.pact_version, "consumer", consumer)
     set_committed_value(publication.pact_version, "provider", provider)
@@ -93,7 +93,7 @@ def _verifications(
 ) -> Iterator[tuple[Selected, VerificationResult | None]]:
     """Return which results a pact has of each of a provider's versions, None for a version that lacks one.
 
-    Of a branch or a tag, those that have one count; only where none has, one stands for all.
+    Of a branch or a tag, those that have one count; only if none has, one counts for all.
     """
     lacking = [one for one in providers if one.interchangeable]
     for provider in providers:

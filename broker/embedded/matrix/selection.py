@@ -30,12 +30,12 @@ class Selected:
     """A pacticipant in the matrix, and the version of it that is meant.
 
     Attributes:
-        pacticipant: It.
+        pacticipant: The pacticipant.
         description: The version in words, for reasons.
         version: None where any version is meant, or none was found.
         any_version: Whether the scope left the version open.
         specified: Whether the query names the pacticipant, rather than its being integrated with one named.
-        interchangeable: Whether a result of this version may stand for the others of its branch or tag.
+        interchangeable: Whether a result of this version counts for the others of its branch or tag.
     """
 
     pacticipant: Pacticipant
@@ -54,7 +54,7 @@ class Selected:
 def select_versions(query: MatrixQuery) -> list[Selected]:
     """Return the pacticipants that the query names, and perhaps those they are integrated with.
 
-    They are added where the query names just one, or says which versions of the others are meant.
+    They are added if the query names just one, or which versions of the others are meant.
 
     Raises:
         InvalidMatrixQuery: A pacticipant or an environment isn't known.
@@ -107,7 +107,7 @@ def _select_in(pacticipant: Pacticipant, environment: str, *, specified: bool) -
 
 
 def _select_of(pacticipant: Pacticipant, scope: Scope, *, specified: bool) -> list[Selected]:
-    """Return the versions on a branch or with a tag: all, or the latest where it says so."""
+    """Return the versions on a branch or with a tag: all, or the latest."""
     tag, branch = scope.tag, scope.branch
     which = f"with tag {tag}" if tag is not None else f"from branch {branch}"
     if tag is None and scope.main_branch:
@@ -147,10 +147,12 @@ def _integrated(specified: Sequence[Selected]) -> Iterable[Pacticipant]:
     columns = query.with_only_columns(
         PactVersion.consumer_id, PactVersion.provider_id, Publication.consumer_version_id
     ).order_by(None)
-    wanted = set()
+    selected = set()
     for consumer_id, provider_id, version_id in session().execute(columns):
         if provider_id in ids:
-            wanted.add(consumer_id)
+            selected.add(consumer_id)
         if consumer_id in open_ones or version_id in versions:
-            wanted.add(provider_id)
-    return session().scalars(select(Pacticipant).where(Pacticipant.id.in_(wanted)).order_by(Pacticipant.name))
+            selected.add(provider_id)
+    return session().scalars(
+        select(Pacticipant).where(Pacticipant.id.in_(selected)).order_by(Pacticipant.name)
+    )

@@ -30,7 +30,7 @@ _OF_ANY = {
     401: "Credentials are needed, or others than these.",
     503: "The database or the key of the secrets can't be used.",
 }
-"""What any request may be answered with, whatever it asks for."""
+"""The answers that any request may get."""
 _TEXTS = {
     200: "What was asked for, or what it has become.",
     201: "It was made.",
@@ -100,19 +100,19 @@ def _described(operation: Operation, variables: Iterable[object]) -> dict[str, A
         refusals.add(404)
     if operation.body is not None:
         refusals |= {413, 415}
-    said: dict[str, Any] = {}
+    described: dict[str, Any] = {}
     if operation.query:
-        said["parameters"] = [one.described() for one in operation.query]
+        described["parameters"] = [one.described() for one in operation.query]
     if operation.body is not None:
         schema = {"$ref": f"#/components/schemas/{operation.body}"}
-        said["requestBody"] = {
+        described["requestBody"] = {
             "required": not operation.body_optional,
             "content": {"application/json": {"schema": schema}},
         }
     texts = {**_TEXTS, **_OF_ANY}
     answers |= {status: {"description": texts[status]} for status in refusals}
-    said["responses"] = {str(status): answers[status] for status in sorted(answers)}
-    return said
+    described["responses"] = {str(status): answers[status] for status in sorted(answers)}
+    return described
 
 
 def _answer(text: str, operation: Operation) -> dict[str, Any]:

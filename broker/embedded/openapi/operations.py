@@ -32,7 +32,7 @@ class Operation:
         body: The schema of the document that is sent, if one is.
         body_optional: Whether it may be left out.
         query: The parameters.
-        media_type: Of the answers.
+        media_type: The media type of the answers.
     """
 
     answers: tuple[int, ...] = (200,)

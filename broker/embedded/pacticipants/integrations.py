@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint
-from sqlalchemy import delete, func, select
-from sqlalchemy.orm import aliased
+from sqlalchemy import delete, select
 
 from broker.embedded.http.errors import not_found
 from broker.embedded.http.hal import json_response, link, no_content, url
-from broker.embedded.storage.records import pacticipant_named, session
-from broker.embedded.storage.tables import Pacticipant, PactVersion, Publication, VerificationResult
+from broker.embedded.storage.records import CONSUMER, PROVIDER, latest_pacts, pacticipant_named, session
+from broker.embedded.storage.tables import PactVersion, VerificationResult
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -47,13 +46,6 @@ def remove(provider: str, consumer: str) -> Response:
 
 def _integrations() -> Iterable[tuple[str, str, bool | None]]:
     """Return consumer, provider, and the success of the latest pact's last result."""
-    pair = (PactVersion.consumer_id, PactVersion.provider_id)
-    latest = (
-        select(*pair, func.max(Publication.consumer_version_id).label("version_id"))
-        .join(Publication.pact_version)
-        .group_by(*pair)
-        .subquery()
-    )
     last_result = (
         select(VerificationResult.success)
         .where(VerificationResult.pact_version_id == PactVersion.id)
@@ -61,21 +53,7 @@ def _integrations() -> Iterable[tuple[str, str, bool | None]]:
         .limit(1)
         .scalar_subquery()
     )
-    consumer, provider = aliased(Pacticipant), aliased(Pacticipant)
-    query = (
-        select(consumer.name, provider.name, last_result)
-        .select_from(latest)
-        .join(Publication, Publication.consumer_version_id == latest.c.version_id)
-        .join(
-            PactVersion,
-            (PactVersion.id == Publication.pact_version_id)
-            & (PactVersion.consumer_id == latest.c.consumer_id)
-            & (PactVersion.provider_id == latest.c.provider_id),
-        )
-        .join(consumer, consumer.id == PactVersion.consumer_id)
-        .join(provider, provider.id == PactVersion.provider_id)
-        .order_by(func.lower(consumer.name), func.lower(provider.name))
-    )
+    query = latest_pacts(CONSUMER.name, PROVIDER.name, last_result)
     return [(row[0], row[1], row[2]) for row in session().execute(query)]
 
 

@@ -51,9 +51,9 @@ def remove(pacticipant: str, label: str) -> Response:
     return no_content()
 
 
-def represent_labels(wanted: Select[Pacticipant]) -> dict[int, list[dict[str, Any]]]:
+def represent_labels(selected: Select[Pacticipant]) -> dict[int, list[dict[str, Any]]]:
     """Return the labels of pacticipants, by the pacticipant's id, as their documents embed them."""
-    ids = wanted.with_only_columns(Pacticipant.id).order_by(None)
+    ids = selected.with_only_columns(Pacticipant.id).order_by(None)
     query = select(Label.pacticipant_id, Label.name, Pacticipant.name).join(Label.pacticipant)
     found: dict[int, list[dict[str, Any]]] = defaultdict(list)
     for owner, name, pacticipant in session().execute(

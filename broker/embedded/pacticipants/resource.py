@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 blueprint = Blueprint("pacticipants", __name__)
 
 _FIELDS = {"displayName": "display_name", "repositoryUrl": "repository_url", "mainBranch": "main_branch"}
-"""Fields of the JSON document, and the columns they are kept in."""
+"""The columns of the JSON document's fields."""
 
 
 @blueprint.get("/pacticipants")

@@ -91,7 +91,7 @@ def show_latest_tagged(pacticipant: str, tag: str) -> Response:
 
 
 def answer_latest(version: Version | None) -> Response:
-    """Answer a version that was looked for; 404 where there is none."""
+    """Answer a version, or 404 if there is none."""
     return json_response(represent(or_not_found(version)))
 
 

@@ -31,7 +31,7 @@ def encode(pairs: Iterable[tuple[str, str]]) -> str:
 
 
 def decode(segment: str) -> Metadata:
-    """Return what a metadata segment says; one that can't be read says nothing, as with a real broker."""
+    """Return the content of a metadata segment; one that can't be read has none, as with a real broker."""
     try:
         query = base64.urlsafe_b64decode(segment + "=" * (-len(segment) % 4)).decode()
     except ValueError:

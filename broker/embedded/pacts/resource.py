@@ -1,4 +1,4 @@
-"""A pact: every URL it can be fetched from, and what it looks like."""
+"""A pact: every URL it can be fetched from, and its document."""
 
 from __future__ import annotations
 
@@ -237,11 +237,11 @@ def _first(query: Select[Publication]) -> Publication:
     return or_not_found(session().scalar(query.limit(1)))
 
 
-def versions_in(wanted: Metadata, pact: PactVersion) -> list[Version]:
+def versions_in(named: Metadata, pact: PactVersion) -> list[Version]:
     """Return the versions of a pact's consumer that the metadata of a URL names, the latest first."""
     query = select(Version).where(
         Version.pacticipant_id == pact.consumer_id,
-        Version.id.in_(wanted.ids) | Version.number.in_(wanted.numbers),
+        Version.id.in_(named.ids) | Version.number.in_(named.numbers),
     )
     return list(session().scalars(query.order_by(Version.id.desc())))
 

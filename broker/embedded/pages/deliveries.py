@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from sqlalchemy import Select
 
 MOST_LISTED = 50
-"""More are for clients."""
+"""The most rows of a list; clients can fetch more."""
 
 _WORDS = {NOT_RUN: "waiting", RETRYING: "retrying", SUCCESS: "delivered", FAILURE: "failed"}
 _MARKS = {NOT_RUN: "unknown", RETRYING: "unknown", SUCCESS: "passed", FAILURE: "failed"}
 
 
 def state_of(triggered: TriggeredWebhook | None) -> dict[str, Any] | None:
-    """Return how far a delivery has come: a word, the kind of its mark, and since when it is due."""
+    """Return the state of a delivery: a word, the style of its symbol, and when it was triggered."""
     if triggered is None:
         return None
     return {

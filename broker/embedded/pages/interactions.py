@@ -1,4 +1,4 @@
-"""The interactions of a pact, and how each fared in a verification, for a page (no I/O)."""
+"""The interactions of a pact, and their outcomes in a verification, for a page (no I/O)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 MAX_SHOWN = 20_000
-"""A body beyond this is cut: a page is for reading."""
+"""The most characters of a body; a page is for reading."""
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class Interaction:
     Attributes:
         id: The hash that results name it by.
         summary: `GET /thing -> 200`, or nothing for a message.
-        parts: What there is to unfold: a heading and JSON.
+        parts: The parts to unfold: a heading and JSON.
     """
 
     id: str | None
@@ -29,7 +29,7 @@ class Interaction:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How an interaction fared."""
+    """The outcome of an interaction."""
 
     description: str
     success: bool | None
@@ -45,7 +45,7 @@ def interactions_in(content: Any) -> list[Interaction]:
 
 
 def outcomes(test_results: Any, known: list[Interaction]) -> list[Outcome]:
-    """Return how each interaction fared, as far as the verifier told.
+    """Return the outcome of each interaction, as far as the verifier sent it.
 
     Verifiers send a list of results, or an object with `tests` or `examples` in it; each names its interaction
     by id or by description.

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from flask import Response
 
 MOST_LISTED = 100
-"""More are for clients."""
+"""The most rows of a list; clients can fetch more."""
 
 
 def show(name: str) -> Response:

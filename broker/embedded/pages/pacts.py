@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import func, select
-from sqlalchemy.orm import aliased
+from sqlalchemy import select
 
 from broker.embedded.http.hal import encode, url
 from broker.embedded.pages.rendering import render
 from broker.embedded.pages.results import Result, last_results
-from broker.embedded.storage.records import session
+from broker.embedded.storage import records
+from broker.embedded.storage.records import CONSUMER, PROVIDER, session
 from broker.embedded.storage.tables import (
     Branch,
     BranchVersion,
@@ -52,35 +52,20 @@ def latest_pacts(pacticipant: Pacticipant | None = None) -> list[LatestPact]:
     """Return the latest pact of each pair by their names.
 
     Args:
-        pacticipant: Whose pacts alone are wanted, as consumer or as provider.
+        pacticipant: Only pacts of this one, as consumer or as provider.
     """
-    consumer, provider = aliased(Pacticipant), aliased(Pacticipant)
-    pair = (PactVersion.consumer_id, PactVersion.provider_id)
-    newest = select(*pair, func.max(Publication.consumer_version_id).label("version_id"))
-    newest = newest.join(Publication.pact_version).group_by(*pair)
-    if pacticipant is not None:
-        newest = newest.where((pair[0] == pacticipant.id) | (pair[1] == pacticipant.id))
-    latest = newest.subquery()
-    query = (
-        select(
-            PactVersion.id, Version.id, consumer.name, provider.name, Version.number, Publication.created_at
-        )
-        .select_from(latest)
-        .join(Publication, Publication.consumer_version_id == latest.c.version_id)
-        .join(
-            PactVersion,
-            (PactVersion.id == Publication.pact_version_id)
-            & (PactVersion.consumer_id == latest.c.consumer_id)
-            & (PactVersion.provider_id == latest.c.provider_id),
-        )
-        .join(Version, Version.id == Publication.consumer_version_id)
-        .join(consumer, consumer.id == PactVersion.consumer_id)
-        .join(provider, provider.id == PactVersion.provider_id)
-        .order_by(func.lower(consumer.name), func.lower(provider.name))
+    columns = (
+        PactVersion.id,
+        Version.id,
+        CONSUMER.name,
+        PROVIDER.name,
+        Version.number,
+        Publication.created_at,
     )
-    found = session().execute(query).all()
+    found = session().execute(records.latest_pacts(*columns, pacticipant=pacticipant)).all()
     results = last_results({row[0] for row in found})
-    branches = branches_of(BranchVersion.version_id.in_(select(latest.c.version_id)))
+    versions = records.latest_pacts(Version.id, pacticipant=pacticipant).order_by(None)
+    branches = branches_of(BranchVersion.version_id.in_(versions))
     base = url()
     return [
         LatestPact(

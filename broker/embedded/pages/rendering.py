@@ -56,8 +56,8 @@ def render(template: str, *, status: int = 200, **values: Any) -> Response:
 
     Args:
         template: The file's name.
-        status: Of the answer.
-        values: What the template shows; it escapes them.
+        status: The HTTP status.
+        values: The template's values; it escapes them.
     """
     html = _templates.get_template(template).render(status=status, **values)
     response = Response(html, status=status, content_type="text/html;charset=utf-8")

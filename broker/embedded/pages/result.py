@@ -1,4 +1,4 @@
-"""The page of a verification result: how each interaction fared."""
+"""The page of a verification result, with the outcome of each interaction."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def show(provider: str, consumer: str, sha: str, number: int, segment: str = "")
     )
     if result is None:
         raise not_found()
-    told = json.loads(result.test_results) if result.test_results else None
+    test_results = json.loads(result.test_results) if result.test_results else None
     verified_by = json.loads(result.verified_by) if result.verified_by else {}
     return render(
         "result.html",
@@ -48,7 +48,7 @@ def show(provider: str, consumer: str, sha: str, number: int, segment: str = "")
         verified_by=" ".join(
             str(verified_by[key]) for key in ("implementation", "version") if key in verified_by
         ),
-        outcomes=outcomes(told, interactions_in(json.loads(pact.content))),
+        outcomes=outcomes(test_results, interactions_in(json.loads(pact.content))),
         events=of_result(success=result.success),
         deliveries=deliveries(by_result(result.id)),
         most=MOST_LISTED,

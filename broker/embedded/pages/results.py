@@ -1,4 +1,4 @@
-"""The last verification result of contents, looked up for many at once."""
+"""The last verification results of contents, for many at once."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement
 
 FEW = 500
-"""Up to so many contents are asked for by name; for more, all results are looked through."""
+"""The most contents that a query names; for more, all results are read."""
 
 
 @dataclass(frozen=True)

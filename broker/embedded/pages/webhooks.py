@@ -64,7 +64,7 @@ def webhooks_of(publication: Publication, happened: Collection[PublicationEvents
     """Return the webhooks that are there for a pact, and of each why it was triggered by its publication or not.
 
     Args:
-        publication: Of the pact.
+        publication: The publication of the pact.
         happened: Each time that it was published.
     """
     pact = publication.pact_version

@@ -101,18 +101,18 @@ def put_pact(provider: str, consumer: str, version: str) -> Response:
 @blueprint.post("/contracts/publish")
 def publish_contracts() -> Response:
     """Publish the pacts of a consumer version, with its branch, tags and build URL."""
-    wanted = parse(json_object())
-    version, notice = _version_for(wanted)
+    publication_request = parse(json_object())
+    version, notice = _version_for(publication_request)
     published = []
     notices = [notice]
-    for contract in wanted.contracts:
+    for contract in publication_request.contracts:
         try:
             publication, new = _publish(version, ensure_pacticipant(contract.provider), contract.document)
         except _ContentChanged as error:
             raise _refused(error) from error
         published.append(publication)
         notices += _notices(publication, new=new)
-    return json_response(_represent(wanted, published, notices))
+    return json_response(_represent(publication_request, published, notices))
 
 
 def _check_names(document: Document, *, consumer: str, provider: str) -> None:
@@ -125,21 +125,21 @@ def _check_names(document: Document, *, consumer: str, provider: str) -> None:
         raise invalid(errors)
 
 
-def _version_for(wanted: PublicationRequest) -> tuple[Version, _Notice]:
-    pacticipant = ensure_pacticipant(wanted.pacticipant)
-    version, new = ensure_version(pacticipant, wanted.version)
-    if wanted.build_url is not None and wanted.build_url != version.build_url:
-        version.build_url = wanted.build_url
+def _version_for(publication_request: PublicationRequest) -> tuple[Version, _Notice]:
+    pacticipant = ensure_pacticipant(publication_request.pacticipant)
+    version, new = ensure_version(pacticipant, publication_request.version)
+    if publication_request.build_url is not None and publication_request.build_url != version.build_url:
+        version.build_url = publication_request.build_url
         version.updated_at = now()
-    if wanted.branch is not None:
-        put_on_branch(version, wanted.branch)
-    for tag in wanted.tags:
+    if publication_request.branch is not None:
+        put_on_branch(version, publication_request.branch)
+    for tag in publication_request.tags:
         put_tag(version, tag)
     where = []
-    if wanted.branch is not None:
-        where.append(f"branch {wanted.branch}")
-    if wanted.tags:
-        where.append(f"tags {', '.join(wanted.tags)}")
+    if publication_request.branch is not None:
+        where.append(f"branch {publication_request.branch}")
+    if publication_request.tags:
+        where.append(f"tags {', '.join(publication_request.tags)}")
     text = f"{'Created' if new else 'Updated'} {pacticipant.name} version {version.number}"
     return version, _Notice("debug", f"{text} with {' and '.join(where)}" if where else text)
 
@@ -254,11 +254,11 @@ def _refused(error: _ContentChanged) -> Refusal:
 
 
 def _represent(
-    wanted: PublicationRequest, published: list[Publication], notices: list[_Notice]
+    publication_request: PublicationRequest, published: list[Publication], notices: list[_Notice]
 ) -> dict[str, Any]:
-    pacticipant = url("pacticipants", wanted.pacticipant)
-    number = wanted.version
-    version = url("pacticipants", wanted.pacticipant, "versions", number)
+    pacticipant = url("pacticipants", publication_request.pacticipant)
+    number = publication_request.version
+    version = url("pacticipants", publication_request.pacticipant, "versions", number)
     return {
         "logs": [
             {"level": notice.kind, "message": notice.text, "deprecationWarning": "Replaced by notices"}
@@ -266,19 +266,19 @@ def _represent(
         ],
         "notices": [{"type": notice.kind, "text": notice.text} for notice in notices],
         "_embedded": {
-            "pacticipant": {"name": wanted.pacticipant, "_links": {"self": link(pacticipant)}},
+            "pacticipant": {"name": publication_request.pacticipant, "_links": {"self": link(pacticipant)}},
             "version": {"number": number, "_links": {"self": link(version, title="Version", name=number)}},
         },
         "_links": {
-            "pb:pacticipant": link(pacticipant, title="Pacticipant", name=wanted.pacticipant),
+            "pb:pacticipant": link(pacticipant, title="Pacticipant", name=publication_request.pacticipant),
             "pb:pacticipant-version": link(version, title="Pacticipant version", name=number),
             "pb:pacticipant-version-tags": [
                 link(
-                    url("pacticipants", wanted.pacticipant, "versions", number, "tags", tag),
+                    url("pacticipants", publication_request.pacticipant, "versions", number, "tags", tag),
                     title="Tag",
                     name=tag,
                 )
-                for tag in wanted.tags
+                for tag in publication_request.tags
             ],
             "pb:contracts": [link(pact_url(one), title="Pact", name=pact_name(one)) for one in published],
         },

@@ -38,7 +38,7 @@ class PublicationRequest:
 
 
 def parse(body: dict[str, Any]) -> PublicationRequest:
-    """Return what is asked for.
+    """Return the contracts and the version that a request publishes.
 
     Raises:
         Refusal: 400 with all mistakes.

@@ -25,7 +25,7 @@ SCHEMA_VERSION = 3
 events."""
 
 BUSY_TIMEOUT_MS = 30_000
-"""How long a writer waits for the one before it. A write takes milliseconds."""
+"""The time that a writer waits for the one before it; a write takes milliseconds."""
 
 
 class DatabaseUnusable(Exception):
@@ -86,7 +86,7 @@ class Database:
 
 
 def _configure(connection: sqlite3.Connection, _: ConnectionPoolEntry) -> None:
-    connection.isolation_level = None  # transactions begin where _begin says, and nowhere else
+    connection.isolation_level = None  # transactions begin in _begin, and nowhere else
     for pragma in (
         f"busy_timeout = {BUSY_TIMEOUT_MS}",
         "journal_mode = WAL",

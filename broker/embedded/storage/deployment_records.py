@@ -41,7 +41,7 @@ def environment_with(uuid: str) -> Environment:
 
 
 def current(kind: type[Record]) -> Select[Record]:
-    """Return the query for all deployments that still stand, or all releases still supported, the latest first."""
+    """Return the query for all current deployments, or all releases still supported, the latest first."""
     return (
         select(kind)
         .join(kind.environment)

@@ -89,7 +89,7 @@ class Release(InEnvironment):
 
 
 class Label(Base):
-    """A word on a pacticipant."""
+    """A label of a pacticipant."""
 
     __tablename__ = "labels"
     __table_args__ = (UniqueConstraint("pacticipant_id", "name"), _AUTOINCREMENT)

@@ -1,4 +1,4 @@
-"""Encryption of what the database must not give away: passwords, headers of webhooks, values of secrets."""
+"""Encryption of secrets in the database: passwords and headers of webhooks, values of secrets."""
 
 from __future__ import annotations
 

@@ -1,14 +1,14 @@
-"""Finding and making rows: the questions that more than one resource asks."""
+"""Queries and changes of rows that more than one resource needs."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from flask import g
 from sqlalchemy import Select, func, select
-from sqlalchemy.orm import contains_eager, joinedload
+from sqlalchemy.orm import aliased, contains_eager, joinedload
 from sqlalchemy.orm.attributes import set_committed_value
 
 from broker.embedded.http.errors import no_such_pacticipant, or_not_found
@@ -29,10 +29,12 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
 MAIN_BRANCHES = frozenset({"develop", "main", "master"})
-"""A pacticipant without a main branch gets the first of these that a version is published on."""
+"""The first of these branches that a version is published on becomes the main branch, if there is none."""
 
 MOST_IN_A_QUERY = 500
-"""Well below what SQLite takes."""
+"""The most values in one query; SQLite takes more."""
+
+CONSUMER, PROVIDER = aliased(Pacticipant), aliased(Pacticipant)
 
 
 def session() -> Session:
@@ -164,6 +166,36 @@ def batched(versions: Collection[Version]) -> Iterator[list[int]]:
     ids = iter([version.id for version in versions])
     while batch := list(islice(ids, MOST_IN_A_QUERY)):
         yield batch
+
+
+def latest_pacts(*columns: Any, pacticipant: Pacticipant | None = None) -> Select[Any]:
+    """Return the query for the latest pact of each `CONSUMER` with each `PROVIDER`, by their names.
+
+    Args:
+        columns: The columns to return: of these two, of `PactVersion`, `Publication` or `Version`.
+        pacticipant: Only pacts of this one, as consumer or as provider.
+    """
+    pair = (PactVersion.consumer_id, PactVersion.provider_id)
+    newest = select(*pair, func.max(Publication.consumer_version_id).label("version_id"))
+    newest = newest.join(Publication.pact_version).group_by(*pair)
+    if pacticipant is not None:
+        newest = newest.where((pair[0] == pacticipant.id) | (pair[1] == pacticipant.id))
+    latest = newest.subquery()
+    return (
+        select(*columns)
+        .select_from(latest)
+        .join(Publication, Publication.consumer_version_id == latest.c.version_id)
+        .join(
+            PactVersion,
+            (PactVersion.id == Publication.pact_version_id)
+            & (PactVersion.consumer_id == latest.c.consumer_id)
+            & (PactVersion.provider_id == latest.c.provider_id),
+        )
+        .join(Version, Version.id == Publication.consumer_version_id)
+        .join(CONSUMER, CONSUMER.id == PactVersion.consumer_id)
+        .join(PROVIDER, PROVIDER.id == PactVersion.provider_id)
+        .order_by(func.lower(CONSUMER.name), func.lower(PROVIDER.name))
+    )
 
 
 def find_branch_version(version: Version, branch: str) -> BranchVersion | None:

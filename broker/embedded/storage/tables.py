@@ -107,7 +107,7 @@ class Tag(Base):
 
 
 class PactVersion(Base):
-    """A distinct content of the pact of a consumer and a provider, kept once."""
+    """A distinct content of the pact of a consumer and a provider, stored once."""
 
     __tablename__ = "pact_versions"
     __table_args__ = _once("consumer_id", "provider_id", "sha")

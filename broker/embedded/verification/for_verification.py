@@ -44,13 +44,13 @@ def default(provider: str) -> Response:
 @blueprint.post(FOR_VERIFICATION)
 def selected(provider: str) -> Response:
     """Answer the pacts that the selectors in the document choose."""
-    wanted = json_object(empty_allowed=True)
-    selectors = wanted.get("consumerVersionSelectors")
-    _check(selectors, wanted)
-    return _answer(provider, selectors or [{"latest": True}], wanted)
+    fields = json_object(empty_allowed=True)
+    selectors = fields.get("consumerVersionSelectors")
+    _check(selectors, fields)
+    return _answer(provider, selectors or [{"latest": True}], fields)
 
 
-def _check(selectors: object, wanted: dict[str, Any]) -> None:
+def _check(selectors: object, fields: dict[str, Any]) -> None:
     errors: dict[str, list[str]] = {}
     if selectors is not None:
         mistakes = (
@@ -64,12 +64,12 @@ def _check(selectors: object, wanted: dict[str, Any]) -> None:
         )
         if mistakes:
             errors["consumerVersionSelectors"] = mistakes
-    branch, tags = wanted.get("providerVersionBranch"), wanted.get("providerVersionTags")
+    branch, tags = fields.get("providerVersionBranch"), fields.get("providerVersionTags")
     if branch is not None and not isinstance(branch, str):
         errors["providerVersionBranch"] = ["must be a string"]
     if tags is not None and not (isinstance(tags, list) and all(isinstance(tag, str) for tag in tags)):
         errors["providerVersionTags"] = ["must be an array of strings"]
-    since = wanted.get("includeWipPactsSince")
+    since = fields.get("includeWipPactsSince")
     if since is not None and not (isinstance(since, str) and _is_time(since)):
         errors["includeWipPactsSince"] = ["must be a valid date"]
     if errors:
@@ -90,22 +90,22 @@ def _utc(text: str) -> str:
     return (time if time.tzinfo else time.replace(tzinfo=UTC)).astimezone(UTC).isoformat(timespec="seconds")
 
 
-def _answer(name: str, selectors: list[dict[str, Any]], wanted: dict[str, Any]) -> Response:
+def _answer(name: str, selectors: list[dict[str, Any]], fields: dict[str, Any]) -> Response:
     provider = pacticipant_named(name)
-    branch = wanted.get("providerVersionBranch") or None
-    verifier = ProviderVersion(branch, tuple(wanted.get("providerVersionTags") or ()))
+    branch = fields.get("providerVersionBranch") or None
+    verifier = ProviderVersion(branch, tuple(fields.get("providerVersionTags") or ()))
     chosen: dict[int, list[tuple[Rule, Publication]]] = {}
     for selector in selectors:
         for rule in consumer_version_selectors.rules(provider, selector, branch):
             for publication in session().scalars(with_names(rule.query)).all():
                 chosen.setdefault(publication.pact_version_id, []).append((rule, publication))
-    # A real broker leaves the pending state out only where it is told to.
-    asked = verifier if wanted.get("includePendingStatus") is not False else None
-    documents = [_represent(choices, asked) for choices in chosen.values()]
-    since = wanted.get("includeWipPactsSince")
-    if since is not None and asked is not None:
-        in_progress = work_in_progress.find(provider, asked, since=_utc(since), without=chosen.keys())
-        documents += [_represent_in_progress(one, asked) for one in in_progress]
+    # A real broker leaves the pending state out only if the request says so.
+    pending_for = verifier if fields.get("includePendingStatus") is not False else None
+    documents = [_represent(choices, pending_for) for choices in chosen.values()]
+    since = fields.get("includeWipPactsSince")
+    if since is not None and pending_for is not None:
+        in_progress = work_in_progress.find(provider, pending_for, since=_utc(since), without=chosen.keys())
+        documents += [_represent_in_progress(one, pending_for) for one in in_progress]
     return json_response(
         {
             "_embedded": {"pacts": documents},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 def chosen(pact_version_url: str, criteria: list[str]) -> dict[str, str]:
-    """Return the notice that says why a pact is verified."""
+    """Return the notice with the reason why a pact is verified."""
     what = (
         "consumer version matching the following criterion"
         if len(criteria) == 1

@@ -32,8 +32,8 @@ class Status:
 
     Attributes:
         pending: No successful result from the branch, from a version with one of the tags, or at all.
-        some: Whose result is missing or there: `a version of Bar from branch 'main'`.
-        every: For whom that holds: `any version of Bar from branch 'main'`.
+        some: The version with or without a result: `a version of Bar from branch 'main'`.
+        every: The versions for which that holds: `any version of Bar from branch 'main'`.
         by_tag: Words that the notices have where the tags count.
     """
 

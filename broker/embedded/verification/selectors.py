@@ -53,9 +53,9 @@ def rules(provider: Pacticipant, selector: dict[str, Any], provider_branch: str 
     """Return how a selector is read: one rule, or one for each environment.
 
     Args:
-        provider: Whose pacts are chosen among.
+        provider: The provider of the pacts.
         selector: Without mistakes.
-        provider_branch: What a matching branch must match; without it, it chooses nothing.
+        provider_branch: The branch that `matchingBranch` means; without one, such a selector chooses nothing.
     """
     query = publications().where(PactVersion.provider == provider)
     consumer = selector.get("consumer")
@@ -107,7 +107,7 @@ def _tagged(query: Select[Publication], which: str, selector: dict[str, Any]) ->
 
 def _in_environments(query: Select[Publication], selector: dict[str, Any]) -> list[Rule]:
     """Return a rule for each environment in which something is deployed, and in which something is released."""
-    consumer, wanted = selector.get("consumer"), selector.get("environment")
+    consumer, environment_name = selector.get("consumer"), selector.get("environment")
     what = f"version(s) of {consumer}" if consumer else "consumer version(s)"
     both = selector.get("deployedOrReleased") or not any(selector.get(name) for name in _DEPLOYMENT_FLAGS)
     states: list[tuple[Any, str, str]] = []
@@ -128,7 +128,7 @@ def _in_environments(query: Select[Publication], selector: dict[str, Any]) -> li
                 (("s[][e]", name),),
             )
             for name, versions in there.items()
-            if wanted in {None, name}
+            if environment_name in {None, name}
         ]
     return found
 

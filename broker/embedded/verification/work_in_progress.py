@@ -39,7 +39,7 @@ class WorkInProgress:
         )
 
     def notice(self, url: str) -> dict[str, str]:
-        """Return the notice that says why it is verified."""
+        """Return the notice with the reason why it is verified."""
         parts = []
         if self.branches:
             parts.append(f"from {'branch' if len(self.branches) == 1 else 'branches'} {_join(self.branches)}")
@@ -59,8 +59,8 @@ def find(
     """Return the pacts in progress.
 
     Args:
-        provider: That is to verify them.
-        verifier: Its version; without a branch or tags there is no work in progress.
+        provider: The provider that verifies them.
+        verifier: The provider's version; without a branch or tags there is no work in progress.
         since: A date or a time in ISO 8601; what was published before is none.
         without: The ids of the contents that are verified anyway.
     """

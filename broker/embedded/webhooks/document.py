@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Errors = dict[str, list[str]]
 
 MAX_TEXT = 10_000
-"""Long names are no use to anybody, and a description is shown in a line."""
+"""The longest name and description; both are shown in a line."""
 MAX_URL = 8_000
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -58,7 +58,7 @@ def parse(
     is_known: Callable[[str], bool],
     events_required: bool = False,
 ) -> Document:
-    """Return what is asked for.
+    """Return the webhook of a document.
 
     Args:
         fields: The JSON object that was sent.

@@ -1,4 +1,4 @@
-"""What happened when a pact or a verification result was published, by the names that webhooks use (no I/O)."""
+"""The events of the publication of a pact or of a verification result (no I/O)."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def detect(
     content with a new tag is one.
 
     Args:
-        sha: Of the published content.
+        sha: The hash of the published content.
         previous: One for each tag of the consumer version, or a single one without a tag where it has none.
         first_for_version: False when the same content was published for the same consumer version before.
         requires_verification: Whether a version of the provider that matters lacks a result for the content.

@@ -74,7 +74,7 @@ def applying_to(consumer: Pacticipant, provider: Pacticipant) -> Sequence[Webhoo
 
 
 def write(webhook: Webhook, document: Document) -> None:
-    """Make the webhook what the document says."""
+    """Store a document in the webhook's row."""
     template = document.template
     webhook.description = document.description
     webhook.consumer, webhook.consumer_label = _pacticipant(document.consumer)
@@ -120,7 +120,7 @@ def check_key(database: Database, opener: Vault) -> None:
     """See that what is encrypted in the database can be read; where nothing is, no key is needed.
 
     Raises:
-        KeyUnusable: It can't.
+        KeyUnusable: They can't be read.
     """
     try:
         with database.session(write=False) as reading:
@@ -139,7 +139,7 @@ def target_name(webhook: Webhook) -> str:
 
 
 def shown_description(webhook: Webhook) -> str:
-    """Return the description, or what stands for none."""
+    """Return the description, or a text instead of none."""
     return webhook.description or target_name(webhook)
 
 
@@ -150,7 +150,7 @@ def events_of(webhook: Webhook) -> list[str]:
 
 
 def parties(webhook: Webhook) -> dict[str, Party]:
-    """Return whose pacts a webhook is for, by `consumer` and `provider`, where it says so."""
+    """Return the scope of a webhook: the parties at `consumer` and `provider`, if there are any."""
     both = {
         "consumer": (webhook.consumer, webhook.consumer_label),
         "provider": (webhook.provider, webhook.provider_label),

@@ -30,7 +30,11 @@ def versions_requiring_verification(pact: PactVersion) -> list[RequiredVerificat
     """
     reasons: dict[int, list[str]] = {}
     versions: dict[int, Version] = {}
-    for version, reason in (*_on_main_branch(pact), *_deployed(pact), *_released(pact)):
+    for version, reason in (
+        *_on_main_branch(pact),
+        *_in_environments(pact, Deployment, "deployed"),
+        *_in_environments(pact, Release, "released"),
+    ):
         versions[version.id] = version
         reasons.setdefault(version.id, []).append(reason)
     return [
@@ -46,26 +50,17 @@ def _on_main_branch(pact: PactVersion) -> list[tuple[Version, str]]:
     return [(version, "latest from main branch")] if version else []
 
 
-def _deployed(pact: PactVersion) -> list[tuple[Version, str]]:
+def _in_environments(
+    pact: PactVersion, records: type[Deployment | Release], state: str
+) -> list[tuple[Version, str]]:
     query = (
         select(Version, Environment.name)
-        .join(Deployment, Deployment.version_id == Version.id)
-        .join(Deployment.environment)
-        .where(Version.pacticipant_id == pact.provider_id, Deployment.ended_at.is_(None))
-        .order_by(Deployment.id)
+        .join(records, records.version_id == Version.id)
+        .join(records.environment)
+        .where(Version.pacticipant_id == pact.provider_id, records.ended_at.is_(None))
+        .order_by(records.id)
     )
-    return [(version, f"deployed in {name}") for version, name in session().execute(query)]
-
-
-def _released(pact: PactVersion) -> list[tuple[Version, str]]:
-    query = (
-        select(Version, Environment.name)
-        .join(Release, Release.version_id == Version.id)
-        .join(Release.environment)
-        .where(Version.pacticipant_id == pact.provider_id, Release.ended_at.is_(None))
-        .order_by(Release.id)
-    )
-    return [(version, f"released in {name}") for version, name in session().execute(query)]
+    return [(version, f"{state} in {name}") for version, name in session().execute(query)]
 
 
 def _has_result(pact: PactVersion, version: int) -> bool:

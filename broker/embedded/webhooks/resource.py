@@ -64,7 +64,7 @@ def show_all() -> Response:
 
 @blueprint.post("/webhooks")
 def create() -> Response:
-    """Create a webhook for what its document says."""
+    """Create a webhook for the scope of its document."""
     return _create(json_object())
 
 
@@ -159,7 +159,7 @@ def represent(webhook: Webhook) -> dict[str, Any]:
 
 
 def scope_of(webhook: Webhook) -> str:
-    """Return in words whose pacts a webhook is for."""
+    """Return the scope of a webhook in words."""
     names = {
         role: party.name or f"{role}s labeled '{party.label}'" for role, party in parties(webhook).items()
     }
@@ -169,7 +169,7 @@ def scope_of(webhook: Webhook) -> str:
 
 
 def document_from(fields: dict[str, Any], *, events_required: bool = False) -> Document:
-    """Return what a document says of a webhook.
+    """Return the webhook of a document.
 
     Raises:
         Refusal: 400.

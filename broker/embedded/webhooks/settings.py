@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"})
 
 RETRY_SECONDS = (10, 60, 120, 300, 600, 1200)
-"""Those of a real broker."""
+"""The waits of a real broker."""
 TIMEOUT_SECONDS = 15.0
 
 _SEE = "See /doc/webhooks#whitelist for more information."
@@ -24,11 +24,11 @@ class WebhookSettings:
 
     Attributes:
         hosts: Names and addresses; `*.example.org` for all below, `*` for all. None means that none may.
-        schemes: Of URLs.
-        methods: Of HTTP.
+        schemes: The schemes of URLs.
+        methods: The HTTP methods.
         retry_seconds: The time between an attempt that failed and the next; after the last one it's given up.
         delay_seconds: The time between an event and the first attempt.
-        timeout_seconds: To connect, to wait for the answer, and to read it.
+        timeout_seconds: The time to connect, to wait for the answer, and to read it.
     """
 
     hosts: tuple[str, ...] = ()

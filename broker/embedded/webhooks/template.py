@@ -56,7 +56,7 @@ def render(template: Template, values: Mapping[str, str]) -> Rendered:
 
     Args:
         template: The request.
-        values: By name with its prefix, such as `pactbroker.pactUrl`.
+        values: The values, by name with its prefix, such as `pactbroker.pactUrl`.
     """
     body = template.body
     if body is not None:

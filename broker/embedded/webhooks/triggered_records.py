@@ -1,4 +1,4 @@
-"""Triggered webhooks in the database: stored with what triggered them, and found again."""
+"""Triggered webhooks in the database."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def latest_of_pair(provider: str, consumer: str) -> Select[TriggeredWebhook]:
 
 
 def _shown() -> Select[TriggeredWebhook]:
-    """Return the query for all whose webhook is still there."""
+    """Return the query for all that still have their webhook."""
     return (
         select(TriggeredWebhook)
         .where(TriggeredWebhook.webhook_id.is_not(None))

@@ -74,7 +74,7 @@ def put(uuid: str) -> Response:
 
 @blueprint.delete("/secrets/<name:uuid>")
 def remove(uuid: str) -> Response:
-    """Delete a secret. Where it was used, `${user.NAME}` is sent as it stands."""
+    """Delete a secret. Where it was used, `${user.NAME}` is sent unchanged."""
     session().delete(_secret_with(uuid))
     return no_content()
 
