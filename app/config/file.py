@@ -16,7 +16,6 @@ from app.config.values import (
     TEXT,
     ConfigurationError,
     SecretSource,
-    values_of,
 )
 from app.config.variables import CONFIG
 from app.provider.checkout import CheckoutFailed
@@ -128,7 +127,7 @@ def _secrets(provider: Any) -> Iterator[tuple[str, str, dict[str, Any]]]:
 
 def _unusable(key: str, name: str, source: SecretSource, environment: Mapping[str, str]) -> str | None:
     try:
-        value = values_of({name: source}, environment)[name]
+        value = source.read(environment)
     except ValueError as error:
         return str(error)
     where = source.env or source.file

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, StringConstraints, ValidationInfo
 
@@ -17,9 +17,6 @@ from verifier.errors import UsageError
 from verifier.provider.command_line import split_command
 from verifier.request import PORT, check_url
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -28,20 +25,11 @@ def has_port(url: Any) -> bool:
     return isinstance(url, str) and PORT in (with_port_placeholder(url) or "")
 
 
-def _check_names(names: Iterable[str]) -> None:
-    for name in names:
+def _names(names: str | tuple[str, ...]) -> str | tuple[str, ...]:
+    for name in (names,) if isinstance(names, str) else names:
         # one of dots alone can't be part of a URL's path: it would mean another one
         if not name.isprintable() or not name.strip(" ."):
             raise ValueError("must be printable, and more than dots")
-
-
-def _broker_name(name: str) -> str:
-    _check_names([name])
-    return name
-
-
-def _broker_names(names: tuple[str, ...]) -> tuple[str, ...]:
-    _check_names(names)
     return names
 
 
@@ -146,9 +134,9 @@ def _paths_inside(paths: tuple[str, ...]) -> tuple[str, ...]:
     return paths
 
 
-BrokerName = Annotated[Name, AfterValidator(_broker_name)]
+BrokerName = Annotated[Name, AfterValidator(_names)]
 """A name that the broker keeps: of a pacticipant, a version or a branch."""
-BrokerNames = Annotated[tuple[Name, ...], AfterValidator(_broker_names)]
+BrokerNames = Annotated[tuple[Name, ...], AfterValidator(_names)]
 RepositoryName = Annotated[str, AfterValidator(_repository)]
 EventType = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 Command = Annotated[str, AfterValidator(_command)]
