@@ -9,7 +9,7 @@ import pytest
 
 from app.cli import COMMANDS
 
-HEAVY = ("flask", "github", "psycopg", "pydantic", "rich", "sqlalchemy", "yaml")
+HEAVY = ("flask", "github", "gunicorn", "psycopg", "pydantic", "rich", "sqlalchemy", "yaml")
 NAMES = [command.__name__.split(".")[2].replace("_", "-") for command in COMMANDS]
 
 

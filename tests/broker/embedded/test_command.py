@@ -153,19 +153,6 @@ def test_a_missing_extra_is_said(library: str) -> None:
     assert "pip install 'pact-dispatch[server]'" in done.stderr
 
 
-def test_help_needs_no_extra() -> None:
-    code = (
-        "import sys\n"
-        "for name in ('flask', 'gunicorn', 'sqlalchemy'): sys.modules[name] = None\n"
-        "from app.cli import main\n"
-        "main(['broker', '--help'])"
-    )
-    assert (
-        subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=30, check=False).returncode
-        == 0
-    )
-
-
 def test_the_database_is_made_with_its_schema_version(tmp_path: Path) -> None:
     with BrokerProcess(tmp_path) as broker:
         connection = sqlite3.connect(broker.database)

@@ -94,19 +94,6 @@ def test_the_examples_of_the_help_can_be_parsed() -> None:
         assert parser().parse_args(shlex.split(example)).json is False
 
 
-def test_the_help_needs_nothing_of_the_server() -> None:
-    program = (
-        "import sys; from app.cli import main\n"
-        "try: main(['doctor', '--help'])\n"
-        "except SystemExit: pass\n"
-        "print([name for name in ('flask', 'sqlalchemy', 'psycopg', 'yaml', 'github') if name in sys.modules])\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT
-    )
-    assert done.stdout.endswith("\n[]\n")
-
-
 def test_the_broker_can_be_asked_with_the_base_install_alone(tmp_path: Path) -> None:
     program = (
         "import sys\n"
