@@ -1,1 +1,1 @@
-"""Measurements, side by side with peers, in one run."""
+"""Benchmarks, each beside comparable programs in the same run."""

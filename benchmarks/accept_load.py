@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Sent:
-    """What came of it: requests in a second, and the time of one in milliseconds."""
+    """The outcome: requests per second, and the time of one in milliseconds."""
 
     clients: int
     per_second: float
@@ -27,10 +27,10 @@ class Sent:
 
 
 def hammer(port: int, path: str, token: str, clients: int, seconds: float) -> Sent:
-    """Send dispatches that all ask for something else, for so many seconds.
+    """Send different dispatches for so many seconds.
 
     Raises:
-        AssertionError: one was not answered 204.
+        AssertionError: One was not answered with 204.
     """
     context = multiprocessing.get_context("spawn")
     barrier = context.Barrier(clients)
@@ -53,7 +53,7 @@ def _wait_at(barrier: Barrier) -> None:
 
 
 def _send(port: int, path: str, token: str, client: int, seconds: float) -> list[float]:
-    """Send from one client, as soon as all are there; gives the time of each request in seconds."""
+    """Send from one client, once all have started, and return the time of each request in seconds."""
     taken, number, run = [], 0, time.time_ns()
     with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

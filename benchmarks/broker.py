@@ -195,7 +195,7 @@ def median_ms(broker: BrokerProcess, question: tuple[str, str, dict[str, Any]], 
 
 
 def main() -> None:
-    """Fill a broker, measure, and say what came out."""
+    """Fill a broker, measure, and print the figures."""
     parser = argparse.ArgumentParser(description="Time the embedded broker with many pacts.")
     parser.add_argument("--pacts", type=int, default=1000)
     parser.add_argument("--interactions", type=int, default=100)

@@ -1,6 +1,6 @@
-"""A provider that costs next to nothing: one answer to everything, HTTP/1.1 on loopback.
+"""A provider that takes hardly any time: one answer to every request, HTTP/1.1 on loopback.
 
-python -m benchmarks.provider    prints its port, serves until its standard input ends
+python -m benchmarks.provider    prints its port, and serves until its standard input ends
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 
 
 
 class Provider(asyncio.Protocol):
-    """Answers each request on a connection, whatever it asks."""
+    """Answers each request on a connection with the same content."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)

@@ -54,7 +54,7 @@ PATIENCE = 3600.0
 
 @contextmanager
 def folder() -> Iterator[Path]:
-    """Have a folder on disk that PostgreSQL can get to, also where root runs this."""
+    """Make a folder on disk that PostgreSQL has access to, even if root runs this."""
     made = Path(tempfile.mkdtemp(prefix="pact-dispatch-bench-", dir="/var/tmp"))
     made.chmod(0o755)
     try:
@@ -64,7 +64,7 @@ def folder() -> Iterator[Path]:
 
 
 def accept(quick: bool, console: Console) -> list[dict[str, Any]]:  # noqa: FBT001
-    """Measure how fast dispatches are accepted, beside a program that keeps nothing of them."""
+    """Measure how fast dispatches are accepted, beside a program that stores none."""
     seconds = 2.0 if quick else 10.0
     figures: list[dict[str, Any]] = []
     with folder() as place, ExitStack() as stack:
@@ -77,7 +77,7 @@ def accept(quick: bool, console: Console) -> list[dict[str, Any]]:  # noqa: FBT0
             console.print("webhook is not installed (apt-get install webhook): measured without it")
         else:
             targets["webhook"] = (stack.enter_context(peer(place)), "/hooks/dispatch")
-        # webhook comes last: it answers first and starts its commands later, thousands of them
+        # webhook is last, since it answers at once and starts its thousands of commands later
         for name, (port, path) in targets.items():
             for clients in CLIENTS:
                 hammer(port, path, TOKEN, clients, 1.0)
@@ -105,7 +105,7 @@ def accept(quick: bool, console: Console) -> list[dict[str, Any]]:  # noqa: FBT0
 
 @contextmanager
 def peer(place: Path) -> Iterator[int]:
-    """Run `webhook`; gives its port."""
+    """Run `webhook`, and return its port."""
     hook = {
         "id": "dispatch",
         "execute-command": shutil.which("true"),
@@ -141,7 +141,7 @@ def peer(place: Path) -> Iterator[int]:
 
 @contextmanager
 def plain_provider() -> Iterator[str]:
-    """Run the provider that costs next to nothing; gives its URL."""
+    """Run the provider that takes hardly any time, and return its URL."""
     command = [sys.executable, "-m", "benchmarks.provider"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -214,7 +214,7 @@ def latency(quick: bool, console: Console) -> list[dict[str, Any]]:  # noqa: FBT
 
 
 def wait_for_all(receiver: ReceiverProcess, number: int) -> None:
-    """Wait until so many runs are finished, without keeping the database busy."""
+    """Wait until so many runs are finished, without loading the database."""
     query = "SELECT count(*) AS ended FROM runs WHERE status = 'finished' AND publishing <> 'pending'"
     end = time.monotonic() + PATIENCE
     while receiver.rows(query)[0]["ended"] < number:
@@ -223,7 +223,7 @@ def wait_for_all(receiver: ReceiverProcess, number: int) -> None:
 
 
 def queue(quick: bool, console: Console) -> dict[str, Any]:  # noqa: FBT001
-    """Measure how fast a queue of one provider's runs is worked off."""
+    """Measure how fast the runs of one provider are executed."""
     number = 40 if quick else 200
     with folder() as place, ExitStack() as stack:
         broker = stack.enter_context(BrokerProcess(place))
@@ -288,7 +288,7 @@ PARTS: dict[str, Callable[[bool, Console], Any]] = {
 
 
 def main() -> None:
-    """Measure, and say what came out."""
+    """Measure, and print the figures."""
     parser = argparse.ArgumentParser(description="Time the receiver, and try to have it lose something.")
     parser.add_argument("--quick", action="store_true", help="a short look at everything")
     parser.add_argument("--only", choices=PARTS, help="measure one thing alone")

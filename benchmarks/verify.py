@@ -38,7 +38,7 @@ ENVIRONMENT = {**os.environ, "PACT_DO_NOT_TRACK": "true"}
 
 @dataclass(frozen=True)
 class Figure:
-    """What one way of verifying took."""
+    """What one way of verifying an amount of interactions took."""
 
     way: str
     interactions: int
@@ -50,7 +50,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class Target:
-    """What is to be reached, and what was."""
+    """A target, and what was measured."""
 
     name: str
     limit: float
@@ -158,7 +158,7 @@ def measure(port: int, sizes: tuple[int, ...], note: Callable[[str], None]) -> l
 
 
 def targets(figures: list[Figure]) -> list[Target]:
-    """Compare with what this project means to reach, without states and with them."""
+    """Compare the figures with the targets of this project, without states and with them."""
     return [target for states in (False, True) for target in _targets(figures, states=states)]
 
 

@@ -66,7 +66,7 @@ def burst(broker: BrokerProcess, target: Target, numbers: Iterator[int], pacts: 
 
 
 def measure(pacts: int) -> dict[str, float]:
-    """Return the figures by what they are of."""
+    """Return the figures by their names."""
     numbers, figures = iter(range(10**6)), {}
     with (
         tempfile.TemporaryDirectory() as directory,
@@ -87,7 +87,7 @@ def measure(pacts: int) -> dict[str, float]:
 
 
 def main() -> None:
-    """Measure, and say what came out."""
+    """Measure, and print the figures."""
     parser = argparse.ArgumentParser(description="Time the embedded broker's webhooks.")
     parser.add_argument("--pacts", type=int, default=300, help="published by several clients at once")
     parser.add_argument("--quick", action="store_true", help="thirty pacts")

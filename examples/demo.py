@@ -1,9 +1,9 @@
-"""The whole way on one machine: `make demo`.
+"""Everything on one machine, from a published pact to `can-i-deploy`: `make demo`.
 
 A consumer publishes its pact with the real `pact` client; the broker's webhook, as an old guide shows it, sends a
 `repository_dispatch` to the receiver; the receiver verifies that pact against the running provider and
-publishes the result; `can-i-deploy` says yes. Then the consumer asks for something that the provider doesn't have, and
-the same way ends in a no.
+publishes the result; `can-i-deploy` says yes. Then the consumer expects something that the provider doesn't have, and
+`can-i-deploy` says no.
 
 `make demo KEEP=1` leaves everything running, and prints the addresses.
 """
@@ -81,20 +81,20 @@ console = Console(highlight=False, soft_wrap=True)
 
 
 class DemoFailed(Exception):
-    """Something did not go as it should."""
+    """A step of the demo failed."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where everything is.
+    """The URLs, tokens and files of the demo.
 
     Attributes:
-        broker: the Pact Broker's URL.
-        provider: the provider's.
-        receiver: the receiver's.
-        token: for dispatches, which the broker keeps as a secret.
-        api_token: for the receiver's `/api`.
-        folder: for files.
+        broker: The URL of the Pact Broker.
+        provider: The URL of the provider.
+        receiver: The URL of the receiver.
+        token: The token for dispatches, which the broker keeps as a secret.
+        api_token: The token for the receiver's `/api`.
+        folder: The folder for files.
     """
 
     broker: str
@@ -143,7 +143,7 @@ def demonstrate(place: Place) -> None:
 
 
 def with_rating(pact: dict[str, Any]) -> dict[str, Any]:
-    """Change the pact: a product has a rating."""
+    """Return the pact with a rating in each product."""
     for interaction in pact["interactions"]:
         if interaction["description"] == "a request for a product":
             interaction["response"]["body"]["rating"] = 4.5
@@ -155,10 +155,10 @@ def heading(number: int, text: str) -> None:
 
 
 def start(stack: ExitStack) -> Place:
-    """Start the broker, the provider and the receiver; each is stopped with the stack."""
+    """Start the broker, the provider and the receiver; the stack stops them."""
     heading(1, "A Pact Broker, the provider Products, and the receiver with its worker and its PostgreSQL")
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pact-dispatch-demo-")))
-    folder.chmod(0o755)  # where root runs this, PostgreSQL runs as somebody else, and must get to its data
+    folder.chmod(0o755)  # if root runs this, PostgreSQL runs as another user, who needs access to its data
     token, api_token = secrets.token_hex(16), secrets.token_hex(16)
     environment = {"PACT_DISPATCH_TOKENS": f"broker:{token}", "PACT_DISPATCH_API_TOKENS": f"demo:{api_token}"}
     port = free_port()
@@ -316,7 +316,7 @@ def keep(place: Place) -> None:
 
 
 def run(command: list[str], *, expected: int) -> None:
-    """Show a command, run it, and make sure of how it ends."""
+    """Print a command, run it, and check its exit code."""
     shown = [word.replace(str(BIN) + os.sep, "").replace(str(HERE.parent) + os.sep, "") for word in command]
     console.print("[dim]$[/] " + " ".join(f"'{word}'" if " " in word else word for word in shown))
     done = subprocess.run(command, env={**os.environ, "PACT_DO_NOT_TRACK": "true"}, check=False)
@@ -325,7 +325,7 @@ def run(command: list[str], *, expected: int) -> None:
 
 
 def api(place: Place, path: str) -> dict[str, Any]:
-    """Ask the receiver's API."""
+    """Send a request to the receiver's API."""
     headers = {"Authorization": f"Bearer {place.api_token}"}
     answer = requests.get(f"{place.receiver}{path}", headers=headers, timeout=TIMEOUT)
     answer.raise_for_status()
@@ -337,7 +337,7 @@ def api(place: Place, path: str) -> dict[str, Any]:
 def process(
     command: list[str], log: Path, environment: dict[str, str] | None = None, *, listens: bool = True
 ) -> Iterator[str]:
-    """Run a process until the end of the block; gives where it listens, from the line that it prints then."""
+    """Run a process until the end of the block, and return its URL from the line that it prints."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PACT_")}
     kept.pop("DATABASE_URL", None)
     with (

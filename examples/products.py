@@ -2,7 +2,7 @@
 
     PORT=8080 python examples/products.py
 
-It keeps what it has in memory. `POST /_states` puts it into a provider state. With `PRODUCTS_BREAK=price` it
+It keeps its products in memory. `POST /_states` puts it into a provider state. With `PRODUCTS_BREAK=price` it
 sends prices as text: a contract broken by a change that looks harmless.
 """
 
@@ -26,14 +26,14 @@ app = Flask(__name__)
 
 
 def shown(product: Product) -> Product:
-    """Give a product as it is sent."""
+    """Return a product as it is sent."""
     if os.environ.get("PRODUCTS_BREAK") == "price":
         return {**product, "price": f"{product['price']:.2f}"}
     return product
 
 
 def stock(*, with_products: bool = True) -> None:
-    """Start from the shelf, or from nothing."""
+    """Replace all products by those at the start, or by none."""
     products.clear()
     orders.clear()
     if with_products:

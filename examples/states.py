@@ -1,7 +1,7 @@
 """The example's provider states in Python, for `--provider-states examples/states.py:handlers`.
 
-They stand for what a team would do to its provider's database; the example's provider starts with products on its
-shelf, so there is little to do.
+They stand for what a team would do to its provider's database; the example's provider starts with products, so
+there is little to do.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Any
 
 
 def there_are_products(parameters: dict[str, Any]) -> None:
-    """Nothing to do: the shelf is full."""
+    """Do nothing: the provider has products from its start."""
 
 
 handlers = {"there are products": there_are_products}

@@ -1,10 +1,10 @@
-"""The Action's own environment: where it is, what it is made of, and making it.
+"""The Action's own Python environment: describing it for the cache, and installing it.
 
     python -I environment.py describe
     python -I environment.py install FOLDER
 
-Only the standard library: nothing is installed yet. The environment is apart from the provider's, and outside of
-its checkout. `make lock` renews the lock, requirements.txt.
+This uses the standard library alone, since nothing is installed yet. The environment is separate from the provider's,
+and outside of its checkout. `make lock` updates the lock, requirements.txt.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ PIP_VARIABLES = frozenset(
     f"PIP_{name}"
     for name in ("CONSTRAINT", "PREFIX", "REQUIRE_VIRTUALENV", "REQUIREMENT", "ROOT", "TARGET", "USER")
 )
-"""Where the provider's packages go is not where ours go; which index is used, and by which proxy, may be the same."""
+"""Settings for the provider's packages that don't apply here; the index and the proxy may be the same."""
 
 
 def describe() -> None:
@@ -40,7 +40,7 @@ def describe() -> None:
 
 
 def install(folder: Path) -> None:
-    """Make the environment, unless it is there and works, of the versions and hashes of the lock."""
+    """Install the versions and hashes of the lock, unless the environment exists and works."""
     python = folder / "bin" / "python"
     if _works(python):
         print("pact-dispatch is installed already")
@@ -51,14 +51,14 @@ def install(folder: Path) -> None:
     pip = [str(python), "-I", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     pip += ["--no-input", "--no-warn-script-location"]
     subprocess.run([*pip, "--require-hashes", "--requirement", str(LOCK)], check=True, env=variables)
-    # what builds it is in the lock, too
+    # what builds it is in the lock as well
     subprocess.run(
         [*pip, "--no-deps", "--no-index", "--no-build-isolation", str(ROOT)], check=True, env=variables
     )
 
 
 def _works(python: Path) -> bool:
-    """Tell whether an environment, perhaps from the cache, can be used."""
+    """Return whether an environment, perhaps from the cache, can be used."""
     command = [str(python), "-I", "-c", "import verifier.command, verifier.engine.child, pact"]
     return python.exists() and subprocess.run(command, check=False, stderr=subprocess.DEVNULL).returncode == 0
 
@@ -73,16 +73,16 @@ def _sources() -> list[Path]:
 
 
 def main() -> None:
-    """Do what the command line says."""
+    """Run the command of the command line."""
     if sys.argv[1] == "describe":
         describe()
         return
     try:
         install(Path(sys.argv[2]))
     except (OSError, subprocess.CalledProcessError) as error:
-        said = str(error).splitlines()[0]
+        reason = str(error).splitlines()[0]
         print(
-            f"::error title=pact-dispatch could not be installed::{said}. The Action needs Python's venv and pip "
+            f"::error title=pact-dispatch could not be installed::{reason}. The Action needs Python's venv and pip "
             "(the package python3-venv of Debian and Ubuntu, or actions/setup-python before it), and PyPI or a "
             "mirror of it (PIP_INDEX_URL)"
         )
