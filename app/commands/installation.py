@@ -67,7 +67,7 @@ class Installation:
         except OSError as error:
             mistakes.append(f"--data-dir: {data_dir} can't be made: {error.strerror}")
         if mistakes:
-            raise ConfigurationError(mistakes)
+            raise ConfigurationError(*mistakes)
         return cls(options.config, settings, data_dir, url)
 
     @contextmanager

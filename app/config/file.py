@@ -61,7 +61,7 @@ def load(file: Path, environment: Mapping[str, str]) -> Settings:
         shown = [f"{file}: {mistake}" for mistake in mistakes]
         if len(shown) > MOST_MISTAKES:
             shown[MOST_MISTAKES:] = [f"{file}: and {len(shown) - MOST_MISTAKES} more"]
-        raise ConfigurationError(shown)
+        raise ConfigurationError(*shown)
     return settings
 
 
@@ -71,15 +71,15 @@ def _document(file: Path) -> dict[str, Any]:
             content = opened.read(MOST_BYTES + 1)
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else str(error)
-        raise ConfigurationError([f"{file}: {why}. Name the file with --config FILE ({CONFIG})"]) from error
+        raise ConfigurationError(f"{file}: {why}. Name the file with --config FILE ({CONFIG})") from error
     if len(content) > MOST_BYTES:
-        raise ConfigurationError([f"{file}: has more than {MOST_BYTES // 1024} KB: it is no configuration"])
+        raise ConfigurationError(f"{file}: has more than {MOST_BYTES // 1024} KB: it is no configuration")
     try:
         return tomllib.loads(content.decode("utf-8-sig"))
     except RecursionError as error:
-        raise ConfigurationError([f"{file}: is nested too deeply"]) from error
+        raise ConfigurationError(f"{file}: is nested too deeply") from error
     except ValueError as error:  # also a number of more digits than Python reads
-        raise ConfigurationError([f"{file}: is no TOML: {error}"]) from error
+        raise ConfigurationError(f"{file}: is no TOML: {error}") from error
 
 
 def _further_mistakes(document: dict[str, Any], context: dict[str, Any]) -> Iterator[str]:

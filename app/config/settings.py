@@ -283,15 +283,15 @@ def broker_access(settings: Settings, environment: Mapping[str, str]) -> BrokerA
     )
     if token and (username or password):
         raise ConfigurationError(
-            [f"{BROKER_TOKEN} and {BROKER_USERNAME} are two kinds of credentials: give one"]
+            f"{BROKER_TOKEN} and {BROKER_USERNAME} are two kinds of credentials: give one"
         )
     if bool(username) != bool(password):
         missing = BROKER_PASSWORD if username else BROKER_USERNAME
-        raise ConfigurationError([f"basic auth wants both a user name and a password: {missing} is missing"])
+        raise ConfigurationError(f"basic auth wants both a user name and a password: {missing} is missing")
     try:
         return BrokerAccess(settings.broker.url, username, password, token)
     except ValueError as error:
-        raise ConfigurationError([f"the broker's credentials can't be used: {error}"]) from error
+        raise ConfigurationError(f"the broker's credentials can't be used: {error}") from error
 
 
 def _same_server(first: str, second: str) -> bool:

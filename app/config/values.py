@@ -40,9 +40,9 @@ class ConfigurationError(Exception):
         mistakes: A line for each mistake, with the file and the key, or the variable.
     """
 
-    def __init__(self, mistakes: list[str]) -> None:
+    def __init__(self, *mistakes: str) -> None:
         super().__init__("\n".join(mistakes))
-        self.mistakes = mistakes
+        self.mistakes = list(mistakes)
 
 
 class Section(BaseModel):
@@ -112,13 +112,13 @@ def secret(name: str, environment: Mapping[str, str]) -> str | None:
     """
     value, file = environment.get(name), environment.get(f"{name}_FILE")
     if value and file:
-        raise ConfigurationError([f"{name} and {name}_FILE are both set: give one of them"])
+        raise ConfigurationError(f"{name} and {name}_FILE are both set: give one of them")
     if not file:
         return value or None
     try:
         return Path(file).read_text(encoding="utf-8").strip() or None
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError([f"{name}_FILE: {file} can't be read: {error}"]) from error
+        raise ConfigurationError(f"{name}_FILE: {file} can't be read: {error}") from error
 
 
 def values_of(values: Mapping[str, Value], environment: Mapping[str, str]) -> dict[str, str]:

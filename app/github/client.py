@@ -68,29 +68,21 @@ def github_access(settings: Settings, environment: Mapping[str, str]) -> GitHubA
     token, private_key = (secret(name, environment) for name in (GITHUB_TOKEN, GITHUB_PRIVATE_KEY))
     if token and (private_key or github.app_id):
         an_app = f"an App (github.app_id, {GITHUB_PRIVATE_KEY})"
-        raise ConfigurationError(
-            [f"{GITHUB_TOKEN} and {an_app} are two ways to be known to GitHub: give one"]
-        )
+        raise ConfigurationError(f"{GITHUB_TOKEN} and {an_app} are two ways to be known to GitHub: give one")
     if bool(private_key) != bool(github.app_id):
         missing = "github.app_id" if private_key else f"{GITHUB_PRIVATE_KEY} (or {GITHUB_PRIVATE_KEY}_FILE)"
-        raise ConfigurationError(
-            [f"a GitHub App wants both its id and its private key: {missing} is missing"]
-        )
+        raise ConfigurationError(f"a GitHub App wants both its id and its private key: {missing} is missing")
     if token is not None and not is_token(token):
         raise ConfigurationError(
-            [f"{GITHUB_TOKEN}: a token is printable ASCII without spaces, and this one isn't"]
+            f"{GITHUB_TOKEN}: a token is printable ASCII without spaces, and this one isn't"
         )
     if private_key is not None:
         _check_private_key(private_key)
     if token is None and private_key is None:
         if needs := settings.needs_github:
             raise ConfigurationError(
-                [
-                    (
-                        f"{needs} needs credentials for GitHub: set {GITHUB_TOKEN} (or {GITHUB_TOKEN}_FILE), "
-                        f"or github.app_id and {GITHUB_PRIVATE_KEY} (or {GITHUB_PRIVATE_KEY}_FILE)"
-                    )
-                ]
+                f"{needs} needs credentials for GitHub: set {GITHUB_TOKEN} (or {GITHUB_TOKEN}_FILE), "
+                f"or github.app_id and {GITHUB_PRIVATE_KEY} (or {GITHUB_PRIVATE_KEY}_FILE)"
             )
         return None
     return GitHubAccess(github.api_url, token, github.app_id, private_key, github.installation_id)
@@ -193,7 +185,7 @@ class GitHub:
             with Github(auth=Auth.Token(self._token(repository)), **self._options) as client:
                 yield client
         except GithubException as error:
-            if self._tokens is not None:
+            if self._tokens is not None and error.status in {401, 403, 404}:
                 self._tokens.forget(repository)  # the App may have been installed anew
             failure = explain(
                 what, error.status, error.headers or {}, error.data, right=right, now=time.time()
@@ -237,10 +229,6 @@ def _check_private_key(private_key: str) -> None:
         key = None
     if not isinstance(key, RSAPrivateKey):
         raise ConfigurationError(
-            [
-                (
-                    f"{GITHUB_PRIVATE_KEY}: must be the App's private key as GitHub gave it, "
-                    "'-----BEGIN RSA PRIVATE KEY-----' and what follows"
-                )
-            ]
+            f"{GITHUB_PRIVATE_KEY}: must be the App's private key as GitHub gave it, "
+            "'-----BEGIN RSA PRIVATE KEY-----' and what follows"
         )

@@ -138,7 +138,7 @@ def parse_tokens(variable: str, text: str) -> dict[str, str]:
         else:
             tokens[name] = token
     if mistakes:
-        raise ConfigurationError(mistakes)
+        raise ConfigurationError(*mistakes)
     return tokens
 
 

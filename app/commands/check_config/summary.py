@@ -77,7 +77,7 @@ def understand(file: Path, data_dir: Path, environment: Mapping[str, str]) -> Su
     access = read(lambda: broker_access(settings, environment)) if settings else None
     github = read(lambda: github_access(settings, environment)) if settings else None
     if mistakes or settings is None or access is None:
-        raise ConfigurationError(list(dict.fromkeys(mistakes)))
+        raise ConfigurationError(*dict.fromkeys(mistakes))
     document = {
         "file": str(file.absolute()),
         "broker": {"url": settings.broker.url, "login": _login(access)},

@@ -73,7 +73,7 @@ def _chosen(settings: Settings, name: str | None) -> list[ProviderSettings] | No
     if provider is None:
         known = ", ".join(repr(one.name) for one in settings.providers)
         raise ConfigurationError(
-            [f"--provider: there is no provider {name!r} in the configuration, only {known}"]
+            f"--provider: there is no provider {name!r} in the configuration, only {known}"
         )
     return [provider]
 
