@@ -118,7 +118,9 @@ class Questions:
         Raises:
             BrokerError: The broker could not be asked.
         """
-        pacticipant = self._if_there(self._client.index_link("pb:pacticipant", pacticipant=self._provider))
+        pacticipant = self._client.find_object(
+            self._client.index_link("pb:pacticipant", pacticipant=self._provider)
+        )
         if pacticipant is None:
             return []
         found: dict[str, list[str]] = {}
@@ -156,11 +158,11 @@ class Questions:
 
     def _latest_of(self, branch: str) -> str | None:
         """Return the number of the latest version on a branch, or None if there is none."""
-        document = self._if_there(
+        document = self._client.find_object(
             self._client.index_link("pb:pacticipant-branch", pacticipant=self._provider, branch=branch)
         )
         link = self._client.link(document, "pb:latest-version")
-        return text_at(self._if_there(link), "number") if link else None
+        return text_at(self._client.find_object(link), "number") if link else None
 
     def _in_environments(self) -> list[tuple[str, str | None, str]]:
         """Return the number, the URL and the place of each version that is deployed or released."""
@@ -186,7 +188,7 @@ class Questions:
         return found
 
     def _branch_of(self, version_url: str | None) -> str | None:
-        document = self._if_there(version_url) if version_url else None
+        document = self._client.find_object(version_url) if version_url else None
         names = (text_at(branch, "name") for branch in _embedded(document, "branchVersions"))
         return next(filter(None, names), None)
 
@@ -212,10 +214,6 @@ class Questions:
         if not name.startswith(before) or not name.endswith(after):
             raise UnexpectedAnswer(f"the broker doesn't say whose version has the pact {url}: {name!r}")
         return Pact(url, consumer, name[len(before) : -len(after)], match["content"])
-
-    def _if_there(self, url: str) -> Any:
-        answer = self._client.find(url)
-        return answer and answer.document
 
 
 def _match(pact_url: str) -> re.Match[str] | None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote
 
 from broker.client.exchange import Answer, Exchange, absolute
+from broker.client.refusal import shown_url
 from broker.http.errors import BrokerUnreachable, NotFound, OffOrigin, UnexpectedAnswer
 from broker.http.json_values import text_at, value_at
 from broker.http.waits import Waits
@@ -70,6 +71,19 @@ class BrokerClient:
             return self.get(url)
         except NotFound:
             return None
+
+    def find_object(self, url: str) -> dict[str, Any] | None:
+        """Fetch a JSON object as `get` does, or return None if the broker has none there (404).
+
+        Raises:
+            BrokerError: The broker could not be asked, or it answered with something else.
+        """
+        answer = self.find(url)
+        if answer is None:
+            return None
+        if not isinstance(answer.document, dict):
+            raise UnexpectedAnswer(f"{shown_url(url)} did not answer with an object")
+        return answer.document
 
     def put(self, url: str, body: Mapping[str, Any]) -> Answer:
         """Put a JSON document; it is safe to repeat, so it is tried again as `get` is.

@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from app.commands.doctor.chain import listed
-from app.commands.doctor.pact_state import document_at, index_link, pacticipant
+from app.commands.doctor.pact_state import pacticipant
 from app.commands.finding import Finding, State
 from broker.http.json_values import objects_at, text_at
 
@@ -25,8 +25,8 @@ def check_broker(client: BrokerClient) -> Finding:
     Raises:
         BrokerError: It doesn't, or it refuses the credentials.
     """
-    index_link(client, "pb:pacticipants")
-    version = client.get(f"{client.origin}/").broker_version
+    client.index_link("pb:pacticipants")
+    version = client.index().broker_version
     return Finding(State.OK, f"{client.origin} answers" + (f" (version {version})" if version else ""))
 
 
@@ -53,9 +53,9 @@ def no_pact(
             f"no consumer has a pact with {provider}",
             "have a consumer publish its pact (pact broker publish)",
         )
-    url = index_link(client, "pb:pacticipant-version", pacticipant=consumer, version=version)
+    url = client.index_link("pb:pacticipant-version", pacticipant=consumer, version=version)
     with_whom = f" with {provider}" if provider is not None else ""
-    if document_at(client, url) is not None:
+    if client.find_object(url) is not None:
         return Finding(
             State.FAILED,
             f"version {version} of {consumer} is in the broker, and has no pact{with_whom}",
@@ -161,6 +161,6 @@ def check_result(state: PactState, earlier: list[Finding]) -> Finding:
 
 
 def _names(client: BrokerClient) -> list[str]:
-    document = document_at(client, index_link(client, "pb:pacticipants"))
+    document = client.find_object(client.index_link("pb:pacticipants"))
     found = objects_at(document, "_embedded", "pacticipants") or []
     return [name for one in found[:2000] if (name := text_at(one, "name")) is not None]

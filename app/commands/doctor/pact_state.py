@@ -60,14 +60,13 @@ class PactState:
     def pact(self) -> dict[str, Any] | None:
         """The pact, if there is one."""
         case = self.case
-        url = index_link(
-            self.client,
+        url = self.client.index_link(
             "pb:publish-pact",
             provider=case.provider,
             consumer=case.consumer,
             consumerApplicationVersion=case.version,
         )
-        return document_at(self.client, url)
+        return self.client.find_object(url)
 
     @property
     def content(self) -> str | None:
@@ -190,7 +189,7 @@ def latest_pacts(client: BrokerClient, provider: str, most: int) -> tuple[list[C
     Raises:
         BrokerError: The broker could not be asked.
     """
-    document = document_at(client, index_link(client, "pb:latest-provider-pacts", provider=provider))
+    document = client.find_object(client.index_link("pb:latest-provider-pacts", provider=provider))
     if document is None:
         return None
     found, urls = [], client.links(document, "pb:pacts")
@@ -213,8 +212,8 @@ def pacts_of(client: BrokerClient, consumer: str, version: str, most: int) -> tu
     Raises:
         BrokerError: The broker could not be asked.
     """
-    url = index_link(client, "pb:pacticipant-version", pacticipant=consumer, version=version)
-    document = document_at(client, url)
+    url = client.index_link("pb:pacticipant-version", pacticipant=consumer, version=version)
+    document = client.find_object(url)
     if document is None:
         return None
     urls = client.links(document, "pb:pact-versions")
@@ -228,37 +227,7 @@ def pacticipant(client: BrokerClient, name: str) -> dict[str, Any] | None:
     Raises:
         BrokerError: The broker could not be asked.
     """
-    return document_at(client, index_link(client, "pb:pacticipant", pacticipant=name))
-
-
-def index_link(client: BrokerClient, rel: str, **parameters: str) -> str:
-    """Return a link of the broker's index.
-
-    Raises:
-        UnexpectedAnswer: It has none.
-        BrokerError: The broker could not be asked.
-    """
-    url = client.link(client.get(f"{client.origin}/").document, rel, **parameters)
-    if url is None:
-        raise UnexpectedAnswer(
-            f"the index of {client.origin} has no link {rel}: it is no Pact Broker, or one too old for this"
-        )
-    return url
-
-
-def document_at(client: BrokerClient, url: str) -> dict[str, Any] | None:
-    """Return a document, or None if there is none.
-
-    Raises:
-        BrokerError: The broker could not be asked.
-    """
-    try:
-        document = client.get(url).document
-    except NotFound:
-        return None
-    if not isinstance(document, dict):
-        raise UnexpectedAnswer(f"{url} did not answer with an object")
-    return document
+    return client.find_object(client.index_link("pb:pacticipant", pacticipant=name))
 
 
 def _asks(webhook: Webhook) -> bool:
