@@ -25,14 +25,8 @@ class Job:
     Attributes:
         pact: The pact.
         indexes: The indexes of the interactions to verify.
-        base_url: The provider's base URL; None if it has only other transports.
-        transports: Its other transports.
-        headers: Names and values of headers to send with each request; the values may be secrets.
-        states_url: The URL that sets provider states up.
-        states_teardown: Whether states are torn down as well.
-        states_file: The Python file that sets states up, and the name of the handlers in it.
-        jobs: How many interactions are verified at the same time.
-        request_timeout: The timeout of one request to the provider, in seconds.
+        base_url: The provider's base URL; None if it has only other transports. The attributes that follow are those of
+            `verifier.request.ProviderUnderTest`.
     """
 
     pact: Pact

@@ -1,0 +1,94 @@
+"""Waiting until the provider answers."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.loopback import Loopback, Reply, closed_port
+from verifier.errors import CannotVerify, ErrorKind
+from verifier.provider.readiness import wait_until_ready
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def alive() -> None:
+    """Say that nothing speaks against waiting."""
+
+
+def soon() -> float:
+    return time.monotonic() + 60
+
+
+@pytest.mark.parametrize("status", [200, 204, 301, 401, 404, 405, 499])
+def test_any_status_under_500_is_ready(status: int) -> None:
+    with Loopback(Reply(status, headers={"Location": "http://127.0.0.1:1/"})) as provider:
+        ready = wait_until_ready((provider.url,), "/", wait=5, deadline=soon(), check_alive=alive)
+    assert ready == provider.url
+    assert len(provider.received) == 1, "a redirect is an answer, and not followed"
+
+
+def test_provider_that_answers_503_is_not_ready_until_it_changes() -> None:
+    with Loopback([Reply(503), Reply(500), Reply(200)]) as provider:
+        wait_until_ready((provider.url,), "/health", wait=10, deadline=soon(), check_alive=alive)
+    assert [request.path for request in provider.received] == ["/health"] * 3
+
+
+@pytest.mark.parametrize(
+    ("base", "health_path", "path"),
+    [("", "/", "/"), ("/api/", "/health?full=1", "/api/health?full=1"), ("/api", "health", "/api/health")],
+)
+def test_health_path_stands_below_the_base_url(base: str, health_path: str, path: str) -> None:
+    with Loopback(Reply()) as provider:
+        wait_until_ready((provider.url + base,), health_path, wait=5, deadline=soon(), check_alive=alive)
+    assert provider.received[0].path == path
+
+
+def test_the_candidate_that_answers_is_the_provider() -> None:
+    with Loopback(Reply()) as provider:
+        nobody = f"http://127.0.0.1:{closed_port()}"
+        ready = wait_until_ready((nobody, provider.url), "/", wait=5, deadline=soon(), check_alive=alive)
+    assert ready == provider.url
+
+
+def not_ready(url: str, *, wait: float = 0.3, deadline: Callable[[], float] = soon) -> CannotVerify:
+    started = time.monotonic()
+    with pytest.raises(CannotVerify, match="did not become ready") as error:
+        wait_until_ready((url,), "/health", wait=wait, deadline=deadline(), check_alive=alive)
+    assert time.monotonic() - started < 4
+    assert error.value.kind == "provider-not-ready"
+    assert error.value.retryable
+    assert f"{url}/health" in str(error.value)
+    return error.value
+
+
+def test_nobody_there_is_not_ready() -> None:
+    error = not_ready(f"http://127.0.0.1:{closed_port()}")
+    assert "refused" in str(error)
+
+
+def test_503_to_the_end_is_not_ready() -> None:
+    with Loopback(Reply(503)) as provider:
+        assert "it answered 503" in str(not_ready(provider.url))
+
+
+def test_provider_that_hangs_is_not_ready() -> None:
+    with Loopback(Reply(hang=True)) as provider:
+        assert "timed out" in str(not_ready(provider.url))
+
+
+def test_deadline_of_the_run_ends_the_wait() -> None:
+    not_ready(f"http://127.0.0.1:{closed_port()}", wait=50, deadline=lambda: time.monotonic() + 0.2)
+
+
+def test_wait_ends_when_the_provider_is_gone() -> None:
+    def gone() -> None:
+        raise CannotVerify("it ended", kind=ErrorKind.PROVIDER_DIED)
+
+    with pytest.raises(CannotVerify, match="it ended"):
+        wait_until_ready(
+            (f"http://127.0.0.1:{closed_port()}",), "/", wait=50, deadline=soon(), check_alive=gone
+        )
