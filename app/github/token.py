@@ -55,5 +55,5 @@ def read_time(text: str) -> datetime | None:
     offset = "+0000" if match[2] == "UTC" else match[2]
     try:
         return datetime.strptime(f"{match[1]} {offset}", "%Y-%m-%d %H:%M:%S %z").astimezone(UTC)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None

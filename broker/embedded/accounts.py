@@ -58,7 +58,7 @@ class Access:
 
     @property
     def restricted(self) -> bool:
-        """Whether there are any; without, everything is open."""
+        """Whether there are any; without them, everyone may read and write."""
         return bool(self.users or self.tokens)
 
     def __add__(self, other: Access) -> Access:
@@ -85,12 +85,12 @@ class Access:
 
 
 def user_digest(name: str, password: str) -> bytes:
-    """Return the hash that a user is recognised by."""
+    """Return the hash of a user's name and password."""
     return hashlib.sha256(f"{len(name)}:{name}:{password}".encode()).digest()
 
 
 def token_digest(token: str) -> bytes:
-    """Return the hash that a token is recognised by."""
+    """Return the hash of a token."""
     return hashlib.sha256(token.encode()).digest()
 
 
@@ -196,7 +196,7 @@ def protect(app: Flask, access: Access, *, reading_posts: Container[str | None])
 
 
 def _find(known: tuple[Credential, ...], digest: bytes | None) -> bool | None:
-    """Return whether the credential may write, None where nobody has it; the time doesn't tell how near it was."""
+    """Return whether the credential may write, or None if it is unknown; in the same time for any guess."""
     may_write = None
     for one in known:
         if hmac.compare_digest(one.digest, digest or b""):

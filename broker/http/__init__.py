@@ -1,1 +1,1 @@
-"""What every client of a broker shares: origins, credentials, limits, strict JSON, waits."""
+"""Origins, credentials, limits, strict JSON and waits, for every client."""

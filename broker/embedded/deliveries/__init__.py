@@ -1,1 +1,1 @@
-"""Delivering triggered webhooks, and telling what became of them."""
+"""Deliveries of triggered webhooks, and their outcomes."""

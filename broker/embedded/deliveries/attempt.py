@@ -156,7 +156,7 @@ def _without(answer: Answer, texts: list[str]) -> Answer:
 
 
 def _without_beginning(text: str, secrets: list[str]) -> str:
-    """Return what was read of a longer text without the secret that it may end amid."""
+    """Return the beginning of a longer text without a secret that is cut off at its end."""
     begun = (secret[:length] for secret in secrets for length in range(len(secret) - 1, MIN_REDACTED - 1, -1))
     cut = next((beginning for beginning in begun if text.endswith(beginning)), None)
     return text if cut is None else text.removesuffix(cut) + STARS

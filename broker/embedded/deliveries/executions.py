@@ -1,4 +1,4 @@
-"""Trying a webhook out: its request is sent at once, and the answer tells what came of it."""
+"""Executions of a webhook on demand: its request is sent at once, and the outcome is the answer."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class Message:
-    """A request as it is sent: with the headers that come on top of the configured ones."""
+    """A request as it is sent, with more headers than the configured ones."""
 
     method: str
     url: str
@@ -75,7 +75,7 @@ class Message:
 
     @property
     def sent_body(self) -> str:
-        """What is sent: `null` for no body, as a real broker does, but nothing where it would mean nothing."""
+        """The body that is sent: `null` for none, as a real broker does, but nothing for GET and HEAD."""
         return self.body if self.body is not None else "" if self.method in {"GET", "HEAD"} else _NULL
 
 
@@ -97,7 +97,7 @@ def message(rendered: Rendered) -> Message:
 
 
 def framing(sent: Message) -> dict[str, str]:
-    """Return the headers that come with sending: for the logs."""
+    """Return the headers that sending adds, for the logs."""
     headers = {"host": urlsplit(sent.url).netloc, "content-length": str(len(sent.sent_body.encode()))}
     if sent.body is None and "content-type" not in sent.headers:
         headers["content-type"] = _FORM

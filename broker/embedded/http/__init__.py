@@ -1,1 +1,1 @@
-"""What all routes share: request bodies, HAL, errors, paths."""
+"""Request bodies, HAL, errors and paths, for all routes."""

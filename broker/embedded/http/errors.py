@@ -16,7 +16,7 @@ NOT_FOUND = "The requested document was not found on this server."
 
 
 class Refusal(Exception):
-    """A request that is answered with a status of 400 or more; what it had written is rolled back."""
+    """A request that is answered with a status of 400 or more; its changes are rolled back."""
 
     def __init__(self, status: int, body: dict[str, Any], *, content_type: str | None = None) -> None:
         super().__init__(status, body)
@@ -26,7 +26,7 @@ class Refusal(Exception):
 
 
 def not_found() -> Refusal:
-    """Return the answer to the URL of something that isn't there."""
+    """Return the answer to the URL of a resource that doesn't exist."""
     return Refusal(404, {"error": NOT_FOUND}, content_type="application/json;charset=utf-8")
 
 

@@ -13,8 +13,8 @@ from flask import Response, current_app, g, request
 HAL_JSON = "application/hal+json;charset=utf-8"
 
 _HOST = re.compile(r"[A-Za-z0-9._-]+(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?")
-"""A host name, an IPv4 or a bracketed IPv6 address, and a port. Anything else in a Host header would come
-back in links that people and clients follow."""
+"""A host name, an IPv4 or a bracketed IPv6 address, and a port. Anything else in a Host header would be
+in links that people and clients follow."""
 
 
 def is_host(host: str) -> bool:

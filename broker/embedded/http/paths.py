@@ -32,7 +32,7 @@ class NameConverter(BaseConverter):
     regex = "[^/]+"
 
     def to_python(self, value: str) -> str:
-        """Return the name; one that isn't UTF-8 is nobody's."""
+        """Return the name; one that isn't UTF-8 matches no route."""
         try:
             return unquote(value, errors="strict")
         except UnicodeDecodeError as error:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def represent(found: list[Row], *, ignored: list[Row]) -> list[dict[str, Any]]:
-    """Return all rows; those that don't count say so."""
+    """Return all rows; those that don't count are marked."""
     versions = {row.publication.consumer_version_id: row.publication.consumer_version for row in found}
     versions |= {row.result.provider_version_id: row.result.provider_version for row in found if row.result}
     shown = _versions(versions.values())

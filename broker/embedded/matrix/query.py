@@ -17,7 +17,7 @@ _SELECTOR_KEYS = ("pacticipant", "version", "latest", "tag", "branch", "mainBran
 
 
 class LatestBy(Enum):
-    """Which results count where there are several."""
+    """The results that count, if there are several."""
 
     EVERY = None
     CONSUMER_VERSION_PROVIDER_VERSION = "cvpv"
@@ -26,7 +26,7 @@ class LatestBy(Enum):
 
 @dataclass(frozen=True)
 class Scope:
-    """Which of a pacticipant's versions are meant: one by its number, the latest of some, or any."""
+    """The versions of a pacticipant in a query: one by its number, the latest of some, or any."""
 
     version: str | None = None
     latest: bool = False
@@ -37,7 +37,7 @@ class Scope:
 
     @property
     def given(self) -> bool:
-        """Whether it narrows anything."""
+        """Whether it excludes any version."""
         return self != Scope()
 
 
@@ -68,7 +68,7 @@ class InvalidMatrixQuery(ValueError):
 
 
 def parse(query: str) -> MatrixQuery:
-    """Return what a query string asks.
+    """Return the query in a query string.
 
     A selector ends where one of its keys comes a second time, as Ruby on the real broker's side reads it.
 

@@ -1,4 +1,4 @@
-"""Which versions a question of the matrix means."""
+"""The versions that a query of the matrix selects."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Selected:
 
     @property
     def found(self) -> bool:
-        """Whether there is such a version."""
+        """Whether the version exists."""
         return self.any_version or self.version is not None
 
 

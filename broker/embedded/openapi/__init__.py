@@ -93,7 +93,7 @@ def _path_parameter(name: str, converter: str) -> dict[str, Any]:
 
 
 def _described(operation: Operation, variables: Iterable[object]) -> dict[str, Any]:
-    """Return what there is to say of an operation besides its path and its summary."""
+    """Return the parameters, the body and the answers of an operation."""
     answers = {status: _answer(_TEXTS[status], operation) for status in operation.answers}
     refusals = {*_OF_ANY, *operation.refusals}
     if variables:

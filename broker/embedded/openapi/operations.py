@@ -1,4 +1,4 @@
-"""What each route takes and answers, by the name of its endpoint; a test sees that none is missing."""
+"""The query, the body and the answers of each route, by its endpoint; a test checks that none is missing."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Query:
     schema: str = "string"
 
     def described(self) -> dict[str, Any]:
-        """Return it as OpenAPI has it."""
+        """Return it in the form of OpenAPI."""
         one: dict[str, Any] = {"type": self.schema}
         schema = {"type": "array", "items": one} if self.several else one
         return {"name": self.name, "in": "query", "required": self.required, "schema": schema}

@@ -21,7 +21,7 @@ Links = dict[str, list[dict[str, Any]]]
 
 
 def for_versions(versions: Sequence[Version]) -> dict[int, Links]:
-    """Return where versions are deployed and released, and where that can be recorded, by the version's id."""
+    """Return the links of versions to the environments they are in or can be recorded in, by the version's id."""
     ids = [version.id for version in versions]
     deployed, released = defaultdict(list), defaultdict(list)
     for deployment in session().scalars(current(Deployment).where(Deployment.version_id.in_(ids))):
@@ -54,7 +54,7 @@ def _for_version(
 
 
 def for_pacticipant(pacticipant: Pacticipant) -> Links:
-    """Return where versions of a pacticipant are deployed."""
+    """Return the links of a pacticipant to the environments that its versions are deployed to."""
     query = current(Deployment).where(Version.pacticipant_id == pacticipant.id)
     return {"pb:deployed-environments": [_deployed(one) for one in session().scalars(query)]}
 

@@ -11,10 +11,10 @@ from typing import Any
 Document = dict[str, Any]
 
 MAX_DIFFERENCE_LINES = 1000
-"""Beyond this a difference is no help to a reader, and comparing lines takes long."""
+"""The largest difference that helps a reader; comparing more lines takes long."""
 
 _SPECIFICATION = ("pactSpecification", "pact-specification", "pactSpecificationVersion")
-"""Where Pact libraries, old and new, write the version of the specification."""
+"""The places of the specification's version, in documents of old and new Pact libraries."""
 
 _NOTHING = object()
 

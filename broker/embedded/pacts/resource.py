@@ -129,13 +129,13 @@ def pact_url(publication: Publication) -> str:
 
 
 def pact_version_url(pact: PactVersion, *more: str) -> str:
-    """Return the URL of a pact's content, or of what is below it."""
+    """Return the URL of a pact's content, or of a resource below it."""
     names = ("pacts", "provider", pact.provider.name, "consumer", pact.consumer.name)
     return url(*names, "pact-version", pact.sha, *more)
 
 
 def pact_name(publication: Publication) -> str:
-    """Return how a pact is called in links."""
+    """Return the name of a pact in links."""
     pact = publication.pact_version
     return (
         f"Pact between {pact.consumer.name} ({publication.consumer_version.number}) and {pact.provider.name}"

@@ -221,7 +221,7 @@ def _triggered_text(triggered: TriggeredWebhook) -> str:
 
 
 def _previous(publication: Publication) -> list[Previous]:
-    """Return what was published before, once for each tag of the consumer version."""
+    """Return the content that was published before, once for each tag of the consumer version."""
     pact = publication.pact_version
     version = publication.consumer_version
     earlier = between(publications(), provider=pact.provider.name, consumer=pact.consumer.name)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from broker.embedded.pacts.content import Document
 
 _CONTRACT_FIELDS = ("consumerName", "providerName", "content", "contentType", "specification")
-"""In the order in which a real broker names them."""
+"""The fields that must be there, in a real broker's order."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Contract:
 
 @dataclass(frozen=True)
 class PublicationRequest:
-    """The pacts of a consumer version, and what is to be known of the version."""
+    """The pacts of a consumer version, with its branch, tags and build URL."""
 
     pacticipant: str
     version: str
@@ -82,7 +82,7 @@ def parse(body: dict[str, Any]) -> PublicationRequest:
 
 
 def name_of(document: Document, role: str) -> object:
-    """Return the consumer's or the provider's name in a pact, None where it has none."""
+    """Return the consumer's or the provider's name in a pact, or None if it has none."""
     party = document.get(role)
     return party.get("name") if isinstance(party, dict) else None
 

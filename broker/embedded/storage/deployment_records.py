@@ -1,4 +1,4 @@
-"""Finding environments, and what is deployed and released in them."""
+"""Queries of environments, and of the versions in them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tables of environments, of what is deployed and released in them, and of labels."""
+"""The tables of environments, deployments, releases and labels."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Environment(Base):
 
 
 class InEnvironment(Base):
-    """A version's being in an environment, from when it was recorded until it ended."""
+    """The time of a version in an environment, from when it was recorded until it ended."""
 
     __abstract__ = True
 
@@ -59,7 +59,7 @@ class InEnvironment(Base):
 
 
 class Deployment(InEnvironment):
-    """A version's being deployed to an environment, until another one replaces it or it is taken away.
+    """The deployment of a version to an environment, until another one replaces it or it is taken away.
 
     An application instance is one of several that run beside each other; each has its own version.
     """
@@ -76,7 +76,7 @@ class Deployment(InEnvironment):
 
 
 class Release(InEnvironment):
-    """A version's being released to an environment, where it is in use until its support ends."""
+    """The release of a version to an environment, where it is in use until its support ends."""
 
     __tablename__ = "released_versions"
     __table_args__ = (

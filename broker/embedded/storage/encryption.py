@@ -81,7 +81,7 @@ class Vault:
             ) from error
 
     def _make_file(self) -> None:
-        """Make the file whole or not at all, whoever else makes it at the same time."""
+        """Create the file whole or not at all, also if another process does so at the same time."""
         draft = self._file.with_name(f"{self._file.name}.{os.getpid()}")
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         try:

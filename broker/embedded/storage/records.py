@@ -124,7 +124,7 @@ def _versions_of(pacticipant: Pacticipant, tag: str | None, branch: str | None) 
 
 
 def load_branches_and_tags(versions: Collection[Version]) -> None:
-    """Load what versions have of these, all at once rather than one by one."""
+    """Load the branches and tags of versions, all at once rather than one by one."""
     tags: dict[int, list[Tag]] = defaultdict(list)
     places: dict[int, list[BranchVersion]] = defaultdict(list)
     on_branches = select(BranchVersion).options(joinedload(BranchVersion.branch)).order_by(BranchVersion.id)
@@ -253,7 +253,7 @@ def publications() -> Select[Publication]:
 
 
 def with_names(query: Select[Publication]) -> Select[Publication]:
-    """Return the query so that what a list shows of each publication comes with it, not one by one."""
+    """Return the query with all that a list shows of each publication, so that it isn't loaded one by one."""
     return query.options(
         contains_eager(Publication.consumer_version),
         contains_eager(Publication.pact_version).options(

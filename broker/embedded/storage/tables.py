@@ -27,7 +27,7 @@ def _once(*columns: str) -> tuple[UniqueConstraint, dict[str, bool]]:
 
 
 class Base(DeclarativeBase):
-    """What all tables share."""
+    """The base of all tables."""
 
 
 class Pacticipant(Base):
@@ -78,7 +78,7 @@ class Branch(Base):
 
 
 class BranchVersion(Base):
-    """A version's being on a branch."""
+    """The place of a version on a branch."""
 
     __tablename__ = "branch_versions"
     __table_args__ = _once("branch_id", "version_id")

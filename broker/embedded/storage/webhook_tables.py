@@ -1,4 +1,4 @@
-"""The tables of webhooks, of what they have to deliver, and of the secrets that they use."""
+"""The tables of webhooks, their deliveries and their secrets."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _AUTOINCREMENT = {"sqlite_autoincrement": True}
 
 
 class Webhook(Base):
-    """A request to send when something happens. Headers and password are encrypted."""
+    """A request to send when an event happens; headers and password are encrypted."""
 
     __tablename__ = "webhooks"
     __table_args__ = (UniqueConstraint("uuid"), _AUTOINCREMENT)
@@ -45,7 +45,7 @@ class Webhook(Base):
 
 
 class PublicationEvents(Base):
-    """What happened, for webhooks, when a pact was published; publishing it again happens again."""
+    """The events of one publication of a pact; publishing it again is another one."""
 
     __tablename__ = "publication_events"
     __table_args__ = (_AUTOINCREMENT,)
@@ -63,7 +63,7 @@ class PublicationEvents(Base):
 
 
 class TriggeredWebhook(Base):
-    """A webhook's being triggered by an event: what is to be delivered, and how far that has come.
+    """A webhook that an event triggered: the values to deliver, and the state of the delivery.
 
     It outlives its webhook, so that its logs can still be read.
     """

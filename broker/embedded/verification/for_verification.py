@@ -85,7 +85,7 @@ def _is_time(text: str) -> bool:
 
 
 def _utc(text: str) -> str:
-    """Return a time as the tables keep it, so that the two can be compared as texts."""
+    """Return a time in the form of the tables, so that the two can be compared as texts."""
     time = datetime.fromisoformat(text)
     return (time if time.tzinfo else time.replace(tzinfo=UTC)).astimezone(UTC).isoformat(timespec="seconds")
 

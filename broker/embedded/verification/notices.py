@@ -1,4 +1,4 @@
-"""What a verifier shows beside a pact: why it is verified (no I/O)."""
+"""The notices that a verifier shows beside a pact (no I/O)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a pact is pending for a provider's branch or tags, and the notices that say what that means."""
+"""Whether a pact is pending for a provider's branch or tags, and the notices that explain it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _READ_MORE = "Read more at https://docs.pact.io/go/pending"
 
 @dataclass(frozen=True)
 class ProviderVersion:
-    """What is known of the provider version that is going to verify: its branch, or else its tags."""
+    """The provider version that is going to verify, by its branch, or else by its tags."""
 
     branch: str | None = None
     tags: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""Verification results: taken in, given back, and summed up for a consumer version."""
+"""Verification results: stored, answered, and summed up for a consumer version."""
 
 from __future__ import annotations
 

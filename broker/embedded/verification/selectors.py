@@ -1,4 +1,4 @@
-"""Consumer version selectors: which pacts they choose, and why, in words."""
+"""Consumer version selectors: the pacts that they choose, and the reasons."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _LATEST = ("s[][l]", "true")
 
 @dataclass(frozen=True)
 class Rule:
-    """A selector, read: the pacts it chooses, and why, in short, in a sentence and for the metadata."""
+    """The pacts that a selector chooses, and the reason, in short, in a sentence and for the metadata."""
 
     query: Select[Publication]
     short: str
@@ -50,7 +50,7 @@ def mistakes(selector: object) -> list[str]:
 
 
 def rules(provider: Pacticipant, selector: dict[str, Any], provider_branch: str | None) -> list[Rule]:
-    """Return how a selector is read: one rule, or one for each environment.
+    """Return the rules of a selector: one, or one for each environment.
 
     Args:
         provider: The provider of the pacts.

@@ -32,7 +32,7 @@ class WorkInProgress:
 
     @property
     def short(self) -> str:
-        """Why it is verified, in short."""
+        """The reason why it is verified, in short."""
         return ", ".join(
             [f"latest from branch {name}" for name in self.branches]
             + [f"latest with tag {name}" for name in self.tags]

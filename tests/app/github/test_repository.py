@@ -226,6 +226,7 @@ def test_a_file_that_github_could_not_read_either_is_a_problem(text: str, proble
         ("2026-12-31 23:59:59 UTC", datetime(2026, 12, 31, 23, 59, 59, tzinfo=UTC)),
         ("2026-12-31 23:59:59 +0100", datetime(2026, 12, 31, 22, 59, 59, tzinfo=UTC)),
         ("2026-13-31 23:59:59 UTC", None),
+        ("0001-01-01 00:00:00 +1400", None),
         ("soon", None),
         ("", None),
     ],
