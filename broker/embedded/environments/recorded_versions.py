@@ -55,11 +55,7 @@ class Kind(Generic[Record]):
         return url(self.path, record.uuid)
 
     def with_uuid(self, uuid: str) -> Record:
-        """Return a record.
-
-        Raises:
-            Refusal: 404.
-        """
+        """Return a record; raise a `Refusal` with 404 if there is none."""
         return or_not_found(session().scalar(select(self.record).where(self.record.uuid == uuid)))
 
     def of_version(self, version: Version, environment: Environment) -> Select[Record]:

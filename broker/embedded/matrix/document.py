@@ -36,10 +36,7 @@ def _row(row: Row, versions: dict[int, dict[str, Any]]) -> dict[str, Any]:
         "provider": _party(
             row.provider.pacticipant, versions[result.provider_version_id] if result else None
         ),
-        "pact": {
-            "createdAt": publication.created_at,
-            "_links": {"self": link(pact_url(publication))},
-        },
+        "pact": {"createdAt": publication.created_at, "_links": {"self": link(pact_url(publication))}},
         "verificationResult": {
             "success": result.success,
             "verifiedAt": result.created_at,

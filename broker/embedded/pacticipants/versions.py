@@ -198,10 +198,7 @@ def represent_tags(version: Version, latest: set[int]) -> list[dict[str, Any]]:
 
 def _represent_tags(version: Version) -> list[dict[str, Any]]:
     return [
-        {
-            "name": tag.name,
-            "_links": {"self": link(_tag_url(version, tag.name), title="Tag", name=tag.name)},
-        }
+        {"name": tag.name, "_links": {"self": link(_tag_url(version, tag.name), title="Tag", name=tag.name)}}
         for tag in version.tags
     ]
 

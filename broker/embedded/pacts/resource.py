@@ -97,11 +97,7 @@ def by_content_for_versions(provider: str, consumer: str, sha: str, segment: str
 
 
 def latest_of_content(provider: str, consumer: str, sha: str) -> Publication:
-    """Return the latest pact with the content of that hash.
-
-    Raises:
-        Refusal: 404.
-    """
+    """Return the latest pact with the content of that hash; raise a `Refusal` with 404 if there is none."""
     return _first(between(publications(), provider=provider, consumer=consumer).where(PactVersion.sha == sha))
 
 
@@ -224,11 +220,7 @@ def represent(
 
 
 def publication_of(provider: str, consumer: str, number: str) -> Publication:
-    """Return the pact of a consumer version.
-
-    Raises:
-        Refusal: 404.
-    """
+    """Return the pact of a consumer version; raise a `Refusal` with 404 if there is none."""
     query = between(publications(), provider=provider, consumer=consumer)
     return _first(query.where(Version.number == number))
 

@@ -34,11 +34,7 @@ from broker.embedded.storage.tables import (
     now,
 )
 from broker.embedded.storage.webhook_tables import PublicationEvents
-from broker.embedded.webhooks.events import (
-    Detected,
-    Previous,
-    detect,
-)
+from broker.embedded.webhooks.events import Detected, Previous, detect
 from broker.embedded.webhooks.records import applying_to, shown_description
 from broker.embedded.webhooks.required_verifications import versions_requiring_verification
 from broker.embedded.webhooks.triggered_records import trigger

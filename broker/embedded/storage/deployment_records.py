@@ -32,11 +32,7 @@ def find_environment(name: str) -> Environment | None:
 
 
 def environment_with(uuid: str) -> Environment:
-    """Return the environment with the UUID.
-
-    Raises:
-        Refusal: 404.
-    """
+    """Return the environment with the UUID; raise a `Refusal` with 404 if there is none."""
     return or_not_found(session().scalar(select(Environment).where(Environment.uuid == uuid)))
 
 

@@ -49,11 +49,7 @@ def find_pacticipant(name: str) -> Pacticipant | None:
 
 
 def pacticipant_named(name: str) -> Pacticipant:
-    """Return the pacticipant of that name.
-
-    Raises:
-        Refusal: 404.
-    """
+    """Return the pacticipant of that name; raise a `Refusal` with 404 if there is none."""
     pacticipant = find_pacticipant(name)
     if pacticipant is None:
         raise no_such_pacticipant(name)
@@ -80,11 +76,7 @@ def find_version(pacticipant: str, number: str) -> Version | None:
 
 
 def version_numbered(pacticipant: str, number: str) -> Version:
-    """Return a pacticipant's version.
-
-    Raises:
-        Refusal: 404.
-    """
+    """Return a pacticipant's version; raise a `Refusal` with 404 if there is none."""
     return or_not_found(find_version(pacticipant, number))
 
 

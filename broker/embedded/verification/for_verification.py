@@ -13,14 +13,8 @@ from broker.embedded.http.hal import json_response, link, url
 from broker.embedded.pacts import metadata
 from broker.embedded.pacts.resource import pact_name, pact_version_url
 from broker.embedded.storage.records import pacticipant_named, session, with_names
-from broker.embedded.verification import (
-    notices,
-    pending,
-    work_in_progress,
-)
-from broker.embedded.verification import (
-    selectors as consumer_version_selectors,
-)
+from broker.embedded.verification import notices, pending, work_in_progress
+from broker.embedded.verification import selectors as consumer_version_selectors
 from broker.embedded.verification.pending import ProviderVersion
 
 if TYPE_CHECKING:

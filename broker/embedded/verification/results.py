@@ -99,11 +99,7 @@ def show_latest_of_consumer_version(consumer: str, number: str) -> Response:
 
 
 def result_numbered(provider: str, consumer: str, sha: str, number: int) -> VerificationResult:
-    """Return a result of the content with that hash.
-
-    Raises:
-        Refusal: 404.
-    """
+    """Return a result of the content with that hash; raise a `Refusal` with 404 if there is none."""
     return or_not_found(_numbered(latest_of_content(provider, consumer, sha), number))
 
 

@@ -41,11 +41,7 @@ def settings() -> WebhookSettings:
 
 
 def webhook_with(uuid: str) -> Webhook:
-    """Return a webhook.
-
-    Raises:
-        Refusal: 404.
-    """
+    """Return a webhook; raise a `Refusal` with 404 if there is none."""
     return or_not_found(find_webhook(uuid))
 
 

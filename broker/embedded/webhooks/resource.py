@@ -115,10 +115,7 @@ def put(uuid: str) -> Response:
         return json_response(represent(made), status=201)
     template = with_secrets_kept(document.template, template_of(webhook, vault()))
     webhook.updated_at = now()
-    write(
-        webhook,
-        replace(document, template=template),
-    )
+    write(webhook, replace(document, template=template))
     return json_response(represent(webhook))
 
 
