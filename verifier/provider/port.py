@@ -40,8 +40,10 @@ def _is_free(host: str, port: int) -> bool:
 def is_listened_on(port: int) -> bool:
     """Return whether a process listens on a port of this machine's loopback addresses."""
     for host in LOOPBACK:
-        with suppress(OSError), socket.create_connection((host, port), timeout=1):
-            return True
+        with suppress(OSError), socket.create_connection((host, port), timeout=1) as connection:
+            # on loopback a connection to a port that the system hands out can meet itself
+            if connection.getsockname() != connection.getpeername():
+                return True
     return False
 
 
