@@ -5,15 +5,16 @@ from __future__ import annotations
 import re
 import threading
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING
 
 import requests
+
+from tests.support.loopback import LoopbackServer
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable
-    from types import TracebackType
+    from http.server import BaseHTTPRequestHandler
 
 HOP_BY_HOP = {"connection", "transfer-encoding", "content-length", "content-encoding", "date", "server"}
 
@@ -46,7 +47,7 @@ class Seen:
     answered: int
 
 
-class FaultyBroker:
+class FaultyBroker(LoopbackServer):
     """Passes requests on to a broker, but for its faults; remembers all of them.
 
     Args:
@@ -64,44 +65,19 @@ class FaultyBroker:
         rewrite: Callable[[bytes], bytes] | None = None,
         context: ssl.SSLContext | None = None,
     ) -> None:
+        super().__init__(tls=context)
         self.upstream = upstream
         self.faults = list(faults)
         self.seen: list[Seen] = []
         self.prefix = prefix
         self.rewrite = rewrite
         self._lock = threading.Lock()
-        proxy = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def _serve(self) -> None:
-                proxy.serve(self)
-
-            do_GET = do_PUT = do_POST = _serve  # noqa: N815
-
-            def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._scheme = "http"
-        if context is not None:
-            self._scheme = "https"
-            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
-        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
 
     @property
     def url(self) -> str:
-        """Where it is."""
-        host = "localhost" if self._scheme == "https" else "127.0.0.1"
-        return f"{self._scheme}://{host}:{self._server.server_port}{self.prefix}"
+        """Where it is; certificates are for `localhost`."""
+        url = super().url + self.prefix
+        return url.replace("127.0.0.1", "localhost") if self._tls else url
 
     def count(self, method: str, path: str, answered: int | None = None) -> int:
         """Count the requests seen."""
@@ -112,9 +88,8 @@ class FaultyBroker:
             for seen in self.seen
         )
 
-    def serve(self, handler: BaseHTTPRequestHandler) -> None:
+    def serve(self, handler: BaseHTTPRequestHandler, body: bytes) -> None:
         """Serve one request."""
-        body = handler.rfile.read(int(handler.headers.get("Content-Length") or 0))
         fault = self._fault(handler.command, handler.path)
         if fault is None:
             status, headers, content = self._forward(handler, body)

@@ -15,17 +15,18 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import jsonschema
 import jwt
 
 from tests.support.github_state import READ, WRITE, App, Repository, Token
+from tests.support.loopback import LoopbackServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from http.server import BaseHTTPRequestHandler
     from types import TracebackType
 
 TIME_LIMIT = 60.0
@@ -132,7 +133,7 @@ class _Request:
     app: App | None
 
 
-class GitHubApi:
+class GitHubApi(LoopbackServer):
     """The server, on a free port of loopback; `stop` and `start` let it be away for a while.
 
     Args:
@@ -142,6 +143,8 @@ class GitHubApi:
         prefix: `/api/v3`, as a GitHub Enterprise Server has it.
     """
 
+    protocol_version = "HTTP/1.1"
+
     def __init__(
         self,
         *repositories: Repository,
@@ -149,6 +152,7 @@ class GitHubApi:
         app: App | None = None,
         prefix: str = "",
     ) -> None:
+        super().__init__()
         self.repositories = {repository.full_name.lower(): repository for repository in repositories}
         self.tokens = list(tokens)
         self.app = app
@@ -158,8 +162,6 @@ class GitHubApi:
         self.problems: list[str] = []
         self.remaining, self.limit, self.reset = 4999, 5000, int(time.time()) + 3600
         self._heard = threading.Condition()
-        self._server: ThreadingHTTPServer | None = None
-        self._port = 0
         self._number = 0
         self._routes: list[tuple[str, str, Callable[..., Answer]]] = [
             ("POST", r"/repos/([^/]+/[^/]+)/dispatches", self._dispatch),
@@ -178,10 +180,6 @@ class GitHubApi:
             ("GET", r"/rate_limit", self._rate_limit),
         ]
 
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
@@ -192,35 +190,7 @@ class GitHubApi:
     @property
     def url(self) -> str:
         """The API's base URL."""
-        return f"http://127.0.0.1:{self._port}{self.prefix}"
-
-    def start(self) -> None:
-        """Listen; after a `stop` where it was before."""
-        api = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-            timeout = TIME_LIMIT
-
-            def _serve(self) -> None:
-                api.serve(self)
-
-            do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _serve  # noqa: N815
-
-            def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
-                pass
-
-        ThreadingHTTPServer.daemon_threads = True
-        self._server = ThreadingHTTPServer(("127.0.0.1", self._port), Handler)
-        self._port = self._server.server_port
-        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
-
-    def stop(self) -> None:
-        """Be away: connections are refused."""
-        if self._server is not None:
-            self._server.shutdown()
-            self._server.server_close()
-            self._server = None
+        return super().url + self.prefix
 
     def repository(self, name: str) -> Repository:
         """Give a repository that is there."""
@@ -241,25 +211,24 @@ class GitHubApi:
             for asked in self.asked
         )
 
-    def serve(self, handler: BaseHTTPRequestHandler) -> None:
+    def serve(self, handler: BaseHTTPRequestHandler, body: bytes) -> None:
         """Serve one request."""
-        raw = handler.rfile.read(int(handler.headers.get("Content-Length") or 0))
         headers = {name.lower(): value for name, value in handler.headers.items()}
         fault = self._fault(handler.command, handler.path)
         if fault is not None and fault.until is not None:
             fault.until.wait(TIME_LIMIT)
         with self._heard:
             if fault is None or fault.after:
-                answer = self._answer(handler.command, handler.path, headers, raw)
+                answer = self._answer(handler.command, handler.path, headers, body)
             if fault is not None:
                 document = (
                     {"message": fault.message, "documentation_url": DOCUMENTATION} if fault.message else None
                 )
                 answer = Answer(fault.status, document, fault.headers)
-            body: Any = raw.decode(errors="replace")
+            sent: Any = body.decode(errors="replace")
             with suppress(ValueError):
-                body = json.loads(raw)
-            self.asked.append(Asked(handler.command, handler.path, headers, body, answer.status))
+                sent = json.loads(body)
+            self.asked.append(Asked(handler.command, handler.path, headers, sent, answer.status))
             self._number += 1
             number = self._number
             self._heard.notify_all()

@@ -1,4 +1,4 @@
-"""A small HTTP server on loopback that keeps what it is sent and answers as it is told."""
+"""HTTP servers on loopback: what they all share, and one that keeps what it is sent and answers as it is told."""
 
 from __future__ import annotations
 
@@ -13,6 +13,78 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
     from types import TracebackType
+
+
+class LoopbackServer:
+    """An HTTP server on a port of loopback, up for the length of a `with` block; `serve` answers each request.
+
+    Args:
+        port: where to listen; 0 takes a free one.
+        tls: makes it speak TLS.
+    """
+
+    protocol_version = "HTTP/1.0"
+
+    def __init__(self, *, port: int = 0, tls: ssl.SSLContext | None = None) -> None:
+        self.port = port
+        self._tls = tls
+        self._server: ThreadingHTTPServer | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def url(self) -> str:
+        """Where it is."""
+        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}"
+
+    def serve(self, handler: BaseHTTPRequestHandler, body: bytes) -> None:
+        """Answer a request, whose body was read."""
+        raise NotImplementedError
+
+    def start(self) -> None:
+        """Listen; after a `stop` where it was before."""
+        self._server = _Server(("127.0.0.1", self.port), _handler(self))
+        self.port = self._server.server_port
+        if self._tls is not None:
+            self._server.socket = self._tls.wrap_socket(self._server.socket, server_side=True)
+        threading.Thread(target=self._server.serve_forever, args=[0.01], daemon=True).start()
+
+    def stop(self) -> None:
+        """Be away: connections are refused."""
+        if self._server is not None:
+            self._server.shutdown()
+            self._server.server_close()
+            self._server = None
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that hangs up is no news."""
+
+
+def _handler(server: LoopbackServer) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = server.protocol_version
+        timeout = 60.0
+
+        def do_any(self) -> None:
+            server.serve(self, self.rfile.read(int(self.headers.get("Content-Length") or 0)))
+
+        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_any  # noqa: N815 - the base class's names
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    return Handler
 
 
 @dataclass(frozen=True)
@@ -56,7 +128,7 @@ class Reply:
         return (self.body if isinstance(self.body, str) else json.dumps(self.body)).encode()
 
 
-class Loopback:
+class Loopback(LoopbackServer):
     """The server, up for the length of a `with` block.
 
     Args:
@@ -68,65 +140,39 @@ class Loopback:
     def __init__(
         self, answer: Reply | list[Reply] | Callable[[Received], Reply], *, certificate: Path | None = None
     ) -> None:
+        tls = None
+        if certificate is not None:
+            tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            tls.load_cert_chain(certificate)
+        super().__init__(tls=tls)
         self.received: list[Received] = []
         self._answer = answer
         self._lock = threading.Lock()
         self._arrived = threading.Condition()
         self._closing = threading.Event()
-        loopback = self
 
-        class Handler(BaseHTTPRequestHandler):
-            def handle_any(self) -> None:
-                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                headers = {name.lower(): value for name, value in self.headers.items()}
-                self.give(loopback.take(Received(self.command, self.path, headers, body)))
-
-            do_GET = do_POST = do_PUT = do_DELETE = handle_any  # noqa: N815 - the base class's names
-
-            def give(self, reply: Reply) -> None:
-                if reply.hang:
-                    loopback.wait_for_close()
-                if reply.hang or reply.drop:
-                    return
-                content = reply.content
-                headers = {"Content-Length": str(len(content)), **reply.headers}
-                if not isinstance(reply.body, bytes | str):
-                    headers.setdefault("Content-Type", "application/json")
-                self.send_response(reply.status)
-                for name, value in headers.items():
-                    self.send_header(name, value)
-                self.end_headers()
-                self.wfile.write(content[: reply.cut])
-
-            def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's name
-                pass
-
-        class Server(ThreadingHTTPServer):
-            def handle_error(self, request: Any, client_address: Any) -> None:
-                """A client that hangs up is no news."""
-
-        self._server = Server(("127.0.0.1", 0), Handler)
-        self.port = self._server.server_port
-        self.url = f"http://127.0.0.1:{self.port}"
-        if certificate is not None:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(certificate)
-            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
-            self.url = f"https://127.0.0.1:{self.port}"
-
-    def __enter__(self) -> Self:
-        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def stop(self) -> None:
+        """Be away, and let go of the requests that hang."""
         self._closing.set()
-        self._server.shutdown()
-        self._server.server_close()
+        super().stop()
 
-    def wait_for_close(self) -> None:
-        self._closing.wait(60)
+    def serve(self, handler: BaseHTTPRequestHandler, body: bytes) -> None:
+        """Keep a request, and answer it."""
+        headers = {name.lower(): value for name, value in handler.headers.items()}
+        reply = self.take(Received(handler.command, handler.path, headers, body))
+        if reply.hang:
+            self._closing.wait(60)
+        if reply.hang or reply.drop:
+            return
+        content = reply.content
+        answered = {"Content-Length": str(len(content)), **reply.headers}
+        if not isinstance(reply.body, bytes | str):
+            answered.setdefault("Content-Type", "application/json")
+        handler.send_response(reply.status)
+        for name, value in answered.items():
+            handler.send_header(name, value)
+        handler.end_headers()
+        handler.wfile.write(content[: reply.cut])
 
     def wait_for_request(self, number: int = 1, timeout: float = 20) -> None:
         """Wait until so many requests have arrived."""

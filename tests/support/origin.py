@@ -6,12 +6,13 @@ import base64
 import os
 import subprocess
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING
+
+from tests.support.loopback import LoopbackServer
 
 if TYPE_CHECKING:
+    from http.server import BaseHTTPRequestHandler
     from pathlib import Path
-    from types import TracebackType
 
 
 class Origin:
@@ -48,7 +49,7 @@ class Origin:
         ).stdout.strip()
 
 
-class GitServer:
+class GitServer(LoopbackServer):
     """An HTTP server for the repositories in a folder.
 
     Args:
@@ -71,6 +72,7 @@ class GitServer:
         status: int | None = None,
         moved_to: str | None = None,
     ) -> None:
+        super().__init__()
         self.root = root
         self.way = way
         self.credentials = credentials
@@ -80,35 +82,20 @@ class GitServer:
         self.authorizations: list[str] = []
         self.reached = threading.Event()
         self._over = threading.Event()
-        server = self
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                server.answer(self)
+    @property
+    def host(self) -> str:
+        """Its host and port."""
+        return f"127.0.0.1:{self.port}"
 
-            do_POST = do_GET  # noqa: N815 - a name of http.server's
-
-            def log_message(self, *_: Any) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self.host = f"127.0.0.1:{self._server.server_port}"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=[0.05], daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def stop(self) -> None:
+        """Be away, and let go of the requests that hang."""
         self._over.set()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        super().stop()
 
-    def answer(self, request: BaseHTTPRequestHandler) -> None:
+    def serve(self, handler: BaseHTTPRequestHandler, body: bytes) -> None:
+        """Answer a request."""
+        request = handler
         authorization = request.headers.get("Authorization")
         if authorization:
             self.authorizations.append(base64.b64decode(authorization.split()[1]).decode())
@@ -126,7 +113,7 @@ class GitServer:
             request.send_header("WWW-Authenticate", 'Basic realm="git"')
             request.end_headers()
         elif self.way != "dumb":
-            self._git_backend(request)
+            self._git_backend(request, body)
         else:
             self._file(request)
 
@@ -139,7 +126,7 @@ class GitServer:
         else:
             request.send_error(404)
 
-    def _git_backend(self, request: BaseHTTPRequestHandler) -> None:
+    def _git_backend(self, request: BaseHTTPRequestHandler, body: bytes) -> None:
         path, _, query = request.path.partition("?")
         environment = os.environ | {
             "GIT_PROJECT_ROOT": str(self.root),
@@ -151,7 +138,6 @@ class GitServer:
             "CONTENT_TYPE": request.headers.get("Content-Type", ""),
             "HTTP_CONTENT_ENCODING": request.headers.get("Content-Encoding", ""),
         }
-        body = request.rfile.read(int(request.headers.get("Content-Length", 0)))
         # it ends with 1 when it tells the client of an error
         answer = subprocess.run(
             ["git", "http-backend"], input=body, env=environment, stdout=subprocess.PIPE, check=False

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Self
 from unittest.mock import patch
@@ -23,6 +24,7 @@ from broker.embedded.deliveries.threads import THREADS, Deliveries
 from broker.embedded.storage.database import Database
 from broker.embedded.storage.encryption import KEY_VARIABLE, Vault
 from broker.embedded.webhooks.records import check_key
+from broker.embedded.webhooks.settings import TIMEOUT_SECONDS
 from tests.support.served import Served
 
 if TYPE_CHECKING:
@@ -39,9 +41,16 @@ class EmbeddedBroker:
     that a process takes; what only a process can show (its output, a kill, gunicorn) is for `BrokerProcess`.
     """
 
-    def __init__(self, directory: Path, *options: str, database: str = "broker.sqlite3") -> None:
+    def __init__(
+        self,
+        directory: Path,
+        *options: str,
+        database: str = "broker.sqlite3",
+        webhook_timeout: float = TIMEOUT_SECONDS,
+    ) -> None:
         self.directory = directory
         self.database = directory / database
+        self._webhook_timeout = webhook_timeout
         self.url = ""
         self.session = requests.Session()
         self.session.trust_env = False
@@ -63,6 +72,7 @@ class EmbeddedBroker:
         with patch.object(server, "serve") as serve:
             assert main(arguments) == 0, arguments
         settings: server.Settings = serve.call_args.args[0]
+        webhooks = replace(settings.webhooks, timeout_seconds=self._webhook_timeout)
         self._database = Database(settings.database, connections=server.THREADS + THREADS)
         vault = Vault(
             os.environ.get(KEY_VARIABLE), settings.database.with_name(f"{settings.database.name}.key")
@@ -73,10 +83,10 @@ class EmbeddedBroker:
             self._database,
             vault=vault,
             base_url=settings.base_url,
-            webhooks_as=settings.webhooks,
+            webhooks_as=webhooks,
             accounts=settings.accounts,
         )
-        self._deliveries = Deliveries(self._database, vault, settings.webhooks)
+        self._deliveries = Deliveries(self._database, vault, webhooks)
         app.on_triggered = self._deliveries.wake
         self._deliveries.start()
         self._served = Served(app)
