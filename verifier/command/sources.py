@@ -9,12 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from verifier.command.github import (
-    check_checkout,
-    github_branch,
-    github_build_url,
-    read_github_event,
-)
+from verifier.command.github import check_checkout, github_branch, github_build_url, read_github_event
 from verifier.command.option_values import (
     parse_access,
     parse_headers,

@@ -80,11 +80,7 @@ class VerifyCommand:
         return findings.exit_code
 
     def _publish(
-        self,
-        request: VerificationRequest,
-        verification: Verification,
-        deadline: float,
-        progress: Progress,
+        self, request: VerificationRequest, verification: Verification, deadline: float, progress: Progress
     ) -> Findings:
         if not request.publish or verification.outcome == Outcome.ERROR:
             return Findings(verification, publishing=request.publish)

@@ -20,16 +20,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Self
 
 from verifier.child_process import how_it_ended, signal_group
-from verifier.engine.protocol import (
-    BrokenMessage,
-    Done,
-    Failed,
-    Guard,
-    Note,
-    Results,
-    decode_event,
-    encode,
-)
+from verifier.engine.protocol import BrokenMessage, Done, Failed, Guard, Note, Results, decode_event, encode
 from verifier.environment import without_secrets
 from verifier.errors import CannotVerify, ErrorKind, UsageError
 
