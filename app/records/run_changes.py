@@ -28,6 +28,7 @@ from app.records.run import (
     RunStatus,
 )
 from app.records.runs import COLUMNS, get, select_one
+from broker.http.waits import RetryPlan
 from verifier.verification import Outcome
 
 if TYPE_CHECKING:
@@ -36,7 +37,10 @@ if TYPE_CHECKING:
     from psycopg import Connection
 
     from app.dispatch import Dispatch
-    from broker.http.waits import RetryPlan
+
+
+LOST_JOB_RETRIES = RetryPlan((10, 30, 60, 180, 600), 3 * 3600.0)
+"""The waits of a run whose job is lost again and again, since nothing can be stored of it."""
 
 
 def request(
@@ -342,7 +346,6 @@ class RunChanges:
         connection: Connection[Any],
         *,
         lock_of: Callable[[str], str | None],
-        retry_plan: RetryPlan,
         publish_plan: RetryPlan,
     ) -> int:
         """Give a job to each run that is waiting, running or to be published, and has none.
@@ -372,7 +375,7 @@ class RunChanges:
                 self.not_published(connection, run, failure, wait=wait)
             else:
                 self._adopt_open(
-                    connection, run, retry_plan.wait_after(run.failures + 1), lock_of(run.provider)
+                    connection, run, LOST_JOB_RETRIES.wait_after(run.failures + 1), lock_of(run.provider)
                 )
         return len(orphans)
 

@@ -93,9 +93,15 @@ class Executor:
 
     async def carry_out(self, run_id: UUID, job: TakenJob) -> None:
         """Carry out one attempt of a run."""
-        run = await self._database.call(
-            self._changes.begin, run_id, job.id, self._worker, providers=self._known
+        beginning = asyncio.ensure_future(
+            self._database.call(self._changes.begin, run_id, job.id, self._worker, providers=self._known)
         )
+        try:
+            run = await asyncio.shield(beginning)
+        except asyncio.CancelledError:
+            if (run := await beginning) is not None:
+                await self._stopped(run)
+            raise
         if run is None:
             waits = await self._database.call(
                 self._changes.not_begun, run_id, job.id, providers=self._known, wait=UNKNOWN_PROVIDER_SECONDS
@@ -106,8 +112,12 @@ class Executor:
         with structlog.contextvars.bound_contextvars(
             run=str(run_id), provider=run.provider, attempt=run.attempt
         ):
-            run_log = await self._log_of(run)
+            run_log = RunLog(self._log_bytes, replaces=run.attempt > 1)
             try:
+                if run.publishing is Publishing.PENDING:  # what was verified before goes on
+                    run_log = RunLog(self._log_bytes, await self._database.call(stored_chunks, run.id))
+                if run.attempt > 1:
+                    run_log.add(f"Attempt {run.attempt}")
                 await self._attempt(run, run_log, job)
             except asyncio.CancelledError:
                 await asyncio.shield(self._stopped(run))
@@ -116,15 +126,6 @@ class Executor:
                 if is_away(error):
                     raise
                 await self._failed(run, run_log, failure_of(error, self._inputs.redaction(run)))
-
-    async def _log_of(self, run: Run) -> RunLog:
-        if run.publishing is Publishing.PENDING:  # what was verified before goes on
-            run_log = RunLog(self._log_bytes, await self._database.call(stored_chunks, run.id))
-        else:
-            run_log = RunLog(self._log_bytes, replaces=run.attempt > 1)
-        if run.attempt > 1:
-            run_log.add(f"Attempt {run.attempt}")
-        return run_log
 
     async def _attempt(self, run: Run, run_log: RunLog, job: TakenJob) -> None:
         provider = self._settings.provider_named(run.provider)

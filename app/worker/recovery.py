@@ -70,7 +70,6 @@ class Recovery:
             adopted = self._runs.adopt(
                 connection,
                 lock_of=self._lock_of,
-                retry_plan=self._settings.retry_plan,
                 publish_plan=self._settings.publish_retry_plan,
             )
             return queued, adopted

@@ -75,3 +75,30 @@ def test_a_run_that_can_not_begin_is_asked_why() -> None:
     carry_out(changes)
     assert changes.names == ["begin", "not_begun"]
     assert changes.made[-1][2] == {"providers": ["P"], "wait": 60.0}
+
+
+def test_an_attempt_that_is_stopped_while_it_begins_is_handed_back() -> None:
+    changes = Changes(a_run())
+
+    async def stop() -> None:
+        parts = executor(changes)
+        database, begun, go_on = parts._database, asyncio.Event(), asyncio.Event()
+
+        class SlowDatabase:
+            async def call(self, function: Any, *arguments: Any, **options: Any) -> Any:
+                begun.set()
+                await go_on.wait()
+                return await database.call(function, *arguments, **options)
+
+        parts._database = SlowDatabase()
+        attempt = asyncio.create_task(parts.carry_out(uuid4(), TakenJob(1)))
+        await begun.wait()
+        attempt.cancel()
+        await asyncio.sleep(0)
+        go_on.set()
+        await asyncio.gather(attempt, return_exceptions=True)
+        assert attempt.cancelled()
+
+    asyncio.run(stop())
+    assert changes.names == ["begin", "cancelled", "try_again"]
+    assert changes.made[-1][1][1] is None  # nothing failed
