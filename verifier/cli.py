@@ -9,6 +9,7 @@ import traceback
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, NoReturn
 
+from verifier.command.github import is_github_run
 from verifier.command.options import parse_options
 from verifier.engine.process import Engine
 from verifier.environment import BROKER_CREDENTIALS
@@ -70,7 +71,7 @@ def _report_problem(message: str) -> None:
     from verifier.report.text import one_line  # noqa: PLC0415
 
     print(f"verify: {one_line(message)}", file=sys.stderr)
-    if os.environ.get("GITHUB_ACTIONS") == "true":
+    if is_github_run(os.environ):
         from verifier.report.github import GitHubReport  # noqa: PLC0415
 
         GitHubReport(os.environ).write_problem(message, sys.stderr)

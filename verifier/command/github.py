@@ -35,6 +35,11 @@ class GitHubEvent:
     branch: str | None = None
 
 
+def is_github_run(environment: Mapping[str, str]) -> bool:
+    """Return whether this is a step of a GitHub workflow run."""
+    return environment.get("GITHUB_ACTIONS") == "true"
+
+
 def read_github_event(environment: Mapping[str, str]) -> GitHubEvent:
     """Read the event file of a workflow run that a `repository_dispatch` started.
 

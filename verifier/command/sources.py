@@ -9,7 +9,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from verifier.command.github import check_checkout, github_branch, github_build_url, read_github_event
+from verifier.command.github import (
+    check_checkout,
+    github_branch,
+    github_build_url,
+    is_github_run,
+    read_github_event,
+)
 from verifier.command.option_values import (
     parse_access,
     parse_headers,
@@ -90,7 +96,6 @@ def collect(flags: Mapping[str, Any], environment: Mapping[str, str]) -> list[Se
         UsageError: The GitHub event can't be used.
     """
     event = read_github_event(environment)
-    on_github = environment.get("GITHUB_ACTIONS") == "true"
     found: dict[str, Setting] = {}
 
     def offer(name: str, value: Any, source: str) -> None:
@@ -109,7 +114,7 @@ def collect(flags: Mapping[str, Any], environment: Mapping[str, str]) -> list[Se
     version = found.get("provider_app_version")
     if version is not None and version.value == event.sha:
         offer("provider_version_branch", event.branch, "client_payload.branch of the GitHub event")
-    if on_github:
+    if is_github_run(environment):
         offer("provider_app_version", environment.get("GITHUB_SHA"), "GITHUB_SHA")
         version = found.get("provider_app_version")
         if (

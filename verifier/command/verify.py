@@ -8,6 +8,7 @@ import time
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, TextIO
 
+from verifier.command.github import is_github_run
 from verifier.command.report_files import REPORTS, check_files, print_report, write_file
 from verifier.command.sources import build_request, collect
 from verifier.errors import PublishFailed
@@ -71,7 +72,7 @@ class VerifyCommand:
         print_report(ConsoleReport(quiet=self._quiet), findings, self._text)
         for name, path in self._files.items():
             write_file(name, path, findings)
-        if os.environ.get("GITHUB_ACTIONS") == "true":
+        if is_github_run(os.environ):
             from verifier.report.github import GitHubReport  # noqa: PLC0415 - needed on GitHub alone
 
             file = self._files.get("json")
