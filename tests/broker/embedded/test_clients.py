@@ -6,12 +6,11 @@ import json
 import os
 import subprocess
 import sys
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.support.loopback import Loopback, Reply
 from tests.support.processes import BIN, BrokerProcess, EmbeddedBroker
 
 if TYPE_CHECKING:
@@ -44,28 +43,12 @@ verifier.verify()
 """
 
 
-class Provider(BaseHTTPRequestHandler):
-    def do_GET(self) -> None:
-        found = self.path == "/thing"
-        body = b'{"id":1}' if found else b"{}"
-        self.send_response(200 if found else 404)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
 @pytest.fixture
 def provider_url() -> Iterator[str]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), Provider) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
+    with Loopback(
+        lambda asked: Reply(200, {"id": 1}) if asked.path == "/thing" else Reply(404, {})
+    ) as server:
+        yield server.url
 
 
 def client(broker: EmbeddedBroker, *arguments: str) -> subprocess.CompletedProcess[str]:
