@@ -12,3 +12,8 @@ _SECRET = re.compile(r"auth(?!or(?!i))|token|secret|passw|cookie|credential|key"
 def is_secret_name(name: str) -> bool:
     """Return whether a value of this name is a secret, which is never shown."""
     return _SECRET.search(name) is not None
+
+
+def is_hidden_by_brokers(header: str) -> bool:
+    """Return whether a Pact Broker shows the value of a webhook's header as stars; it hides less than is secret."""
+    return "authorization" in header.lower() or "token" in header.lower()

@@ -19,9 +19,8 @@ from broker.embedded.deliveries.http_request import (
     parsed,
     send,
 )
-from broker.embedded.webhooks.document import is_secret_header
 from broker.embedded.webhooks.template import Template, render
-from broker.http.secret_names import STARS
+from broker.http.secret_names import STARS, is_hidden_by_brokers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -119,12 +118,12 @@ def attempt(
 
 
 def _redacted(headers: dict[str, str]) -> dict[str, str]:
-    return {name: STARS if is_secret_header(name) else value for name, value in headers.items()}
+    return {name: STARS if is_hidden_by_brokers(name) else value for name, value in headers.items()}
 
 
 def _secret_texts(sent: Message, template: Template, secrets: Iterable[str]) -> list[str]:
     """Return every way in which a target could repeat a secret in its answer, the longest first."""
-    texts = [value for name, value in sent.headers.items() if is_secret_header(name)]
+    texts = [value for name, value in sent.headers.items() if is_hidden_by_brokers(name)]
     texts += [value.partition(" ")[2] for value in texts]
     texts += [*secrets, template.password or ""]
     written = {

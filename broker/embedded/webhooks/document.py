@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from broker.embedded.http.errors import invalid
 from broker.embedded.webhooks.template import Template
 from broker.events import WebhookEvent
-from broker.http.secret_names import STARS
+from broker.http.secret_names import STARS, is_hidden_by_brokers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -44,11 +44,6 @@ class Document:
     enabled: bool
     events: tuple[str, ...]
     template: Template
-
-
-def is_secret_header(name: str) -> bool:
-    """Return whether a header's value is shown as stars."""
-    return "authorization" in name.lower() or "token" in name.lower()
 
 
 def parse(
@@ -96,7 +91,7 @@ def with_secrets_kept(template: Template, before: Template) -> Template:
     """Return the request with what came as stars replaced by what was there before."""
     headers = {
         name: before.headers[name]
-        if value == STARS and is_secret_header(name) and name in before.headers
+        if value == STARS and is_hidden_by_brokers(name) and name in before.headers
         else value
         for name, value in template.headers.items()
     }

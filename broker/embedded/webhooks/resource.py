@@ -17,7 +17,7 @@ from broker.embedded.pacts.resource import PACT
 from broker.embedded.storage.records import find_pacticipant, session
 from broker.embedded.storage.tables import now
 from broker.embedded.storage.webhook_tables import Webhook
-from broker.embedded.webhooks.document import Document, is_secret_header, parse, with_secrets_kept
+from broker.embedded.webhooks.document import Document, parse, with_secrets_kept
 from broker.embedded.webhooks.records import (
     events_of,
     exactly_for,
@@ -31,7 +31,7 @@ from broker.embedded.webhooks.records import (
     write,
 )
 from broker.embedded.webhooks.triggered_records import give_up
-from broker.http.secret_names import STARS
+from broker.http.secret_names import STARS, is_hidden_by_brokers
 
 if TYPE_CHECKING:
     from flask import Response
@@ -134,7 +134,7 @@ def represent(webhook: Webhook) -> dict[str, Any]:
     request: dict[str, Any] = {"method": template.method, "url": template.url}
     if template.headers:
         request["headers"] = {
-            name: STARS if is_secret_header(name) else value for name, value in template.headers.items()
+            name: STARS if is_hidden_by_brokers(name) else value for name, value in template.headers.items()
         }
     if template.body is not None:
         request["body"] = template.body
