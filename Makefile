@@ -41,7 +41,7 @@ test: install browser ## Run the tests, in parallel
 	@$(BIN)/python -m pytest $(IN_PARALLEL) --durations 20 $(ARGS)
 
 test-fast: install ## Run the tests that start no processes, in less than a minute
-	@$(BIN)/python -m pytest -n auto --dist loadfile -m 'not process' $(ARGS)
+	@$(BIN)/python -m pytest $(IN_PARALLEL) -m 'not process' $(ARGS)
 
 lint: install ## Check format, rules, types, the direction of imports, the workflows and the container
 	@$(BIN)/ruff format --check .
