@@ -14,6 +14,7 @@ from collections import Counter
 from types import CodeType, FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
+import procrastinate  # noqa: F401 - a library that it imports starts a process at that: not in the midst of a test
 import pytest
 
 from app.database.connections import database
