@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 JITTER_SECONDS = 0.25
 
+ENOUGH_SECONDS = 1.0
+"""The time that must be left before a deadline for another try: cut short, it would hide what the last one met."""
+
 
 @dataclass(frozen=True)
 class RetryPlan:
@@ -67,7 +70,7 @@ class Waits:
 
     def __init__(self, retry_time: float, deadline: float | None, on_retry: Callable[[str], None]) -> None:
         end = time.monotonic() + retry_time
-        self._end = end if deadline is None else min(end, deadline)
+        self._end = end if deadline is None else min(end, deadline - ENOUGH_SECONDS)
         self._on_retry = on_retry
         self._failures = 0
 

@@ -185,7 +185,7 @@ def test_it_says_that_it_does_not_know_when_it_does_not(
     with FaultyBroker(broker.url, *faults) as proxy:
         done = verify(
             tmp_path,
-            *(proxy.url + path, "--provider-command", PROVIDER, *READY, "--timeout", 5),
+            *(proxy.url + path, "--provider-command", PROVIDER, *READY, "--timeout", 8),
             *publishing(proxy.url),
         )
     assert done.code == 4, done

@@ -250,7 +250,7 @@ def test_a_broker_that_fails_to_the_end_is_said_to_have_failed(
     with FaultyBroker(broker.url, Fault("POST", RESULTS, 503)) as proxy:
         done = verify(
             tmp_path,
-            *(proxy.url + path, "--provider-command", PROVIDER, *READY, "--timeout", 4),
+            *(proxy.url + path, "--provider-command", PROVIDER, *READY, "--timeout", 8),
             *publishing(proxy.url),
         )
     assert done.code == 4, done

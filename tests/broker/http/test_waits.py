@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
-from broker.http.waits import RetryPlan
+from broker.http.errors import BrokerUnreachable
+from broker.http.waits import ENOUGH_SECONDS, RetryPlan, Waits
 
 
 @pytest.mark.parametrize(
@@ -31,3 +34,11 @@ def test_what_the_other_side_asks_for_is_the_least() -> None:
     assert RetryPlan((1,)).wait_after(1, at_least=30) == 30
     assert RetryPlan((60,)).wait_after(1, at_least=30) == 60
     assert RetryPlan(()).wait_after(1, at_least=30) is None
+
+
+def test_no_try_begins_that_a_deadline_would_cut_short() -> None:
+    unavailable = BrokerUnreachable("503")
+    waits = Waits(60, time.monotonic() + ENOUGH_SECONDS + 0.2, pytest.fail)
+    with pytest.raises(BrokerUnreachable) as raised:
+        waits.wait_after(unavailable)
+    assert raised.value is unavailable
