@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import structlog
+
 from app.config.values import ConfigurationError, secret
 
 if TYPE_CHECKING:
@@ -18,9 +20,11 @@ if TYPE_CHECKING:
 
 _HEADER = re.compile(r"(?:bearer|token) +(?P<token>\S+) *", re.IGNORECASE)
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
-SHORTEST_TOKEN = 8
-"""Characters of a token at least."""
+SHORTEST_TOKEN = 20
+"""Characters of a token at least, so that nobody guesses one."""
 SIGNATURE_PREFIX = "sha256="
+
+log = structlog.get_logger("web")
 
 
 class NoCredentials(Exception):
@@ -58,7 +62,7 @@ class Tokens:
         file = environment.get(f"{variable}_FILE")
         self._file = Path(file) if file else None
         self._lock = threading.Lock()
-        self._file_state = self._state_of_file()
+        self._file_state = self._unusable_state = self._state_of_file()
         self._tokens = parse_tokens(variable, secret(variable, environment) or "")
 
     def __bool__(self) -> bool:
@@ -105,8 +109,10 @@ class Tokens:
                         self._variable, secret(self._variable, self._environment) or ""
                     )
                     self._file_state = state
-                except ConfigurationError:
-                    self._tokens = {}  # no token is right while the file can't be read
+                except ConfigurationError as error:
+                    if state != self._unusable_state:
+                        log.warning("no token is right any more", variable=self._variable, error=str(error))
+                    self._tokens, self._unusable_state = {}, state
         return self._tokens
 
     def _state_of_file(self) -> _FileState | None:
@@ -132,7 +138,10 @@ def parse_tokens(variable: str, text: str) -> dict[str, str]:
         if not separator or _NAME.fullmatch(name) is None:
             mistakes.append(f"{variable}: entry {number} is not NAME:TOKEN")
         elif len(token) < SHORTEST_TOKEN:
-            mistakes.append(f"{variable}: the token of {name} has fewer than {SHORTEST_TOKEN} characters")
+            mistakes.append(
+                f"{variable}: the token of {name} has fewer than {SHORTEST_TOKEN} characters: "
+                "make one with `openssl rand -hex 20`"
+            )
         elif name in tokens:
             mistakes.append(f"{variable}: there are two tokens with the name {name}")
         else:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 TOKEN = "a-token-of-the-broker"
-API_TOKEN = "a-token-of-the-api"
+API_TOKEN = "a-token-for-reading-the-api"
 REPOSITORY = "acme/products"
 PROVIDER = "Products"
 

@@ -248,7 +248,7 @@ def serve(*arguments: object) -> subprocess.CompletedProcess[str]:
         env={
             **environment,
             "PACT_DISPATCH_TOKENS": f"broker:{TOKEN}",
-            "PACT_DISPATCH_API_TOKENS": "tests:a-token-of-the-api",
+            "PACT_DISPATCH_API_TOKENS": "tests:a-token-for-reading-the-api",
         },
     )
 

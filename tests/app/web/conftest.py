@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from flask.testing import FlaskClient
     from psycopg_pool import ConnectionPool
 
-TOKENS = {"TOKENS": "broker:a-token-of-the-broker", "API_TOKENS": "me:a-token-of-the-api"}
+TOKENS = {"TOKENS": "broker:a-token-of-the-broker", "API_TOKENS": "me:a-token-for-reading-the-api"}
 
 
 @pytest.fixture

@@ -326,7 +326,7 @@ def test_an_event_that_is_not_right_is_refused(
 
 def test_a_token_is_revoked_by_removing_it_from_its_file(tmp_path: Path, database_url: str) -> None:
     tokens = tmp_path / "tokens"
-    tokens.write_text("old:the-older-token\nnew:the-newer-token\n", encoding="utf-8")
+    tokens.write_text("old:the-older-of-two-tokens\nnew:the-newer-of-two-tokens\n", encoding="utf-8")
     config = configuration(BROKER, {"base_url": "http://127.0.0.1:1", "version": SHA})
     with LocalReceiver(
         tmp_path,
@@ -335,10 +335,10 @@ def test_a_token_is_revoked_by_removing_it_from_its_file(tmp_path: Path, databas
         database_url=database_url,
         environment={"PACT_DISPATCH_TOKENS": "", "PACT_DISPATCH_TOKENS_FILE": str(tokens)},
     ) as web:
-        assert web.dispatch(PACT, token="the-older-token").status_code == 204
-        tokens.write_text("new:the-newer-token\n", encoding="utf-8")
-        assert web.dispatch(PACT, token="the-older-token").status_code == 401
-        assert web.dispatch(PACT, token="the-newer-token").status_code == 204
+        assert web.dispatch(PACT, token="the-older-of-two-tokens").status_code == 204
+        tokens.write_text("new:the-newer-of-two-tokens\n", encoding="utf-8")
+        assert web.dispatch(PACT, token="the-older-of-two-tokens").status_code == 401
+        assert web.dispatch(PACT, token="the-newer-of-two-tokens").status_code == 204
         assert [delivery["sender"] for delivery in deliveries(web)] == ["old", None, "new"]
 
 

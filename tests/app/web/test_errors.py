@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 BROKER = "http://broker.example.org/base"
 DISPATCHING = {"Authorization": "Bearer a-token-of-the-broker"}
-READING = {"Authorization": "Bearer a-token-of-the-api"}
+READING = {"Authorization": "Bearer a-token-for-reading-the-api"}
 DISPATCH = {
     "event_type": "pact_changed",
     "client_payload": {"pact_url": f"{BROKER}/pacts/provider/A/consumer/C/latest"},

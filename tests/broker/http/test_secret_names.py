@@ -57,7 +57,7 @@ def test_a_secret_name_is_one_everywhere(name: str, tmp_path: Path) -> None:
         '[broker]\nurl = "http://b.test"\n[[providers]]\nname = "P"\nrepository = "acme/p"\nversion = "1"\n'
         f'base_url = "http://p.test"\nheaders = {{ "{name}" = "{SECRET}" }}\n'
     )
-    warnings = understand(file, tmp_path, {"PACT_DISPATCH_TOKENS": "me:token-12345678"}).warnings
+    warnings = understand(file, tmp_path, {"PACT_DISPATCH_TOKENS": "me:token-1234567890-12345"}).warnings
     assert any(f".headers.{name}: if it is a secret" in warning.found for warning in warnings)
 
 

@@ -127,7 +127,7 @@ def test_every_mistake_is_named_at_once_those_of_the_environment_too(tmp_path: P
         f"{file}: providers[1].repository: must be OWNER/REPO",
         f"{file}: providers[1].version: ",
         "PACT_DISPATCH_TOKENS: entry 1 is not NAME:TOKEN",
-        "PACT_DISPATCH_API_TOKENS: the token of me has fewer than 8 characters",
+        "PACT_DISPATCH_API_TOKENS: the token of me has fewer than 20 characters: make one with `openssl rand -hex 20`",
         "PACT_DISPATCH_WEBHOOK_SECRET_FILE: ",
         "DATABASE_URL is not of the form postgresql://",
     ):

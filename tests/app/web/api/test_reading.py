@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from flask.testing import FlaskClient
     from psycopg_pool import ConnectionPool
 
-READING = {"Authorization": "Bearer a-token-of-the-api"}
+READING = {"Authorization": "Bearer a-token-for-reading-the-api"}
 PACT = "http://broker.example.org/base/pacts/provider/A/consumer/C/latest"
 
 
