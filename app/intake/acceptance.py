@@ -25,10 +25,23 @@ if TYPE_CHECKING:
     from app.config.provider import ProviderSettings
     from app.config.settings import Settings
     from app.dispatch import Dispatch
+    from app.intake.tokens import Token
     from app.records.deliveries import IncomingDelivery
 
 RELAY_USER_AGENT = "pact-dispatch relay"
 """The user agent of a dispatch that a receiver passes on, by which a receiver recognises it."""
+
+
+def check_token(token: Token, repository: str) -> None:
+    """Raise unless a token may dispatch for a repository.
+
+    Raises:
+        Refusal: It may not (404): as on GitHub, a token doesn't see what it may not use.
+    """
+    if not token.may_dispatch_for(repository):
+        raise Refusal.not_found(
+            "other-repository", f"the token {token.name} may not dispatch for the repository {repository}"
+        )
 
 
 def provider_of(settings: Settings, repository: str) -> ProviderSettings:

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING
 import structlog
 
 from app.config.values import ConfigurationError, secret
+from app.intake.tokens import parse_tokens
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from app.intake.tokens import Token
+
 _HEADER = re.compile(r"(?:bearer|token) +(?P<token>\S+) *", re.IGNORECASE)
-_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
-SHORTEST_TOKEN = 20
-"""Characters of a token at least, so that nobody guesses one."""
 SIGNATURE_PREFIX = "sha256="
 
 log = structlog.get_logger("web")
@@ -48,32 +48,34 @@ class Tokens:
     A token in a file is revoked by removing its line; nothing has to be restarted.
 
     Args:
-        variable: The name of the variable with `NAME:TOKEN[,NAME:TOKEN...]`. The variable of this name and `_FILE` may
-            name a file with the same instead, where line ends separate tokens too.
+        variable: The name of the variable with `NAME:TOKEN[@LIMIT][,NAME:TOKEN...]`. The variable of this name and
+            `_FILE` may name a file with the same instead, where line ends separate tokens too.
         environment: The environment.
+        for_api: Whether they are those of the API; see `app.intake.tokens.parse_tokens`.
 
     Raises:
         ConfigurationError: They can't be read.
     """
 
-    def __init__(self, variable: str, environment: Mapping[str, str]) -> None:
+    def __init__(self, variable: str, environment: Mapping[str, str], *, for_api: bool = False) -> None:
         self._variable = variable
+        self._for_api = for_api
         self._environment = dict(environment)
         file = environment.get(f"{variable}_FILE")
         self._file = Path(file) if file else None
         self._lock = threading.Lock()
         self._file_state = self._unusable_state = self._state_of_file()
-        self._tokens = parse_tokens(variable, secret(variable, environment) or "")
+        self._tokens = self._read()
 
     def __bool__(self) -> bool:
         return bool(self._current())
 
-    def names(self) -> list[str]:
-        """Return the names of the tokens."""
-        return list(self._current())
+    def all(self) -> list[Token]:
+        """Return the tokens, in the order in which they are configured."""
+        return list(self._current().values())
 
-    def name_of(self, authorization: str | None) -> str:
-        """Return the name of the token that a request carries.
+    def token_of(self, authorization: str | None) -> Token:
+        """Return the token that a request carries.
 
         Args:
             authorization: The value of the header `Authorization`: `Bearer T` or `token T`.
@@ -91,23 +93,25 @@ class Tokens:
             raise NoCredentials
         given = _digest(match["token"])
         found = None
-        for name, token in self._current().items():  # all of them, so that the time tells nothing
-            if hmac.compare_digest(given, _digest(token)):
-                found = name
+        for token in self._current().values():  # all of them, so that the time tells nothing
+            if hmac.compare_digest(given, _digest(token.value)):
+                found = token
         if found is None:
             raise BadCredentials
         return found
 
-    def _current(self) -> dict[str, str]:
+    def _read(self) -> dict[str, Token]:
+        text = secret(self._variable, self._environment) or ""
+        return parse_tokens(self._variable, text, for_api=self._for_api)
+
+    def _current(self) -> dict[str, Token]:
         if self._file is None:
             return self._tokens
         with self._lock:
             state = self._state_of_file()
             if state != self._file_state:
                 try:
-                    self._tokens = parse_tokens(
-                        self._variable, secret(self._variable, self._environment) or ""
-                    )
+                    self._tokens = self._read()
                     self._file_state = state
                 except ConfigurationError as error:
                     if state != self._unusable_state:
@@ -123,32 +127,6 @@ class Tokens:
         except OSError:
             return None
         return _FileState(found.st_mtime_ns, found.st_size, found.st_ino)
-
-
-def parse_tokens(variable: str, text: str) -> dict[str, str]:
-    """Read `NAME:TOKEN[,NAME:TOKEN...]`.
-
-    Raises:
-        ConfigurationError: An entry is something else; the message shows no token.
-    """
-    tokens: dict[str, str] = {}
-    mistakes = []
-    for number, entry in enumerate(filter(None, re.split(r"[,\s]+", text)), start=1):
-        name, separator, token = entry.partition(":")
-        if not separator or _NAME.fullmatch(name) is None:
-            mistakes.append(f"{variable}: entry {number} is not NAME:TOKEN")
-        elif len(token) < SHORTEST_TOKEN:
-            mistakes.append(
-                f"{variable}: the token of {name} has fewer than {SHORTEST_TOKEN} characters: "
-                "make one with `openssl rand -hex 20`"
-            )
-        elif name in tokens:
-            mistakes.append(f"{variable}: there are two tokens with the name {name}")
-        else:
-            tokens[name] = token
-    if mistakes:
-        raise ConfigurationError(*mistakes)
-    return tokens
 
 
 def signature_is_right(secret_value: str, body: bytes, signature: str | None) -> bool:

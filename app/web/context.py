@@ -13,6 +13,7 @@ from flask import current_app, g, request
 from app.database.connections import is_away
 from app.intake.credentials import BadCredentials, NoCredentials
 from app.intake.refusal_log import RefusalLog
+from app.intake.tokens import READ_ONLY
 from app.web.problem import HttpProblem
 
 if TYPE_CHECKING:
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
     from app.config.settings import Settings
     from app.intake.credentials import Tokens
+
+READING = frozenset({"GET", "HEAD", "OPTIONS"})
+"""The methods that change nothing."""
 
 
 @dataclass(frozen=True)
@@ -59,16 +63,21 @@ def check_api_token() -> None:
     """Raise unless the request has one of the API's tokens; the token's name is put into `g.sender`.
 
     Raises:
-        HttpProblem: There is no token, or a wrong one.
+        HttpProblem: There is no token, or a wrong one, or one that may only read.
     """
     try:
-        g.sender = receiver().api_tokens.name_of(request.headers.get("Authorization"))
+        token = receiver().api_tokens.token_of(request.headers.get("Authorization"))
     except NoCredentials:
         message = "Authorization: Bearer TOKEN is needed, with one of PACT_DISPATCH_API_TOKENS"
         raise HttpProblem.unauthorized(message, wrong=False) from None
     except BadCredentials:
         message = "Bad credentials: the token is none of PACT_DISPATCH_API_TOKENS"
         raise HttpProblem.unauthorized(message, wrong=True) from None
+    if token.read_only and request.method not in READING:
+        raise HttpProblem(
+            403, f"the token {token.name} is {READ_ONLY}: it may look things up, and change none"
+        )
+    g.sender = token.name
 
 
 @contextmanager

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from app.dispatch import Dispatch
+    from app.intake.tokens import Token
     from app.web.context import Receiver
 
 MAX_BYTES = 64 * 1024
@@ -48,7 +49,9 @@ def create_dispatch(owner: str, repository: str) -> Response:
     incoming = _IncomingRequest(Source.API, repository=name)
 
     def accept() -> None:
-        incoming.note(sender=_sender(incoming.receiver))
+        token = _token(incoming.receiver)
+        incoming.note(sender=token.name)
+        acceptance.check_token(token, name)
         acceptance.provider_of(incoming.receiver.settings, name)  # before anything of the body is read
         document = _json(_body(), form=False)
         incoming.note(event_type=_event_type(document, "event_type"), payload=redacted(document))
@@ -131,10 +134,10 @@ class _IncomingRequest:
         return response
 
 
-def _sender(receiver: Receiver) -> str:
+def _token(receiver: Receiver) -> Token:
     given = request.headers.get("Authorization")
     try:
-        return receiver.tokens.name_of(given)
+        return receiver.tokens.token_of(given)
     except NoCredentials:
         detail = (
             "the Authorization header still has the variable of a secret in it: the broker has no secret of that name"

@@ -79,7 +79,7 @@ class Web(BaseApplication):
             settings=self._settings,
             pool=pool,
             tokens=Tokens(TOKENS, self._environment),
-            api_tokens=Tokens(API_TOKENS, self._environment),
+            api_tokens=Tokens(API_TOKENS, self._environment, for_api=True),
             webhook_secret=secret(WEBHOOK_SECRET, self._environment),
         )
         return create_app(self._receiver)
@@ -101,7 +101,7 @@ def check_secrets(environment: Mapping[str, str]) -> list[str]:
         warnings.append(
             f"nobody can dispatch: set {TOKENS}=NAME:TOKEN (or {TOKENS}_FILE), or {WEBHOOK_SECRET} for GitHub's events"
         )
-    if not Tokens(API_TOKENS, environment):
+    if not Tokens(API_TOKENS, environment, for_api=True):
         warnings.append(f"nobody can use /api: set {API_TOKENS}=NAME:TOKEN (or {API_TOKENS}_FILE)")
     return warnings
 

@@ -236,7 +236,7 @@ class LocalReceiver(ReceiverProcess):
             settings=load(self.config, self._environment),
             pool=open_pool(self._environment["DATABASE_URL"], size=8),
             tokens=Tokens(TOKENS, self._environment),
-            api_tokens=Tokens(API_TOKENS, self._environment),
+            api_tokens=Tokens(API_TOKENS, self._environment, for_api=True),
             webhook_secret=secret(WEBHOOK_SECRET, self._environment),
         )
         self._served = Served(create_app(self._receiver))

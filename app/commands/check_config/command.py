@@ -50,8 +50,10 @@ def _lines(document: dict[str, Any]) -> Iterator[str]:
         for text in _provider(provider):
             yield f"                {text}"
     yield f"event types     {', '.join(document['event_types'])}"
-    yield f"may dispatch    {', '.join(document['tokens']) or 'nobody with a token'}"
-    yield f"may use /api    {', '.join(document['api_tokens']) or 'nobody'}"
+    limits = {name: f"for {', '.join(limit)} alone" for name, limit in document["limited_to"].items()}
+    yield f"may dispatch    {_tokens(document['tokens'], limits) or 'nobody with a token'}"
+    limits = dict.fromkeys(document["read_only"], "reading alone")
+    yield f"may use /api    {_tokens(document['api_tokens'], limits) or 'nobody'}"
     yield f"GitHub's events {'signed' if document['webhook_secret'] else 'refused: there is no webhook secret'}"
     github = document["github"]
     yield f"GitHub          {github['url'] + ', ' + github['login'] if github else 'not used'}"
@@ -63,6 +65,10 @@ def _lines(document: dict[str, Any]) -> Iterator[str]:
     retention, minutes = document["retention"], document["reconcile"]["minutes"]
     yield f"kept            {retention['days']:g} days; of each run's log {retention['log_kilobytes']} KB"
     yield f"reconciled      {f'every {minutes:g} minutes' if minutes else 'never'}"
+
+
+def _tokens(names: list[str], limits: dict[str, str]) -> str:
+    return ", ".join(f"{name} ({limits[name]})" if name in limits else name for name in names)
 
 
 def _provider(provider: dict[str, Any]) -> Iterator[str]:

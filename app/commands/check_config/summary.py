@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from app.config.provider import ProviderSettings
     from app.config.settings import Settings
     from app.config.values import Value
+    from app.intake.tokens import Token
     from broker.http.access import BrokerAccess
 
 T = TypeVar("T")
@@ -68,8 +69,8 @@ def understand(file: Path, data_dir: Path, environment: Mapping[str, str]) -> Su
         return None
 
     settings = read(lambda: load(file, environment))
-    tokens = read(lambda: Tokens(TOKENS, environment).names())
-    api_tokens = read(lambda: Tokens(API_TOKENS, environment).names())
+    tokens = read(lambda: Tokens(TOKENS, environment).all()) or []
+    api_tokens = read(lambda: Tokens(API_TOKENS, environment, for_api=True).all()) or []
     webhook_secret = read(lambda: secret(WEBHOOK_SECRET, environment))
     database_url = read(lambda: secret(DATABASE_URL, environment))
     if database_url is not None:
@@ -83,8 +84,12 @@ def understand(file: Path, data_dir: Path, environment: Mapping[str, str]) -> Su
         "broker": {"url": settings.broker.url, "login": _login(access)},
         "providers": [_provider(provider) for provider in settings.providers],
         "event_types": sorted(settings.event_types),
-        "tokens": tokens,
-        "api_tokens": api_tokens,
+        "tokens": [token.name for token in tokens],
+        "limited_to": {
+            token.name: sorted(token.repositories) for token in tokens if token.repositories is not None
+        },
+        "api_tokens": [token.name for token in api_tokens],
+        "read_only": [token.name for token in api_tokens if token.read_only],
         "webhook_secret": webhook_secret is not None,
         "github": None if github is None else {"url": github.api_url, "login": _github_login(github)},
         "database": described(database_url)
@@ -95,7 +100,8 @@ def understand(file: Path, data_dir: Path, environment: Mapping[str, str]) -> Su
             for section in ("server", "worker", "retention", "reconcile")
         },
     }
-    return Summary(settings, access, document, list(_warnings(settings, access, environment)))
+    warnings = [*_warnings(settings, access, environment), *_about_tokens(tokens, settings)]
+    return Summary(settings, access, document, warnings)
 
 
 def _login(access: BrokerAccess) -> str:
@@ -148,6 +154,20 @@ def _warnings(settings: Settings, access: BrokerAccess, environment: Mapping[str
     for number, provider in enumerate(settings.providers, start=1):
         for text in _about(provider):
             yield _warning(f"providers[{number}] ({provider.name})", text)
+
+
+def _about_tokens(tokens: list[Token], settings: Settings) -> Iterator[Finding]:
+    for token in tokens:
+        if "@" in token.value:
+            yield _warning(
+                TOKENS,
+                f": the token of {token.name} has an @ in it, and what follows is no limit (@OWNER/REPO)",
+            )
+        for repository in sorted(token.repositories or ()):
+            if settings.provider_of(repository) is None:
+                yield _warning(
+                    TOKENS, f": {token.name} may dispatch for {repository}, which is no provider's repository"
+                )
 
 
 def _warning(name: str, text: str) -> Finding:

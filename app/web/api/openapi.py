@@ -33,13 +33,14 @@ _SIGNED: list[Json] = [{"signature": []}]
 _DISPATCH_REFUSALS = {
     "400": "The body is no JSON, or did not arrive as a whole.",
     "401": "The token, or the signature, is wrong.",
-    "404": "There is no token, or no provider with this repository.",
+    "404": "There is no token, or none for this repository, or no provider with it.",
     "408": "The body did not arrive in time.",
     "413": f"The body has more than {MAX_BYTES // 1024} KB.",
     "415": "The body is of another media type.",
     "422": "The dispatch can't be accepted; `errors` names the fields.",
     "503": "It can't be stored: send it again.",
 }
+_MAY_ONLY_READ = "The token is one of the API that may only read."
 
 
 @blueprint.get("/openapi.json")
@@ -90,12 +91,12 @@ def document() -> Json:
                 "apiToken": {
                     "type": "http",
                     "scheme": "bearer",
-                    "description": "One of PACT_DISPATCH_API_TOKENS.",
+                    "description": "One of PACT_DISPATCH_API_TOKENS; one that is read-only for GET alone.",
                 },
                 "dispatchToken": {
                     "type": "http",
                     "scheme": "bearer",
-                    "description": "One of PACT_DISPATCH_TOKENS.",
+                    "description": "One of PACT_DISPATCH_TOKENS, perhaps limited to repositories.",
                 },
                 "signature": {
                     "type": "apiKey",
@@ -201,6 +202,7 @@ def _cancel() -> Json:
     answers = {
         "200": _json("WholeRun", "It is cancelled."),
         "202": _json("WholeRun", "It runs, and its worker was told to stop it."),
+        "403": _problem(_MAY_ONLY_READ),
         "404": _problem("There is no such run."),
         "409": _problem("It is finished."),
     }
@@ -211,6 +213,7 @@ def _cancel() -> Json:
 def _redeliver() -> Json:
     answers = {
         "201": _json("WholeDelivery", "The new delivery."),
+        "403": _problem(_MAY_ONLY_READ),
         "404": _problem("There is no such delivery."),
         "409": _problem("Too little of it was kept."),
         "422": _problem("It would be refused by the configuration as it is now."),

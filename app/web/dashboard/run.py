@@ -38,7 +38,7 @@ def ask_for_password() -> Response | None:
     given = request.authorization
     token = given.password if given is not None and given.type == "basic" else None
     try:
-        receiver().api_tokens.name_of(f"Bearer {token}" if token else request.headers.get("Authorization"))
+        receiver().api_tokens.token_of(f"Bearer {token}" if token else request.headers.get("Authorization"))
     except (BadCredentials, NoCredentials):
         text = (
             "The password is one of the tokens of PACT_DISPATCH_API_TOKENS; the user name doesn't matter.\n"

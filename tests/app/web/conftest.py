@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from flask.testing import FlaskClient
     from psycopg_pool import ConnectionPool
 
-TOKENS = {"TOKENS": "broker:a-token-of-the-broker", "API_TOKENS": "me:a-token-for-reading-the-api"}
+TOKENS = {
+    "TOKENS": "broker:a-token-of-the-broker,team:a-token-of-another-team@a/other",
+    "API_TOKENS": "me:a-token-for-reading-the-api,grafana:a-token-that-only-reads@read-only",
+}
 
 
 @pytest.fixture
@@ -34,5 +37,5 @@ def client(pool: ConnectionPool[Any]) -> FlaskClient:
     settings = Settings.model_validate(
         {"broker": {"url": "http://broker.example.org/base"}, "providers": [provider]}
     )
-    tokens, api_tokens = Tokens("TOKENS", TOKENS), Tokens("API_TOKENS", TOKENS)
+    tokens, api_tokens = Tokens("TOKENS", TOKENS), Tokens("API_TOKENS", TOKENS, for_api=True)
     return create_app(Receiver(settings, pool, tokens, api_tokens)).test_client()

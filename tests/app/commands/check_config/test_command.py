@@ -69,6 +69,23 @@ def test_the_example_can_be_used_and_is_understood() -> None:
     assert (read["warnings"], read["problems"]) == ([], None)
 
 
+def test_what_each_token_may_do_is_said() -> None:
+    tokens = f"broker:{SECRET}-2,team:{SECRET}-3@acme/products@acme/nothing,odd:{SECRET}-7@acme"
+    readers = f"grafana:{SECRET}-4@read-only,me:{SECRET}-8"
+    given = {**SECRETS, "PACT_DISPATCH_TOKENS": tokens, "PACT_DISPATCH_API_TOKENS": readers}
+    done = check(EXAMPLE, **given)
+    assert "may dispatch    broker, team (for acme/nothing, acme/products alone), odd\n" in done.stdout
+    assert "may use /api    grafana (reading alone), me\n" in done.stdout
+    assert "PACT_DISPATCH_TOKENS: team may dispatch for acme/nothing, which is no provider's" in done.stderr
+    assert (
+        "PACT_DISPATCH_TOKENS: the token of odd has an @ in it, and what follows is no limit" in done.stderr
+    )
+    read: dict[str, Any] = json.loads(check(EXAMPLE, "--json", **given).stdout)
+    assert read["tokens"] == ["broker", "team", "odd"]
+    assert read["limited_to"] == {"team": ["acme/nothing", "acme/products"]}
+    assert (read["api_tokens"], read["read_only"]) == (["grafana", "me"], ["grafana"])
+
+
 def test_people_are_told_the_same() -> None:
     shown = check(EXAMPLE, **SECRETS).stdout
     for line in (

@@ -112,7 +112,7 @@ def test_every_route_and_method_is_in_the_document() -> None:
             ),
             pool=None,  # type: ignore[arg-type] # no request is made
             tokens=Tokens("TOKENS", {}),
-            api_tokens=Tokens("API_TOKENS", {}),
+            api_tokens=Tokens("API_TOKENS", {}, for_api=True),
         )
     )
     routes = {
