@@ -10,6 +10,7 @@ from werkzeug.exceptions import HTTPException
 from app.web import dispatches, health, metrics
 from app.web.api import openapi, routes
 from app.web.dashboard import run
+from app.web.other_sites import refuse_other_sites
 from app.web.problem import HttpProblem, Problem, answer
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ def create_app(receiver: Receiver) -> Flask:
     app.register_blueprint(metrics.blueprint)
     app.register_blueprint(run.blueprint)
     app.register_blueprint(openapi.blueprint)
+    refuse_other_sites(app, public_url=receiver.settings.server.public_url)
     app.register_error_handler(HttpProblem, HttpProblem.response)
     app.register_error_handler(HTTPException, _problem)
     return app

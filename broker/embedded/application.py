@@ -37,10 +37,12 @@ import broker.embedded.webhooks.user_secrets
 from broker.embedded import pages
 from broker.embedded.accounts import Access, protect
 from broker.embedded.http import errors
-from broker.embedded.http.hal import is_host, json_response
+from broker.embedded.http.hal import json_response
+from broker.embedded.http.other_sites import refuse_other_sites
 from broker.embedded.http.paths import NameConverter, with_raw_path
 from broker.embedded.storage.encryption import KeyUnusable
 from broker.embedded.webhooks.settings import WebhookSettings
+from broker.http.browsers import ServedHosts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -103,8 +105,6 @@ class Broker(Flask):
         """Run the view of a request in a session of its own."""
         if request.routing_exception is not None:
             return super().dispatch_request()
-        if not is_host(request.host):
-            raise errors.bad_request("The Host header is not a host name.")
         # A slow sender must not hold the write lock: the body is read to its end before the transaction begins.
         body = request.get_data()
         # Of a body without a Content-Length, Werkzeug reads as much as is allowed and ignores the rest.
@@ -128,6 +128,7 @@ def create_app(
     base_url: str | None = None,
     webhooks_as: WebhookSettings = WebhookSettings(),  # noqa: B008 - it can't change
     accounts: Access = Access(),  # noqa: B008 - nor can this
+    hosts: ServedHosts = ServedHosts(),  # noqa: B008 - nor this
 ) -> Broker:
     """Return the broker as a WSGI application.
 
@@ -137,6 +138,7 @@ def create_app(
         base_url: The beginning of links; the request's own host if not given.
         webhooks_as: The allow-lists and timing of webhooks, which are stored until something delivers them.
         accounts: The accounts that may read and write; without any, everyone may.
+        hosts: The host names that it is reached by; requests to others are refused.
     """
     app = Broker(database)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
@@ -151,6 +153,7 @@ def create_app(
     pages.register(app)
     errors.register(app)
     _register_storage_errors(app)
+    refuse_other_sites(app, hosts, base_url=base_url)
     protect(app, accounts, reading_posts=READING_POSTS)
     server = f"pact-dispatch/{version('pact-dispatch')}"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import ipaddress
 import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from broker.embedded.storage.database import Database, DatabaseUnusable
 from broker.embedded.storage.encryption import KEY_VARIABLE, KeyUnusable, Vault
 from broker.embedded.webhooks.records import check_key
 from broker.embedded.webhooks.settings import WebhookSettings
+from broker.http.browsers import ServedHosts, host_name_of
 from broker.http.listening import Announcement, CannotListen, bind
 
 if TYPE_CHECKING:
@@ -43,6 +45,13 @@ class Settings:
     log_level: str
     webhooks: WebhookSettings = field(default_factory=WebhookSettings)
     accounts: Access = field(default_factory=Access, repr=False)
+    allowed_hosts: tuple[str, ...] = ()
+
+    def served_hosts(self, address: str) -> ServedHosts:
+        """Return the host names that the broker is reached by, when it listens on an address."""
+        own = [host_name_of(self.base_url)] if self.base_url else []
+        loopback = ipaddress.ip_address(address.partition("%")[0]).is_loopback
+        return ServedHosts(frozenset([*own, *self.allowed_hosts]), loopback=loopback)
 
 
 def serve(settings: Settings) -> None:
@@ -74,6 +83,7 @@ class _Server(BaseApplication):
         self._vault = vault
         self._deliveries: threads.Deliveries | None = None
         self._listener = listener
+        self._hosts = settings.served_hosts(listener.getsockname()[0])
         super().__init__()
 
     def load_config(self) -> None:
@@ -114,6 +124,7 @@ class _Server(BaseApplication):
             base_url=settings.base_url,
             webhooks_as=settings.webhooks,
             accounts=settings.accounts,
+            hosts=self._hosts,
         )
         # This runs in the worker, which alone may open the database and have threads.
         self._deliveries = threads.Deliveries(self._database, self._vault, settings.webhooks)

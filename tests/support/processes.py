@@ -85,6 +85,7 @@ class EmbeddedBroker:
             base_url=settings.base_url,
             webhooks_as=webhooks,
             accounts=settings.accounts,
+            hosts=settings.served_hosts(settings.host),
         )
         self._deliveries = Deliveries(self._database, vault, webhooks)
         app.on_triggered = self._deliveries.wake

@@ -26,6 +26,7 @@ def run(options: argparse.Namespace, _: Messages) -> int:
                 database=options.database,
                 base_url=options.base_url,
                 log_level=options.log_level,
+                allowed_hosts=options.allowed_hosts,
                 accounts=accounts.load(os.environ, options.access),
                 webhooks=WebhookSettings(
                     hosts=options.webhook_hosts,

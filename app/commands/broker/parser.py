@@ -52,7 +52,15 @@ def add_to(commands: Commands) -> None:
         "--base-url",
         type=_base_url,
         metavar="URL",
-        help="what links start with, where it isn't the host that a request was sent to",
+        help="the URL that clients reach it at, if it isn't the host that a request was sent to: links start with it",
+    )
+    broker.add_argument(
+        "--allowed-hosts",
+        type=_hosts,
+        default=(),
+        metavar="HOST,...",
+        help="further host names that it answers to, besides that of --base-url; on loopback, those of loopback; "
+        "elsewhere, addresses and names without a dot; * for any, which lets web pages in by DNS rebinding",
     )
     _add_webhook_options(broker)
     broker.add_argument(
@@ -115,6 +123,16 @@ def _list(text: str) -> tuple[str, ...]:
     if not values:
         raise argparse.ArgumentTypeError("name at least one")
     return values
+
+
+def _hosts(text: str) -> tuple[str, ...]:
+    names = _list(text.lower())
+    for name in names:
+        if re.fullmatch(r"[a-z0-9._-]+|[0-9a-f:.]*:[0-9a-f:.]*|\*", name) is None:
+            raise argparse.ArgumentTypeError(
+                f"{name!r} is not a host name such as broker.example.org, without a scheme and a port"
+            )
+    return names
 
 
 def _schemes(text: str) -> tuple[str, ...]:

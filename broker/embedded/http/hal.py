@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
@@ -11,15 +10,6 @@ from urllib.parse import quote
 from flask import Response, current_app, g, request
 
 HAL_JSON = "application/hal+json;charset=utf-8"
-
-_HOST = re.compile(r"[A-Za-z0-9._-]+(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?")
-"""A host name, an IPv4 or a bracketed IPv6 address, and a port. Anything else in a Host header would be
-in links that people and clients follow."""
-
-
-def is_host(host: str) -> bool:
-    """Return whether a Host header is one that links may be built from."""
-    return _HOST.fullmatch(host) is not None
 
 
 def base_url() -> str:
