@@ -20,10 +20,10 @@ def choose(pact: Pact, request: VerificationRequest) -> tuple[Interaction, ...]:
     """Return the interactions that the filters of a request leave.
 
     Raises:
-        UsageError: There are none.
+        UsageError: The pact has interactions, and the filters leave none.
     """
     chosen = pact.select(description=request.filter_description, state=request.filter_state)
-    if not chosen:
+    if not chosen and pact.interactions:
         raise UsageError(
             f"none of the {len(pact.interactions)} interactions matches --filter-description or --filter-state"
         )

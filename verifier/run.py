@@ -14,7 +14,7 @@ from verifier.engine.process import Engine
 from verifier.engine.protocol import Job
 from verifier.errors import CannotVerify, ErrorKind
 from verifier.fetch import fetch
-from verifier.pact import NotAPact, Pact, parse_pact
+from verifier.pact_document import NotAPact, parse_pact
 from verifier.preconditions import check_means, choose, notes_on_states
 from verifier.progress import Progress
 from verifier.provider.process import PortTaken, StartedProvider
@@ -26,7 +26,7 @@ from verifier.verification import Outcome, Verification, VerificationError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from verifier.pact import Interaction
+    from verifier.pact import Interaction, Pact
     from verifier.request import VerificationRequest
     from verifier.verification import InteractionResult
 
@@ -101,6 +101,11 @@ class _Run:
             started = self._start_provider(stack)
             pact = self._fetch()
             chosen = choose(pact, self._request)
+            if not chosen:
+                self._notes.append(
+                    "the pact has no interactions, so its consumer expects nothing of the provider"
+                )
+                return
             check_means(pact, chosen, self._provider)
             notes = list(self._notes)
             for tries_left in reversed(range(PORT_TRIES)):
@@ -148,7 +153,7 @@ class _Run:
                 f"{request.pact_url} is not a pact that can be verified: {error}{hint}",
                 kind=ErrorKind.NOT_A_PACT,
             ) from error
-        if request.provider_name not in {None, pact.provider}:
+        if pact.names_provider and request.provider_name not in {None, pact.provider}:
             raise CannotVerify(
                 f"the pact is for the provider {pact.provider!r}, not for {request.provider_name!r} (--provider): "
                 "check the URL, and the provider that the webhook is for",
@@ -157,12 +162,13 @@ class _Run:
         self._verification = replace(
             self._verification,
             consumer=pact.consumer,
-            provider=pact.provider,
+            provider=pact.provider if pact.names_provider else request.provider_name or pact.provider,
             consumer_version=pact.consumer_version,
             specification=pact.specification,
             interactions_in_pact=len(pact.interactions),
             links=links,
         )
+        self._notes += pact.notes
         return pact
 
     def _verify_provider(

@@ -61,6 +61,8 @@ class InteractionResult:
         request: The first line of the request, or the kind of message.
         states: Its provider states, each with its parameters, as text.
         pending: Whether the pact says that its failure doesn't break the contract.
+        comments: What the consumer has to say about it.
+        test_name: The consumer's test that it comes from; "" if the pact doesn't say.
         outcome: Passed, failed or error.
         mismatches: The differences found; empty unless it failed.
         reason: Why it failed or could not be verified, unless that is a mismatch.
@@ -78,6 +80,8 @@ class InteractionResult:
     mismatches: tuple[Mismatch, ...] = ()
     reason: str | None = None
     duration: float | None = None
+    comments: tuple[str, ...] = ()
+    test_name: str = ""
 
     @property
     def breaks_contract(self) -> bool:
@@ -100,6 +104,7 @@ class InteractionResult:
             values = _known(cls, saved)
             values["outcome"] = Outcome(values["outcome"])
             values["states"] = tuple(values["states"])
+            values["comments"] = tuple(values.get("comments", ()))
             values["mismatches"] = tuple(
                 Mismatch(**_known(Mismatch, mismatch)) for mismatch in values["mismatches"]
             )
@@ -189,13 +194,16 @@ class Verification:
     def outcome(self) -> Outcome:
         """The outcome as a whole: failed if an interaction failed, else error if one is not known.
 
-        A failed interaction that is pending counts as neither.
+        A failed interaction that is pending counts as neither. A pact that was read and has no interactions passes: its
+        consumer expects nothing any more.
         """
         if self.error is not None:
             return Outcome.ERROR
         if any(result.breaks_contract for result in self.interactions):
             return Outcome.FAILED
-        if not self.interactions or self.count(Outcome.ERROR):
+        if self.count(Outcome.ERROR):
+            return Outcome.ERROR
+        if not self.interactions and (self.interactions_in_pact or not self.consumer):
             return Outcome.ERROR
         return Outcome.PASSED
 

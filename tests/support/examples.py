@@ -34,6 +34,11 @@ ERROR = replace(
 )
 
 
+COMMENTED = replace(
+    PASSED, comments=("Asked for by every page", "and by the shop's till"), test_name="StockTest.reads()"
+)
+
+
 def verification(*results: InteractionResult, **values: Any) -> Verification:
     """Make a verification with these results, each at its place."""
     placed = tuple(replace(result, index=index) for index, result in enumerate(results))

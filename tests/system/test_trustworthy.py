@@ -355,7 +355,10 @@ def test_a_result_that_can_not_be_read_back_is_not_called_a_success(
             Fault("GET", "/latest$", 200, {"Content-Type": "text/html"}, "<html>Sign in</html>"),
             "sign-in page",
         ),
-        (Fault("GET", "/latest$", 200, {"Content-Type": "application/json"}, '{"a": 1}'), "no consumer.name"),
+        (
+            Fault("GET", "/latest$", 200, {"Content-Type": "application/json"}, '{"a": 1}'),
+            "neither 'interactions'",
+        ),
         (Fault("GET", "/latest$", 302, {"Location": "http://localhost:9/login"}), "was not followed"),
     ],
 )

@@ -107,7 +107,8 @@ def test_long_descriptions_are_cut() -> None:
     ("made", "said"),
     [
         (verification(PASSED, ERROR), "without an answer"),
-        (verification(), "without an answer"),
+        (verification(interactions_in_pact=2), "without an answer"),
+        (verification(consumer=""), "without an answer"),
         (verification(PASSED, interactions_in_pact=2), "filtered"),
         (verification(PASSED, provider_version=None), "this one has none"),
     ],

@@ -23,7 +23,7 @@ TIMED_OUT = VerificationError("timed-out", "time ran out", retryable=True, outpu
         ([PASSED, FAILED], Outcome.FAILED),
         ([PASSED, ERROR], Outcome.ERROR),
         ([ERROR], Outcome.ERROR),
-        ([], Outcome.ERROR),
+        ([], Outcome.PASSED),
     ],
 )
 def test_outcome_of_the_whole(results: list[InteractionResult], outcome: Outcome) -> None:

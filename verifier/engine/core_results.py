@@ -59,6 +59,8 @@ def interaction_result(
         request=interaction.request,
         states=tuple(map(str, interaction.states)),
         pending=interaction.pending,
+        comments=interaction.comments,
+        test_name=interaction.test_name,
         outcome=outcome,
         mismatches=mismatches,
         reason=reason,

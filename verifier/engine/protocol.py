@@ -10,12 +10,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
-from verifier.pact import NotAPact, Pact, parse_pact
+from verifier.pact_document import NotAPact, parse_pact
 from verifier.transport import Transport
 from verifier.verification import InteractionResult
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from verifier.pact import Pact
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, TextIO
 
 from verifier.report.difference import difference
-from verifier.report.interface import parties, publication, seconds, summary
+from verifier.report.interface import parties, publication, remarks, seconds, summary
 from verifier.report.text import lines_of, one_line
 from verifier.verification import Outcome
 
@@ -84,6 +84,8 @@ class ConsoleReport:
         )
         for state in result.states:
             yield f"      {paint('given', 'dim')} {one_line(state)}"
+        for label, value in remarks(result):
+            yield f"      {paint(label, 'dim')} {one_line(value)}"
         if result.reason:
             yield from (f"  {GUTTER}{line}" for line in lines_of(result.reason))
         for mismatch in result.mismatches:

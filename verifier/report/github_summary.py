@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
 from verifier.report.difference import difference
-from verifier.report.interface import count, parties, publication, result_word, seconds, summary
+from verifier.report.interface import count, parties, publication, remarks, result_word, seconds, summary
 from verifier.report.text import lines_of, one_line
 from verifier.verification import Outcome
 
@@ -90,7 +90,9 @@ def _table(results: tuple[InteractionResult, ...]) -> Iterator[str]:
         word = result_word(result)
         cells = (
             f"{MARKS[word]} {word}",
-            _text(result.description),
+            "<br>".join(
+                [_text(result.description), *(_text(f"{label}: {value}") for label, value in remarks(result))]
+            ),
             _text(result.request),
             _text("; ".join(result.states)),
             seconds(result.duration),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from jinja2 import BaseLoader, ChoiceLoader, Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from verifier.report.difference import difference
-from verifier.report.interface import count, parties, publication, result_word, seconds, summary
+from verifier.report.interface import count, parties, publication, remarks, result_word, seconds, summary
 from verifier.report.text import inert_markup
 from verifier.verification import Outcome
 
@@ -54,6 +54,7 @@ def page(
     environment.filters |= {
         "seconds": seconds,
         "word": result_word,
+        "remarks": remarks,
         "difference": partial(difference, longest=LONGEST_DIFF),
         **(filters or {}),
     }

@@ -105,6 +105,12 @@ def publication(findings: Findings) -> str:
     return "Not published: --publish-verification-results was not given"
 
 
+def remarks(result: InteractionResult) -> list[tuple[str, str]]:
+    """Return what the consumer has to say about an interaction, as labels and values."""
+    named = [("test", result.test_name)] if result.test_name else []
+    return [*named, *(("comment", comment) for comment in result.comments)]
+
+
 def result_word(result: InteractionResult) -> str:
     """Return the word for an interaction's outcome."""
     if result.is_pending_failure:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TextIO
 from xml.etree import ElementTree as ET
 
-from verifier.report.interface import publication
+from verifier.report.interface import publication, remarks
 from verifier.report.text import inert_markup
 from verifier.verification import Outcome
 
@@ -62,6 +62,10 @@ class JunitReport:
         case = ET.SubElement(
             suite, "testcase", name=title, classname=name, time=f"{result.duration or 0:.3f}"
         )
+        if said := remarks(result):
+            properties = ET.SubElement(case, "properties")
+            for label, value in said:
+                ET.SubElement(properties, "property", name=label, value=value)
         if result.outcome == Outcome.PASSED:
             return
         details = "\n".join(

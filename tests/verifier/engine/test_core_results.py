@@ -9,18 +9,21 @@ import pytest
 from tests.support.examples import http_interaction, pact_document
 from verifier.engine.core_results import NO_RESULT, interaction_result, no_result, seconds
 from verifier.engine.states.change import StateFailure
-from verifier.pact import parse_pact
+from verifier.pact_document import parse_pact
 from verifier.verification import InteractionResult, Mismatch, Outcome
 
 INTERACTION = parse_pact(
     pact_document(
-        http_interaction("first"),
+        http_interaction("first", type="Synchronous/HTTP"),
         http_interaction(
             "second",
             _id="broker-2",
             pending=True,
             providerStates=[{"name": "a product exists", "params": {"id": 7}}, {"name": "the shop is open"}],
+            type="Synchronous/HTTP",
+            comments={"text": ["sold out"], "testname": "StockTest"},
         ),
+        metadata={"pactSpecification": {"version": "4.0"}},
     )
 ).interactions[1]
 
@@ -78,6 +81,7 @@ def test_result_is_about_its_interaction() -> None:
     assert (result.index, result.id, result.description) == (1, "broker-2", "second")
     assert (result.kind, result.request, result.pending) == ("Synchronous/HTTP", "GET /products", True)
     assert result.states == ("a product exists (id: 7)", "the shop is open")
+    assert (result.comments, result.test_name) == (("sold out",), "StockTest")
     assert result.duration == pytest.approx(0.024)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -18,11 +17,12 @@ import pytest
 from tests.support.examples import http_interaction, pact_document
 from tests.support.loopback import Loopback, Received, Reply
 from tests.support.paths import ROOT
+from tests.support.plain_pact_python import plain_results
 from verifier.engine.core_results import STATE_CHANGE_FAILED, interaction_result
 from verifier.engine.process import Engine, _read
 from verifier.engine.protocol import Job
 from verifier.errors import CannotVerify, ErrorKind, UsageError
-from verifier.pact import parse_pact
+from verifier.pact_document import parse_pact
 from verifier.transport import Transport
 from verifier.verification import InteractionResult, Outcome
 
@@ -429,29 +429,22 @@ def job_for(document: dict[str, Any], base_url: str | None, **values: Any) -> Jo
 
 def plainly(tmp_path: Path, document: dict[str, Any], provider: Loopback, transports: Any) -> Found:
     """Verify the whole document with pact-python itself, as one source."""
-    pact, order, results = (tmp_path / name for name in ("pact.json", "order.json", "results.json"))
-    pact.write_text(json.dumps(document))
-    values = {
-        "provider": document["provider"]["name"],
-        "base_url": provider.url,
-        "transports": [vars(transport) for transport in transports],
-        "states_url": f"{provider.url}/_states",
-        "teardown": True,
-        "pact": str(pact),
-    }
-    order.write_text(json.dumps(values))
-    subprocess.run(
-        [sys.executable, "-m", "tests.support.plain_pact_python", str(order), str(results)],
-        cwd=ROOT,
-        env={**os.environ, "PACT_DO_NOT_TRACK": "true"},
-        capture_output=True,
-        timeout=60,
-        check=True,
+    [results] = plain_results(
+        tmp_path,
+        [
+            {
+                "document": document,
+                "base_url": provider.url,
+                "transports": [vars(transport) for transport in transports],
+                "states_url": f"{provider.url}/_states",
+                "teardown": True,
+            }
+        ],
     )
     interactions = {interaction.id: interaction for interaction in parse_pact(document).interactions}
     return {
         entry["interactionId"]: found(interaction_result(interactions[entry["interactionId"]], entry))
-        for entry in json.loads(results.read_text())["interactionResults"]
+        for entry in results["interactionResults"]
     }
 
 

@@ -20,7 +20,7 @@ from verifier.engine.protocol import (
     decode_event,
     encode,
 )
-from verifier.pact import parse_pact
+from verifier.pact_document import parse_pact
 from verifier.transport import Transport
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def test_line_that_is_no_event_is_broken(line: bytes) -> None:
         b'{"type": "Guard", "group": "4711"}\n',
         b'{"type": "Job"}\n',
         encode(Job(PACT, (0,), None)).replace(b'"pact"', b'"pacts"'),
-        encode(Job(PACT, (0,), None)).replace(b'"consumer"', b'"customer"'),
+        encode(Job(PACT, (0,), None)).replace(b'"interactions"', b'"actions"'),
         encode(Job(PACT, (0,), None)).replace(b'"indexes": [0]', b'"indexes": 0'),
         encode(Done()),
     ],

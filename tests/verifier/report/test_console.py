@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.examples import ERROR, FAILED, PASSED, PENDING_FAILED, PRICE, verification
+from tests.support.examples import COMMENTED, ERROR, FAILED, PASSED, PENDING_FAILED, PRICE, verification
 from verifier.report.console import ConsoleReport
 from verifier.report.interface import Findings, publication, result_word, seconds, summary
 from verifier.report.text import lines_of, one_line
@@ -55,6 +55,8 @@ def hostile() -> Findings:
                 description=HOSTILE,
                 request=HOSTILE,
                 states=(HOSTILE,),
+                comments=(HOSTILE,),
+                test_name=HOSTILE,
                 mismatches=(mismatch, long, replace(mismatch, expected="a\n::error::short", actual=None)),
             ),
             replace(ERROR, reason=HOSTILE),
@@ -137,6 +139,16 @@ def test_pending_failure_is_marked() -> None:
     text = report(verification(PASSED, PENDING_FAILED))
     assert "a wish (pending)" in text
     assert "Passed: 2 interactions, 1 of them pending and failing" in text
+
+
+def test_what_the_consumer_says_of_an_interaction_is_shown() -> None:
+    text = report(verification(COMMENTED))
+    for line in (
+        "test StockTest.reads()",
+        "comment Asked for by every page",
+        "comment and by the shop's till",
+    ):
+        assert f"      {line}\n" in text
 
 
 def test_quiet_leaves_out_what_passed() -> None:
@@ -263,7 +275,8 @@ def test_text_is_split_into_safe_lines() -> None:
         (Findings(verification(FAILED, ERROR)), 1),
         (Findings(verification(ERROR)), 3),
         (Findings(verification(PASSED, error=DIED)), 3),
-        (Findings(verification()), 3),
+        (Findings(verification()), 0),
+        (Findings(verification(consumer="")), 3),
         (Findings(verification(PASSED), publishing=True, published=PUBLISHED), 0),
         (Findings(verification(FAILED), publishing=True, published=replace(PUBLISHED, success=False)), 1),
         (Findings(verification(PASSED), publishing=True, publish_error="403"), 4),
@@ -280,7 +293,7 @@ def test_exit_code_says_how_it_went(findings: Findings, exit_code: int) -> None:
         ((PASSED,), "Passed: 1 interaction"),
         ((PASSED, FAILED, PENDING_FAILED), "Failed: 1 of 3 interactions"),
         ((ERROR,), "Could not verify"),
-        ((), "Could not verify"),
+        ((), "Passed: 0 interactions"),
     ],
 )
 def test_summary(results: tuple[InteractionResult, ...], words: str) -> None:

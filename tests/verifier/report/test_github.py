@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from markdown_it import MarkdownIt
 
-from tests.support.examples import ERROR, FAILED, PASSED, PENDING_FAILED, PRICE, verification
+from tests.support.examples import COMMENTED, ERROR, FAILED, PASSED, PENDING_FAILED, PRICE, verification
 from verifier.report.github import LARGEST_SUMMARY, GitHubReport, annotated
 from verifier.report.github_summary import markdown
 from verifier.report.interface import Findings
@@ -42,6 +42,8 @@ def hostile() -> Findings:
         description=HOSTILE,
         request=HOSTILE,
         states=(HOSTILE,),
+        comments=(HOSTILE,),
+        test_name=HOSTILE,
         mismatches=(
             replace(PRICE, identifier=HOSTILE, description=HOSTILE, expected=HOSTILE, actual=HOSTILE * 2),
             replace(PRICE, identifier=HOSTILE, expected="```", actual="`````"),
@@ -164,6 +166,16 @@ def test_summary_leads_from_the_outcome_to_the_cause() -> None:
     assert "### ✅" not in text
 
 
+def test_summary_shows_what_the_consumer_says_of_an_interaction() -> None:
+    page = rendered(summary(Findings(verification(COMMENTED))))
+    for words in (
+        "test: StockTest.reads()",
+        "comment: Asked for by every page",
+        "comment: and by the shop's till",
+    ):
+        assert words in page
+
+
 def test_summary_says_why_nothing_is_known() -> None:
     error = VerificationError("provider-died", "the provider was killed", output="first\nlast words")
     text = html.unescape(summary(Findings(verification(ERROR, error=error), publishing=True)))
@@ -184,7 +196,22 @@ def test_summary_says_that_the_result_was_not_published() -> None:
 def test_hostile_text_stays_text() -> None:
     page = rendered(summary(hostile()))
     tags = {tag.lower() for tag in re.findall(r"</?([A-Za-z][\w-]*)", page)}
-    known = {"h2", "h3", "table", "thead", "tbody", "tr", "th", "td", "p", "strong", "a", "blockquote", "pre"}
+    known = {
+        "br",
+        "h2",
+        "h3",
+        "table",
+        "thead",
+        "tbody",
+        "tr",
+        "th",
+        "td",
+        "p",
+        "strong",
+        "a",
+        "blockquote",
+        "pre",
+    }
     assert tags == known | {"code"}
     assert "<!--" not in page
     assert [link.startswith("http://broker.example/a%3") for link in re.findall('href="([^"]*)"', page)] == [

@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from tests.support.examples import ERROR, FAILED, PASSED, PENDING_FAILED, PRICE, verification
+from tests.support.examples import COMMENTED, ERROR, FAILED, PASSED, PENDING_FAILED, PRICE, verification
 from verifier.report.html import HtmlReport
 from verifier.report.interface import Findings
 from verifier.verification import PublishedResult, Verification, VerificationError
@@ -59,6 +59,8 @@ def hostile() -> Verification:
             description=HOSTILE,
             request=HOSTILE,
             states=(HOSTILE,),
+            comments=(HOSTILE,),
+            test_name=HOSTILE,
             mismatches=(
                 replace(PRICE, identifier=HOSTILE, description=HOSTILE, expected=HOSTILE, actual=None),
             ),
@@ -130,6 +132,16 @@ def test_page_leads_to_the_cause() -> None:
         assert part in text
     for part in ("the price", "GET /products/7", "given a product exists (id: 7)", "12 ms", "1.5 s"):
         assert part in text
+
+
+def test_page_shows_what_the_consumer_says_of_an_interaction() -> None:
+    text = page(verification(COMMENTED)).text
+    for words in (
+        "test: StockTest.reads()",
+        "comment: Asked for by every page",
+        "comment: and by the shop's till",
+    ):
+        assert words in text
 
 
 def test_page_names_who_was_verified() -> None:

@@ -12,7 +12,7 @@ import jsonschema
 import pytest
 
 import verifier.report
-from tests.support.examples import ERROR, FAILED, PASSED, PENDING_FAILED, verification
+from tests.support.examples import COMMENTED, ERROR, FAILED, PASSED, PENDING_FAILED, verification
 from verifier.errors import ErrorKind
 from verifier.report.interface import Findings
 from verifier.report.json import JsonReport
@@ -49,6 +49,7 @@ CASES = {
             replace(PASSED, kind="Synchronous/Messages", duration=None),
         )
     ),
+    "commented": Findings(verification(COMMENTED)),
     "hostile": Findings(verification(replace(PASSED, description="\x1b[31m\n\u2028</script>\ud800"))),
 }
 

@@ -8,7 +8,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from tests.support.examples import ERROR, FAILED, PASSED, PENDING_FAILED, PRICE, verification
+from tests.support.examples import COMMENTED, ERROR, FAILED, PASSED, PENDING_FAILED, PRICE, verification
 from verifier.report.interface import Findings
 from verifier.report.junit import JunitReport
 from verifier.verification import InteractionResult, PublishedResult, Verification, VerificationError
@@ -80,6 +80,15 @@ def test_reason_is_the_message_where_there_is_no_mismatch() -> None:
     assert (error.attrib["message"], error.text) == ("connection refused", "connection refused")
 
 
+def test_what_the_consumer_says_of_an_interaction_is_a_property_of_its_case() -> None:
+    [case] = written(verification(COMMENTED)).findall("testcase")
+    assert [tuple(found.attrib.values()) for found in case.findall("properties/property")] == [
+        ("test", "StockTest.reads()"),
+        ("comment", "Asked for by every page"),
+        ("comment", "and by the shop's till"),
+    ]
+
+
 def test_properties_name_the_versions_and_the_result() -> None:
     published = PublishedResult("http://b/results/1", success=True, provider_version="abc1234")
     suite = written(verification(PASSED), publishing=True, published=published)
@@ -99,6 +108,8 @@ def test_any_text_is_written_as_xml(text: str) -> None:
         FAILED,
         description=text,
         states=(text,),
+        comments=(text,),
+        test_name=text,
         mismatches=(replace(PRICE, description=text, expected=text, actual=text, identifier=text),),
     )
     made = verification(
