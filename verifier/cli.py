@@ -15,6 +15,7 @@ from verifier.engine.process import Engine
 from verifier.environment import BROKER_CREDENTIALS
 from verifier.errors import UsageError
 from verifier.exit_code import ExitCode
+from verifier.undumpable import become_undumpable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,6 +39,7 @@ def run(arguments: list[str]) -> int:
         options = parse_options(arguments)
         # The engine's process starts while this one imports the rest: both take a tenth of a second.
         with _interruptible(), Engine() as engine:
+            become_undumpable()
             from verifier.command.verify import VerifyCommand  # noqa: PLC0415
 
             return VerifyCommand(options, engine).run()

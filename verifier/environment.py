@@ -14,20 +14,37 @@ BROKER_TOKEN = "PACT_BROKER_TOKEN"  # noqa: S105 - the name of a variable
 PUBLISH_RESULTS = "PACT_BROKER_PUBLISH_VERIFICATION_RESULTS"
 BROKER_CREDENTIALS = (BROKER_TOKEN, BROKER_USERNAME, BROKER_PASSWORD)
 """Hidden from every child process: neither the engine nor a provider nor git sends a request to the broker."""
+OWN_PREFIX = "PACT_DISPATCH_"
+"""How the names of all of this project's own variables begin."""
+
+_FILE = "_FILE"
+"""How the name of a variable ends that names the file of a secret."""
+_RUNNER_PREFIX = "ACTIONS_"
+"""How the names of GitHub's variables for actions begin: tokens of its services, of OpenID Connect."""
+_RUNNER_FILES = frozenset(
+    {"GITHUB_ENV", "GITHUB_OUTPUT", "GITHUB_PATH", "GITHUB_STATE", "GITHUB_STEP_SUMMARY"}
+)
+"""The files by which a step of a workflow sets its outputs, and the environment of later steps."""
 
 
 def without_secrets(
     environment: Mapping[str, str], *, names: Collection[str] = (), prefixes: tuple[str, ...] = ()
 ) -> dict[str, str]:
-    """Return a copy of an environment without the broker's credentials.
+    """Return a copy of an environment without what only this project's own processes may know.
+
+    That is the broker's credentials, this project's own variables, and what lets a step of a GitHub workflow act on the
+    run. Nothing else is taken away, as a provider may need it.
 
     Args:
         environment: The variables to copy.
-        names: Other variables to leave out.
+        names: Other variables to leave out; each also as `NAME_FILE`.
         prefixes: How the names of further variables to leave out begin.
     """
+    hidden = {*BROKER_CREDENTIALS, *names}
     return {
         name: value
         for name, value in environment.items()
-        if name not in BROKER_CREDENTIALS and name not in names and not name.startswith(prefixes)
+        if name.removesuffix(_FILE) not in hidden
+        and name not in hidden | _RUNNER_FILES
+        and not name.startswith((OWN_PREFIX, _RUNNER_PREFIX, *prefixes))
     }

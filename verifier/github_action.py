@@ -18,6 +18,7 @@ from verifier.environment import BROKER_PASSWORD, BROKER_TOKEN, PUBLISH_RESULTS
 from verifier.errors import UsageError
 from verifier.redaction import Redaction
 from verifier.report.workflow_commands import masks
+from verifier.undumpable import become_undumpable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -34,7 +35,8 @@ SWITCHES = frozenset({"provider-states-teardown", "quiet", "verbose"})
 
 def main() -> NoReturn:
     """Run `verify` with the Action's inputs, and exit with its exit code."""
-    # removed from the environment, so that the provider does not inherit it
+    # The provider doesn't inherit the inputs, and can't read them where the kernel keeps this process's environment.
+    become_undumpable()
     inputs = read_inputs(os.environ.pop(INPUTS, "{}"))
     secrets = [*(inputs.get(name) for name in SECRETS), *(os.environ.get(name) for name in SECRET_VARIABLES)]
     secrets += header_secrets(inputs.get("custom-provider-header", "").splitlines())

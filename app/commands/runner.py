@@ -12,6 +12,7 @@ from broker.http.errors import BrokerError
 from verifier.errors import UsageError
 from verifier.redaction import Redaction
 from verifier.report.text import one_line
+from verifier.undumpable import become_undumpable
 
 if TYPE_CHECKING:
     import argparse
@@ -103,6 +104,7 @@ def run(options: argparse.Namespace, load: Callable[[], ModuleType]) -> int:
     Returns:
         The exit code.
     """
+    become_undumpable()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")

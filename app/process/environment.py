@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from broker.http.secret_names import is_secret_name
 from verifier.environment import without_secrets
 
 if TYPE_CHECKING:
@@ -11,15 +12,24 @@ if TYPE_CHECKING:
 
 DATABASE_URL = "DATABASE_URL"
 """The receiver's PostgreSQL; the embedded one if it is not set."""
-OWN_PREFIX = "PACT_DISPATCH_"
-"""How the names of all of the receiver's own variables begin."""
+_DATABASE = (DATABASE_URL, "PGPASSWORD", "PGPASSFILE", "PGSERVICEFILE")
+"""The receiver's database: its URL, and where libpq finds what isn't in it."""
+_OF_GIT = ("GIT_", "SSH_")
+"""How the names of variables begin that git and ssh need, whatever follows: `GIT_CONFIG_KEY_0`, `SSH_AUTH_SOCK`."""
 
 
 def child_environment(environment: Mapping[str, str], *, names: Collection[str] = ()) -> dict[str, str]:
-    """Return the environment for a child process: without the receiver's secrets and the broker's credentials.
+    """Return the environment for a child process: without the receiver's secrets, and without any others.
+
+    The receiver runs the code of several providers, so that a variable whose name says that it is a secret is for none
+    of them, unless the provider's `environment` names it.
 
     Args:
         environment: This process's environment.
         names: Other variables to leave out.
     """
-    return without_secrets(environment, names={DATABASE_URL, "PGPASSWORD", *names}, prefixes=(OWN_PREFIX,))
+    return {
+        name: value
+        for name, value in without_secrets(environment, names=(*_DATABASE, *names)).items()
+        if name.startswith(_OF_GIT) or not is_secret_name(name)
+    }

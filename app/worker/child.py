@@ -33,6 +33,7 @@ from verifier.progress import Progress
 from verifier.redaction import Redaction
 from verifier.request import ProviderUnderTest, VerificationRequest
 from verifier.run import verify
+from verifier.undumpable import become_undumpable
 from verifier.verification import Outcome
 
 if TYPE_CHECKING:
@@ -236,6 +237,7 @@ def _requests() -> Iterator[AttemptRequest]:
 
 def main() -> None:
     """Carry out requests until standard input ends, or one of them ends without an answer."""
+    become_undumpable()
     worker = WorkerConnection(os.dup(1))
     os.dup2(2, 1)
     requests = _requests()

@@ -13,7 +13,7 @@ import structlog
 
 from app.database.storable import storable_text
 from app.records.run import Failure
-from app.worker.protocol import NotAMessage, Verified, from_line
+from app.worker.protocol import NotAMessage, Ready, Verified, from_line
 from broker.http.waits import RetryPlan
 from verifier.child_process import how_it_ended, signal_group
 
@@ -56,10 +56,11 @@ class Child:
         self._errors: deque[str] = deque(maxlen=OUTPUT_LINES)
         self._reader = asyncio.create_task(self._keep_errors())
         self._requests = 0
+        self._is_ready = False
 
     @classmethod
     async def start(cls, environment: Mapping[str, str]) -> Child:
-        """Start one; it may be given a request at once, and begins with it when it is ready.
+        """Start one; `carry_out` may be called at once.
 
         Raises:
             ChildFailed: No process can be started.
@@ -104,29 +105,17 @@ class Child:
             ChildFailed: It ended without one, or sent what can't be read.
         """
         self._requests += 1
-        stdin, stdout = self._process.stdin, self._process.stdout
-        assert stdin is not None  # noqa: S101 - both were opened as pipes
-        assert stdout is not None  # noqa: S101
-        try:
-            stdin.write(request.to_line().encode())
-            await stdin.drain()
-        except (BrokenPipeError, ConnectionResetError):
-            raise await self._ended() from None
+        if self._is_ready:
+            await self._send(request)
         while True:
-            try:
-                line = await stdout.readline()
-            except ValueError:
-                text = f"the verification takes more than {LONGEST_MESSAGE} bytes"
-                raise ChildFailed(Failure("result-too-large", text)) from None
-            if not line.endswith(b"\n"):
-                raise await self._ended()
-            try:
-                message = from_line(line)
-            except NotAMessage as error:
-                text = f"the process that verified sent what can't be read: {error}"
-                raise ChildFailed(Failure("engine-failed", text, retryable=True)) from error
+            message = await self._next_message()
             if isinstance(message, Verified | Failure):
                 return message
+            if isinstance(
+                message, Ready
+            ):  # before that it, and what is in its pipe, could be read by a provider
+                self._is_ready = True
+                await self._send(request)
             on_message(message)
 
     async def close(self) -> None:
@@ -141,6 +130,31 @@ class Child:
             signal_group(self._process.pid, signal.SIGKILL)
             await self._process.wait()
             self._reader.cancel()
+
+    async def _send(self, request: AttemptRequest) -> None:
+        stdin = self._process.stdin
+        assert stdin is not None  # noqa: S101 - it was opened as a pipe
+        try:
+            stdin.write(request.to_line().encode())
+            await stdin.drain()
+        except (BrokenPipeError, ConnectionResetError):
+            raise await self._ended() from None
+
+    async def _next_message(self) -> ChildMessage:
+        stdout = self._process.stdout
+        assert stdout is not None  # noqa: S101 - it was opened as a pipe
+        try:
+            line = await stdout.readline()
+        except ValueError:
+            text = f"the verification takes more than {LONGEST_MESSAGE} bytes"
+            raise ChildFailed(Failure("result-too-large", text)) from None
+        if not line.endswith(b"\n"):
+            raise await self._ended()
+        try:
+            return from_line(line)
+        except NotAMessage as error:
+            text = f"the process that verified sent what can't be read: {error}"
+            raise ChildFailed(Failure("engine-failed", text, retryable=True)) from error
 
     async def _ended(self) -> ChildFailed:
         code = await self._process.wait()

@@ -70,6 +70,7 @@ class ReceiverProcess:
         command: str = "serve",
         database_url: str | None = None,
         environment: Mapping[str, str] | None = None,
+        prefix: tuple[str, ...] = (),
     ) -> None:
         self.folder = folder
         self.config = folder / "pact-dispatch.toml"
@@ -77,6 +78,7 @@ class ReceiverProcess:
         self.log = folder / f"{command}.log"
         self._command = command
         self._options = options
+        self._prefix = prefix
         self._environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("PACT_")},
             "PACT_DO_NOT_TRACK": "true",
@@ -100,7 +102,7 @@ class ReceiverProcess:
 
     def start(self) -> None:
         """Start it, and wait until it listens, or works."""
-        command = [str(BIN / "pact-dispatch"), self._command, "--config", str(self.config)]
+        command = [*self._prefix, str(BIN / "pact-dispatch"), self._command, "--config", str(self.config)]
         command += ["--data-dir", str(self.folder / "data")]
         if self._command != "worker":
             command += ["--bind", "127.0.0.1:0"]

@@ -2,15 +2,36 @@
 
 from __future__ import annotations
 
+import pytest
+
 from verifier.environment import without_secrets
 
 
-def test_copied_environment_has_all_but_the_secrets() -> None:
-    environment = {"PATH": "/bin", "PACT_BROKER_TOKEN": "t", "PACT_BROKER_BASE_URL": "http://b"}
-    assert without_secrets(environment) == {"PATH": "/bin", "PACT_BROKER_BASE_URL": "http://b"}
+@pytest.mark.parametrize(
+    "name",
+    [
+        "PACT_BROKER_TOKEN",
+        "PACT_BROKER_TOKEN_FILE",
+        "PACT_BROKER_PASSWORD",
+        "PACT_DISPATCH_INPUTS",
+        "PACT_DISPATCH_TOKENS_FILE",
+        "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
+        "ACTIONS_RUNTIME_TOKEN",
+        "GITHUB_ENV",
+        "GITHUB_OUTPUT",
+    ],
+)
+def test_secrets_and_what_acts_on_a_workflows_run_are_left_out(name: str) -> None:
+    environment = {"PATH": "/bin", "PACT_BROKER_BASE_URL": "http://b", "GITHUB_SHA": "1"}
+    assert without_secrets(environment | {name: "x"}) == environment
+
+
+def test_what_the_user_has_set_for_the_provider_stays() -> None:
+    environment = {"DB_PASSWORD": "p", "GITHUB_TOKEN": "g", "APP_FILE": "f"}
+    assert without_secrets(environment) == environment
 
 
 def test_other_variables_are_left_out_by_name_and_by_prefix() -> None:
-    environment = {"PATH": "/bin", "DATABASE_URL": "d", "APP_TOKENS": "t", "MY_APP_TOKENS": "m"}
-    copied = without_secrets(environment, names={"DATABASE_URL"}, prefixes=("APP_",))
+    environment = {"PATH": "/bin", "DATABASE_URL": "d", "DATABASE_URL_FILE": "f", "APP_TOKENS": "t"}
+    copied = without_secrets(environment | {"MY_APP_TOKENS": "m"}, names={"DATABASE_URL"}, prefixes=("APP_",))
     assert copied == {"PATH": "/bin", "MY_APP_TOKENS": "m"}

@@ -37,6 +37,7 @@ from verifier.engine.states.handlers import MAX_REASON, PythonHandler, UrlHandle
 from verifier.engine.states.handlers_file import HandlersUnusable, load_handlers
 from verifier.engine.states.relay import StateRelay, failures
 from verifier.engine.trust_store import SmallTrustStore
+from verifier.undumpable import become_undumpable
 from verifier.verification import Outcome
 
 if TYPE_CHECKING:
@@ -263,6 +264,7 @@ def _stop_group(group: int) -> None:
 
 def main() -> None:
     """Run jobs until standard input ends."""
+    become_undumpable()
     os.environ.setdefault("PACT_DO_NOT_TRACK", "true")
     events, folder = EventPipe(int(sys.argv[1])), Path(sys.argv[2])
     jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()

@@ -20,7 +20,17 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Self
 
 from verifier.child_process import how_it_ended, signal_group
-from verifier.engine.protocol import BrokenMessage, Done, Failed, Guard, Note, Results, decode_event, encode
+from verifier.engine.protocol import (
+    BrokenMessage,
+    Done,
+    Failed,
+    Guard,
+    Note,
+    Ready,
+    Results,
+    decode_event,
+    encode,
+)
 from verifier.environment import without_secrets
 from verifier.errors import CannotVerify, ErrorKind, UsageError
 
@@ -65,6 +75,7 @@ class Engine:
             )
         finally:
             os.close(writer)
+        self._is_up = False
         events: Events = queue.SimpleQueue()
         threading.Thread(target=_read, args=(reader, events), daemon=True, name="engine-events").start()
         return events, process
@@ -86,12 +97,13 @@ class Engine:
         return self._process.pid
 
     def wait_until_up(self) -> None:
-        """Wait until the child has imported what it needs. A job can be submitted earlier.
+        """Wait until the child has imported what it needs. `run` can be called earlier.
 
         Raises:
             CannotVerify: The child ended instead.
         """
         self._next_event()
+        self._is_up = True
 
     def run(
         self,
@@ -115,7 +127,8 @@ class Engine:
             CannotVerify: The engine crashed, or the deadline has passed.
             UsageError: The provider state handlers can't be loaded.
         """
-        self._write(job)
+        if self._is_up:
+            self._write(job)
         while True:
             left = deadline - time.monotonic()
             if left <= 0:
@@ -131,6 +144,9 @@ class Engine:
                 watch()
                 continue
             match event:
+                case Ready():  # before that the child, and a job in its pipe, could be read by the provider
+                    self._is_up = True
+                    self._write(job)
                 case Results(results):
                     on_results(results)
                 case Note(text):

@@ -15,11 +15,11 @@ from app.config.variables import API_TOKENS, BROKER_AT_HOME, OTHERS, SECRETS, TO
 from app.database.database_url import DatabaseUnusable, check_url, described
 from app.github.client import github_access
 from app.intake.credentials import Tokens
-from app.process.environment import DATABASE_URL, OWN_PREFIX
+from app.process.environment import DATABASE_URL
 from app.web.server import check_secrets
 from broker.http.origin import Origin
 from broker.http.secret_names import is_secret_name
-from verifier.environment import BROKER_BASE_URL
+from verifier.environment import BROKER_BASE_URL, OWN_PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -1,0 +1,168 @@
+"""A provider that looks for the secrets of those who verify it, in all processes and files that it can read."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shlex
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from app.config.variables import API_TOKENS, GITHUB_TOKEN, TOKENS, WEBHOOK_SECRET
+from tests.support.broker_records import publish
+from tests.support.github_runner import BASH
+from tests.support.ordinary_account import ordinary_account
+from tests.support.pacts import interaction, pact
+from tests.support.paths import ROOT
+from tests.support.receiver import ReceiverProcess, configuration, wait_until
+from tests.support.running import BIN, PROVIDER, READY, environment
+from verifier.environment import BROKER_TOKEN
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.support.processes import EmbeddedBroker
+
+PACT = pact(interaction("a thing", "/things/1", body={"id": 1, "name": "thing"}), provider="Products")
+RUNNING = {"version": "3f2c9d1e5a7b8c9d0e1f2a3b4c5d6e7f8a9b0c1d", "branch": "main", "health_path": "/health"}
+
+
+class Canaries:
+    """Secrets of one test, and the provider that looks for them.
+
+    Args:
+        folder: Where the provider writes down what it found.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._mark = f"canary{secrets.token_hex(6)}"
+        self._report = folder / "found.json"
+
+    def __call__(self, name: str) -> str:
+        """Return the secret of that name."""
+        return f"{self._mark}-{name}-{secrets.token_hex(8)}"
+
+    def command(self, *folders: Path, python: str = sys.executable) -> str:
+        """Return the command of the provider.
+
+        Args:
+            folders: Where it looks, besides all processes.
+            python: What runs it.
+        """
+        words = [python, str(ROOT / "tests/support/prowler.py"), str(self._report)]
+        words += [
+            self._mark[:7],
+            self._mark[7:],
+            "--not",
+            str(os.getpid()),
+            "--younger-than",
+            str(os.getpid()),
+        ]
+        words += [word for folder in folders for word in ("--folder", str(folder))]
+        return f"{shlex.join(words)} -- {PROVIDER.replace(sys.executable, python)}"
+
+    def report(self) -> dict[str, Any]:
+        """Return what the provider has written down, when it has."""
+        report: dict[str, Any] = json.loads(
+            wait_until(
+                lambda: self._report.exists() and self._report.read_text(), "the provider looked around"
+            )
+        )
+        assert f"/proc/{report['parent']}/cmdline" in report["read"], "it did not look at its parent"
+        assert f"/proc/{report['parent']}/environ" in report["refused"]
+        return report
+
+
+@pytest.fixture
+def canaries(tmp_path: Path) -> Canaries:
+    return Canaries(tmp_path)
+
+
+def test_the_provider_reads_no_secret_of_verify(
+    tmp_path: Path, canaries: Canaries, broker: EmbeddedBroker
+) -> None:
+    url = publish(broker, PACT, "IsolationOfVerify")
+    command = [
+        *ordinary_account(),
+        str(BIN / "verify"),
+        url,
+        "--provider-command",
+        canaries.command(tmp_path),
+    ]
+    variables = {BROKER_TOKEN: canaries("broker"), TOKENS: f"me:{canaries('tokens')}"}
+    done = subprocess.run(
+        [*command, *READY, "--provider-version-branch", "main"],
+        env=environment(**variables, PACT_BROKER_BASE_URL=broker.url),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=100,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    report = canaries.report()
+    assert report["found"] == {}
+
+
+def test_the_provider_reads_no_secret_of_the_action(
+    tmp_path: Path, canaries: Canaries, broker: EmbeddedBroker
+) -> None:
+    step = yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))["runs"]["steps"][-1]
+    script = tmp_path / "script.sh"
+    script.write_text(step["run"], encoding="utf-8")
+    inputs = {
+        "pact-url": publish(broker, PACT, "IsolationOfTheAction"),
+        "pact-broker-base-url": broker.url,
+        "broker-token": canaries("broker-token"),
+        "custom-provider-header": f"Authorization: Bearer {canaries('header')}",
+        "provider-command": canaries.command(tmp_path),
+        "provider-health-path": "/health",
+        "provider-version-branch": "main",
+        "provider-app-version": "1",
+    }
+    variables = {
+        "PACT_DISPATCH_INPUTS": json.dumps(inputs),
+        "PACT_DISPATCH_FOLDER": str(BIN.parent),
+        "ACTIONS_ID_TOKEN_REQUEST_TOKEN": canaries("request-token"),
+        "ACTIONS_RUNTIME_TOKEN": canaries("runtime-token"),
+        "RUNNER_TEMP": str(tmp_path),
+    }
+    done = subprocess.run(
+        [*ordinary_account(), *BASH, str(script)],
+        env=environment(**variables),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=100,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert canaries.report()["found"] == {}
+
+
+def test_the_provider_reads_no_secret_of_the_receiver(
+    tmp_path: Path, canaries: Canaries, broker: EmbeddedBroker
+) -> None:
+    other = {"name": "Other", "repository": "acme/other", "base_url": "http://127.0.0.1:1", "version": "1"}
+    config = configuration(
+        broker.url,
+        {"command": canaries.command(tmp_path), **RUNNING},
+        {**other, "environment": {"KEY": {"env": "KEY_OF_THE_OTHER"}}},
+        server={"processes": 1},
+    )
+    token = canaries("tokens")
+    variables = {
+        TOKENS: f"broker:{token}",
+        API_TOKENS: f"me:{canaries('api-tokens')}",
+        WEBHOOK_SECRET: canaries("webhook-secret"),
+        GITHUB_TOKEN: canaries("github-token"),
+        BROKER_TOKEN: canaries("broker-token"),
+        "KEY_OF_THE_OTHER": canaries("other-provider"),
+    }
+    with ReceiverProcess(tmp_path, config, environment=variables, prefix=ordinary_account()) as server:
+        assert server.dispatch(publish(broker, PACT, "IsolationOfServe"), token=token).status_code == 204
+        report = canaries.report()
+    assert report["found"] == {}
