@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 from broker.http.access import BrokerAccess
 from broker.http.origin import Origin
+from verifier.confinement import UNCONFINED, Confinement
 from verifier.errors import UsageError
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class ProviderUnderTest:
         transports: Transports other than the main HTTP one.
         jobs: How many interactions are verified at the same time.
         request_timeout: The timeout of one request, in seconds.
+        confinement: What the command may do to others.
     """
 
     base_url: str | None = None
@@ -57,6 +59,7 @@ class ProviderUnderTest:
     transports: tuple[Transport, ...] = ()
     jobs: int = 1
     request_timeout: float = 5.0
+    confinement: Confinement = UNCONFINED
 
     def __post_init__(self) -> None:
         """Check the values together.

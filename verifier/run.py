@@ -132,6 +132,7 @@ class _Run:
                 self._provider.folder,
                 on_output=lambda line: self._progress.provider_output(self._redaction.text(line)),
                 environment=self._provider.environment,
+                confinement=self._provider.confinement,
             )
         )
         self._engine.guard(started.group)

@@ -27,6 +27,7 @@ from app.records.run import INTERNAL_ERROR, Failure
 from app.worker.protocol import AttemptRequest, ChildMessage, LogLine, Ready, Verified, to_line
 from broker.http.access import BrokerAccess
 from verifier.command.option_values import parse_transports, with_port_placeholder
+from verifier.confinement import Confinement
 from verifier.engine.process import Engine
 from verifier.errors import CannotVerify, UsageError
 from verifier.progress import Progress
@@ -112,12 +113,15 @@ def carry_out(request: AttemptRequest, worker: WorkerConnection, engine: Engine)
     if isinstance(provider, RelayedProvider):
         raise UsageError(f"{provider.name} is verified elsewhere")
     deadline = time.monotonic() + provider.timeout
+    confinement = Confinement(apart=True)
     with ExitStack() as stack:
         # a branch belongs to a commit: what runs is not on the branch of a dispatch that names none
         branch = (request.branch if request.sha else None) or provider.branch
         folder, base_url, command = Path.cwd(), None, None
         if isinstance(provider, CheckoutProvider):
-            folder, version, branch = _check_out(request, provider, deadline, worker, engine, stack)
+            folder, version, branch = _check_out(
+                request, provider, deadline, confinement, worker, engine, stack
+            )
             command = provider.checkout.command
         elif isinstance(provider, CommandProvider):
             folder, version, command = provider.folder or folder, provider.version, provider.command
@@ -149,6 +153,7 @@ def carry_out(request: AttemptRequest, worker: WorkerConnection, engine: Engine)
                 transports=parse_transports(map(with_port_placeholder, provider.transports)),
                 jobs=provider.jobs,
                 request_timeout=provider.request_timeout,
+                confinement=confinement,
             ),
         )
         worker.redaction = Redaction.of(verification_request)
@@ -170,6 +175,7 @@ def _check_out(
     request: AttemptRequest,
     provider: CheckoutProvider,
     deadline: float,
+    confinement: Confinement,
     worker: WorkerConnection,
     engine: Engine,
     stack: ExitStack,
@@ -193,6 +199,7 @@ def _check_out(
                 deadline=deadline,
                 guard=engine.guard,
                 on_output=lambda line: worker.log(f"setup: {line}"),
+                confinement=confinement,
             )
         )
     except CheckoutFailed as error:

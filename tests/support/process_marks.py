@@ -19,6 +19,7 @@ import pytest
 
 from app.database.connections import database
 from app.database.embedded import server as embedded_postgres
+from verifier.confinement import Confinement
 from verifier.engine.process import Engine
 from verifier.provider.process import StartedProvider
 from verifier.run import verify
@@ -33,6 +34,7 @@ STARTERS: tuple[Any, ...] = (
     embedded_postgres,
     Engine,
     StartedProvider,
+    Confinement,
     verify,
 )
 _STARTING = frozenset({"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn"})

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
+import psutil
 import pytest
 import yaml
 
@@ -22,6 +23,7 @@ from tests.support.paths import ROOT
 from tests.support.receiver import ReceiverProcess, configuration, wait_until
 from tests.support.running import BIN, PROVIDER, READY, environment
 from verifier.environment import BROKER_TOKEN
+from verifier.landlock import is_available
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -161,8 +163,40 @@ def test_the_provider_reads_no_secret_of_the_receiver(
         GITHUB_TOKEN: canaries("github-token"),
         BROKER_TOKEN: canaries("broker-token"),
         "KEY_OF_THE_OTHER": canaries("other-provider"),
+        "NPM_TOKEN": canaries("inherited"),
     }
     with ReceiverProcess(tmp_path, config, environment=variables, prefix=ordinary_account()) as server:
         assert server.dispatch(publish(broker, PACT, "IsolationOfServe"), token=token).status_code == 204
         report = canaries.report()
     assert report["found"] == {}
+
+
+def test_the_provider_neither_reads_nor_kills_the_command_of_another_one(
+    tmp_path: Path, canaries: Canaries, broker: EmbeddedBroker
+) -> None:
+    if not is_available():
+        pytest.skip("this kernel has no Landlock")
+    waiting = tmp_path / "waiting"
+    other: dict[str, Any] = {
+        "name": "Other",
+        "repository": "acme/other",
+        "command": f"sh -c 'echo $$ > {waiting}; exec sleep 60'",
+        "environment": {"KEY": {"env": "KEY_OF_THE_OTHER"}},
+        **RUNNING,
+    }
+    prowler = {"command": f"sh -c 'kill -9 $(cat {waiting}); exec {canaries.command(tmp_path)}'", **RUNNING}
+    config = configuration(broker.url, prowler, other, worker={"stop_seconds": 0.1}, server={"processes": 1})
+    with ReceiverProcess(
+        tmp_path,
+        config,
+        environment={"KEY_OF_THE_OTHER": canaries("other-provider")},
+        prefix=ordinary_account(),
+    ) as server:
+        url = publish(broker, {**PACT, "provider": {"name": "Other"}}, "IsolationOfTheOther")
+        assert server.dispatch(url, repository="acme/other").status_code == 204
+        pid = int(wait_until(lambda: waiting.exists() and waiting.read_text(), "the other one has started"))
+        server.dispatch(publish(broker, PACT, "IsolationOfTwo"))
+        report = canaries.report()
+        assert psutil.pid_exists(pid)
+    assert report["found"] == {}
+    assert f"/proc/{pid}/environ" in report["refused"]

@@ -11,6 +11,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Self
 
 from verifier.child_process import how_it_ended, read_lines, signal_group
+from verifier.confinement import UNCONFINED, Confinement
 from verifier.environment import without_secrets
 from verifier.errors import CannotVerify, ErrorKind
 from verifier.provider.command_line import split_command
@@ -47,6 +48,7 @@ class StartedProvider:
         folder: The directory that it runs in.
         on_output: Called with each line that it prints.
         environment: Variables for it, besides those of this process.
+        confinement: What it may do to others.
 
     Raises:
         UsageError: The command can't be split into words, or needs a shell.
@@ -60,15 +62,19 @@ class StartedProvider:
         *,
         on_output: Callable[[str], None] | None = None,
         environment: Mapping[str, str] | None = None,
+        confinement: Confinement = UNCONFINED,
     ) -> None:
         self.port = free_port()
         self._command = command
         self._on_output = on_output or (lambda _: None)
         self._lines: deque[str] = deque(maxlen=OUTPUT_LINES)
         self._stopped = False
-        variables = without_secrets(os.environ) | dict(environment or {}) | {"PORT": str(self.port)}
+        account = confinement.account
+        self._uid = os.geteuid() if account is None else account.uid
+        variables = confinement.environment(without_secrets(os.environ))
+        variables |= dict(environment or {}) | {"PORT": str(self.port)}
         try:
-            self._process = subprocess.Popen(
+            self._process = confinement.start(
                 split_command(command, self.port),
                 cwd=folder,
                 env=variables,
@@ -80,7 +86,7 @@ class StartedProvider:
         except OSError as error:
             raise CannotVerify(
                 f"the provider could not be started: {error.strerror}: {error.filename} "
-                f"(--provider-command, run in {folder})",
+                f"(--provider-command, run in {folder}{f' as {account.name}' if account else ''})",
                 kind=ErrorKind.PROVIDER_NOT_READY,
             ) from error
         self._reader = threading.Thread(target=self._read, daemon=True, name="provider-output")
@@ -138,7 +144,7 @@ class StartedProvider:
         if self._released():
             return []
         users = listeners(self.port)
-        if users is None or os.geteuid() not in users:
+        if users is None or self._uid not in users:
             note = (
                 f"something still listens on port {self.port} after the provider was stopped: if it is a container "
                 "that --provider-command started, it should end with that command"

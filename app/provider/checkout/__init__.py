@@ -22,6 +22,7 @@ from app.provider.checkout.remote import Remote
 from app.provider.checkout.repository import Repository, check_commit
 from app.provider.checkout.setup import Setup, prepare
 from app.provider.checkout.slots import take_slot
+from verifier.confinement import UNCONFINED, Confinement
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -77,6 +78,7 @@ def checked_out(
     deadline: float,
     guard: Callable[[int | None], None],
     on_output: Callable[[str], None],
+    confinement: Confinement = UNCONFINED,
 ) -> Iterator[CheckedOut]:
     """Check a commit out and set it up; the checkout is removed at the end.
 
@@ -91,6 +93,7 @@ def checked_out(
         guard: Called with the process group of each command that runs, and with None after it, so that another
             process can stop the group if this one is killed.
         on_output: Called with each line that the setup prints, up to a limit, from another thread.
+        confinement: What the setup may do to others.
 
     Raises:
         CheckoutFailed: The remote is away, there is no such commit, the setup failed, or time ran out.
@@ -108,7 +111,7 @@ def checked_out(
         try:
             slot = stack.enter_context(take_slot(home, remote.name))
             with slot.in_use_by_commands(deadline) as kept_open:
-                supervision = Supervision(deadline, guard, kept_open)
+                supervision = Supervision(deadline, guard, kept_open, confinement)
                 found = Repository(home, remote, source.environment, supervision).check_out(
                     commit, source.default_branch, slot.folder
                 )

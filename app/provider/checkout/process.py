@@ -12,6 +12,7 @@ from typing import IO, TYPE_CHECKING
 
 from app.provider.checkout.failure import TIMED_OUT, CheckoutFailed
 from verifier.child_process import read_lines, signal_group
+from verifier.confinement import UNCONFINED, Confinement
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -35,11 +36,13 @@ class Supervision:
         deadline: The `time.monotonic()` by which they must have ended.
         guard: Called with the process group that runs, and with None after it.
         kept_open: A file descriptor that the commands inherit, and keep open until they end.
+        confinement: What the commands may do to others that run the provider's code, or touch its files.
     """
 
     deadline: float
     guard: Callable[[int | None], None]
     kept_open: int | None = None
+    confinement: Confinement = UNCONFINED
 
     @property
     def left(self) -> float:
@@ -55,6 +58,7 @@ class Supervision:
         environment: Mapping[str, str],
         on_line: Callable[[str], None],
         on_error_line: Callable[[str], None] | None = None,
+        confined: bool = False,
     ) -> int:
         """Run a command to its end, and stop the rest of its process group.
 
@@ -65,6 +69,7 @@ class Supervision:
             environment: All its variables.
             on_line: Called with each line that it prints, from another thread.
             on_error_line: The same for its standard error, which is otherwise part of the output.
+            confined: Whether it runs the provider's code, or touches files that this may have changed.
 
         Returns:
             The exit code; negative for a signal.
@@ -75,7 +80,7 @@ class Supervision:
         """
         if self.left == 0:
             raise _too_late(doing)
-        process = subprocess.Popen(
+        process = (self.confinement if confined else UNCONFINED).start(
             words,
             cwd=folder,
             env=environment,

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from app.provider.checkout.process import Supervision
     from app.provider.checkout.slots import Slot
+    from verifier.confinement import Confinement
 
 OUTPUT_LINES = 40
 """The last lines of the setup's output that a failure has."""
@@ -136,8 +137,9 @@ def _run(setup: Setup, folder: Path, supervision: Supervision, on_output: Callab
             setup.words,
             doing="the setup ran",
             folder=folder,
-            environment=_environment(setup),
+            environment=_environment(setup, supervision.confinement),
             on_line=on_line,
+            confined=True,
         )
     except CheckoutFailed as error:
         error.output = "\n".join(last)
@@ -157,11 +159,11 @@ def _run(setup: Setup, folder: Path, supervision: Supervision, on_output: Callab
         )
 
 
-def _environment(setup: Setup) -> dict[str, str]:
+def _environment(setup: Setup, confinement: Confinement) -> dict[str, str]:
     """Return the setup's environment, in which git finds the checkout, not the folder of this process."""
     inherited = {
         name: value
-        for name, value in child_environment(os.environ).items()
+        for name, value in confinement.environment(child_environment(os.environ)).items()
         if name
         not in {"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY"}
     }
