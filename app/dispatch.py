@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from broker.http.names import NAME_RULE, is_name
 from verifier.commit_id import is_commit_id
 
 PACT_CHANGED = "pact_changed"
@@ -19,7 +20,10 @@ MAX_PROPERTIES = 10
 """GitHub's limit of top-level properties of a client payload."""
 MAX_EVENT_TYPE = 100
 MAX_URL = 8000
-MAX_TEXT = 1000
+MAX_REPOSITORY = 140
+"""Characters of OWNER/REPO: 39, the slash, and 100."""
+MAX_MESSAGE = 1000
+"""Characters of a message that are kept: nothing depends on it, so a longer one is cut and not refused."""
 
 REPOSITORY = r"[A-Za-z0-9][A-Za-z0-9_-]{0,38}/(?!\.{1,2}$)[A-Za-z0-9._-]{1,100}"
 """The regular expression of OWNER/REPO, by GitHub's rules.
@@ -83,12 +87,12 @@ class Dispatch:
     @property
     def consumer(self) -> str | None:
         """The consumer that the pact's URL names; None if it names none."""
-        return _name_in(self.pact_url, "consumer")
+        return _names_in(self.pact_url)[1]
 
     @property
     def provider(self) -> str | None:
         """The provider that the pact's URL names; None if it names none."""
-        return _name_in(self.pact_url, "provider")
+        return _names_in(self.pact_url)[0]
 
     @property
     def payload(self) -> dict[str, Any]:
@@ -130,17 +134,19 @@ def from_delivery(document: Any) -> Dispatch:
     return _read(name, "action", document)
 
 
+def check(dispatch: Dispatch) -> None:
+    """Check a dispatch that no request carried by the rules for those of requests.
+
+    Raises:
+        InvalidDispatch: It breaks one.
+    """
+    asked = {"pact_url": dispatch.pact_url, "sha": dispatch.sha, "branch": dispatch.branch}
+    _read(dispatch.repository, "event_type", {"event_type": dispatch.event_type, "client_payload": asked})
+
+
 def _read(repository: str, type_field: str, document: dict[str, Any]) -> Dispatch:
-    errors: list[FieldError] = []
     event_type = document.get(type_field)
-    if type_field not in document:
-        errors.append(FieldError(type_field, "missing_field", "is missing"))
-    elif not isinstance(event_type, str) or not 1 <= len(event_type) <= MAX_EVENT_TYPE:
-        errors.append(
-            FieldError(type_field, "invalid", f"must be a string of 1 to {MAX_EVENT_TYPE} characters")
-        )
-    elif not event_type.isprintable():
-        errors.append(FieldError(type_field, "invalid", "must be printable"))
+    errors = _errors_in_event_type(type_field, document)
     payload = document.get("client_payload", {})
     if not isinstance(payload, dict):
         errors.append(FieldError("client_payload", "invalid", "must be an object"))
@@ -149,7 +155,7 @@ def _read(repository: str, type_field: str, document: dict[str, Any]) -> Dispatc
         errors.append(
             FieldError("client_payload", "invalid", f"must have no more than {MAX_PROPERTIES} properties")
         )
-    pact_url = _text(payload, "pact_url", MAX_URL, errors)
+    pact_url = _text(payload, "pact_url", errors)
     if pact_url is None and not any(error.field.startswith("client_payload") for error in errors):
         errors.append(
             FieldError(
@@ -158,43 +164,54 @@ def _read(repository: str, type_field: str, document: dict[str, Any]) -> Dispatc
         )
     if pact_url is not None:
         errors += _errors_in(pact_url)
-    sha = _text(payload, "sha", MAX_TEXT, errors)
+    sha = _text(payload, "sha", errors)
     if sha is not None and not is_commit_id(sha):
         errors.append(
             FieldError("client_payload.sha", "invalid", "must be a commit id (7 to 64 hexadecimal digits)")
         )
-    branch = _text(payload, "branch", 255, errors)
-    message = _text(payload, "message", MAX_TEXT, errors, free=True)
+    branch = _text(payload, "branch", errors)
+    if branch is not None and not is_name(branch):
+        errors.append(FieldError("client_payload.branch", "invalid", NAME_RULE))
+    message = payload.get("message")
+    message = message[:MAX_MESSAGE] if isinstance(message, str) and message else None
     if errors:
         raise InvalidDispatch(*errors)
     return Dispatch(repository, str(event_type), str(pact_url), sha.lower() if sha else None, branch, message)
 
 
+def _errors_in_event_type(field: str, document: dict[str, Any]) -> list[FieldError]:
+    event_type = document.get(field)
+    if field not in document:
+        return [FieldError(field, "missing_field", "is missing")]
+    if not isinstance(event_type, str) or not 1 <= len(event_type) <= MAX_EVENT_TYPE:
+        return [FieldError(field, "invalid", f"must be a string of 1 to {MAX_EVENT_TYPE} characters")]
+    if not event_type.isprintable():
+        return [FieldError(field, "invalid", "must be printable")]
+    return []
+
+
 def _errors_in(pact_url: str) -> list[FieldError]:
-    names = (_name_in(pact_url, "consumer"), _name_in(pact_url, "provider")) if _is_url(pact_url) else ()
-    if not names:
+    if len(pact_url) > MAX_URL:
+        why = f"must have no more than {MAX_URL} characters"
+    elif not pact_url.isprintable():
+        why = "must be one line of printable text"
+    elif not _is_url(pact_url):
         why = "must be an http:// or https:// URL"
-    elif not all(name is None or name.isprintable() for name in names):
-        why = "has a consumer's or provider's name that is not printable"
+    elif not all(name is None or is_name(name) for name in _names_in(pact_url)):
+        why = f"names a consumer or a provider whose name can't be one: it {NAME_RULE}"
     else:
         return []
     return [FieldError("client_payload.pact_url", "invalid", why)]
 
 
-def _text(
-    payload: dict[str, Any], field: str, longest: int, errors: list[FieldError], *, free: bool = False
-) -> str | None:
+def _text(payload: dict[str, Any], field: str, errors: list[FieldError]) -> str | None:
     """Return a text of the payload; None also for an empty one, as brokers send for a variable without a value."""
     value = payload.get(field)
     if value is None or value == "":
         return None
     name = f"client_payload.{field}"
-    if free:
-        return str(value)[:longest] if isinstance(value, str) else None
     if not isinstance(value, str):
         errors.append(FieldError(name, "invalid", "must be a string"))
-    elif len(value) > longest:
-        errors.append(FieldError(name, "invalid", f"must have no more than {longest} characters"))
     elif "${" in value:
         errors.append(
             FieldError(
@@ -204,8 +221,6 @@ def _text(
                 "event knows this variable",
             )
         )
-    elif not value.isprintable():
-        errors.append(FieldError(name, "invalid", "must be one line of printable text"))
     else:
         return value
     return None
@@ -219,6 +234,7 @@ def _is_url(text: str) -> bool:
         return False
 
 
-def _name_in(pact_url: str, side: str) -> str | None:
+def _names_in(pact_url: str) -> tuple[str | None, str | None]:
+    """Return the names of the provider and of the consumer that a pact's URL has; None for each that it hasn't."""
     match = _CONSUMER.search(urlsplit(pact_url).path)
-    return unquote(match[side])[:255] if match else None
+    return (unquote(match["provider"]), unquote(match["consumer"])) if match else (None, None)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from broker.http.access import BrokerAccess
+from broker.http.names import NAME_RULE, is_name
 from broker.http.origin import Origin
 from verifier.confinement import UNCONFINED, Confinement
 from verifier.errors import UsageError
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from verifier.transport import Transport
 
 MAX_JOBS = 64
+MAX_URL = 8000
+"""Characters of the URL of a build, which is passed on and kept."""
 PORT = "{port}"
 """Stands for the port of a provider that is started, in its command, its states URL and its transports."""
 
@@ -166,8 +169,10 @@ class VerificationRequest:
             ("--provider-version-branch", self.provider_branch),
             *(("--provider-version-tag", tag) for tag in self.provider_tags),
         ):
-            if value is not None and not (value.isprintable() and value.strip(" .") and len(value) <= 255):
-                raise UsageError(f"{option} must be 1 to 255 printable characters, and more than dots")
+            if value is not None and not is_name(value):
+                raise UsageError(f"{option} {NAME_RULE}")
+        if self.build_url and not (self.build_url.isprintable() and len(self.build_url) <= MAX_URL):
+            raise UsageError(f"--build-url must be up to {MAX_URL} printable characters")
         if not 0 < self.timeout < 86400 * 7:
             raise UsageError(
                 f"--timeout must be more than 0 and less than a week, in seconds, not {self.timeout:g}"

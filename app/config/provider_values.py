@@ -12,6 +12,7 @@ from app.config.values import Name, Value, resolved
 from app.dispatch import is_repository
 from app.provider.checkout import CheckoutFailed
 from app.provider.checkout.remote import Remote
+from broker.http.names import NAME_RULE, is_name
 from verifier.command.option_values import parse_headers, parse_transports, with_port_placeholder
 from verifier.errors import UsageError
 from verifier.provider.command_line import split_command
@@ -27,9 +28,8 @@ def has_port(url: Any) -> bool:
 
 def _names(names: str | tuple[str, ...]) -> str | tuple[str, ...]:
     for name in (names,) if isinstance(names, str) else names:
-        # one of dots alone can't be part of a URL's path: it would mean another one
-        if not name.isprintable() or not name.strip(" ."):
-            raise ValueError("must be printable, and more than dots")
+        if not is_name(name):
+            raise ValueError(NAME_RULE)
     return names
 
 

@@ -80,7 +80,7 @@ class ServerSettings(Section):
         connections: The number of connections to the database from each of them, at most.
     """
 
-    public_url: str | None = None
+    public_url: Annotated[str, Field(max_length=1000)] | None = None
     processes: Count = Field(default=2, ge=1, le=64)
     connections: Count = Field(default=8, ge=1, le=100)
 

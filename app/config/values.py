@@ -17,6 +17,8 @@ from pydantic import (
     model_validator,
 )
 
+from broker.http.names import LONGEST_NAME
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -29,7 +31,7 @@ Flag = Annotated[bool, Field(strict=True)]
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 Seconds = Annotated[Number, Field(gt=0, lt=86400 * 7)]
 Waits = tuple[Annotated[Number, Field(gt=0, lt=86400 * 7)], ...]
-Name = Annotated[str, StringConstraints(min_length=1, max_length=255)]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_NAME)]
 """A text that the broker keeps; `app.config.provider_values` checks its characters."""
 
 

@@ -24,12 +24,6 @@ if TYPE_CHECKING:
 
 OLDEST_MAJOR = 13
 """The oldest PostgreSQL that Procrastinate supports."""
-_AWAY_STATES = ("08", "53", "57P")
-"""How the SQLSTATE of an error begins that says that the server can't serve anybody now.
-
-08: a connection failed. 53: too many connections, no memory, no disk space. 57P01 to 57P05: it is stopping, starting,
-or has ended this connection. 57014, a statement that took too long or was cancelled, is not one of them.
-"""
 POOL_SECONDS = 3.0
 """How long a request waits for a connection; if the database is away, it is answered with 503 then."""
 STATEMENT_SECONDS = 5.0
@@ -124,17 +118,6 @@ def open_pool(conninfo: str, *, size: int) -> ConnectionPool[psycopg.Connection[
         check=_check,
         open=True,
     )
-
-
-def is_away(error: BaseException) -> bool:
-    """Return whether an error means that the database is away, and not that a statement is wrong or too slow.
-
-    The server can't be reached, does not answer, ended the connection or takes no more of them, or the pool had no
-    connection in time.
-    """
-    if not isinstance(error, psycopg.OperationalError):  # those of the pool are among them
-        return False
-    return error.sqlstate is None or error.sqlstate.startswith(_AWAY_STATES)
 
 
 def connection_options(conninfo: str) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
-from app.database.connections import is_away
+from app.database.failures import is_away
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 
 from app.config.provider import RelayedProvider
+from app.database.failures import is_unstorable, may_pass
 from app.intake.refusal import Refusal
 from app.queue import jobs
 from app.records import deliveries
@@ -18,15 +19,13 @@ from app.records.deliveries import Source
 from broker.http.origin import Origin
 
 if TYPE_CHECKING:
-    from uuid import UUID
-
     from psycopg_pool import ConnectionPool
 
     from app.config.provider import ProviderSettings
     from app.config.settings import Settings
     from app.dispatch import Dispatch
     from app.intake.tokens import Token
-    from app.records.deliveries import IncomingDelivery
+    from app.records.deliveries import Accepted, IncomingDelivery, Repeated
 
 RELAY_USER_AGENT = "pact-dispatch relay"
 """The user agent of a dispatch that a receiver passes on, by which a receiver recognises it."""
@@ -77,9 +76,7 @@ def check_configured(settings: Settings, provider: ProviderSettings, dispatch: D
         )
 
 
-def check_loop(
-    settings: Settings, delivery: IncomingDelivery, dispatch: Dispatch, *, user_agent: str
-) -> None:
+def check_loop(settings: Settings, delivery: IncomingDelivery, dispatch: Dispatch) -> None:
     """Raise if a dispatch that is to be relayed was relayed already, by this receiver or by another one.
 
     Raises:
@@ -90,7 +87,7 @@ def check_loop(
             "is a repository that dispatches are passed on to: GitHub's event would come back without end"
         )
         raise Refusal.invalid("loop", "repository.full_name", detail)
-    if user_agent.startswith(RELAY_USER_AGENT):
+    if (delivery.user_agent or "").startswith(RELAY_USER_AGENT):
         detail = "says that a pact-dispatch passed this on already: it isn't passed on a second time"
         raise Refusal.invalid("loop", "User-Agent", detail)
 
@@ -102,8 +99,7 @@ def accept(
     dispatch: Dispatch,
     *,
     client_payload: dict[str, Any],
-    user_agent: str,
-) -> tuple[UUID, bool]:
+) -> Accepted | Repeated:
     """Check a dispatch, store it and queue it.
 
     Args:
@@ -112,25 +108,27 @@ def accept(
         delivery: The delivery that carried it.
         dispatch: What it asks for.
         client_payload: The payload as it came, which is stored where the provider's dispatches are relayed.
-        user_agent: The request's header `User-Agent`.
 
     Returns:
-        The run's id, and whether a run that waited already answers it.
+        What became of it: a run of its own or one that waited already, or none, since it was accepted before.
 
     Raises:
-        Refusal: It is not accepted (404, 422), or can't be stored now (503).
+        Refusal: It is not accepted (404, 422), or can't be stored now (503) or ever (422).
         psycopg.Error: A statement is wrong.
     """
     provider = provider_of(settings, dispatch.repository)
     check_configured(settings, provider, dispatch)
     if isinstance(provider, RelayedProvider):
-        check_loop(settings, delivery, dispatch, user_agent=user_agent)
+        check_loop(settings, delivery, dispatch)
         dispatch = replace(dispatch, client_payload=client_payload)
     lock = jobs.lock_of(provider.name, parallel=provider.parallel)
     try:
         with pool.connection() as connection:
             return deliveries.accept(connection, delivery, dispatch, provider=provider.name, lock=lock)
-    except psycopg.OperationalError as error:
-        # The database is away or full, or was too slow: the broker's own retry brings the dispatch back.
+    except (psycopg.Error, UnicodeEncodeError) as error:
         detail = f"it could not be stored: {type(error).__name__}"
-        raise Refusal(503, "not-stored", "Service Unavailable", detail) from error
+        if may_pass(error):  # the broker's own retry brings the dispatch back
+            raise Refusal(503, "not-stored", "Service Unavailable", detail) from error
+        if is_unstorable(error):
+            raise Refusal(422, "unstorable", "Validation Failed", detail) from error
+        raise

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import quote, urlsplit
 
 from app.config.provider import CheckoutProvider, RelayedProvider
-from app.dispatch import Dispatch
+from app.dispatch import Dispatch, InvalidDispatch, check
 from app.provider.version import VersionUnknown, is_same
 from app.queue import jobs
 from app.records import deliveries, history
-from app.records.deliveries import IncomingDelivery, Source
+from app.records.deliveries import Accepted, IncomingDelivery, Source
 from app.records.run import RunReason
 from broker.client import BrokerClient
 from broker.client.missing_results import MissingResult, ProviderVersion, Questions, content_of
@@ -166,8 +166,17 @@ def _missing(
         return
     for version in _versions(questions, provider, report):
         for pact in pacts:
-            if questions.lacks(pact, version):
-                yield MissingResult(pact, version)
+            if not questions.lacks(pact, version):
+                continue
+            missing = MissingResult(pact, version)
+            try:
+                check(_dispatch(provider, missing))
+            except InvalidDispatch as error:
+                report.notes.append(
+                    f"{provider.name}: a pact with {pact.consumer[:100]!r} can't be queued: {error}"
+                )
+            else:
+                yield missing
 
 
 def _versions(
@@ -209,16 +218,20 @@ def _queue_unless_tried(
         return _missed(provider, missing, State.QUEUED, run=_queue(connection, provider, missing))
 
 
-def _queue(connection: Connection[Any], provider: VerifiedProvider, missing: MissingResult) -> UUID:
+def _dispatch(provider: VerifiedProvider, missing: MissingResult) -> Dispatch:
     checkout = isinstance(provider, CheckoutProvider)
     sha = missing.version.number if checkout else None
-    dispatch = Dispatch(
+    return Dispatch(
         repository=provider.repository,
         event_type=WebhookEvent.REQUIRING_VERIFICATION,
         pact_url=missing.pact.url,
         sha=sha.lower() if sha else None,
         branch=missing.version.branch if checkout else None,
     )
+
+
+def _queue(connection: Connection[Any], provider: VerifiedProvider, missing: MissingResult) -> UUID:
+    dispatch = _dispatch(provider, missing)
     delivery = IncomingDelivery(
         Source.RECONCILE,
         sender="reconcile",
@@ -226,7 +239,7 @@ def _queue(connection: Connection[Any], provider: VerifiedProvider, missing: Mis
         event_type=dispatch.event_type,
         payload={"event_type": dispatch.event_type, "client_payload": dispatch.payload},
     )
-    run_id, _ = deliveries.accept(
+    accepted = deliveries.accept(
         connection,
         delivery,
         dispatch,
@@ -234,7 +247,8 @@ def _queue(connection: Connection[Any], provider: VerifiedProvider, missing: Mis
         lock=jobs.lock_of(provider.name, parallel=provider.parallel),
         reason=RunReason.RECONCILED,
     )
-    return run_id
+    assert isinstance(accepted, Accepted)  # noqa: S101 - none of this source repeats another one
+    return accepted.run_id
 
 
 def _is_about(run: EarlierRun, provider: VerifiedProvider, missing: MissingResult) -> bool:

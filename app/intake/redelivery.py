@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from app.config.provider import RelayedProvider
-from app.dispatch import Dispatch, InvalidDispatch, from_api, from_delivery
+from app.dispatch import Dispatch, InvalidDispatch, check, from_api, from_delivery
 from app.intake.acceptance import check_configured
 from app.intake.redacted_payload import is_whole, redacted
 from app.intake.refusal import Refusal
@@ -36,6 +36,7 @@ def redeliver(
     *,
     sender: str,
     address: str | None,
+    user_agent: str | None,
 ) -> UUID:
     """Store a new delivery of the same dispatch, and queue it.
 
@@ -45,6 +46,7 @@ def redeliver(
         delivery: The delivery that is carried out again.
         sender: The name of the token that the request for it came with.
         address: The address that the request came from.
+        user_agent: The program that sent the request.
 
     Returns:
         The new delivery's id.
@@ -57,6 +59,10 @@ def redeliver(
         raise NotDeliverable("it can't be delivered again: it would be passed on without end (loop)")
     run = None if delivery.run_id is None else runs.get(connection, delivery.run_id)
     dispatch = _dispatch(delivery, run)
+    try:
+        check(dispatch)
+    except InvalidDispatch as error:
+        raise Refusal(422, "invalid", "Validation Failed", str(error), error.errors) from error
     provider = settings.provider_of(dispatch.repository)
     if provider is None:
         detail = f"is {dispatch.repository}, and no provider has that one"
@@ -68,11 +74,15 @@ def redeliver(
             why = "it held a secret or too long a text, which was not kept"
             raise NotDeliverable(f"it can't be delivered again: {why}")
         passed_on = client_payload if run is None else relays.payload_of(connection, run)
+        if passed_on is None:
+            why = "it was passed on, and what may be a secret in it was not kept since"
+            raise NotDeliverable(f"it can't be delivered again: {why}. Send the webhook again")
         dispatch = replace(dispatch, client_payload=passed_on)
     incoming = IncomingDelivery(
         Source.REDELIVERY,
         sender=sender,
         address=address,
+        user_agent=user_agent,
         repository=dispatch.repository,
         event_type=dispatch.event_type,
         payload={"event_type": dispatch.event_type, "client_payload": redacted(client_payload)},

@@ -1,36 +1,58 @@
-"""The log of refused requests: those without credentials are stored only so often that they can't fill the disk."""
+"""The log of requests that are not carried out; nobody can fill the disk with them.
+
+Those without credentials have one quota, and each sender with credentials has one too: of refusals and repetitions that
+are stored one by one, and of their bodies. What is beyond it is counted.
+"""
 
 from __future__ import annotations
 
+import json
 import threading
-import time
+from collections import Counter
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 import structlog
 
-from app.database.connections import is_away
+from app.database.failures import is_away
+from app.intake.quota import Quota
 from app.records import counters, deliveries
-from app.records.counters import REFUSED, Counts, Series
+from app.records.counters import REFUSED, REPEATED, Counts, Series
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from psycopg import Connection
     from psycopg_pool import ConnectionPool
 
     from app.intake.refusal import Refusal
-    from app.records.deliveries import IncomingDelivery
+    from app.records.deliveries import IncomingDelivery, Repeated
 
 BURST = 100
-"""Refused requests without credentials that one process stores in a row."""
+"""Requests of one sender, or of all without credentials, that one process stores in a row."""
 PER_MINUTE = 10.0
-"""Refused requests without credentials that it stores in the long run."""
+"""Those that it stores in the long run."""
+BODY_BYTES = 1024 * 1024
+"""Bytes of their bodies that it stores in a row."""
+BODY_BYTES_PER_MINUTE = 2048.0
+"""Bytes that it stores in the long run: 3 MB a day."""
 COUNT_SECONDS = 1.0
 """For how long others are counted in this process before the count is stored."""
+NOT_KEPT = " (the body is not kept: this sender has sent too many that were refused)"
+WITHOUT_CREDENTIALS = "without a token or signature"
 
 log = structlog.get_logger("web")
 
 
+@dataclass(frozen=True)
+class _Quotas:
+    requests: Quota = field(default_factory=lambda: Quota(BURST, PER_MINUTE))
+    bodies: Quota = field(default_factory=lambda: Quota(BODY_BYTES, BODY_BYTES_PER_MINUTE))
+
+
 class RefusalLog:
-    """The log of the requests that a web process refuses.
+    """The log of the requests that a web process refuses, and of those that repeat an earlier one.
 
     Args:
         pool: The pool of connections to the database.
@@ -39,8 +61,9 @@ class RefusalLog:
     def __init__(self, pool: ConnectionPool[Any]) -> None:
         self._pool = pool
         self._lock = threading.Lock()
-        self._room, self._measured_at = float(BURST), time.monotonic()
+        self._quotas: dict[str | None, _Quotas] = {}  # there are only so many names of tokens
         self._counts = Counts()
+        self._senders: Counter[str] = Counter()
         self._timer_runs = False
 
     def add(self, delivery: IncomingDelivery, refusal: Refusal) -> None:
@@ -48,72 +71,85 @@ class RefusalLog:
 
         The request is refused whether or not it can be stored.
         """
-        if delivery.sender is None and not self._has_room():
-            self._count(refusal.reason)
-            return
-        log.warning(
-            "refused",
-            delivery=str(delivery.id),
-            status=refusal.status,
-            reason=refusal.reason,
-            detail=refusal.detail,
-            repository=delivery.repository,
-            sender=delivery.sender,
-            address=delivery.address,
-        )
         if refusal.status == 503:
+            _log(delivery, refusal, refusal.detail)
             return
-        try:
-            with self._pool.connection() as connection:
-                deliveries.refuse(
-                    connection,
-                    delivery,
-                    status=refusal.status,
-                    refusal=refusal.reason,
-                    detail=refusal.detail,
-                )
-        except psycopg.Error as error:
-            self._not_stored(error)
+        quotas = self._quotas_of(delivery.sender)
+        if not quotas.requests.take():
+            self._count(Series.of(REFUSED, reason=refusal.reason), delivery.sender)
+            return
+        detail = refusal.detail
+        if delivery.payload is not None and not quotas.bodies.take(len(json.dumps(delivery.payload))):
+            delivery = replace(delivery, payload=None)
+            detail = f"{detail[: deliveries.LONGEST_DETAIL - len(NOT_KEPT)]}{NOT_KEPT}"
+        _log(delivery, refusal, detail)
+        self._store(
+            lambda connection: deliveries.refuse(
+                connection, delivery, status=refusal.status, refusal=refusal.reason, detail=detail
+            )
+        )
+
+    def add_repetition(self, delivery: IncomingDelivery, repeated: Repeated) -> None:
+        """Store a delivery that was accepted before and log it, or count it alone."""
+        if not self._quotas_of(delivery.sender).requests.take():
+            self._count(Series.of(REPEATED), delivery.sender)
+            return
+        log.warning("repeated: nothing was done", repeats=str(repeated.first_id), **_known(delivery))
+        self._store(lambda connection: deliveries.repeat(connection, delivery, repeated))
 
     def store_counts(self) -> None:
-        """Store how many refusals were counted alone; those that can't be stored are for the next time."""
+        """Store how many were counted alone; those that can't be stored are for the next time."""
         with self._lock:
             counts, self._counts, self._timer_runs = self._counts, Counts(), False
+            senders, self._senders = self._senders, Counter()
         if not counts:
             return
-        try:
-            with self._pool.connection() as connection:
-                counters.add(connection, counts)
-        except psycopg.Error as error:
-            self._not_stored(error)
+        if not self._store(lambda connection: counters.add(connection, counts)):
             with self._lock:
                 self._counts.update(counts)
+                self._senders.update(senders)
             return
         log.warning(
-            "refused, and not kept one by one: too many without a token or signature",
-            reasons={series["reason"]: number for series, number in counts.items()},
+            "not kept one by one: too many that were refused or repeated",
+            reasons={series["reason"] or series.name: number for series, number in counts.items()},
+            senders=dict(senders),
         )
 
-    @staticmethod
-    def _not_stored(error: psycopg.Error) -> None:
-        (log.warning if is_away(error) else log.exception)("refusals not stored", error=str(error))
+    def _store(self, store: Callable[[Connection[Any]], None]) -> bool:
+        try:
+            with self._pool.connection() as connection:
+                store(connection)
+        except psycopg.Error as error:
+            (log.warning if is_away(error) else log.exception)("refusals not stored", error=str(error))
+            return False
+        return True
 
-    def _has_room(self) -> bool:
+    def _quotas_of(self, sender: str | None) -> _Quotas:
         with self._lock:
-            now = time.monotonic()
-            self._room = min(BURST, self._room + (now - self._measured_at) * PER_MINUTE / 60)
-            self._measured_at = now
-            if self._room < 1:
-                return False
-            self._room -= 1
-            return True
+            return self._quotas.setdefault(sender, _Quotas())
 
-    def _count(self, reason: str) -> None:
+    def _count(self, series: Series, sender: str | None) -> None:
         with self._lock:
-            self._counts[Series.of(REFUSED, reason=reason)] += 1
+            self._counts[series] += 1
+            self._senders[sender or WITHOUT_CREDENTIALS] += 1
             if self._timer_runs:
                 return
             self._timer_runs = True
         timer = threading.Timer(COUNT_SECONDS, self.store_counts)
         timer.daemon = True
         timer.start()
+
+
+def _log(delivery: IncomingDelivery, refusal: Refusal, detail: str) -> None:
+    log.warning("refused", status=refusal.status, reason=refusal.reason, detail=detail, **_known(delivery))
+
+
+def _known(delivery: IncomingDelivery) -> dict[str, str | None]:
+    """Return what the log shows of a delivery."""
+    return {
+        "delivery": str(delivery.id),
+        "repository": delivery.repository,
+        "sender": delivery.sender,
+        "address": delivery.address,
+        "user_agent": delivery.user_agent,
+    }

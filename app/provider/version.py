@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from broker.http.limited_request import Limits, NoReply, send_request
+from broker.http.names import NAME_RULE, is_name
 from broker.http.strict_json import NotJson, parse_json
 from verifier.commit_id import is_commit_id
 
@@ -55,9 +56,9 @@ def ask(url: str, pointer: str | None) -> str:
             raise VersionUnknown(f"the answer of {url} {error} (version_url)", retryable=False) from error
     if isinstance(found, int) and not isinstance(found, bool):
         found = str(found)
-    if not isinstance(found, str) or not found.strip() or not found.isprintable() or len(found) > 255:
+    if not isinstance(found, str) or not is_name(found.strip()):
         raise VersionUnknown(
-            f"the answer of {url} has no version at {pointer or 'its place'}: 1 to 255 printable characters "
+            f"the answer of {url} has no version at {pointer or 'its place'}: it {NAME_RULE} "
             "(version_url, version_pointer)",
             retryable=False,
         )

@@ -23,6 +23,8 @@ ACCEPTED = "accepted"
 """Deliveries that were accepted, by `source`."""
 REFUSED = "refused"
 """Deliveries that were refused, by `reason`."""
+REPEATED = "repeated"
+"""Deliveries that were accepted before, and for which nothing was done."""
 COALESCED = "coalesced"
 """Deliveries that a waiting run answers."""
 ENDED = "ended"
@@ -41,9 +43,11 @@ BATCH = 10_000
 
 _COUNTED = sql.SQL("""
     SELECT 'accepted' AS name, jsonb_build_object('source', source) AS labels, count(*) AS value
-        FROM delivery WHERE refusal IS NULL GROUP BY source
+        FROM delivery WHERE refusal IS NULL AND NOT repeated GROUP BY source
     UNION ALL SELECT 'refused', jsonb_build_object('reason', refusal), count(*)
         FROM delivery WHERE refusal IS NOT NULL GROUP BY refusal
+    UNION ALL SELECT 'repeated', '{}', count(*)
+        FROM delivery WHERE repeated HAVING count(*) > 0
     UNION ALL SELECT 'coalesced', '{}', count(*)
         FROM delivery WHERE refusal IS NULL AND coalesced HAVING count(*) > 0
     UNION ALL SELECT 'ended', jsonb_build_object('provider', provider, 'outcome', outcome), count(*)

@@ -1,17 +1,23 @@
-"""Deliveries: the requests that carried a dispatch, what was answered, and why."""
+"""Deliveries: the requests that carried a dispatch, what was answered, and why.
+
+GitHub's deliveries have an id, and one that was accepted is carried out once: the index `deliveries_once` holds that
+for as long as it is kept. A delivery that was refused, or could not be stored, may come again.
+"""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
+from psycopg.errors import UniqueViolation
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from app.database.storable import storable_text
+from app.dispatch import MAX_EVENT_TYPE, MAX_REPOSITORY
 from app.records import run_changes
 from app.records.run import RunReason
 
@@ -22,6 +28,20 @@ if TYPE_CHECKING:
     from psycopg import Connection
 
     from app.dispatch import Dispatch
+
+LONGEST_GITHUB_ID = 100
+"""Characters of the id of a delivery of GitHub's, which are 36; `deliveries_once` looks at so many."""
+LONGEST = {
+    "github_id": LONGEST_GITHUB_ID,
+    "sender": 64,
+    "address": 100,
+    "user_agent": 300,
+    "repository": MAX_REPOSITORY,
+    "event_type": MAX_EVENT_TYPE,
+}
+"""Characters that are kept of each text of a request; those that are part of an index among them."""
+LONGEST_DETAIL = 2000
+_ONCE = "deliveries_once"
 
 
 class Source(StrEnum):
@@ -43,6 +63,7 @@ class IncomingDelivery:
         github_id: The header `X-GitHub-Delivery`, where GitHub delivered it.
         sender: The name of the token that it came with.
         address: The address that it came from.
+        user_agent: The program that sent it, by its header `User-Agent`.
         repository: OWNER/REPO of its path or its body.
         event_type: The event type, or as much of it as could be read.
         payload: The body, without what may be a secret.
@@ -53,14 +74,21 @@ class IncomingDelivery:
     github_id: str | None = None
     sender: str | None = None
     address: str | None = None
+    user_agent: str | None = None
     repository: str | None = None
     event_type: str | None = None
     payload: Any = None
 
+    def __post_init__(self) -> None:
+        for name, longest in LONGEST.items():
+            text = getattr(self, name)
+            if text is not None:
+                object.__setattr__(self, name, storable_text(text[:longest]))
+
 
 @dataclass(frozen=True)
 class Delivery:
-    """A delivery as it is stored. The migration `0001_deliveries_and_runs.sql` explains its fields."""
+    """A delivery as it is stored. `0001_deliveries_and_runs.sql` and later migrations explain its fields."""
 
     id: UUID
     received_at: datetime
@@ -76,9 +104,37 @@ class Delivery:
     detail: str | None
     run_id: UUID | None
     coalesced: bool
+    user_agent: str | None
+    repeats: UUID | None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "source", Source(self.source))  # the database knows it as text
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """A delivery was stored, and is carried out.
+
+    Attributes:
+        run_id: The id of its run.
+        coalesced: Whether that run was waiting already.
+    """
+
+    run_id: UUID
+    coalesced: bool
+
+
+@dataclass(frozen=True)
+class Repeated:
+    """A delivery was accepted before, so that nothing is done for it.
+
+    Attributes:
+        first_id: The id of the delivery that was accepted.
+        run_id: The id of its run.
+    """
+
+    first_id: UUID
+    run_id: UUID | None
 
 
 def accept(
@@ -89,8 +145,8 @@ def accept(
     provider: str,
     lock: str | None,
     reason: RunReason = RunReason.DISPATCHED,
-) -> tuple[UUID, bool]:
-    """Store a delivery, its run and the run's job in one transaction.
+) -> Accepted | Repeated:
+    """Store a delivery, its run and the run's job in one transaction, unless the delivery was accepted before.
 
     Args:
         connection: A connection that is in no transaction, or in one that the caller commits.
@@ -101,12 +157,45 @@ def accept(
         reason: Why there is a run.
 
     Returns:
-        The run's id, and whether it was waiting already.
+        What became of it. One that was accepted before is not stored; `repeat` does that.
     """
+    repeated = _accepted_before(connection, delivery)
+    if repeated is not None:
+        return repeated
+    try:
+        with connection.transaction():
+            run_id, coalesced = run_changes.request(connection, provider, dispatch, reason=reason, lock=lock)
+            _insert(connection, delivery, status=204, run_id=run_id, coalesced=coalesced)
+    except UniqueViolation as error:
+        # The same delivery was accepted at the same time, by another request: what this one did is undone.
+        repeated = _accepted_before(connection, delivery)
+        if error.diag.constraint_name != _ONCE or repeated is None:
+            raise
+        return repeated
+    return Accepted(run_id, coalesced)
+
+
+def repeat(connection: Connection[Any], delivery: IncomingDelivery, repeated: Repeated) -> None:
+    """Store a delivery that was accepted before, without its payload.
+
+    Args:
+        connection: A connection that is in no transaction, or in one that the caller commits.
+        delivery: The delivery.
+        repeated: The one that was accepted.
+    """
+    detail = (
+        f"repeats the delivery {repeated.first_id}, so nothing was done; to have it carried out again: "
+        f"POST /api/deliveries/{repeated.first_id}/redeliver"
+    )
     with connection.transaction():
-        run_id, coalesced = run_changes.request(connection, provider, dispatch, reason=reason, lock=lock)
-        _insert(connection, delivery, status=204, run_id=run_id, coalesced=coalesced)
-    return run_id, coalesced
+        _insert(
+            connection,
+            replace(delivery, payload=None),
+            status=204,
+            detail=detail,
+            run_id=repeated.run_id,
+            repeats=repeated.first_id,
+        )
 
 
 def refuse(
@@ -148,6 +237,21 @@ def of_run(connection: Connection[Any], run_id: UUID) -> list[UUID]:
     return of_runs(connection, [run_id])[run_id]
 
 
+def _accepted_before(connection: Connection[Any], delivery: IncomingDelivery) -> Repeated | None:
+    """Return the accepted delivery of GitHub's with the same id, or None if there is none."""
+    if delivery.source != Source.GITHUB or delivery.github_id is None:
+        return None
+    row = connection.execute(
+        """
+        SELECT id, run_id FROM deliveries
+        WHERE source = 'github' AND github_id IS NOT NULL AND refusal IS NULL AND repeats IS NULL
+          AND left(github_id, 100) = %(github_id)s
+        """,
+        {"github_id": delivery.github_id},
+    ).fetchone()
+    return None if row is None else Repeated(*row)
+
+
 def _insert(
     connection: Connection[Any],
     delivery: IncomingDelivery,
@@ -157,32 +261,25 @@ def _insert(
     detail: str | None = None,
     run_id: UUID | None = None,
     coalesced: bool = False,
+    repeats: UUID | None = None,
 ) -> None:
     connection.execute(
         """
-        INSERT INTO deliveries (id, source, github_id, sender, address, repository, event_type, payload, status,
-            refusal, detail, run_id, coalesced)
-        VALUES (%(id)s, %(source)s, %(github_id)s, %(sender)s, %(address)s, %(repository)s, %(event_type)s,
-            %(payload)s, %(status)s, %(refusal)s, %(detail)s, %(run_id)s, %(coalesced)s)
+        INSERT INTO deliveries (id, source, github_id, sender, address, user_agent, repository, event_type, payload,
+            status, refusal, detail, run_id, coalesced, repeats)
+        VALUES (%(id)s, %(source)s, %(github_id)s, %(sender)s, %(address)s, %(user_agent)s, %(repository)s,
+            %(event_type)s, %(payload)s, %(status)s, %(refusal)s, %(detail)s, %(run_id)s, %(coalesced)s, %(repeats)s)
         """,
         {
+            **{name: getattr(delivery, name) for name in LONGEST},
             "id": delivery.id,
             "source": delivery.source,
-            "github_id": _text(delivery.github_id),
-            "sender": delivery.sender,
-            "address": delivery.address,
-            "repository": _text(delivery.repository),
-            "event_type": _text(delivery.event_type),
             "payload": None if delivery.payload is None else Jsonb(delivery.payload),
             "status": status,
             "refusal": refusal,
-            "detail": _text(detail),
+            "detail": detail and storable_text(detail[:LONGEST_DETAIL]),
             "run_id": run_id,
             "coalesced": coalesced,
+            "repeats": repeats,
         },
     )
-
-
-def _text(text: str | None) -> str | None:
-    """Return a text that the database can store, shortened to a limit."""
-    return text and storable_text(text[:2000])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, LiteralString, TypeVar
 
 from psycopg import sql
 from psycopg.rows import class_row
@@ -24,6 +24,10 @@ MOST_EARLIER_RUNS = 1000
 
 _LARGE = frozenset({"error_output", "payload"})
 """Columns that are not read for a list."""
+_PREFIXES: dict[str, LiteralString] = {
+    "pact_url": "left({column}, 500) = left({value}, 500) AND {column} = {value}"
+}
+"""The conditions for columns that may be too long for an index, which has the beginning of them."""
 _RECONCILE_LOCK = 0x70616374_0003
 
 
@@ -150,7 +154,10 @@ def _select(
         for field in fields(kind)
     ]
     conditions: list[sql.Composable] = [
-        sql.SQL("{} = {}").format(sql.Identifier(name), sql.Placeholder(name)) for name in filters
+        sql.SQL(_PREFIXES.get(name, "{column} = {value}")).format(
+            column=sql.Identifier(name), value=sql.Placeholder(name)
+        )
+        for name in filters
     ]
     values: dict[str, Any] = {**filters, "_limit": limit}
     if after is not None:

@@ -18,6 +18,8 @@ UNKNOWN_PROVIDER = "unknown-provider"
 """The kind of error of a run if its provider is not in the configuration of a worker."""
 INTERNAL_ERROR = "internal-error"
 """The kind of error of an exception that nobody expected."""
+UNSTORABLE = "unstorable"
+"""The kind of error of a run if the database can't store a value of its outcome."""
 
 
 class RunReason(StrEnum):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from app.config.provider import CommandProvider, RunningProvider
-from app.database.connections import is_away
+from app.database.failures import is_away, is_unstorable
 from app.github.answers import GitHubAway, GitHubFailed
 from app.records import commit_statuses, runs
 from app.records.commit_statuses import StatusResult
@@ -115,7 +115,7 @@ class StatusSetter:
         except Exception as error:
             if is_away(error):
                 raise
-            wait = self._wait(status, began)
+            wait = None if is_unstorable(error) else self._wait(status, began)
             log.exception("commit status not set", retry_in=wait, **_fields(status))
             _not_set(
                 pool, status, f"an unexpected {type(error).__name__}: {error}", StatusResult.GIVEN_UP, wait

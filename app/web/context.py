@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from flask import current_app, g, request
 
-from app.database.connections import is_away
+from app.database.failures import may_pass
 from app.intake.credentials import BadCredentials, NoCredentials
 from app.intake.refusal_log import RefusalLog
 from app.intake.tokens import READ_ONLY
@@ -85,13 +85,13 @@ def database() -> Iterator[Connection[Any]]:
     """Open a connection for one transaction.
 
     Raises:
-        HttpProblem: The database is away.
+        HttpProblem: The database is away, or too busy.
         psycopg.Error: A statement is wrong.
     """
     try:
         with receiver().pool.connection() as connection:
             yield connection
     except psycopg.Error as error:
-        if is_away(error):
+        if may_pass(error):
             raise HttpProblem.database_away() from error
         raise

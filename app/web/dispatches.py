@@ -7,6 +7,7 @@ the answer is a 503, so that the broker sends the dispatch again.
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
@@ -21,7 +22,7 @@ from app.intake import acceptance
 from app.intake.credentials import BadCredentials, NoCredentials, signature_is_right
 from app.intake.redacted_payload import MAX_DEPTH, redacted
 from app.intake.refusal import Refusal
-from app.records.deliveries import IncomingDelivery, Source
+from app.records.deliveries import LONGEST_GITHUB_ID, IncomingDelivery, Repeated, Source
 from app.web.context import receiver
 from app.web.problem import RETRY_AFTER_SECONDS
 from broker.http.strict_json import NotJson, is_nested_deeper, parse_json
@@ -37,6 +38,8 @@ MAX_BYTES = 64 * 1024
 """GitHub's limit of a dispatch."""
 JSON_TYPES = frozenset({"application/json", "text/json"})
 FORM_TYPE = "application/x-www-form-urlencoded"
+
+_DELIVERY_ID = re.compile(rf"[!-~]{{1,{LONGEST_GITHUB_ID}}}")
 
 log = structlog.get_logger("web")
 blueprint = Blueprint("dispatches", __name__)
@@ -63,7 +66,8 @@ def create_dispatch(owner: str, repository: str) -> Response:
 @blueprint.post("/github/events")
 def receive_event() -> Response:
     """Accept a `repository_dispatch` as GitHub delivers it to an App or a webhook."""
-    incoming = _IncomingRequest(Source.GITHUB, github_id=request.headers.get("X-GitHub-Delivery"))
+    delivery_id = request.headers.get("X-GitHub-Delivery")
+    incoming = _IncomingRequest(Source.GITHUB, github_id=delivery_id)
 
     def accept() -> None:
         body = _body()
@@ -78,6 +82,10 @@ def receive_event() -> Response:
             raise Refusal.invalid(
                 "other-event", "X-GitHub-Event", f"is {event[:100]!r}, not repository_dispatch"
             )
+        if delivery_id is not None and _DELIVERY_ID.fullmatch(delivery_id) is None:
+            raise Refusal.invalid(
+                "invalid", "X-GitHub-Delivery", f"must have 1 to {LONGEST_GITHUB_ID} characters"
+            )
         dispatch = _parsed(from_delivery, document)
         incoming.note(repository=dispatch.repository)
         incoming.accept(dispatch, document)
@@ -90,27 +98,30 @@ class _IncomingRequest:
 
     def __init__(self, source: Source, **known: Any) -> None:
         self.receiver = receiver()
-        self._delivery = IncomingDelivery(source, address=request.remote_addr, **known)
+        agent = request.headers.get("User-Agent")
+        self._delivery = IncomingDelivery(source, address=request.remote_addr, user_agent=agent, **known)
 
     def note(self, **known: Any) -> None:
         """Fill in fields of the delivery."""
         self._delivery = replace(self._delivery, **known)
 
     def accept(self, dispatch: Dispatch, document: dict[str, Any]) -> None:
-        """Store and queue a dispatch."""
-        run_id, coalesced = acceptance.accept(
+        """Store and queue a dispatch, unless it was accepted before."""
+        accepted = acceptance.accept(
             self.receiver.pool,
             self.receiver.settings,
             self._delivery,
             dispatch,
             client_payload=document["client_payload"],
-            user_agent=request.headers.get("User-Agent", ""),
         )
+        if isinstance(accepted, Repeated):
+            self.receiver.refusal_log.add_repetition(self._delivery, accepted)
+            return
         log.info(
             "accepted",
             delivery=str(self._delivery.id),
-            run=str(run_id),
-            coalesced=coalesced,
+            run=str(accepted.run_id),
+            coalesced=accepted.coalesced,
             repository=dispatch.repository,
             event_type=dispatch.event_type,
             sender=self._delivery.sender,

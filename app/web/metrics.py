@@ -70,6 +70,12 @@ def _counters(counts: Counts) -> list[Metric]:
         _counter("deliveries_accepted", "Dispatches accepted.", counts, counters.ACCEPTED, "source"),
         _counter("deliveries_refused", "Dispatches refused.", counts, counters.REFUSED, "reason"),
         _counter(
+            "deliveries_repeated",
+            "Deliveries that were accepted before: nothing was done for them.",
+            counts,
+            counters.REPEATED,
+        ),
+        _counter(
             "deliveries_coalesced", "Dispatches that a waiting run answers.", counts, counters.COALESCED
         ),
         _counter("runs_ended", "Runs that ended.", counts, counters.ENDED, "provider", "outcome"),

@@ -74,8 +74,8 @@ class HttpProblem(Exception):
 
     @classmethod
     def database_away(cls) -> HttpProblem:
-        """Make the problem that the database is away."""
-        message = "the database can't be reached: try again"
+        """Make the problem that the database is away, or too busy."""
+        message = "the database can't be reached, or is too busy: try again"
         return cls(503, message, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
 
     def response(self) -> Response:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from app.config.provider import RelayedProvider
-from app.database.connections import is_away
+from app.database.failures import is_away
 from app.queue import jobs
 from app.records import deliveries
 from app.records.run import Failure, Publishing

@@ -18,7 +18,8 @@ from uuid import UUID
 
 import structlog
 
-from app.database.connections import is_away, open_pool
+from app.database.connections import open_pool
+from app.database.failures import is_away
 from app.database.threads import DatabaseThreads
 from app.queue import jobs
 from app.queue.consumer import CHORES_AT_ONCE, QueueConsumer

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import structlog
 
-from app.database.connections import is_away
+from app.database.failures import is_away
 from app.records import runs
 from app.records.run import INTERNAL_ERROR, Failure
 from app.records.run_log import RunLog, store_log, stored_chunks

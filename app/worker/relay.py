@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from app.github.answers import GitHubFailed
+from app.intake.redacted_payload import redacted
 from app.records import relays, runs
 from app.records.run import Failure
 from app.worker.executor import lock_of
@@ -51,6 +52,10 @@ class Relay:
         """Pass the dispatch of a run on, and store what came of it."""
         repository, event_type = target_of(provider, run)
         client_payload = await self._database.call(relays.payload_of, run)
+        if client_payload is None:
+            run_log.add("An earlier attempt has passed it on")
+            await store_with_log(self._database, run, run_log, self._changes.finish)
+            return
         try:
             request_id = await asyncio.to_thread(
                 self._github.dispatch, repository, event_type, client_payload
@@ -59,12 +64,14 @@ class Relay:
             await self._failed(run, run_log, error)
             return
         run_log.add(f"Passed on to {repository} as {event_type}")
+        kept = redacted(client_payload)
 
         def passed_on(connection: Connection[Any], run: Run) -> None:
             relays.relayed(
                 connection,
                 run,
-                client_payload,
+                kept,
+                redacted=kept != client_payload,
                 repository=repository,
                 event_type=event_type,
                 request_id=request_id,

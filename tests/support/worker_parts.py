@@ -48,7 +48,8 @@ def passed(run: Run) -> Verification:
     """A verification that passed."""
     result = InteractionResult.__dataclass_fields__  # what has no default is filled in
     values: dict[str, Any] = dict.fromkeys(result)
-    values.update(index=0, description="a thing", outcome="passed", states=(), mismatches=(), pending=False)
+    values.update(index=0, description="a thing", outcome="passed", states=(), comments=(), mismatches=())
+    values.update(test_name="", pending=False)
     return Verification.from_dict(
         {
             "schema_version": 1,

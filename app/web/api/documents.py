@@ -119,6 +119,7 @@ class Delivery(Document):
     github_id: str | None
     sender: str | None
     address: str | None
+    user_agent: str | None
     repository: str | None
     event_type: str | None
     status: Annotated[int, Field(description="The HTTP status of the answer.")]
@@ -126,6 +127,9 @@ class Delivery(Document):
     detail: str | None
     run_id: UUID | None
     coalesced: Annotated[bool, Field(description="Whether a run that waited already answers it.")]
+    repeats: Annotated[
+        UUID | None, Field(description="The delivery that it repeats; nothing was done for it.")
+    ]
 
     @classmethod
     def of(cls, delivery: deliveries.Delivery) -> Self:

@@ -10,7 +10,6 @@ from flask import Blueprint, Response
 from app.web.api.paging import (
     DEFAULT_LIMIT,
     DELIVERY_FILTERS,
-    LONGEST_FILTER,
     MAX_LIMIT,
     RUN_FILTERS,
     Filter,
@@ -171,7 +170,7 @@ def _list(schema: str, name: str, filters: tuple[Filter, ...]) -> Json:
     ]
     for one in filters:
         value: Json = (
-            {"enum": list(one.choices)} if one.choices else {"minLength": 1, "maxLength": LONGEST_FILTER}
+            {"enum": list(one.choices)} if one.choices else {"minLength": 1, "maxLength": one.longest}
         )
         parameters.append({"name": one.name, "in": "query", "schema": {"type": "string", **value}})
     answers = {

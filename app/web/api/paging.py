@@ -16,10 +16,13 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 from uuid import UUID
 
+from app.database.storable import storable_text
+from app.dispatch import MAX_REPOSITORY, MAX_URL
 from app.records.deliveries import Source
 from app.records.history import Place
 from app.records.run import RunStatus
 from app.web.problem import Fault, HttpProblem
+from broker.http.names import LONGEST_NAME
 from verifier.verification import Outcome
 
 if TYPE_CHECKING:
@@ -28,8 +31,6 @@ if TYPE_CHECKING:
     from werkzeug.datastructures import MultiDict
 
 DEFAULT_LIMIT, MAX_LIMIT = 50, 200
-LONGEST_FILTER = 2000
-"""Characters of a value; a URL can't be much longer."""
 
 _LIMIT = re.compile(r"[0-9]{1,3}")
 _PLACE = struct.Struct(">q16s")
@@ -62,10 +63,12 @@ class Filter:
     Attributes:
         name: The name of the parameter and of the column.
         choices: The values that it may have; any unless given.
+        longest: The characters of a value, at most: those of what the column can have.
     """
 
     name: str
     choices: tuple[str, ...] = ()
+    longest: int = LONGEST_NAME
 
     def read(self, value: str) -> str:
         """Return a value if it can be one of this parameter.
@@ -75,8 +78,8 @@ class Filter:
         """
         if self.choices and value not in self.choices:
             raise ValueError(f"must be one of {', '.join(self.choices)}")
-        if not 1 <= len(value) <= LONGEST_FILTER or "\0" in value:
-            raise ValueError(f"must be a text of 1 to {LONGEST_FILTER} characters, without NUL")
+        if not 1 <= len(value) <= self.longest or storable_text(value) != value:
+            raise ValueError(f"must be a text of 1 to {self.longest} characters, without NUL")
         return value
 
 
@@ -85,10 +88,14 @@ RUN_FILTERS = (
     Filter("outcome", tuple(Outcome)),
     Filter("provider"),
     Filter("consumer"),
-    Filter("repository"),
-    Filter("pact_url"),
+    Filter("repository", longest=MAX_REPOSITORY),
+    Filter("pact_url", longest=MAX_URL),
 )
-DELIVERY_FILTERS = (Filter("source", tuple(Source)), Filter("refusal"), Filter("repository"))
+DELIVERY_FILTERS = (
+    Filter("source", tuple(Source)),
+    Filter("refusal"),
+    Filter("repository", longest=MAX_REPOSITORY),
+)
 
 
 @dataclass(frozen=True)

@@ -107,7 +107,12 @@ def redeliver_delivery(delivery_id: UUID) -> Response:
         delivery = _delivery(connection, delivery_id)
         try:
             new_id = redeliver(
-                connection, receiver().settings, delivery, sender=g.sender, address=request.remote_addr
+                connection,
+                receiver().settings,
+                delivery,
+                sender=g.sender,
+                address=request.remote_addr,
+                user_agent=request.headers.get("User-Agent"),
             )
         except NotDeliverable as error:
             raise HttpProblem(409, str(error)) from error

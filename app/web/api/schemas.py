@@ -10,6 +10,7 @@ from app.dispatch import MAX_EVENT_TYPE, MAX_PROPERTIES, MAX_URL, REPOSITORY
 from app.web.api.documents import DeliveryList, RunList, WholeDelivery, WholeRun
 from app.web.health import Health, Readiness
 from app.web.problem import Problem
+from broker.http.names import LONGEST_NAME
 from verifier.commit_id import COMMIT_ID
 
 Json = dict[str, Any]
@@ -23,7 +24,7 @@ _CLIENT_PAYLOAD: Json = {
     "properties": {
         "pact_url": {"type": "string", "format": "uri", "maxLength": MAX_URL},
         "sha": {"type": "string", "pattern": f"^{COMMIT_ID}$"},
-        "branch": {"type": "string", "maxLength": 255},
+        "branch": {"type": "string", "maxLength": LONGEST_NAME},
         "message": {"type": "string"},
     },
 }

@@ -59,7 +59,7 @@ def test_the_least_that_works(tmp_path: Path) -> None:
     [
         ("name", '""', "should have at least 1 character"),
         ("name", "7", "should be a valid string"),
-        ("name", r'"a\u0000b"', "must be printable"),
+        ("name", r'"a\u0000b"', "printable characters"),
         ("name", '".."', "more than dots"),
         ("name", json.dumps("x" * 256), "at most 255"),
         ("repository", '"products"', "must be OWNER/REPO"),
@@ -73,7 +73,7 @@ def test_the_least_that_works(tmp_path: Path) -> None:
         ("base_url", "true", "should be a valid string"),
         ("version", '""', "at least 1 character"),
         ("version", "1.2", "should be a valid string"),
-        ("branch", r'"a\nb"', "must be printable"),
+        ("branch", r'"a\nb"', "printable characters"),
         ("tags", '"prod"', "should be a valid tuple"),
         ("tags[1]", None, ""),
         ("states_setup_url", '"states"', "must be an http:// or https:// URL"),

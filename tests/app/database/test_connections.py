@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import psycopg
 import pytest
-from psycopg_pool import PoolClosed, PoolTimeout
+from psycopg_pool import PoolTimeout
 
-from app.database.connections import ANSWER_SECONDS, database, is_away, migrate, open_pool
+from app.database.connections import ANSWER_SECONDS, database, migrate, open_pool
 from app.database.database_url import DatabaseUnusable
 from tests.support.databases import of_database
 from tests.support.paths import ROOT
@@ -299,53 +299,3 @@ def seconds_until_it_answers(pool: ConnectionPool[Any]) -> float:
             return time.monotonic() - began
         except (psycopg.OperationalError, PoolTimeout):
             assert time.monotonic() - began < 60
-
-
-def failure(url: str, statement: str, **options: Any) -> psycopg.Error:
-    with pytest.raises(psycopg.Error) as raised, psycopg.connect(url, **options) as connection:
-        connection.execute(statement)
-    return raised.value
-
-
-def test_only_a_database_that_cannot_serve_anybody_is_away(
-    database_url: str, locked_out: str, tmp_path: Path
-) -> None:
-    assert is_away(failure(f"postgresql:///things?host={tmp_path}", "SELECT 1"))
-    assert is_away(failure(locked_out, "SELECT 1"))
-    assert is_away(failure(database_url, "SELECT pg_terminate_backend(pg_backend_pid())"))
-    for wrong in (
-        "SELECT nothing",
-        "SELECT 1/0",
-        "INSERT INTO runs (id) VALUES (NULL)",
-        "SELECT FROM nowhere",
-    ):
-        assert not is_away(failure(database_url, wrong)), wrong
-    assert not is_away(failure(database_url, "SELECT pg_sleep(60)", options="-c statement_timeout=10"))
-    assert not is_away(ValueError())
-
-
-def test_a_pool_without_a_connection_means_that_the_database_is_away(database_url: str) -> None:
-    with open_pool(database_url, size=1) as pool:
-        with pool.connection(), pytest.raises(PoolTimeout) as raised:
-            pool.getconn(timeout=0.01)
-        assert is_away(raised.value)
-    with pytest.raises(PoolClosed) as closed:
-        pool.getconn()
-    assert is_away(closed.value)
-
-
-@pytest.mark.parametrize(
-    ("error", "away"),
-    [
-        (psycopg.errors.TooManyConnections(), True),
-        (psycopg.errors.DiskFull(), True),
-        (psycopg.errors.AdminShutdown(), True),
-        (psycopg.errors.CannotConnectNow(), True),
-        (psycopg.errors.ConnectionFailure(), True),
-        (psycopg.errors.QueryCanceled(), False),
-        (psycopg.errors.LockNotAvailable(), False),
-        (psycopg.errors.DeadlockDetected(), False),
-    ],
-)
-def test_the_server_s_own_words_tell_whether_it_is_away(error: psycopg.Error, *, away: bool) -> None:
-    assert is_away(error) is away

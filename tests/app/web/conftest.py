@@ -23,6 +23,8 @@ TOKENS = {
     "API_TOKENS": "me:a-token-for-reading-the-api,grafana:a-token-that-only-reads@read-only",
 }
 
+WEBHOOK_SECRET = "the-secret-of-the-webhook"
+
 
 @pytest.fixture
 def pool(database_url: str) -> Iterator[ConnectionPool[Any]]:
@@ -38,4 +40,4 @@ def client(pool: ConnectionPool[Any]) -> FlaskClient:
         {"broker": {"url": "http://broker.example.org/base"}, "providers": [provider]}
     )
     tokens, api_tokens = Tokens("TOKENS", TOKENS), Tokens("API_TOKENS", TOKENS, for_api=True)
-    return create_app(Receiver(settings, pool, tokens, api_tokens)).test_client()
+    return create_app(Receiver(settings, pool, tokens, api_tokens, WEBHOOK_SECRET)).test_client()

@@ -287,7 +287,8 @@ def test_an_event_as_github_delivers_it_is_accepted_in_json_and_in_a_form(web: R
     body = json.dumps(event()).encode()
     assert send_event(web, body).status_code == 204
     form = urllib.parse.urlencode({"payload": json.dumps(event())}).encode()
-    assert send_event(web, form, Content_Type="application/x-www-form-urlencoded").status_code == 204
+    another = {"Content_Type": "application/x-www-form-urlencoded", "X_GitHub_Delivery": "another"}
+    assert send_event(web, form, **another).status_code == 204
 
     first, second = deliveries(web)
     assert first["github_id"] == "72d3162e-cc78-11e3-81ab-4c9367dc0958"

@@ -58,6 +58,15 @@ def test_a_result_that_can_not_be_stored_is_a_failure_like_others() -> None:
     assert "statement timeout" in failure.message
 
 
+def test_a_result_that_no_database_can_store_is_not_verified_again() -> None:
+    changes = Changes(a_run(), verified=psycopg.errors.ProgramLimitExceeded("index row size 6032 exceeds"))
+    name, (_, failure), _ = carry_out(changes)
+    assert (name, failure.kind, failure.retryable) == ("fail", "unstorable", False)
+    assert failure.message.startswith(
+        "what came of it can't be stored: ProgramLimitExceeded: index row size 6032"
+    )
+
+
 def test_attempts_of_workers_that_were_restarted_are_no_failures() -> None:
     away = Failure("provider-not-ready", "the provider is away", retryable=True)
     assert ended_with(a_run(attempt=11), OneChild(away)) == ("try_again", away, 10)

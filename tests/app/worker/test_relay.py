@@ -15,10 +15,11 @@ from app.config.file import load
 from app.config.values import ConfigurationError
 from app.records import counters
 from app.records.counters import Series
+from broker.http.secret_names import STARS
 from tests.support.github_api import Fault, GitHubApi
 from tests.support.github_state import Repository, Token
 from tests.support.processes import BIN
-from tests.support.receiver import LocalReceiver, ReceiverProcess, configuration
+from tests.support.receiver import API_TOKEN, LocalReceiver, ReceiverProcess, configuration
 from tests.support.running import environment
 
 if TYPE_CHECKING:
@@ -83,6 +84,55 @@ def test_a_dispatch_is_passed_on_as_it_came(api: GitHubApi, database_url: str, t
         [entry] = server.logged("passed on")
         assert entry["repository"] == "acme/products"
         assert SECRET not in server.output()
+
+
+def test_what_was_passed_on_is_kept_without_its_secrets(
+    api: GitHubApi, database_url: str, tmp_path: Path
+) -> None:
+    payload: dict[str, Any] = {
+        "zeta": 1.5,
+        "deploy_token": "hidden-value",
+        "message": f"with {SECRET}",
+        "alpha": [1],
+    }
+    with receiver(tmp_path, api, database_url) as server:
+        secret = server.dispatch(PACT, **payload).headers["X-GitHub-Request-Id"]
+        plain = server.dispatch(f"{PACT}y", message="nothing to hide").headers["X-GitHub-Request-Id"]
+        server.wait_for_runs(2)
+        sent = [dispatch["client_payload"] for dispatch in api.repository("acme/products").dispatches]
+        assert {"pact_url": PACT, **payload} in sent  # GitHub got it whole
+        rows = server.rows("SELECT client_payload::text AS text, redacted FROM relays ORDER BY redacted")
+        assert [row["redacted"] for row in rows] == [False, True]
+        assert json.loads(rows[1]["text"]) == {
+            "pact_url": PACT,
+            "zeta": 1.5,
+            "deploy_token": STARS,
+            "message": f"with {STARS}",
+            "alpha": [1],
+        }
+        for table in ("relays", "deliveries", "runs", "run_log_chunks"):
+            stored = str(server.rows(f"SELECT * FROM {table}"))
+            assert "hidden-value" not in stored
+            assert SECRET not in stored
+
+        # what is not whole any more is not passed on a second time, what is whole is
+        answers = [
+            server.session.post(
+                f"{server.url}/api/deliveries/{delivery}/redeliver",
+                headers={"Authorization": f"Bearer {API_TOKEN}"},
+                timeout=30,
+            )
+            for delivery in (secret, plain)
+        ]
+        assert [answer.status_code for answer in answers] == [409, 201]
+        assert answers[0].json()["message"] == (
+            "it can't be delivered again: it was passed on, and what may be a secret in it was not kept since. "
+            "Send the webhook again"
+        )
+        server.wait_for_runs(3)
+        assert [one["client_payload"] for one in api.repository("acme/products").dispatches].count(
+            {"pact_url": f"{PACT}y", "message": "nothing to hide"}
+        ) == 2
 
 
 def test_it_may_go_to_another_repository_as_another_event(

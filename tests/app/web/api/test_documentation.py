@@ -10,7 +10,12 @@ from pathlib import Path
 
 import yaml
 
+from app.dispatch import MAX_EVENT_TYPE, MAX_MESSAGE, MAX_PROPERTIES, MAX_REPOSITORY, MAX_URL
+from app.intake.redacted_payload import MAX_DEPTH
+from app.records.deliveries import LONGEST, LONGEST_GITHUB_ID
 from app.web.api.paging import DELIVERY_FILTERS, RUN_FILTERS
+from app.web.dispatches import MAX_BYTES
+from broker.http.names import LONGEST_NAME
 from tests.support.history_rows import add_history
 from tests.support.paths import DOCS
 from tests.support.receiver import API_TOKEN, LocalReceiver, configuration
@@ -48,6 +53,21 @@ def test_the_filters_are_those_that_there_are() -> None:
         for one in filters:
             if one.choices:
                 assert f"`{one.name}` ({', '.join(one.choices)})" in row
+
+
+def test_the_bounds_are_those_that_hold() -> None:
+    table = DOCUMENT.partition("## What a request may have")[2].partition("\n## ")[0]
+    rows = dict(re.findall(r"^\| `?([\w./ -]+?)`? \| (.*) \|$", table, re.MULTILINE))
+    numbers = {field: [int(number) for number in re.findall(r"\d+", text)] for field, text in rows.items()}
+    assert numbers["the body"][:2] == [MAX_BYTES // 1024, MAX_DEPTH]
+    assert numbers["event_type"] == [1, MAX_EVENT_TYPE]
+    assert numbers["client_payload"] == [MAX_PROPERTIES]
+    assert numbers["client_payload.pact_url"] == [MAX_URL]
+    assert numbers["client_payload.branch"] == [1, LONGEST_NAME]
+    assert numbers["client_payload.message"] == [MAX_MESSAGE]
+    assert numbers["X-GitHub-Delivery"] == [1, LONGEST_GITHUB_ID]
+    assert numbers["User-Agent"] == [LONGEST["user_agent"]]
+    assert numbers["filters of a list"] == [1, LONGEST_NAME, MAX_REPOSITORY, MAX_URL]
 
 
 def test_the_scrape_configuration_is_one() -> None:

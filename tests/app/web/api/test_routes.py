@@ -200,7 +200,7 @@ def test_a_parameter_that_cant_be_used_is_named(web: ReceiverProcess) -> None:
 
 def test_any_text_can_be_looked_for(web: ReceiverProcess) -> None:
     web.dispatch(PACT)
-    for text in ("' OR 1=1 --", "%", "\\", "\ud7ff", "\N{PILE OF POO}", "a" * 2000):
+    for text in ("' OR 1=1 --", "%", "\\", "\ud7ff", "\N{PILE OF POO}", "a" * 255):
         answer = call(web, "/api/runs", params={"provider": text})
         assert answer.json() == {"items": [], "next": None}
 
