@@ -19,6 +19,8 @@ from github import Auth, Github, GithubException
 from app.config.values import ConfigurationError, secret
 from app.config.variables import GITHUB_PRIVATE_KEY, GITHUB_TOKEN
 from app.github.answers import GitHubAway, GitHubFailed, GitHubRefused, explain
+from app.github.documents import NotGitHub
+from app.github.exchange import exchange
 from app.github.installation_tokens import InstallationTokens
 from app.github.token import is_token
 from broker.http.reason import innermost
@@ -199,17 +201,21 @@ class GitHub:
         except RuntimeError as error:  # PyGithub raises it for a redirection to another host or scheme
             message = f"could not {what}: {innermost(error)}. Check github.api_url"
             raise self._redacted(GitHubRefused(message)) from None
+        except NotGitHub as error:
+            message = (
+                f"could not {what}: the answer is not one of GitHub's API ({error}). Check its URL: "
+                "https://api.github.com, or https://HOST/api/v3 of a GitHub Enterprise Server"
+            )
+            raise self._redacted(GitHubRefused(message)) from None
 
     def _post(
         self, repository: str, path: str, body: dict[str, Any], expected: int, *, doing: str, right: str
     ) -> Mapping[str, str]:
         with self.client(repository, doing=doing, right=right) as client:
-            status, headers, answer = client.requester.requestJson(
-                "POST", f"/repos/{repository}/{path}", input=body
-            )
-            if status != expected:
-                raise GithubException(status, answer, headers)
-            return headers
+            answer = exchange(client.requester, "POST", f"/repos/{repository}/{path}", body=body)
+            if answer.status != expected:
+                raise answer.failure()
+            return answer.headers
 
     def _token(self, repository: str) -> str:
         if self._tokens is not None:

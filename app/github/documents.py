@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 _T = TypeVar("_T")
@@ -26,9 +27,21 @@ class GitHubJson:
         value = self._value.get(name) if isinstance(self._value, dict) else None
         if value is None and default is not None:
             return default
-        if not isinstance(value, kind):
+        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
             raise NotGitHub(f"it has no {name}")
         return value
+
+    def time(self, name: str) -> datetime:
+        """Return the time of a member, in UTC.
+
+        Raises:
+            NotGitHub: It is missing, or no time.
+        """
+        try:
+            found = datetime.fromisoformat(self.get(name, str))
+            return found.replace(tzinfo=found.tzinfo or UTC).astimezone(UTC)
+        except (ValueError, OverflowError):
+            raise NotGitHub(f"{name} is no time") from None
 
     def members(self, name: str | None = None) -> list[GitHubJson]:
         """Return the members of a list, or of the list of that name.

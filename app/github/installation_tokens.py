@@ -10,8 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from github import Auth, GithubIntegration
 
+from app.github.documents import NotGitHub
+from app.github.exchange import exchange
+from app.github.token import is_token
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from app.github.documents import GitHubJson
 
 RENEW_BEFORE = timedelta(minutes=5)
 """One thread requests a new token when the present one is about to expire; the others go on with that one."""
@@ -59,6 +65,7 @@ class InstallationTokens:
         Raises:
             github.GithubException: GitHub refuses it.
             requests.RequestException: GitHub can't be reached.
+            NotGitHub: The answer is not one of GitHub's API.
         """
         key = repository.lower()
         with self._lock:
@@ -97,6 +104,18 @@ class InstallationTokens:
         with GithubIntegration(auth=self._app, **self._options) as integration:
             number = self._installation_id
             if number is None:
-                number = integration.get_repo_installation(*repository.split("/", 1)).id
-            granted = integration.get_access_token(number)
-            return _Token(granted.token, granted.expires_at)
+                number = _ask(integration, "GET", f"/repos/{repository}/installation").get("id", int)
+            granted = _ask(integration, "POST", f"/app/installations/{number}/access_tokens", {})
+            token = granted.get("token", str)
+            if not is_token(token):
+                raise NotGitHub("its token is none")
+            return _Token(token, granted.time("expires_at"))
+
+
+def _ask(
+    integration: GithubIntegration, method: str, path: str, body: Mapping[str, Any] | None = None
+) -> GitHubJson:
+    answer = exchange(integration.requester, method, path, body=body)
+    if answer.status >= 400:
+        raise answer.failure()
+    return answer.json()

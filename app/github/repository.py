@@ -13,7 +13,7 @@ from github import UnknownObjectException
 
 from app.github.answers import GitHubRefused
 from app.github.client import DISPATCH_RIGHT
-from app.github.documents import GitHubJson, NotGitHub
+from app.github.exchange import exchange
 from app.github.token import TokenFacts
 from app.github.workflows import REPOSITORY_DISPATCH, Triggers
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from app.github.client import GitHub
+    from app.github.documents import GitHubJson
 
 WORKFLOWS = ".github/workflows"
 READ_CONTENTS = "Contents: read (a classic token: repo)"
@@ -228,19 +229,12 @@ class GitHubRepository:
         with self._github.client(self.name, doing=doing, right=right) as client:
 
             def get(path: str, query: _Query | None = None) -> tuple[Mapping[str, Any], GitHubJson]:
-                # PyGithub's own objects raise many kinds of errors for an answer that isn't GitHub's
-                headers, data = client.requester.requestJsonAndCheck(
-                    "GET", f"/repos/{self.name}{path}", parameters=dict(query or {})
-                )
-                return headers, GitHubJson(data)
+                answer = exchange(client.requester, "GET", f"/repos/{self.name}{path}", parameters=query)
+                if answer.status >= 400:
+                    raise answer.failure()
+                return answer.headers, answer.json()
 
-            try:
-                yield get
-            except NotGitHub as error:
-                raise GitHubRefused(
-                    f"could not {doing} {self.name}: the answer is not one of GitHub's API ({error}). Check its URL: "
-                    "https://api.github.com, or https://HOST/api/v3 of a GitHub Enterprise Server"
-                ) from None
+            yield get
 
     def _states(self) -> dict[str, str] | None:
         """Return the states of the workflows, by path; None where the token may not see them."""
@@ -261,10 +255,6 @@ class GitHubRepository:
 
 
 def _run(run: GitHubJson) -> Run:
-    try:
-        created = datetime.fromisoformat(run.get("created_at", str))
-    except ValueError:
-        raise NotGitHub("created_at is no time") from None
     return Run(
         id=run.get("id", int),
         path=run.get("path", str).partition("@")[0],
@@ -272,7 +262,7 @@ def _run(run: GitHubJson) -> Run:
         status=run.get("status", str),
         conclusion=run.get("conclusion", str, "") or None,
         head_sha=run.get("head_sha", str),
-        created_at=created.replace(tzinfo=created.tzinfo or UTC).astimezone(UTC),
+        created_at=run.time("created_at"),
         url=run.get("html_url", str),
     )
 

@@ -1,0 +1,75 @@
+"""One request to GitHub's API and its answer, of which nothing is believed: another server may answer instead."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from github import GithubException, UnknownObjectException
+from requests import RequestException
+
+from app.github.documents import GitHubJson, NotGitHub
+from broker.http.strict_json import NotJson, parse_json
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from github.Requester import Requester
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer of GitHub's API.
+
+    Attributes:
+        status: The HTTP status.
+        headers: The headers, with their names in lower case.
+        text: The body.
+    """
+
+    status: int
+    headers: Mapping[str, Any]
+    text: str
+
+    def failure(self) -> GithubException:
+        """Return the exception that PyGithub has for such an answer."""
+        kind = UnknownObjectException if self.status == 404 else GithubException
+        return kind(self.status, self.text, dict(self.headers))
+
+    def json(self) -> GitHubJson:
+        """Return the JSON document.
+
+        Raises:
+            NotGitHub: It is none.
+        """
+        try:
+            return GitHubJson(parse_json(self.text.encode("utf-8", "surrogatepass"), encodable=True))
+        except NotJson as error:
+            raise NotGitHub(f"it {error}") from None
+
+
+def exchange(
+    requester: Requester,
+    method: str,
+    path: str,
+    *,
+    parameters: Mapping[str, Any] | None = None,
+    body: Mapping[str, Any] | None = None,
+) -> Answer:
+    """Send a request; redirects are followed on GitHub's own host.
+
+    Raises:
+        github.GithubException: GitHub refuses the credentials, or limits the rate.
+        requests.RequestException: GitHub can't be reached.
+        RuntimeError: PyGithub's, for a redirect to another host or scheme.
+        NotGitHub: The answer is not one of GitHub's API.
+    """
+    try:
+        status, headers, text = requester.requestJson(
+            method, path, parameters=dict(parameters or {}), input=None if body is None else dict(body)
+        )
+    except (GithubException, RequestException, RuntimeError):
+        raise
+    except Exception as error:  # PyGithub reads headers and bodies as if they could only be GitHub's
+        raise NotGitHub(f"{type(error).__name__}: {error}") from error
+    return Answer(status, headers, text)
