@@ -49,3 +49,5 @@ def configure(level: int = logging.INFO) -> None:
     # its lines about each job repeat those of the worker
     logging.getLogger("procrastinate").setLevel(logging.WARNING)
     logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
+    # it warns of each malformed header of an answer, with a traceback and the whole URL
+    logging.getLogger("urllib3").setLevel(logging.ERROR)

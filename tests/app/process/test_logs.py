@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import pty
 import subprocess
@@ -9,6 +10,9 @@ import sys
 
 import pytest
 
+from app.process.logs import configure
+from broker.http.limited_request import Limits, send_request
+from tests.support.loopback import Loopback, Reply
 from tests.support.processes import TIME_LIMIT
 
 PROGRAM = """
@@ -43,3 +47,16 @@ def test_a_traceback_shows_no_values_of_variables(*, on_terminal: bool) -> None:
     assert "ValueError" in text
     assert "it broke" in text
     assert "hushhush" not in text
+
+
+def test_a_malformed_header_of_an_answer_is_not_logged_with_a_traceback(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging.getLogger("urllib3"), "level", logging.NOTSET)
+    monkeypatch.setattr(logging.getLogger(), "level", logging.INFO)
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
+    configure()
+    logging.getLogger().handlers = [caplog.handler]
+    with Loopback(Reply(headers={"": ""})) as server:
+        assert send_request("GET", server.url, limits=Limits(5, 100)).status == 200
+    assert [record.name for record in caplog.records if record.name.startswith("urllib3")] == []
