@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from verifier.engine.core_results import no_result
+from verifier.engine.core_results import NOT_RUN, no_result
 from verifier.engine.process import Engine
 from verifier.engine.protocol import Job
 from verifier.errors import CannotVerify, ErrorKind
@@ -262,5 +262,5 @@ def _why(verification: Verification) -> VerificationError:
         ErrorKind.INTERACTIONS_NOT_VERIFIED,
         f"{len(unknown)} of {len(verification.interactions)} interactions could not be verified, so there is "
         f"no result for the contract. The first: {first}",
-        retryable=True,
+        retryable=not any((result.reason or "").startswith(NOT_RUN) for result in unknown),
     )

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from verifier.child_process import signal_group
-from verifier.engine.core_results import REQUEST_NOT_SENT, interaction_result, no_result
+from verifier.engine.core_results import NOT_RUN, REQUEST_NOT_SENT, interaction_result, no_result
 from verifier.engine.protocol import (
     BrokenMessage,
     Done,
@@ -190,7 +190,7 @@ def _why_not_run(found: dict[str, Any]) -> str:
     texts = [str(error.get("mismatch", {}).get("message", "")) for error in found.get("errors", ())]
     texts += [str(line).strip() for line in found.get("output", ()) if "failed" in str(line).lower()]
     why = "; ".join(filter(None, texts))[:MAX_REASON] or "it can't make sense of it"
-    return f"the engine could not run it: {why}"
+    return f"{NOT_RUN}: {why}"
 
 
 def _was_not_sent(result: InteractionResult) -> bool:

@@ -24,6 +24,8 @@ STATE_CHANGE_FAILED = "state change handlers has failed"
 REQUEST_NOT_SENT = "error sending request"
 GATEWAY_STATUSES = frozenset({"502", "503", "504"})
 NO_RESULT = "the engine gave no result for this interaction"
+NOT_RUN = "the engine could not run it"
+"""How a reason begins that lies in the pact itself, which no later try heals."""
 
 _ATTRIBUTES = {
     "BodyMismatch": "body",

@@ -259,3 +259,11 @@ def test_what_is_no_pact_is_refused_with_what_is_wrong(
     assert message in found.error.message
     assert found.error.kind == "not-a-pact"
     assert not found.error.retryable
+
+
+@pytest.mark.parametrize("status", [None, "200", [], {"a": 1}, -1, 1.5])
+def test_what_the_engine_can_not_run_is_not_tried_again(
+    status: Any, tmp_path: Path, server: Loopback, engine: Engine
+) -> None:
+    found = verified(tmp_path, pact(V2, http(response={"status": status})), server, engine)
+    assert found.error is None or not found.error.retryable
