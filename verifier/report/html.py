@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, TextIO
 
 from jinja2 import BaseLoader, ChoiceLoader, Environment, PackageLoader, StrictUndefined, select_autoescape
@@ -28,6 +28,28 @@ class HtmlReport:
         stream.write(page(findings) + "\n")
 
 
+@cache
+def _environment(
+    loaders: tuple[BaseLoader, ...], filters: tuple[tuple[str, Callable[..., str]], ...]
+) -> Environment:
+    """Return the templates, which are compiled once in a process."""
+    environment = Environment(
+        loader=ChoiceLoader([*loaders, PackageLoader("verifier.report", ".")]),
+        autoescape=select_autoescape(default=True),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "seconds": seconds,
+        "word": result_word,
+        "remarks": remarks,
+        "difference": partial(difference, longest=LONGEST_DIFF),
+        **dict(filters),
+    }
+    return environment
+
+
 def page(
     findings: Findings,
     *loaders: BaseLoader,
@@ -44,20 +66,7 @@ def page(
         filters: Further filters for it.
         more: Further values for it.
     """
-    environment = Environment(
-        loader=ChoiceLoader([*loaders, PackageLoader("verifier.report", ".")]),
-        autoescape=select_autoescape(default=True),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
-        "seconds": seconds,
-        "word": result_word,
-        "remarks": remarks,
-        "difference": partial(difference, longest=LONGEST_DIFF),
-        **(filters or {}),
-    }
+    environment = _environment(loaders, tuple((filters or {}).items()))
     verification = findings.verification
     counts = [
         (verification.count(outcome), word, outcome.value)
