@@ -32,6 +32,7 @@ _SIGNED: list[Json] = [{"signature": []}]
 _DISPATCH_REFUSALS = {
     "400": "The body is no JSON, or did not arrive as a whole.",
     "401": "The token, or the signature, is wrong.",
+    "403": "A page of another site has a browser send it.",
     "404": "There is no token, or none for this repository, or no provider with it.",
     "408": "The body did not arrive in time.",
     "413": f"The body has more than {MAX_BYTES // 1024} KB.",
