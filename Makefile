@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 WORKFLOWS := $(wildcard .github/workflows/*.yml examples/workflows/*.yml)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo browser test test-fast lint format lock bench clean
+.PHONY: help install demo browser test test-fast lint format lock bench fuzz clean
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -70,6 +70,11 @@ bench: install ## Time `verify` and the receiver beside their peers, and the bro
 	@$(BIN)/python -m benchmarks.broker $(filter --quick,$(ARGS))
 	@$(BIN)/python -m benchmarks.webhooks $(filter --quick,$(ARGS))
 	@$(BIN)/python -m benchmarks.receiver $(filter --quick,$(ARGS))
+
+FUZZ = $(if $(N),--inputs $(N)) $(if $(TARGET),--target $(TARGET)) $(if $(SEED),--seed $(SEED)) $(if $(INPUT),--input $(INPUT))
+
+fuzz: install ## Give damaged requests, pacts and answers to what reads them (N=100000, TARGET=, SEED=, INPUT=, ARGS=--help)
+	@nice $(BIN)/python -m fuzz $(FUZZ) $(ARGS)
 
 clean: ## Remove what was made
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -1,0 +1,233 @@
+"""Damaged pacts, read and reported by `verify`: with an engine that only passes messages on, and with the real one."""
+
+from __future__ import annotations
+
+import io
+import json
+import tempfile
+import xml.etree.ElementTree as ET
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import jsonschema
+from hypothesis import strategies as st
+
+from fuzz.answering import Asked, DamagedServer, Right
+from fuzz.campaign import ROOT
+from fuzz.mutation import Damage, damages
+from fuzz.originals import pacts
+from fuzz.outcomes import check_sentence, check_text
+from fuzz.target import Target, Violation
+from verifier.engine.core_results import interaction_result
+from verifier.engine.process import Engine
+from verifier.engine.protocol import Job, Results, decode_command, decode_event, encode
+from verifier.errors import ErrorKind, UsageError
+from verifier.publishing import result_document
+from verifier.report.console import ConsoleReport
+from verifier.report.github import GitHubReport
+from verifier.report.html import HtmlReport
+from verifier.report.interface import Findings
+from verifier.report.json import JsonReport
+from verifier.report.junit import JunitReport
+from verifier.request import ProviderUnderTest, VerificationRequest
+from verifier.run import verify
+from verifier.transport import Transport
+from verifier.verification import Outcome, Verification
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from fuzz.target import Check
+    from verifier.verification import InteractionResult
+
+ENGINE_SECONDS = 4.0
+SCHEMA = jsonschema.Draft202012Validator(
+    json.loads((ROOT / "verifier" / "report" / "verification.schema.json").read_text(encoding="utf-8"))
+)
+
+
+@dataclass(frozen=True)
+class DamagedPact:
+    """A pact.
+
+    Attributes:
+        original: Which of the real pacts it was.
+        damage: What was done to it.
+        states: Whether there is a URL that sets provider states up.
+    """
+
+    original: int
+    damage: Damage
+    states: bool
+
+    @property
+    def content(self) -> bytes:
+        """The document."""
+        originals = pacts()
+        return self.damage.content(originals[self.original % len(originals)])
+
+
+class PassingEngine(Engine):
+    """An engine without a process: what crosses the pipe is encoded and decoded, and every other interaction passes."""
+
+    def __init__(self) -> None:
+        pass  # nothing is started
+
+    def close(self) -> None:
+        """Do nothing."""
+
+    def restart(self) -> None:
+        """Do nothing."""
+
+    def guard(self, group: int | None) -> None:
+        """Do nothing."""
+
+    def run(
+        self,
+        job: Job,
+        *,
+        deadline: float,  # noqa: ARG002 - the engine's
+        on_results: Callable[[Sequence[InteractionResult]], None],
+        on_note: Callable[[str], None],  # noqa: ARG002 - the engine's
+        watch: Callable[[], None],  # noqa: ARG002 - the engine's
+    ) -> None:
+        """Answer a job with results that the core could have given."""
+        received = decode_command(encode(job))
+        assert isinstance(received, Job)
+        interactions = [received.pact.interactions[index] for index in received.indexes]
+        json.loads(received.pact.shard(tuple(interactions)))
+        results = tuple(
+            interaction_result(
+                one, {"result": "OK", "duration": "1ms"} if one.index % 2 else _mismatch(one.document)
+            )
+            for one in interactions
+        )
+        event = decode_event(encode(Results(results)))
+        assert isinstance(event, Results)
+        on_results(event.results)
+
+
+def _mismatch(document: dict[str, Any]) -> dict[str, Any]:
+    """Return a result of the core, with texts of the pact in it."""
+    text = json.dumps(document.get("response"))[:3000]
+    mismatch = {"type": "BodyMismatch", "path": "$.id", "expected": text, "actual": text, "mismatch": text}
+    return {"result": "Error", "mismatch": {"type": "mismatches", "mismatches": [mismatch]}}
+
+
+def check_verification(verification: Verification, *, healthy: bool) -> None:
+    """Raise unless a verification is what it should be, and can be reported, stored and published.
+
+    Args:
+        verification: The verification.
+        healthy: Whether the provider was up, so that nothing about it can heal.
+
+    Raises:
+        Violation: It is not.
+    """
+    error = verification.error
+    if error is not None:
+        check_text(error.message, "the message of a verification")
+        check_text(error.output, "the engine's output")
+        if not error.message.strip():
+            raise Violation("a verification's error without a message", error.kind)
+        if error.kind == ErrorKind.NOT_A_PACT and error.retryable:
+            raise Violation("what is no pact is tried again", error.message)
+        if healthy and error.retryable:
+            raise Violation(f"what can't heal is tried again: {error.kind}", error.message)
+    if verification.outcome != Outcome.ERROR:
+        json.dumps(result_document(verification), allow_nan=False)
+    _check_reports(
+        Findings(verification, publishing=True, publish_error="the broker did not take the result")
+    )
+
+
+def _check_reports(findings: Findings) -> None:
+    def written(report: Any) -> str:
+        stream = io.StringIO()
+        report.write(findings, stream)
+        text = stream.getvalue()
+        text.encode("utf-8", "backslashreplace")
+        check_text(text, f"{type(report).__name__}")
+        return text
+
+    document = json.loads(written(JsonReport()))
+    SCHEMA.validate(document)
+    if Verification.from_dict(document) != findings.verification:
+        raise Violation("a saved verification is another one when it is loaded")
+    ET.fromstring(written(JunitReport()))
+    for report in (ConsoleReport(quiet=False), HtmlReport(), GitHubReport({})):
+        if "\x1b" in written(report):
+            raise Violation(f"an escape sequence in {type(report).__name__}")
+
+
+def _right(asked: Asked) -> Right:
+    """Answer as the provider of the pacts."""
+    if asked.method == "POST":
+        return Right(200, {})
+    last = asked.path.rpartition("/")[2]
+    return Right(200, {"id": int(last) if last.isdecimal() and len(last) < 9 else 1, "name": "thing"})
+
+
+def _check_of(server: DamagedServer, file: Path, engine: Engine, *, healthy: bool) -> Check:
+    def check(given: DamagedPact) -> None:
+        file.write_bytes(given.content)
+        server.tell(())
+        provider = ProviderUnderTest(
+            base_url=server.url,
+            states_url=f"{server.url}/_states" if given.states else None,
+            transports=(Transport("message", int(server.url.rpartition(":")[2]), "/_messages"),),
+            wait=ENGINE_SECONDS,
+            request_timeout=1,
+        )
+        request = VerificationRequest(str(file), provider, provider_version="1", timeout=ENGINE_SECONDS)
+        try:
+            verification = verify(request, engine=engine)
+        except UsageError as error:
+            check_sentence(error)
+            return
+        check_verification(verification, healthy=healthy)
+
+    return check
+
+
+@contextmanager
+def _open() -> Iterator[Check]:
+    with tempfile.TemporaryDirectory() as folder, DamagedServer(_right) as server:
+        yield _check_of(server, Path(folder) / "pact.json", PassingEngine(), healthy=True)
+
+
+@contextmanager
+def _open_with_engine() -> Iterator[Check]:
+    with tempfile.TemporaryDirectory() as folder, DamagedServer(_right) as server, Engine() as engine:
+        check = _check_of(server, Path(folder) / "pact.json", engine, healthy=True)
+
+        def check_and_restart(given: DamagedPact) -> None:
+            try:
+                check(given)
+            finally:
+                if engine._process.poll() is not None:  # noqa: SLF001 - it crashed, or time ran out
+                    engine.restart()
+
+        yield check_and_restart
+
+
+INPUTS = st.builds(DamagedPact, original=st.integers(0, 5), damage=damages(2000), states=st.booleans())
+
+PACTS = Target(
+    name="pacts",
+    about="pacts, read and reported by verify",
+    share=250,
+    kind=DamagedPact,
+    inputs=INPUTS,
+    open=_open,
+)
+PACTS_ENGINE = Target(
+    name="pacts-engine",
+    about="pacts, replayed by the engine against a provider",
+    share=20,
+    kind=DamagedPact,
+    inputs=INPUTS,
+    open=_open_with_engine,
+)

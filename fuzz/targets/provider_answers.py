@@ -1,0 +1,224 @@
+"""Damaged answers of a provider and of a receiver: readiness, states, version; and interactions by the engine."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from unittest.mock import patch
+
+from hypothesis import strategies as st
+
+from app.provider import version
+from app.receiver_client import NoReceiver, ReceiverAway, ReceiverClient, ReceiverRefused
+from broker.http.limited_request import Limits
+from fuzz.answering import Asked, Change, DamagedServer, Right, changes
+from fuzz.originals import pacts
+from fuzz.outcomes import expect
+from fuzz.target import Target, Violation
+from fuzz.targets.pacts import check_verification
+from verifier.engine.process import Engine
+from verifier.engine.states.change import StateChange, StateChangeFailed
+from verifier.engine.states.handlers import UrlHandler
+from verifier.errors import CannotVerify
+from verifier.provider.readiness import wait_until_ready
+from verifier.request import ProviderUnderTest, VerificationRequest
+from verifier.run import verify
+from verifier.verification import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from fuzz.target import Check
+    from verifier.verification import Verification
+
+SECONDS = 1.0
+READY_SECONDS = 0.05
+RUN = {"id": "1", "status": "finished", "outcome": "passed", "provider": "Things", "deliveries": ["1"]}
+DOCUMENTS = {
+    "/version": {"version": {"sha": "3f2c9d1e5a7b8c9d0e1f2a3b4c5d6e7f8a9b0c1d", "list": ["1", 2]}},
+    "/_states": {"id": 1},
+    "/readyz": {"ready": True, "problems": [], "details": [], "queue": {"workers": 1, "waiting": 0}},
+    "/api/deliveries": {"items": [{"id": "1", "payload": {}}], "next": None},
+    "/api/runs": {"items": [RUN], "next": None},
+    "/api/runs/1": RUN,
+    "/api/deliveries/1": {"id": "1", "payload": {}},
+}
+
+
+@dataclass(frozen=True)
+class ProviderAnswers:
+    """What is asked of a provider or a receiver, and how the answers differ from the right ones."""
+
+    operation: str
+    changes: tuple[Change | None, ...]
+
+
+@dataclass(frozen=True)
+class InteractionAnswers:
+    """How a provider's answers to the interactions of a pact differ; the first one is to the health check."""
+
+    original: int
+    states: bool
+    changes: tuple[Change | None, ...]
+
+
+def _right(asked: Asked) -> Right:
+    path = asked.path.partition("?")[0]
+    if path in DOCUMENTS:
+        return Right(200, DOCUMENTS[path])
+    if path.endswith("/dispatches"):
+        return Right(422, {"message": "Validation Failed", "status": "422"})
+    last = path.rpartition("/")[2]
+    return Right(200, {"id": int(last) if last.isdecimal() and len(last) < 9 else 1, "name": "thing"})
+
+
+def _ready(server: DamagedServer) -> None:
+    wait_until_ready(
+        (server.url,),
+        "/health",
+        wait=READY_SECONDS,
+        deadline=time.monotonic() + SECONDS,
+        check_alive=lambda: None,
+    )
+
+
+def _state(server: DamagedServer) -> None:
+    handler = UrlHandler(f"{server.url}/_states?token=abc", timeout=SECONDS)
+    for action in ("setup", "teardown"):
+        change = StateChange("a thing", action, {}, b'{"state": "a thing"}')
+        if not isinstance(handler(change), bytes):
+            raise Violation("a state handler's answer is not bytes")
+
+
+def _version(pointer: str | None) -> Callable[[DamagedServer], None]:
+    def ask(server: DamagedServer) -> None:
+        found = version.ask(f"{server.url}/version", pointer)
+        if not found or not found.isprintable() or len(found) > 255:
+            raise Violation("a version that is none", repr(found))
+
+    return ask
+
+
+def _receiver(ask: Callable[[ReceiverClient], object]) -> Callable[[DamagedServer], object]:
+    return lambda server: ask(ReceiverClient(server.url, "a-token-of-the-api"))
+
+
+OPERATIONS: dict[str, Callable[[DamagedServer], object]] = {
+    "readiness": _ready,
+    "states": _state,
+    "version": _version("/version/sha"),
+    "version in a list": _version("/version/list/1"),
+    "version as text": _version(None),
+    "receiver's health": _receiver(lambda client: client.health()),
+    "receiver's status": _receiver(lambda client: client.status("/readyz")),
+    "receiver's dispatches": _receiver(lambda client: client.probe_dispatch("acme/things", "a-token")),
+    "receiver's deliveries": _receiver(lambda client: client.deliveries("acme/things")),
+    "receiver's runs": _receiver(lambda client: client.runs("Things", "Storefront")),
+    "receiver's run": _receiver(lambda client: client.run("1")),
+    "receiver's delivery": _receiver(lambda client: client.delivery("1")),
+}
+EXPECTED = (
+    CannotVerify,
+    StateChangeFailed,
+    version.VersionUnknown,
+    ReceiverAway,
+    NoReceiver,
+    ReceiverRefused,
+)
+
+
+@contextmanager
+def _open() -> Iterator[Check]:
+    limits = Limits(seconds=SECONDS, max_bytes=1024 * 1024)
+    with (
+        DamagedServer(_right) as server,
+        patch("app.provider.version.LIMITS", limits),
+        patch("app.receiver_client.LIMITS", limits),
+    ):
+
+        def check(given: ProviderAnswers) -> None:
+            server.tell(given.changes)
+            expect(lambda: OPERATIONS[given.operation](server), *EXPECTED)
+
+        yield check
+
+
+def _check_outages(verification: Verification, applied: list[Change]) -> None:
+    """Raise if nothing but outages is called a broken contract.
+
+    Raises:
+        Violation: It is.
+    """
+    if verification.outcome != Outcome.FAILED:
+        return
+    if applied and all(_is_outage(change) for change in applied[1:]) and len(applied) > 1:
+        raise Violation("an outage is called a broken contract", repr(verification.interactions)[:2000])
+
+
+def _is_outage(change: Change) -> bool:
+    return (
+        change.status in {"502", "503", "504"} or change.reset or (change.cut is not None and change.cut < 12)
+    )
+
+
+@contextmanager
+def _open_with_engine() -> Iterator[Check]:
+    with tempfile.TemporaryDirectory() as folder, DamagedServer(_right) as server, Engine() as engine:
+        files = [_written(Path(folder) / f"{number}.json", number) for number in range(len(pacts()))]
+
+        def check(given: InteractionAnswers) -> None:
+            server.tell((None, *given.changes))
+            provider = ProviderUnderTest(
+                base_url=server.url,
+                states_url=f"{server.url}/_states" if given.states else None,
+                wait=SECONDS,
+                request_timeout=SECONDS,
+            )
+            file = files[given.original % len(files)]
+            request = VerificationRequest(str(file), provider, provider_version="1", timeout=3 * SECONDS)
+            try:
+                verification = verify(request, engine=engine)
+            finally:
+                if engine._process.poll() is not None:  # noqa: SLF001 - it crashed, or time ran out
+                    engine.restart()
+            check_verification(verification, healthy=False)
+            _check_outages(verification, list(server.applied))
+
+        yield check
+
+
+def _written(file: Path, number: int) -> Path:
+    file.write_text(json.dumps(pacts()[number]), encoding="utf-8")
+    return file
+
+
+PROVIDER_ANSWERS = Target(
+    name="provider-answers",
+    about="answers of a provider (readiness, states, version) and of a receiver",
+    share=130,
+    kind=ProviderAnswers,
+    inputs=st.builds(
+        ProviderAnswers,
+        operation=st.sampled_from(sorted(OPERATIONS)),
+        changes=st.lists(changes(), min_size=1, max_size=2).map(tuple),
+    ),
+    open=_open,
+)
+PROVIDER_ANSWERS_ENGINE = Target(
+    name="provider-answers-engine",
+    about="answers of a provider to the interactions that the engine replays",
+    share=10,
+    kind=InteractionAnswers,
+    inputs=st.builds(
+        InteractionAnswers,
+        original=st.sampled_from((0, 1, 2, 3)),
+        states=st.booleans(),
+        changes=st.lists(st.none() | changes(), min_size=1, max_size=6).map(tuple),
+    ),
+    open=_open_with_engine,
+)

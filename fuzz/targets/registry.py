@@ -1,0 +1,24 @@
+"""All targets, by their names."""
+
+from __future__ import annotations
+
+from fuzz.targets.broker_answers import BROKER_ANSWERS
+from fuzz.targets.github_answers import COMMAND_ANSWERS, GITHUB_ANSWERS
+from fuzz.targets.pacts import PACTS, PACTS_ENGINE
+from fuzz.targets.payloads import PAYLOADS, PAYLOADS_SOCKET
+from fuzz.targets.provider_answers import PROVIDER_ANSWERS, PROVIDER_ANSWERS_ENGINE
+
+TARGETS = {
+    target.name: target
+    for target in (
+        PAYLOADS,
+        PAYLOADS_SOCKET,
+        PACTS,
+        PACTS_ENGINE,
+        BROKER_ANSWERS,
+        PROVIDER_ANSWERS,
+        PROVIDER_ANSWERS_ENGINE,
+        GITHUB_ANSWERS,
+        COMMAND_ANSWERS,
+    )
+}
