@@ -20,6 +20,8 @@ class ErrorKind(StrEnum):
     """The provider that was started ended during the run."""
     INTERACTIONS_NOT_VERIFIED = "interactions-not-verified"
     """Some interactions could not be verified: an outage, a timeout, TLS."""
+    PACT_UNUSABLE = "pact-unusable"
+    """The engine can't use something in the pact, whatever the provider does."""
     TIMED_OUT = "timed-out"
     """The whole run took too long."""
     ENGINE_FAILED = "engine-failed"

@@ -65,7 +65,7 @@ def _read_file(file: Path) -> Any:
     if len(content) > MAX_BYTES:
         raise CannotVerify(f"{file} is larger than {MAX_BYTES // 2**20} MB", kind=ErrorKind.NOT_A_PACT)
     try:
-        return parse_json(content)
+        return parse_json(content, encodable=True)
     except NotJson as error:
         raise CannotVerify(f"{file} {error}", kind=ErrorKind.NOT_A_PACT) from error
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from broker.http.json_values import objects_at, text_at
+from broker.http.names import is_name
 
 HTTP = "Synchronous/HTTP"
 MESSAGE = "Asynchronous/Messages"
@@ -94,8 +95,12 @@ class Pact:
 
     @property
     def consumer_version(self) -> str | None:
-        """The version of the consumer that published it, according to the broker's links; None for a file."""
-        return text_at(self.document, "_links", "pb:consumer-version", "name")
+        """The version of the consumer that published it, according to the broker's links.
+
+        None for a file, and for what can't be a version.
+        """
+        version = text_at(self.document, "_links", "pb:consumer-version", "name")
+        return version if version is not None and is_name(version) else None
 
     @property
     def plugins(self) -> tuple[tuple[str, str], ...]:

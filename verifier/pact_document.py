@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from broker.http.json_values import text_at, value_at
+from broker.http.names import LONGEST_NAME
 from verifier.pact import HTTP, KINDS, MESSAGE, Interaction, Pact, ProviderState
 
 NO_STATE_NAME = "unknown provider states"
@@ -91,6 +92,8 @@ class _Reader:
 
     def _name(self, role: str, default: str) -> str:
         name = value_at(self.document, role, "name")
+        if isinstance(name, str) and len(name) > LONGEST_NAME:
+            raise NotAPact(f"its {role}'s name has {len(name)} characters, and may have {LONGEST_NAME}")
         if isinstance(name, str) and name:
             return name
         self.notes.append(f"the pact doesn't name its {role}")

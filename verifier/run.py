@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from verifier.engine.core_results import NOT_RUN, no_result
+from verifier.engine.core_results import may_heal, no_result
 from verifier.engine.process import Engine
 from verifier.engine.protocol import Job
 from verifier.errors import CannotVerify, ErrorKind
@@ -67,6 +67,7 @@ class _Run:
         self._redaction = Redaction.of(request)
         self._results: dict[int, InteractionResult] = {}
         self._notes: list[str] = list(request.notes)
+        self._uses_plugins = False
         self._verification = Verification(
             id=str(uuid.uuid4()),
             pact_url=request.pact_url,
@@ -92,7 +93,7 @@ class _Run:
             error=error,
         )
         if error is None and verification.outcome == Outcome.ERROR:
-            verification = replace(verification, error=_why(verification))
+            verification = replace(verification, error=_why(verification, uses_plugins=self._uses_plugins))
         return self._redaction.verification(verification)
 
     def _verify(self) -> None:
@@ -160,6 +161,7 @@ class _Run:
                 "check the URL, and the provider that the webhook is for",
                 kind=ErrorKind.WRONG_PROVIDER,
             )
+        self._uses_plugins = bool(pact.plugins)
         self._verification = replace(
             self._verification,
             consumer=pact.consumer,
@@ -254,13 +256,15 @@ class _Run:
         )
 
 
-def _why(verification: Verification) -> VerificationError:
+def _why(verification: Verification, *, uses_plugins: bool) -> VerificationError:
     """Return why nothing is known, from the interactions that could not be verified."""
     unknown = [result for result in verification.interactions if result.outcome == Outcome.ERROR]
     first = unknown[0].reason if unknown else "the pact has no interactions"
-    return VerificationError(
-        ErrorKind.INTERACTIONS_NOT_VERIFIED,
+    message = (
         f"{len(unknown)} of {len(verification.interactions)} interactions could not be verified, so there is "
-        f"no result for the contract. The first: {first}",
-        retryable=not any((result.reason or "").startswith(NOT_RUN) for result in unknown),
+        f"no result for the contract. The first: {first}"
     )
+    if uses_plugins or all(map(may_heal, unknown)):  # what a plugin can't do now, it may do later
+        return VerificationError(ErrorKind.INTERACTIONS_NOT_VERIFIED, message, retryable=True)
+    message += ". It would be the same another time: the pact has something that the engine can't use"
+    return VerificationError(ErrorKind.PACT_UNUSABLE, message)

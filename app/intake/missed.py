@@ -1,8 +1,9 @@
 """Missed dispatches: pacts that lack a result, although no webhook asks for it (any more), are queued.
 
-A pact that was tried already, and still has no result, is not queued again each time: after its first run an hour must
-have passed, after its second two, then four, and so on, up to a day. So neither a provider that can't be started nor a
-result that a broker doesn't take is tried on and on, and both heal without anybody's help.
+A pact that can't be verified, whatever the provider does, is not queued again; see `HOPELESS`. Another one that was
+tried already, and still has no result, is not queued again each time: after its first run an hour must have passed,
+after its second two, then four, and so on, up to a day. So neither a provider that can't be started nor a result that a
+broker doesn't take is tried on and on, and both heal without anybody's help.
 """
 
 from __future__ import annotations
@@ -18,13 +19,14 @@ from app.provider.version import VersionUnknown, is_same
 from app.queue import jobs
 from app.records import deliveries, history
 from app.records.deliveries import Accepted, IncomingDelivery, Source
-from app.records.run import RunReason
+from app.records.run import UNSTORABLE, RunReason
 from broker.client import BrokerClient
 from broker.client.missing_results import MissingResult, ProviderVersion, Questions, content_of
 from broker.events import WebhookEvent
 from broker.http.errors import BrokerError
 from broker.http.waits import RetryPlan
 from verifier.commit_id import is_commit_id
+from verifier.errors import ErrorKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -44,6 +46,8 @@ RETRY_SECONDS = 10.0
 """For how long one request to the broker is tried."""
 TRIED_AGAIN = RetryPlan.doubling(3600.0, 24 * 3600.0)
 REMEMBERED_DAYS = 30
+HOPELESS = frozenset({ErrorKind.PACT_UNUSABLE.value, UNSTORABLE})
+"""The kinds of error of runs that would end the same each time, until the consumer publishes another pact."""
 
 
 class State(StrEnum):
@@ -55,6 +59,8 @@ class State(StrEnum):
     """A run of it waits, runs or publishes."""
     TRIED = "tried"
     """A run of it has ended, too short a time ago to try again."""
+    UNUSABLE = "can't be verified"
+    """A run of it has found that, and another one would too."""
 
 
 @dataclass(frozen=True)
@@ -208,6 +214,8 @@ def _queue_unless_tried(
         under_way = next((run for run in past if run.is_open), None)
         if under_way is not None:
             return _missed(provider, missing, State.UNDER_WAY, run=under_way.id)
+        if past and past[0].error_kind in HOPELESS:
+            return _missed(provider, missing, State.UNUSABLE, run=past[0].id)
         if past:
             wait = TRIED_AGAIN.wait_after(len(past)) or 0.0
             wait -= min(run.age or 0.0 for run in past)

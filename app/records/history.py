@@ -69,6 +69,7 @@ class EarlierRun:
         provider_version: The provider's version, as far as it is known.
         is_open: Whether the run waits, runs, or publishes.
         age: The seconds since its end; None if it has not ended.
+        error_kind: Why it has no result, in a word; None if it has one.
     """
 
     id: UUID
@@ -78,6 +79,7 @@ class EarlierRun:
     provider_version: str | None
     is_open: bool
     age: float | None
+    error_kind: str | None
 
 
 def page_of_runs(
@@ -126,7 +128,7 @@ def earlier_runs(
             """
             SELECT id, pact_url, sha, consumer_version, provider_version,
                 status IN ('waiting', 'running') OR publishing = 'pending' AS is_open,
-                extract(epoch FROM now() - finished_at)::double precision AS age
+                extract(epoch FROM now() - finished_at)::double precision AS age, error_kind
             FROM runs
             WHERE provider = %(provider)s AND consumer = %(consumer)s
               AND (status IN ('waiting', 'running') OR publishing = 'pending'

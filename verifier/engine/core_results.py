@@ -25,7 +25,9 @@ REQUEST_NOT_SENT = "error sending request"
 GATEWAY_STATUSES = frozenset({"502", "503", "504"})
 NO_RESULT = "the engine gave no result for this interaction"
 NOT_RUN = "the engine could not run it"
-"""How a reason begins that lies in the pact itself, which no later try heals."""
+"""How the reason of an interaction begins that the core could not load: it has no entry for any of its shard."""
+_FOR_EVER = (NOT_RUN, "Invalid header name", "Invalid header value")
+"""How reasons begin that come from the pact alone, whatever the provider does."""
 
 _ATTRIBUTES = {
     "BodyMismatch": "body",
@@ -73,6 +75,11 @@ def interaction_result(
 def no_result(interaction: Interaction, reason: str = NO_RESULT) -> InteractionResult:
     """Return the result of an interaction that the core has no entry for."""
     return interaction_result(interaction, {"mismatch": {"type": "error", "message": reason}})
+
+
+def may_heal(result: InteractionResult) -> bool:
+    """Return whether an interaction that could not be verified may be verified another time."""
+    return not (result.reason or "").startswith(_FOR_EVER)
 
 
 def _judge(

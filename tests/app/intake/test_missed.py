@@ -108,13 +108,13 @@ class Place:
         with self.connect() as connection, connection.cursor(row_factory=dict_row) as cursor:
             return cursor.execute("SELECT * FROM runs ORDER BY created_at").fetchall()
 
-    def end_runs(self, *, hours_ago: float) -> None:
+    def end_runs(self, *, hours_ago: float, kind: str = "provider-not-started") -> None:
         """Have all runs ended with an error, so many hours ago."""
         with self.connect() as connection:
             connection.execute(
-                "UPDATE runs SET status = 'finished', outcome = 'error', error_kind = 'provider-not-started', "
+                "UPDATE runs SET status = 'finished', outcome = 'error', error_kind = %(kind)s, "
                 "finished_at = now() - %(hours)s * interval '1 hour'",
-                {"hours": hours_ago},
+                {"hours": hours_ago, "kind": kind},
             )
 
     @contextmanager
@@ -489,3 +489,20 @@ def test_a_new_receiver_does_not_look_before_a_period_has_passed(place: Place) -
         connection.execute("UPDATE housekeeping SET last_at = now() - interval '2 hours'")
         looks += [begin_if_due(connection, "reconcile", 3600, at_once=False) for _ in range(2)]
     assert looks == [False, False, True, False]
+
+
+@pytest.mark.parametrize("kind", ["pact-unusable", "unstorable"])
+def test_a_pact_that_can_not_be_verified_waits_for_another_content(place: Place, kind: str) -> None:
+    place.publish("Storefront")
+    assert place.reconcile().states == {"Storefront": "queued"}
+    place.end_runs(hours_ago=200, kind=kind)
+    assert place.reconcile().states == {"Storefront": "can't be verified"}
+    place.publish("Storefront", "2", size=2)
+    assert place.reconcile().states == {"Storefront": "queued"}
+
+
+def test_what_the_broker_knows_and_no_dispatch_may_name_is_noted(place: Place) -> None:
+    place.publish("x" * 300)
+    done = place.reconcile()
+    assert (done.code, done.states) == (0, {})
+    assert "can't be queued: client_payload.pact_url: names a consumer or a provider whose" in done.err
