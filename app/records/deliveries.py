@@ -7,7 +7,7 @@ for as long as it is kept. A delivery that was refused, or could not be stored, 
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
@@ -109,6 +109,17 @@ class Delivery:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "source", Source(self.source))  # the database knows it as text
+
+
+def newest_of_run(connection: Connection[Any], run_id: UUID, *, limit: int) -> list[Delivery]:
+    """Return the newest deliveries that a run answers or that repeat one of these, newest first, without payloads."""
+    columns = ", ".join("NULL AS payload" if one.name == "payload" else one.name for one in fields(Delivery))
+    with connection.cursor(row_factory=class_row(Delivery)) as cursor:
+        return cursor.execute(
+            f"SELECT {columns} FROM deliveries WHERE run_id = %(run)s "  # noqa: S608 - constants
+            "ORDER BY received_at DESC, id DESC LIMIT %(limit)s".encode(),
+            {"run": run_id, "limit": limit},
+        ).fetchall()
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from flask import Blueprint, Response, request
 from jinja2 import PackageLoader
 
 from app.intake.credentials import BadCredentials, NoCredentials
-from app.records import run_log, runs
+from app.records import deliveries, run_log, runs
 from app.records.run import Publishing, RunStatus
 from app.web.context import database, receiver
 from verifier.report.html import page
@@ -27,6 +27,8 @@ WORDS = {
     RunStatus.FINISHED: "Finished",
     RunStatus.CANCELLED: "Cancelled",
 }
+MOST_DELIVERIES = 20
+"""Deliveries that the page of a run shows."""
 
 blueprint = Blueprint("pages", __name__)
 _templates = PackageLoader("app.web.dashboard")
@@ -58,6 +60,7 @@ def show_run(run_id: UUID) -> Response:
             return Response(text, 404, mimetype="text/plain")
         log = run_log.text_of_log(connection, run_id)
         verification = runs.verification_of(connection, run_id)
+        newest = deliveries.newest_of_run(connection, run_id, limit=MOST_DELIVERIES)
     word = WORDS[run.status]
     if run.status is RunStatus.WAITING and run.retry_at is not None:
         word = "Waiting for the next attempt"
@@ -67,6 +70,7 @@ def show_run(run_id: UUID) -> Response:
         template="run.html.jinja",
         filters={"moment": _utc},
         run=run,
+        deliveries=newest,
         log=log,
         word=word,
         done=run.status.ended and run.publishing is not Publishing.PENDING,

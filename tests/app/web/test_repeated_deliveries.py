@@ -92,6 +92,15 @@ def test_a_delivery_that_is_sent_three_times_makes_one_run(client: FlaskClient, 
     assert counts[Series.of(counters.REPEATED)] == 2
 
 
+def test_the_page_of_a_run_shows_who_sent_its_deliveries_and_which_repeat_one(client: FlaskClient) -> None:
+    for _ in range(2):
+        send(client)
+    [run] = runs(client)
+    page = client.get(f"/runs/{run['id']}", headers=READING).get_data(as_text=True)
+    assert page.count("github, by github, from 127.0.0.1 (GitHub-Hookshot/1)") == 2
+    assert page.count(f"repeats the delivery {deliveries(client)[0]['id']}, so nothing was done") == 1
+
+
 def test_deliveries_with_other_ids_and_those_without_one_are_not_repetitions(
     client: FlaskClient, database_url: str
 ) -> None:
