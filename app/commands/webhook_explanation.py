@@ -164,8 +164,9 @@ def _not_found(execution: Execution, target: Target) -> str:
     if not target.is_github:
         return (
             f"The target doesn't know {target.repository}, or got no token that it can use. The receiver answers so "
-            "for a repository that isn't in its configuration (repository in [[providers]]), and for a request "
-            "without a token, or with a ${user.NAME} that the broker had no secret for."
+            "for a repository that isn't in its configuration (repository in [[providers]]), for a token that is "
+            "limited to other repositories, and for a request without a token, or with a ${user.NAME} that the broker "
+            "had no secret for."
         )
     return _not_found_by_github(execution.answer_headers, target.repository)
 

@@ -9,13 +9,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import procrastinate
-import psycopg
 import structlog
 from procrastinate import JobContext, PsycopgConnector
 from procrastinate.exceptions import ConnectorException
 from procrastinate.worker import Worker as QueueWorker
 
 from app.database.connections import connection_options
+from app.database.failures import may_pass
 from app.queue import jobs
 
 if TYPE_CHECKING:
@@ -175,7 +175,7 @@ class _PatientConnector(PsycopgConnector):
                 answer = await ask()
             except ConnectorException as error:
                 silent = time.monotonic() - self._last_answer
-                if not isinstance(error.__cause__, psycopg.OperationalError) or silent > self._patience:
+                if error.__cause__ is None or not may_pass(error.__cause__) or silent > self._patience:
                     raise
                 await asyncio.sleep(RETRY_SECONDS)
             else:

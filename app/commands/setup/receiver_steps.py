@@ -55,8 +55,9 @@ def _judged(url: str, repository: str, status: int) -> Finding:
     if status == 404:
         return Finding(
             State.FAILED,
-            f"{url} is up, and knows no provider with the repository {repository}.",
-            "Name it in its configuration ([[providers]], repository), or mend --repository.",
+            f"{url} is up, and knows no provider with the repository {repository}, or the token is for others alone.",
+            "Name it in its configuration ([[providers]], repository), or mend --repository; or let the token "
+            "dispatch for it: NAME:TOKEN@OWNER/REPO in its PACT_DISPATCH_TOKENS.",
         )
     return _not_a_receiver(f"{url}/repos/{repository}/dispatches", status)
 
