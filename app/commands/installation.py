@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from app.commands.runner import CommandFailed, ExitCode
 from app.config.file import load
+from app.config.provider import CheckoutProvider, CommandProvider
 from app.config.settings import broker_access
 from app.config.values import ConfigurationError, secret
-from app.database.connections import database, migrate
+from app.database.connections import EMBEDDED_FOLDER, database, migrate
 from app.database.database_url import DatabaseUnusable
+from app.database.embedded.account import AccountUnusable, server_account
 from app.process.environment import DATABASE_URL
+from app.provider.account import ProviderAccountUnusable, provider_account
 from broker.http.listening import CannotListen
 
 if TYPE_CHECKING:
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from app.config.settings import Settings
+    from verifier.confinement import Account
 
 MIGRATE_SECONDS = 30.0
 """How long a command waits for its database: started together, they come up in any order."""
@@ -69,6 +73,33 @@ class Installation:
         if mistakes:
             raise ConfigurationError(*mistakes)
         return cls(options.config, settings, data_dir, url)
+
+    def provider_accounts(self) -> dict[str, Account]:
+        """Return the accounts that commands of providers run as, by the provider's name; this process's for others.
+
+        Raises:
+            ConfigurationError: One of them can't be used.
+        """
+        taken = set()
+        if self.database_url is None:
+            with suppress(AccountUnusable, OSError):  # which is told when the database is started
+                taken.add(server_account(self.data_dir / EMBEDDED_FOLDER).uid)
+        accounts: dict[str, Account] = {}
+        mistakes: dict[str, None] = {}
+        for provider in self.settings.providers:
+            if not isinstance(provider, CommandProvider | CheckoutProvider):
+                continue
+            name = provider.user or self.settings.worker.provider_user
+            try:
+                account = provider_account(name, self.data_dir, taken=taken)
+            except ProviderAccountUnusable as error:
+                key = f"{provider.name}: user" if provider.user else "worker.provider_user"
+                mistakes[f"{self.config}: {key}: {error}"] = None
+            else:
+                accounts |= {provider.name: account} if account is not None else {}
+        if mistakes:
+            raise ConfigurationError(*mistakes)
+        return accounts
 
     @contextmanager
     def database(self) -> Iterator[str]:

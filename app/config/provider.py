@@ -23,7 +23,7 @@ from app.config.provider_values import (
     UrlPath,
     Variables,
 )
-from app.config.values import Count, Flag, Seconds, SecretSource, Section
+from app.config.values import Count, Flag, Seconds, SecretSource, Section, UserName
 from app.provider.version import ask
 from verifier.request import MAX_JOBS
 
@@ -93,6 +93,8 @@ class VerifiedProvider(Provider):
         request_timeout: Seconds for one request.
         environment: Variables for the command and the setup.
         parallel: Whether it may be verified several times at once; provider states are shared, so no.
+        user: The account that its set-up and command run as, where root runs the worker; `worker.provider_user` unless
+            given.
     """
 
     statuses: Flag | None = None
@@ -109,6 +111,7 @@ class VerifiedProvider(Provider):
     request_timeout: Seconds = 5.0
     environment: Variables = Field(default_factory=dict)
     parallel: Flag = False
+    user: UserName | None = None
 
     def running_version(self) -> str | None:
         """Return the version that is verified whatever a dispatch asks for; None for a checkout.

@@ -20,6 +20,7 @@ from app.config.values import (
     Number,
     Seconds,
     Section,
+    UserName,
     Waits,
     secret,
 )
@@ -103,6 +104,7 @@ class WorkerSettings(Section):
         retry_seconds: The waits between attempts of a run that failed for a reason that may pass.
         publish_retry_seconds: The waits between attempts to publish; the last one is repeated until `publish_hours`.
         publish_hours: How long publishing is tried.
+        provider_user: The account that set-ups and commands of providers run as, where root runs the worker.
     """
 
     concurrency: Count = Field(default=4, ge=1, le=64)
@@ -114,6 +116,7 @@ class WorkerSettings(Section):
     )
     publish_retry_seconds: Waits = Field(default=(5, 15, 30, 60, 120, 300, 600), min_length=1, max_length=20)
     publish_hours: Number = Field(default=12.0, gt=0, le=24 * 30)
+    provider_user: UserName | None = None
 
     @property
     def retry_plan(self) -> RetryPlan:

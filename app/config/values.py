@@ -34,6 +34,9 @@ Waits = tuple[Annotated[Number, Field(gt=0, lt=86400 * 7)], ...]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_NAME)]
 """A text that the broker keeps; `app.config.provider_values` checks its characters."""
 
+UserName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]*\$?$", max_length=32)]
+"""The name of an account of the system."""
+
 
 class ConfigurationError(Exception):
     """The configuration can't be used.

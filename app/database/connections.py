@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from psycopg.abc import RV, PQGen
 
+EMBEDDED_FOLDER = "postgres"
+"""The folder of the embedded database in the data directory."""
 OLDEST_MAJOR = 13
 """The oldest PostgreSQL that Procrastinate supports."""
 POOL_SECONDS = 3.0
@@ -41,7 +43,7 @@ def database(url: str | None, data_dir: Path) -> Iterator[str]:
 
     Args:
         url: The URL of a PostgreSQL, as in DATABASE_URL, which is not connected to yet; None for an embedded one.
-        data_dir: The folder in which the embedded one has its folder `postgres`; it runs as long as a process uses it.
+        data_dir: The folder in which the embedded one has its folder; it runs as long as a process uses it.
 
     Yields:
         A URL for psycopg. It may hold a password.
@@ -52,7 +54,7 @@ def database(url: str | None, data_dir: Path) -> Iterator[str]:
     with ExitStack() as stack:
         if url is None:
             try:
-                conninfo = stack.enter_context(running(data_dir / "postgres"))
+                conninfo = stack.enter_context(running(data_dir / EMBEDDED_FOLDER))
             except PostgresUnusable as error:
                 raise DatabaseUnusable(str(error)) from error
         else:

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 from app.config.provider import CheckoutProvider, CommandProvider, RelayedProvider, RunningProvider
 from app.config.provider_table import read_provider
 from app.provider.checkout import CheckoutFailed, CheckoutSource, checked_out
+from app.provider.checkout.git import safe_directory
 from app.provider.version import VersionUnknown, is_same
 from app.records.run import INTERNAL_ERROR, Failure
 from app.worker.protocol import AttemptRequest, ChildMessage, LogLine, Ready, Verified, to_line
@@ -113,7 +114,8 @@ def carry_out(request: AttemptRequest, worker: WorkerConnection, engine: Engine)
     if isinstance(provider, RelayedProvider):
         raise UsageError(f"{provider.name} is verified elsewhere")
     deadline = time.monotonic() + provider.timeout
-    confinement = Confinement(apart=True)
+    confinement = Confinement(request.account, apart=True)
+    environment = dict(request.environment)
     with ExitStack() as stack:
         # a branch belongs to a commit: what runs is not on the branch of a dispatch that names none
         branch = (request.branch if request.sha else None) or provider.branch
@@ -123,6 +125,8 @@ def carry_out(request: AttemptRequest, worker: WorkerConnection, engine: Engine)
                 request, provider, deadline, confinement, worker, engine, stack
             )
             command = provider.checkout.command
+            if confinement.account is not None:
+                environment |= safe_directory(os.environ | environment)
         elif isinstance(provider, CommandProvider):
             folder, version, command = provider.folder or folder, provider.version, provider.command
             _check_version(request, version)
@@ -143,7 +147,7 @@ def carry_out(request: AttemptRequest, worker: WorkerConnection, engine: Engine)
                 base_url=base_url,
                 command=command,
                 folder=folder,
-                environment=request.environment,
+                environment=environment,
                 secrets=tuple(request.secrets),
                 health_path=provider.health_path,
                 wait=provider.wait,

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from app.config.settings import Settings
     from app.records.run import Run
     from broker.http.access import BrokerAccess
+    from verifier.confinement import Account
 
 
 class ChildInputs:
@@ -29,15 +30,22 @@ class ChildInputs:
         access: The broker.
         data_dir: Where checkouts are.
         environment: Of this process, where secrets of providers are.
+        accounts: Those that providers' commands run as, by the provider's name; that of this process for others.
     """
 
     def __init__(
-        self, settings: Settings, access: BrokerAccess, data_dir: Path, environment: Mapping[str, str]
+        self,
+        settings: Settings,
+        access: BrokerAccess,
+        data_dir: Path,
+        environment: Mapping[str, str],
+        accounts: Mapping[str, Account],
     ) -> None:
         self._settings = settings
         self._access = access
         self._data_dir = data_dir
         self._environment = environment
+        self._accounts = accounts
 
     def environment(self) -> dict[str, str]:
         """Return the environment, without the receiver's own secrets and those of all providers."""
@@ -72,6 +80,7 @@ class ChildInputs:
             headers=values_of(provider.headers, self._environment),
             environment=values_of(provider.environment, self._environment),
             secrets=tuple(secret_values(provider, self._environment)),
+            account=self._accounts.get(provider.name),
         )
 
     def redaction(self, run: Run) -> Redaction:

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from app.queue.consumer import TakenJob
     from app.worker.chores import Chore
     from broker.http.access import BrokerAccess
+    from verifier.confinement import Account
 
 log = structlog.get_logger("worker")
 
@@ -58,6 +59,7 @@ async def work(
     conninfo: str,
     data_dir: Path,
     environment: Mapping[str, str],
+    accounts: Mapping[str, Account],
     github: GitHub | None = None,
 ) -> None:
     """Work until SIGTERM or SIGINT; when the database is lost, leave the process at once, with exit code `LOST`.
@@ -68,6 +70,7 @@ async def work(
         conninfo: The database.
         data_dir: Where checkouts are.
         environment: Of this process, where secrets of providers are.
+        accounts: Those that providers' commands run as, by the provider's name; that of this process for others.
         github: Sets commit statuses, and is relayed to; None where neither is configured.
     """
     options = settings.worker
@@ -78,7 +81,7 @@ async def work(
         database = DatabaseThreads(pool, patience=options.stalled_seconds)
         statuses = StatusSetter(settings, github)
         changes = RunChanges(statuses.follow)
-        inputs = ChildInputs(settings, access, data_dir, environment)
+        inputs = ChildInputs(settings, access, data_dir, environment, accounts)
         children = Children(inputs.environment(), options.warm, keep=options.concurrency)
         publisher = Publisher(
             database,

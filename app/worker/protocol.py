@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 from app.database.storable import storable
 from app.records.run import Failure
+from verifier.confinement import Account
 from verifier.redaction import Redaction
 from verifier.verification import Verification
 
@@ -27,6 +28,7 @@ class AttemptRequest:
         build_url: The page of the run, for the broker to show.
         headers: Of requests to the provider, with their values.
         environment: Of the provider's command and setup, with their values.
+        account: The account that the provider's commands run as; None for that of the child.
         secrets: Those of the values that came from the environment or from files: no log may show them.
     """
 
@@ -41,6 +43,7 @@ class AttemptRequest:
     headers: dict[str, str] = field(default_factory=dict, repr=False)
     environment: dict[str, str] = field(default_factory=dict, repr=False)
     secrets: tuple[str, ...] = field(default=(), repr=False)
+    account: Account | None = None
 
     def to_line(self) -> str:
         """Return it as a line of JSON."""
@@ -49,7 +52,9 @@ class AttemptRequest:
     @classmethod
     def from_line(cls, line: str) -> AttemptRequest:
         """Read it from a line of JSON."""
-        return cls(**json.loads(line))
+        values = json.loads(line)
+        account = values.pop("account")
+        return cls(**values, account=account and Account(**account))
 
     def redaction(self) -> Redaction:
         """Return what hides its secrets in texts."""

@@ -59,6 +59,14 @@ def configuration(broker_url: str, *providers: Mapping[str, Any], **sections: Ma
     return "\n".join(lines) + "\n"
 
 
+def with_providers_as_this_account(config: str) -> str:
+    """Have root run providers as root, where it runs the tests: their folders are closed to other accounts."""
+    if os.geteuid() != 0 or "provider_user" in config:
+        return config
+    key = '[worker]\nprovider_user = "root"\n'
+    return config.replace("[worker]\n", key) if "[worker]\n" in config else f"{config}\n{key}"
+
+
 class ReceiverProcess:
     """One `pact-dispatch` process of the receiver, until the end of the `with` block."""
 
@@ -74,6 +82,7 @@ class ReceiverProcess:
     ) -> None:
         self.folder = folder
         self.config = folder / "pact-dispatch.toml"
+        config = config if prefix else with_providers_as_this_account(config)
         self.config.write_text(config, encoding="utf-8")
         self.log = folder / f"{command}.log"
         self._command = command

@@ -149,5 +149,5 @@ def executor(changes: Changes, child: OneChild | None = None) -> Executor:
         children=child or OneChild(ended),  # type: ignore[arg-type]
         publisher=publisher(changes),
         worker="worker",
-        inputs=ChildInputs(SETTINGS, ACCESS, Path("/nowhere"), {}),
+        inputs=ChildInputs(SETTINGS, ACCESS, Path("/nowhere"), {}, {}),
     )

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
 import secrets
 import shlex
 import subprocess
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import psutil
@@ -15,9 +17,10 @@ import pytest
 import yaml
 
 from app.config.variables import API_TOKENS, GITHUB_TOKEN, TOKENS, WEBHOOK_SECRET
-from tests.support.broker_records import publish
+from tests.support.broker_records import publish, results
 from tests.support.github_runner import BASH
 from tests.support.ordinary_account import ordinary_account
+from tests.support.origin import Origin
 from tests.support.pacts import interaction, pact
 from tests.support.paths import ROOT
 from tests.support.receiver import ReceiverProcess, configuration, wait_until
@@ -31,6 +34,8 @@ if TYPE_CHECKING:
     from tests.support.processes import EmbeddedBroker
 
 PACT = pact(interaction("a thing", "/things/1", body={"id": 1, "name": "thing"}), provider="Products")
+PYTHON = "/usr/bin/python3"
+"""A Python that every account can run."""
 RUNNING = {"version": "3f2c9d1e5a7b8c9d0e1f2a3b4c5d6e7f8a9b0c1d", "branch": "main", "health_path": "/health"}
 
 
@@ -200,3 +205,53 @@ def test_the_provider_neither_reads_nor_kills_the_command_of_another_one(
         assert psutil.pid_exists(pid)
     assert report["found"] == {}
     assert f"/proc/{pid}/environ" in report["refused"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can start commands as another account")
+def test_root_has_set_up_and_command_of_a_provider_run_by_an_account_without_rights(
+    data_dir: Path, tmp_path: Path, broker: EmbeddedBroker
+) -> None:
+    notes = data_dir / "notes"
+    notes.mkdir()
+    notes.chmod(0o777)
+    canaries = Canaries(notes)
+    secret_file = data_dir / "dispatch_tokens"
+    token = canaries("tokens")
+    secret_file.write_text(f"broker:{token}")
+    secret_file.chmod(0o600)
+    origin = Origin(tmp_path / "products")
+    commits = [origin.commit({"lock": "1", "code": str(number), "link": "x"}) for number in range(2)]
+    setup = "git describe --always && git status --short && mkdir kept && id -un > kept/account"
+    setup += f" && echo $HOME > {notes}/home"
+    checkout = {
+        "url": origin.url,
+        "setup": f"sh -c {shlex.quote(setup)}",
+        "command": f"sh -c 'cat kept/account >> {notes}/accounts; exec {canaries.command(data_dir, python=PYTHON)}'",
+        "cache_key_files": ["lock"],
+        "cache_paths": ["kept"],
+    }
+    config = configuration(
+        broker.url,
+        {"checkout": checkout, "health_path": "/health"},
+        worker={"provider_user": "nobody"},
+        server={"processes": 1},
+    )
+    environment = {
+        f"{TOKENS}_FILE": str(secret_file),
+        TOKENS: "",
+        API_TOKENS: f"me:{canaries('api-tokens')}",
+        BROKER_TOKEN: canaries("broker-token"),
+    }
+    with ReceiverProcess(data_dir, config, environment=environment) as server:
+        for number, commit in enumerate(commits):
+            url = publish(broker, PACT, f"IsolationAsRoot{number}")
+            assert server.dispatch(url, token=token, sha=commit).status_code == 204
+            report = canaries.report()
+            wait_until(partial(results, broker, url), "the result is published", context=server.output)
+    assert report["found"] == {}
+    assert report["uid"] == pwd.getpwnam("nobody").pw_uid
+    refused = set(report["refused"])
+    assert {str(secret_file), str(data_dir / "data/postgres"), f"/proc/{report['parent']}/environ"} <= refused
+    assert not any(".s.PGSQL" in where for where in report["read"])
+    assert (notes / "accounts").read_text() == "nobody\nnobody\n"
+    assert (notes / "home").read_text().strip() == str(data_dir / "data/homes/nobody")

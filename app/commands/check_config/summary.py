@@ -179,6 +179,8 @@ def _about(provider: ProviderSettings) -> Iterator[str]:
         return
     if isinstance(provider, RunningProvider) and provider.environment:
         yield ".environment is for a provider that is started: this one runs, and doesn't get it"
+    if isinstance(provider, RunningProvider) and provider.user:
+        yield ".user is for a provider that is started: this one runs as whoever started it"
     if provider.branch is None and not isinstance(provider, CheckoutProvider):
         yield ": has no branch, so its results don't count for the latest version of a branch"
     for key, values in (("headers", provider.headers), ("environment", provider.environment)):

@@ -29,7 +29,9 @@ def run(options: argparse.Namespace, messages: Messages) -> int:
 
 def _serve(options: argparse.Namespace, messages: Messages) -> None:
     installation = Installation.read(options)
-    github_access(installation.settings, os.environ)  # a mistake in it is told here, and not by each worker
+    # a mistake in one of these is told here, and not by each worker
+    github_access(installation.settings, os.environ)
+    installation.provider_accounts()
     for warning in check_secrets(os.environ):
         messages.say(warning)
     listener = bind(*options.bind)

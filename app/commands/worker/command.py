@@ -27,6 +27,7 @@ def run(options: argparse.Namespace, _: Messages) -> int:
     installation = Installation.read(options)
     settings = installation.settings
     github = github_access(settings, os.environ)
+    accounts = installation.provider_accounts()
     configure()
     follow_supervisor()
     with installation.database() as conninfo:
@@ -37,6 +38,7 @@ def run(options: argparse.Namespace, _: Messages) -> int:
                 conninfo=conninfo,
                 data_dir=installation.data_dir,
                 environment=dict(os.environ),
+                accounts=accounts,
                 github=None if github is None else GitHub(github, user_agent=RELAY_USER_AGENT),
             )
         )

@@ -8,6 +8,8 @@ import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from app.process.reach import closed_step
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -54,20 +56,13 @@ class ServerAccount:
         """
         if self.uid is None:
             return
-        for step in reversed([folder, *folder.parents]):
-            found = step.stat()
-            if found.st_uid == self.uid:
-                passable = found.st_mode & stat.S_IXUSR
-            elif found.st_gid == self.gid:
-                passable = found.st_mode & stat.S_IXGRP
-            else:
-                passable = found.st_mode & stat.S_IXOTH
-            if not passable:
-                raise AccountUnusable(
-                    f"PostgreSQL does not run as root, and as {self.name} it can't get to {folder}, because {step} is "
-                    "closed to it: choose another place, such as /var/lib/pact-dispatch, run this as another user than "
-                    "root, or set DATABASE_URL to a PostgreSQL that runs"
-                )
+        closed = closed_step(folder, self.uid, (self.gid,))
+        if closed is not None:
+            raise AccountUnusable(
+                f"PostgreSQL does not run as root, and as {self.name} it can't get to {folder}, because {closed} is "
+                "closed to it: choose another place, such as /var/lib/pact-dispatch, run this as another user than "
+                "root, or set DATABASE_URL to a PostgreSQL that runs"
+            )
 
 
 def server_account(folder: Path) -> ServerAccount:

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from app.provider.checkout.failure import CheckoutFailed
+from app.provider.checkout.ownership import hand_over, open_way
 from app.provider.checkout.process import Supervision
 from app.provider.checkout.remote import Remote
 from app.provider.checkout.repository import Repository, check_commit
@@ -107,14 +108,19 @@ def checked_out(
         environment=source.environment,
     )
     home = root.absolute() / remote.folder_name
+    account = confinement.account
     with ExitStack() as stack:
         try:
             slot = stack.enter_context(take_slot(home, remote.name))
+            if account is not None:
+                open_way(slot, account)
             with slot.in_use_by_commands(deadline) as kept_open:
                 supervision = Supervision(deadline, guard, kept_open, confinement)
                 found = Repository(home, remote, source.environment, supervision).check_out(
                     commit, source.default_branch, slot.folder
                 )
+                if account is not None:
+                    hand_over(slot.folder, account, supervision)
                 if setup is not None:
                     prepare(setup, slot, supervision, on_output)
         except OSError as error:

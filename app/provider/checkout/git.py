@@ -194,6 +194,15 @@ def _without_questions(environment: Mapping[str, str]) -> dict[str, str]:
     return {"GIT_SSH_COMMAND": f"{command} {options}"}
 
 
+def safe_directory(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return variables with which git reads a repository of another account.
+
+    Args:
+        environment: Those that there are.
+    """
+    return _as_variables([("safe.directory", "*")], environment)
+
+
 def _as_variables(configuration: Sequence[tuple[str, str]], environment: Mapping[str, str]) -> dict[str, str]:
     """Return git configuration as variables, which no process list shows, after those that exist."""
     first = int(environment.get("GIT_CONFIG_COUNT") or 0)

@@ -23,7 +23,10 @@ def remove(path: Path, *, ignore_errors: bool = False) -> None:
         return
     shutil.rmtree(path, ignore_errors=True)
     if path.exists():
-        for folder, _, _ in os.walk(path):
-            with suppress(OSError):
-                Path(folder).chmod(0o700)
+        if (
+            os.geteuid() != 0
+        ):  # root needs no permissions, and must follow no link that another account puts there
+            for folder, _, _ in os.walk(path):
+                with suppress(OSError):
+                    Path(folder).chmod(0o700)
         shutil.rmtree(path, ignore_errors=ignore_errors)

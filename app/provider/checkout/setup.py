@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from app.process.environment import child_environment
 from app.provider.checkout.failure import CONFIGURATION, SETUP_FAILED, CheckoutFailed
+from app.provider.checkout.git import safe_directory
 from app.provider.checkout.removal import remove
 from verifier.errors import UsageError
 from verifier.provider.command_line import split_words
@@ -31,7 +32,13 @@ MAX_LINES = 2000
 MAX_SETUPS = 5
 """The number of setups that are cached in each slot."""
 # copied, so that the provider doesn't change the cache; without copying bytes if the file system can
-_COPY = ("cp", "-a", "-c") if sys.platform == "darwin" else ("cp", "-a", "--reflink=auto")
+_COPY = "cp -a -c" if sys.platform == "darwin" else "cp -a --reflink=auto"
+_REPLACE = (
+    '{ rm -rf -- "$2" 2>/dev/null || { chmod -R u+w -- "$2" && rm -rf -- "$2"; }; } '
+    f'&& mkdir -p -- "$(dirname -- "$2")" && exec {_COPY} -- "$1" "$2"'
+)
+"""A script that copies `$1` to `$2`, and removes what was there. It is run with the rights of the provider's commands,
+which may have put symbolic links anywhere."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +110,9 @@ def prepare(setup: Setup, slot: Slot, supervision: Supervision, on_output: Calla
         CheckoutFailed: The setup failed, or time ran out.
     """
     key = setup.key(slot.folder)
+    account = supervision.confinement.account
+    if key is not None and account is not None:
+        key += f"-{account.uid}"  # another account could not read it
     cached = None if key is None else slot.setups / key
     if cached is not None and cached.exists():
         _restore(setup, cached, slot.folder, supervision)
@@ -167,7 +177,8 @@ def _environment(setup: Setup, confinement: Confinement) -> dict[str, str]:
         if name
         not in {"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY"}
     }
-    return inherited | dict(setup.environment)
+    variables = inherited | dict(setup.environment)
+    return variables if confinement.account is None else variables | safe_directory(variables)
 
 
 def _cache(setup: Setup, cached: Path, folder: Path, supervision: Supervision) -> None:
@@ -175,10 +186,12 @@ def _cache(setup: Setup, cached: Path, folder: Path, supervision: Supervision) -
     beginning = cached.parent / "new"
     remove(beginning)
     beginning.mkdir(parents=True)
+    account = supervision.confinement.account
+    if account is not None:
+        os.chown(beginning, account.uid, account.gid)
     try:
         for name in setup.cache_paths:
             if os.path.lexists(folder / name):
-                (beginning / name).parent.mkdir(parents=True, exist_ok=True)
                 _copy(folder / name, beginning / name, supervision)
         beginning.rename(cached)
     except BaseException:
@@ -192,24 +205,23 @@ def _cache(setup: Setup, cached: Path, folder: Path, supervision: Supervision) -
 def _restore(setup: Setup, cached: Path, folder: Path, supervision: Supervision) -> None:
     for name in setup.cache_paths:
         if os.path.lexists(cached / name):
-            remove(folder / name)
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
             _copy(cached / name, folder / name, supervision)
 
 
 def _copy(source: Path, target: Path, supervision: Supervision) -> None:
-    """Copy a file or a folder with its attributes.
+    """Copy a file or a folder with its attributes, in the place of what is there.
 
     Raises:
         OSError: It can't be copied.
     """
     output: deque[str] = deque(maxlen=1)
     code = supervision.run(
-        (*_COPY, "--", str(source), str(target)),
+        ("sh", "-c", _REPLACE, "sh", str(source), str(target)),
         doing=f"{source.name} was copied",
-        folder=target.parent,
+        folder=source.parent,
         environment=child_environment(os.environ),
         on_line=output.append,
+        confined=True,
     )
     if code != 0:
         raise OSError(code, "".join(output) or "cp failed", str(source))

@@ -250,7 +250,7 @@ def test_a_setup_that_failed_is_not_kept(checkouts: Checkouts) -> None:
 def test_what_cannot_be_kept_does_not_fail_the_run(
     checkouts: Checkouts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(setup, "_COPY", ("false",))
+    monkeypatch.setattr(setup, "_REPLACE", "exit 1")
     with checkouts.one(**KEPT) as found:
         assert "could not be kept" in checkouts.output[-1]
         assert (found.folder / "made" / "lock").read_text() == "1"
