@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 ACCEPT = "application/hal+json, application/json"
 MAX_BYTES = 50 * 1024 * 1024
 """The largest pact or other answer that is read, in bytes, unpacked."""
+LONGEST_LINK = 8000
+"""Characters of a link, which is requested, shown and stored."""
 CONNECT_TIMEOUT = 10.0
 READ_TIMEOUT = 30.0
 MAX_REDIRECTS = 5
@@ -227,8 +229,10 @@ def absolute(base: str, link: str) -> str:
     """Return a link as an absolute URL.
 
     Raises:
-        UnexpectedAnswer: It is no URL.
+        UnexpectedAnswer: It is no URL, or longer than any that is used and kept.
     """
+    if len(link) > LONGEST_LINK:
+        raise UnexpectedAnswer(f"{shown_url(base)} gives a link of {len(link)} characters")
     try:
         return urljoin(base, link)
     except ValueError as error:

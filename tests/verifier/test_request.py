@@ -251,3 +251,10 @@ def test_without_a_configured_broker_it_is_that_of_the_pact_without_credentials(
 )
 def test_pact_may_be_a_file(pact_url: str, file: Path | None) -> None:
     assert request(pact_url=pact_url).pact_file == file
+
+
+@pytest.mark.parametrize("url", ["x" * 8001, "http://ci/1\n2", "http://ci/\ud800"])
+def test_a_build_url_that_can_not_be_kept_is_refused(url: str) -> None:
+    with pytest.raises(UsageError, match="--build-url must be up to 8000 printable characters"):
+        request(build_url=url)
+    assert request(build_url="").build_url == ""

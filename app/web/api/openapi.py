@@ -7,6 +7,7 @@ from typing import Any
 
 from flask import Blueprint, Response
 
+from app.records.deliveries import LONGEST_GITHUB_ID
 from app.web.api.paging import (
     DEFAULT_LIMIT,
     DELIVERY_FILTERS,
@@ -132,7 +133,12 @@ def _event() -> Json:
             "required": True,
             "schema": {"type": "string", "enum": ["repository_dispatch", "ping"]},
         },
-        {"name": "X-GitHub-Delivery", "in": "header", "schema": {"type": "string"}},
+        {
+            "name": "X-GitHub-Delivery",
+            "in": "header",
+            "description": "One that was accepted is carried out once: sent again, it is noted as a repetition.",
+            "schema": {"type": "string", "minLength": 1, "maxLength": LONGEST_GITHUB_ID},
+        },
     ]
     form = {
         "type": "object",
@@ -252,7 +258,7 @@ def _dispatch_answers() -> Json:
         status: {"description": text, "content": {"application/json": {"schema": _ref("Refusal")}}}
         for status, text in _DISPATCH_REFUSALS.items()
     }
-    return {"204": {"description": "It is stored and queued."}, **refused}
+    return {"204": {"description": "It is stored and queued, or repeats a delivery that was."}, **refused}
 
 
 def _json(schema: str, description: str) -> Json:

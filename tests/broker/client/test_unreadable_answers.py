@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from broker.client import BrokerClient
+from broker.client.exchange import absolute
 from broker.client.missing_results import Questions, content_of
 from broker.http.access import BrokerAccess
 from broker.http.errors import BrokerError, BrokerUnreachable, UnexpectedAnswer
@@ -120,3 +121,9 @@ def test_webhooks_without_a_url(url: str) -> None:
     assert "abc" not in redacted(webhook).request.url
     logs = f"INFO: HTTP/1.1 POST {url}\nINFO: {{{MANY_DIGITS}\nINFO: [{MANY_DIGITS}]\nINFO: HTTP/1.1 200 OK"
     assert execution_of(Attempt(True, None, 200, None, logs)).status == 200
+
+
+def test_a_link_that_nobody_could_keep_is_none() -> None:
+    with pytest.raises(UnexpectedAnswer, match="http://broker/ gives a link of 8001 characters"):
+        absolute("http://broker/", "x" * 8001)
+    assert absolute("http://broker/", "x" * 8000) == f"http://broker/{'x' * 8000}"
