@@ -29,7 +29,7 @@ SECRET_VARIABLES = (BROKER_PASSWORD, BROKER_TOKEN)
 PUBLISH = "publish-verification-results"
 LISTS = frozenset({"custom-provider-header", "provider-version-tag", "transport"})
 """Inputs with one value per line."""
-SWITCHES = frozenset({"provider-states-teardown", "quiet", "verbose"})
+SWITCHES = frozenset({"provider-states-teardown", "quiet", "unconfined-provider", "verbose"})
 """Inputs that are true or false, for options without a value."""
 
 

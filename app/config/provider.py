@@ -93,6 +93,7 @@ class VerifiedProvider(Provider):
         request_timeout: Seconds for one request.
         environment: Variables for the command and the setup.
         parallel: Whether it may be verified several times at once; provider states are shared, so no.
+        unconfined: Whether its set-up and command may read other processes, and gain rights, by sudo for instance.
         user: The account that its set-up and command run as, where root runs the worker; `worker.provider_user` unless
             given.
     """
@@ -111,6 +112,7 @@ class VerifiedProvider(Provider):
     request_timeout: Seconds = 5.0
     environment: Variables = Field(default_factory=dict)
     parallel: Flag = False
+    unconfined: Flag = False
     user: UserName | None = None
 
     def running_version(self) -> str | None:

@@ -114,7 +114,7 @@ def carry_out(request: AttemptRequest, worker: WorkerConnection, engine: Engine)
     if isinstance(provider, RelayedProvider):
         raise UsageError(f"{provider.name} is verified elsewhere")
     deadline = time.monotonic() + provider.timeout
-    confinement = Confinement(request.account, apart=True)
+    confinement = Confinement(request.account, apart=not provider.unconfined)
     environment = dict(request.environment)
     with ExitStack() as stack:
         # a branch belongs to a commit: what runs is not on the branch of a dispatch that names none

@@ -90,20 +90,27 @@ def canaries(tmp_path: Path) -> Canaries:
     return Canaries(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("shell", "options"),
+    [
+        pytest.param((), ("--unconfined-provider",), id="by itself"),
+        pytest.param(("sh", "-c", '"$@"; exit $?', "sh"), (), id="from a shell that has them too"),
+    ],
+)
 def test_the_provider_reads_no_secret_of_verify(
-    tmp_path: Path, canaries: Canaries, broker: EmbeddedBroker
+    tmp_path: Path,
+    canaries: Canaries,
+    broker: EmbeddedBroker,
+    shell: tuple[str, ...],
+    options: tuple[str, ...],
 ) -> None:
-    url = publish(broker, PACT, "IsolationOfVerify")
-    command = [
-        *ordinary_account(),
-        str(BIN / "verify"),
-        url,
-        "--provider-command",
-        canaries.command(tmp_path),
-    ]
+    if shell and not is_available():
+        pytest.skip("this kernel has no Landlock")
+    url = publish(broker, PACT, f"IsolationOfVerify{len(shell)}")
+    command = [*ordinary_account(), *shell, str(BIN / "verify"), url, *options, *READY]
     variables = {BROKER_TOKEN: canaries("broker"), TOKENS: f"me:{canaries('tokens')}"}
     done = subprocess.run(
-        [*command, *READY, "--provider-version-branch", "main"],
+        [*command, "--provider-command", canaries.command(tmp_path), "--provider-version-branch", "main"],
         env=environment(**variables, PACT_BROKER_BASE_URL=broker.url),
         capture_output=True,
         text=True,
@@ -111,8 +118,7 @@ def test_the_provider_reads_no_secret_of_verify(
         timeout=100,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    report = canaries.report()
-    assert report["found"] == {}
+    assert canaries.report()["found"] == {}
 
 
 def test_the_provider_reads_no_secret_of_the_action(

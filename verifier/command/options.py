@@ -139,6 +139,8 @@ def _provider_options(parser: argparse.ArgumentParser) -> None:
     text = "one to start and stop, without a shell; {port} and $PORT are a free port (PACT_PROVIDER_COMMAND)"
     add("--provider-command", "CMD", text)
     add("--provider-dir", "DIR", "where the command runs (the current folder)")
+    text = "let the command use sudo and read what other processes hold in memory: the broker's credentials"
+    add("--unconfined-provider", None, text, action="store_true", default=None)
     text = "the provider is ready when this answers with a status under 500 (/)"
     add("--provider-health-path", "PATH", text)
     add("--wait", "SECONDS", "how long it may take to become ready (30)", type=float)

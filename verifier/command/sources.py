@@ -23,6 +23,7 @@ from verifier.command.option_values import (
     parse_transports,
     with_port_placeholder,
 )
+from verifier.confinement import Confinement
 from verifier.environment import (
     BROKER_BASE_URL,
     BROKER_PASSWORD,
@@ -143,6 +144,14 @@ def build_request(settings: list[Setting]) -> VerificationRequest:
             "which pact? Give --pact-url URL (PACT_URL), or a pact file for a dry run; see verify --help"
         )
 
+    access = parse_access(
+        value("pact_broker_base_url"),
+        value("broker_username"),
+        value("broker_password"),
+        value("broker_token"),
+    )
+    headers = parse_headers(value("custom_provider_header", ()))
+    has_secrets = bool(headers) or (access is not None and access.has_credentials)
     provider = ProviderUnderTest(
         base_url=value("provider_base_url"),
         command=value("provider_command"),
@@ -152,16 +161,11 @@ def build_request(settings: list[Setting]) -> VerificationRequest:
         states_url=with_port_placeholder(value("provider_states_setup_url")),
         states_teardown=value("provider_states_teardown", default=False),
         states_file=parse_states_file(value("provider_states")) if value("provider_states") else None,
-        headers=parse_headers(value("custom_provider_header", ())),
+        headers=headers,
         transports=parse_transports(map(with_port_placeholder, value("transport", ()))),
         jobs=value("jobs", 1),
         request_timeout=value("request_timeout", 5.0),
-    )
-    access = parse_access(
-        value("pact_broker_base_url"),
-        value("broker_username"),
-        value("broker_password"),
-        value("broker_token"),
+        confinement=Confinement(apart=has_secrets and not value("unconfined_provider", default=False)),
     )
     if access is None and "pact_url" in given and given["pact_url"].source == EVENT_PACT_URL:
         raise UsageError(

@@ -10,6 +10,7 @@ import pytest
 
 from verifier.command.github import MAX_EVENT_BYTES, read_github_event
 from verifier.command.sources import ENVIRONMENT, SECRETS, Setting, build_request, collect, flag
+from verifier.confinement import Confinement
 from verifier.errors import UsageError
 from verifier.transport import Transport
 
@@ -477,3 +478,23 @@ def test_checkout_of_another_user_is_read(
     }
     with pytest.raises(UsageError, match="checked out"):
         publish_dispatched(checkout, environment)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"pact_broker_base_url": "http://b", "broker_token": "t"},
+        {"custom_provider_header": ["Authorization: Bearer t"]},
+    ],
+)
+def test_a_provider_is_confined_where_there_are_secrets_to_keep(more: dict[str, Any], tmp_path: Path) -> None:
+    pact = tmp_path / "pact.json"
+    pact.write_text("{}")
+    given = {"pact_url": str(pact), "provider_command": "run"}
+
+    def confinement(**values: Any) -> Confinement:
+        return build_request(collect({**given, **values}, {})).provider.confinement
+
+    assert confinement() == Confinement(apart=False)
+    assert confinement(**more) == Confinement(apart=True)
+    assert confinement(**more, unconfined_provider=True) == Confinement(apart=False)
