@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
 from broker.http.json_values import integer_at, objects_at
-from broker.http.limited_request import Limits, NoReply, send_request
+from broker.http.limited_request import send_request
+from broker.http.limits import Limits
+from broker.http.no_reply import NoReply
 from broker.http.strict_json import NotJson, parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from broker.http.limited_request import Reply
+    from broker.http.limits import Reply
 
 LIMITS = Limits(seconds=15, max_bytes=16 * 1024 * 1024)
 """A broker waits as long for an answer; a run has its whole verification in it."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from broker.http.limited_request import Limits, NoReply, send_request
+from broker.http.limited_request import send_request
+from broker.http.limits import Limits
 from broker.http.names import NAME_RULE, is_name
+from broker.http.no_reply import NoReply
 from broker.http.strict_json import NotJson, parse_json
 from verifier.commit_id import is_commit_id
 

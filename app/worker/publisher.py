@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING, Any, Protocol
 
 import structlog
@@ -29,7 +30,9 @@ if TYPE_CHECKING:
     from broker.http.waits import RetryPlan
 
 PUBLISH_SECONDS = 10.0
-"""How long one attempt to publish tries."""
+"""How long the first attempt to publish may take, whatever the broker answers; each further one as much longer."""
+LONGEST_PUBLISH_SECONDS = 60.0
+"""How long any of them may take: a broker that is slow is published to in the end."""
 NOT_PUBLISHED = "not-published"
 """The kind of error of a run if the broker did not take its result."""
 MOST_LOSSES = 25
@@ -84,9 +87,15 @@ class Publisher:
             run_log: Its log.
             resumed: Whether an earlier attempt may have got through.
         """
+        seconds = min(PUBLISH_SECONDS * (run.publish_attempts + 1), LONGEST_PUBLISH_SECONDS)
         try:
             result = await asyncio.to_thread(
-                self._publish, verification, self._access, resumed=resumed, retry_time=PUBLISH_SECONDS
+                self._publish,
+                verification,
+                self._access,
+                resumed=resumed,
+                retry_time=PUBLISH_SECONDS,
+                deadline=time.monotonic() + seconds,
             )
         except PublishFailed as error:
             await self._failed(run, run_log, Failure(NOT_PUBLISHED, str(error), error.retryable))

@@ -7,16 +7,11 @@ nowhere else, and an answer is believed only after it was checked.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin
 
-import requests
-from urllib3 import Retry
-from urllib3.exceptions import DecodeError, HTTPError
-
-from broker.client.refusal import refusal, shown_url, status_line
-from broker.http import limited_request
+from broker.client.refusal import refusal, status_line
 from broker.http.access import BrokerAccess, Credentials
 from broker.http.errors import (
     BrokerError,
@@ -27,21 +22,34 @@ from broker.http.errors import (
     UnexpectedAnswer,
 )
 from broker.http.json_values import objects_at
+from broker.http.limited_request import LimitedSession
+from broker.http.limits import MAX_REDIRECTS, Limits
+from broker.http.no_reply import (
+    BrokeOff,
+    NoReply,
+    NotSent,
+    NotTrusted,
+    ProxyFailed,
+    TooSlow,
+    Unreachable,
+)
 from broker.http.origin import Origin
-from broker.http.reason import innermost
+from broker.http.retry_after import seconds_to_wait
+from broker.http.shown_url import shown_url
 from broker.http.strict_json import NotJson, parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from broker.http.limits import Reply
 
 ACCEPT = "application/hal+json, application/json"
 MAX_BYTES = 50 * 1024 * 1024
 """The largest pact or other answer that is read, in bytes, unpacked."""
 LONGEST_LINK = 8000
 """Characters of a link, which is requested, shown and stored."""
-CONNECT_TIMEOUT = 10.0
-READ_TIMEOUT = 30.0
-MAX_REDIRECTS = 5
+LIMITS = Limits(60.0, MAX_BYTES)
+"""The limits of one request, with all redirects."""
 PERMANENT_SERVER_ERRORS = frozenset({501, 505})
 """The statuses of 500 and more that trying again does not heal."""
 
@@ -83,15 +91,19 @@ class Exchange:
         access: The broker and the credentials for it.
         deadline: The `time.monotonic()` past which nothing is sent or waited for.
         user_agent: The `User-Agent` to send.
+        limits: The limits of each request.
     """
 
-    def __init__(self, access: BrokerAccess, *, deadline: float | None, user_agent: str) -> None:
+    def __init__(
+        self, access: BrokerAccess, *, deadline: float | None, user_agent: str, limits: Limits
+    ) -> None:
         self.origin = Origin.of(access.base_url)
         self._access = access
         self._deadline = deadline
-        self._session = limited_request.Session()
-        self._session.auth = Credentials(access, self.origin)
-        self._session.headers.update({"Accept": ACCEPT, "User-Agent": user_agent})
+        self._limits = limits
+        self._session = LimitedSession(
+            auth=Credentials(access, self.origin), headers={"Accept": ACCEPT, "User-Agent": user_agent}
+        )
 
     def close(self) -> None:
         """Close the connections."""
@@ -103,28 +115,29 @@ class Exchange:
         Raises:
             BrokerError: There is no answer, or none that can be used; the subclass and the message say why.
         """
+        end = time.monotonic() + self._limits.seconds
+        if self._deadline is not None:
+            end = min(end, self._deadline)
         for _ in range(MAX_REDIRECTS + 1):
             self._check_origin(url)
-            response = self._send(method, url, body)
-            with response:
-                target = response.headers.get("Location") if response.is_redirect else None
-                if target is None:
-                    return self._read(method, url, response)
-                target = absolute(url, target)
-                if not self.origin.contains(target):
-                    raise UnexpectedAnswer(
-                        f"{url} redirects to {shown_url(target)}, which is not on the broker's origin "
-                        f"({self.origin}), so it was not followed. If the broker moved, set "
-                        "--pact-broker-base-url to its new address; if that is a sign-in page, the broker "
-                        "wants credentials that a program can give (--broker-token, or --broker-username "
-                        "and --broker-password)"
-                    )
-                if method != "GET" and response.status_code not in {307, 308}:
-                    raise UnexpectedAnswer(
-                        f"{method} {url} was answered with a redirect ({response.status_code}) to {shown_url(target)}: "
-                        "set --pact-broker-base-url to the address that the broker really has"
-                    )
-                url = target
+            reply = self._send(method, url, body, end - time.monotonic())
+            if reply.redirects_to is None:
+                return self._read(method, url, reply)
+            target = absolute(url, reply.redirects_to)
+            if not self.origin.contains(target):
+                raise UnexpectedAnswer(
+                    f"{shown_url(url)} redirects to {shown_url(target)}, which is not on the broker's origin "
+                    f"({self.origin}), so it was not followed. If the broker moved, set "
+                    "--pact-broker-base-url to its new address; if that is a sign-in page, the broker "
+                    "wants credentials that a program can give (--broker-token, or --broker-username "
+                    "and --broker-password)"
+                )
+            if method != "GET" and reply.status not in {307, 308}:
+                raise UnexpectedAnswer(
+                    f"{method} {shown_url(url)} was answered with a redirect ({reply.status}) to {shown_url(target)}: "
+                    "set --pact-broker-base-url to the address that the broker really has"
+                )
+            url = target
         raise UnexpectedAnswer(f"more than {MAX_REDIRECTS} redirects, the last one to {shown_url(url)}")
 
     def _check_origin(self, url: str) -> None:
@@ -135,58 +148,55 @@ class Exchange:
                 "this one (PACT_BROKER_BASE_URL in the broker's own configuration)"
             )
 
-    def _send(self, method: str, url: str, body: Mapping[str, Any] | None) -> requests.Response:
+    def _send(self, method: str, url: str, body: Mapping[str, Any] | None, seconds: float) -> Reply:
+        if seconds <= 0:
+            raise BrokerUnreachable(f"out of time before {self.origin} answered")
         try:
-            return self._session.request(
-                method,
-                url,
-                json=body,
-                timeout=(self._cut(CONNECT_TIMEOUT), self._cut(READ_TIMEOUT)),
-                allow_redirects=False,
-                stream=True,
-            )
-        except requests.exceptions.SSLError as error:
+            return self._session.send(method, url, json=body, limits=replace(self._limits, seconds=seconds))
+        except NotTrusted as error:
             raise BrokerError(
-                f"no trusted TLS connection to {self.origin}: {innermost(error)}. If its certificate is signed by an "
+                f"no trusted TLS connection to {self.origin}: {error}. If its certificate is signed by an "
                 "authority of your own, set REQUESTS_CA_BUNDLE to that authority's PEM file"
             ) from error
-        except requests.exceptions.ProxyError as error:
-            raise BrokerUnreachable(f"the proxy to {self.origin} did not work: {innermost(error)}") from error
-        except requests.exceptions.Timeout as error:
-            raise BrokerUnreachable(f"{self.origin} did not answer in time") from error
-        except requests.exceptions.ConnectionError as error:
-            raise BrokerUnreachable(f"{self.origin} can't be reached: {innermost(error)}") from error
-        except (requests.exceptions.RequestException, HTTPError, ValueError) as error:
-            raise UnexpectedAnswer(f"{method} {shown_url(url)} did not work: {innermost(error)}") from error
-        except OSError as error:  # requests: "Could not find a suitable TLS CA certificate bundle"
-            raise BrokerError(f"{error} (REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE)") from error
+        except ProxyFailed as error:
+            raise BrokerUnreachable(f"the proxy to {self.origin} did not work: {error}") from error
+        except TooSlow as error:
+            raise BrokerUnreachable(f"{self.origin} did not answer in time: {error}") from error
+        except BrokeOff as error:
+            raise BrokerUnreachable(f"the answer of {shown_url(url)} broke off: {error}") from error
+        except Unreachable as error:
+            raise BrokerUnreachable(f"{self.origin} can't be reached: {error}") from error
+        except NotSent as error:
+            raise BrokerError(f"{method} {shown_url(url)} was not sent: {error}") from error
+        except NoReply as error:
+            raise UnexpectedAnswer(f"the answer of {shown_url(url)} can't be read: {error}") from error
 
-    def _cut(self, seconds: float) -> float:
-        if self._deadline is None:
-            return seconds
-        left = self._deadline - time.monotonic()
-        if left <= 0:
-            raise BrokerUnreachable(f"out of time before {self.origin} answered")
-        return min(seconds, left)
-
-    def _read(self, method: str, url: str, response: requests.Response) -> Answer:
-        status = response.status_code
-        content = self._content(url, response)
-        if status in {408, 429} or (status >= 500 and status not in PERMANENT_SERVER_ERRORS):
+    def _read(self, method: str, url: str, reply: Reply) -> Answer:
+        status = reply.status
+        if status in {408, 429} or (500 <= status < 600 and status not in PERMANENT_SERVER_ERRORS):
             raise BrokerUnreachable(
-                f"{method} {shown_url(url)} was answered with {status_line(response)}",
-                retry_after=_retry_after(response),
+                f"{method} {shown_url(url)} was answered with {status_line(reply)}",
+                retry_after=seconds_to_wait(reply.headers.get("Retry-After")),
             )
-        if not response.ok:
+        if 400 <= status < 600:
             refused = NotFound if status == 404 else BrokerRefused
-            raise refused(refusal(method, url, response, content, self._access), status=status)
-        location = response.headers.get("Location")
+            raise refused(refusal(method, url, reply, self._access), status=status)
+        if not 200 <= status < 300:
+            raise UnexpectedAnswer(
+                f"{method} {shown_url(url)} was answered with {status_line(reply)}, which is no answer of a Pact Broker"
+            )
+        if not reply.is_whole:
+            raise UnexpectedAnswer(
+                f"{shown_url(url)} answered with more than {self._limits.max_bytes // 2**20} MB: too large"
+            )
+        location = reply.headers.get("Location")
         if location is not None:
             location = absolute(url, location)
-        version = response.headers.get("X-Pact-Broker-Version")
+        version = reply.headers.get("X-Pact-Broker-Version")
+        content = reply.content
         if not content.strip():
             return Answer(url, status, location, None, version)
-        kind = response.headers.get("Content-Type", "")
+        kind = reply.headers.get("Content-Type", "")
         if "html" in kind or content.lstrip()[:1] == b"<":
             raise UnexpectedAnswer(
                 f"{shown_url(url)} answered with a web page instead of JSON: that is often a sign-in page in front of "
@@ -197,32 +207,6 @@ class Exchange:
             return Answer(url, status, location, parse_json(content, encodable=True), version)
         except NotJson as error:
             raise UnexpectedAnswer(f"the answer of {shown_url(url)} {error}") from error
-
-    def _content(self, url: str, response: requests.Response) -> bytes:
-        try:
-            content, is_whole = limited_request.read(response, MAX_BYTES, lambda: self._cut(READ_TIMEOUT))
-        except DecodeError as error:
-            raise UnexpectedAnswer(f"{shown_url(url)} answered with broken compression") from error
-        except (HTTPError, OSError) as error:
-            raise BrokerUnreachable(
-                f"the answer of {shown_url(url)} broke off: {innermost(error)}"
-            ) from error
-        if not is_whole:
-            raise UnexpectedAnswer(
-                f"{shown_url(url)} answered with more than {MAX_BYTES // 2**20} MB: too large"
-            )
-        return content
-
-
-def _retry_after(response: requests.Response) -> float | None:
-    """Return the `Retry-After` (seconds or a date) in seconds, or None if there is none that can be read."""
-    value = response.headers.get("Retry-After")
-    if not value:
-        return None
-    try:
-        return Retry().parse_retry_after(value)
-    except (HTTPError, ValueError, OverflowError):
-        return None
 
 
 def absolute(base: str, link: str) -> str:

@@ -5,22 +5,23 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from urllib3.exceptions import LocationParseError
-from urllib3.util import parse_url
+from broker.http.shown_url import shown_url
 
 if TYPE_CHECKING:
-    import requests
-
     from broker.http.access import BrokerAccess
+    from broker.http.limits import Reply
+
+LONGEST_REASON = 200
+"""Characters of the text after a status that are shown."""
 
 
-def refusal(method: str, url: str, response: requests.Response, content: bytes, access: BrokerAccess) -> str:
+def refusal(method: str, url: str, reply: Reply, access: BrokerAccess) -> str:
     """Return a sentence with the request, the broker's own words, and what to do where that is known."""
-    said = _said(content)
-    what = f"{method} {shown_url(url)} was answered with {status_line(response)}"
+    said = _said(reply.content)
+    what = f"{method} {shown_url(url)} was answered with {status_line(reply)}"
     if said:
         what += f": {said if said.endswith('...') else said.removesuffix('.')}"
-    if response.status_code == 401:
+    if reply.status == 401:
         return what + (
             (
                 ". The credentials are wrong or expired"
@@ -31,7 +32,7 @@ def refusal(method: str, url: str, response: requests.Response, content: bytes, 
             else ". The broker wants credentials: --broker-token, or --broker-username and --broker-password "
             "(PACT_BROKER_TOKEN, PACT_BROKER_USERNAME, PACT_BROKER_PASSWORD)"
         )
-    if response.status_code == 403:
+    if reply.status == 403:
         return what + (
             ". These credentials may not do this"
             if access.has_credentials
@@ -40,19 +41,9 @@ def refusal(method: str, url: str, response: requests.Response, content: bytes, 
     return what
 
 
-def status_line(response: requests.Response) -> str:
+def status_line(reply: Reply) -> str:
     """Return the status with its reason, as in `404 Not Found`."""
-    return f"{response.status_code} {response.reason or ''}".strip()
-
-
-def shown_url(url: str) -> str:
-    """Return a URL for a message: short, and without anything that could be a credential."""
-    try:
-        parts = parse_url(url)
-    except LocationParseError:
-        return "(a URL that can't be read)"
-    shown = parts._replace(auth=None, query="..." if parts.query else None, fragment=None).url
-    return shown if len(shown) <= 300 else shown[:300] + "..."
+    return f"{reply.status} {reply.reason[:LONGEST_REASON]}".strip()
 
 
 def _said(content: bytes) -> str:

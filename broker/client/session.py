@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote
 
-from broker.client.exchange import Answer, Exchange, absolute
-from broker.client.refusal import shown_url
+from broker.client.exchange import LIMITS, Answer, Exchange, absolute
 from broker.http.errors import BrokerUnreachable, NotFound, OffOrigin, UnexpectedAnswer
 from broker.http.json_values import text_at, value_at
+from broker.http.shown_url import shown_url
 from broker.http.waits import Waits
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from broker.http.access import BrokerAccess
+    from broker.http.limits import Limits
 
 
 class BrokerClient:
@@ -27,6 +28,7 @@ class BrokerClient:
         deadline: The `time.monotonic()` past which nothing is tried or waited for.
         on_retry: Called with a sentence before each wait.
         user_agent: The `User-Agent` to send.
+        limits: The limits of one request, with all of its answer.
     """
 
     def __init__(
@@ -37,11 +39,12 @@ class BrokerClient:
         deadline: float | None = None,
         on_retry: Callable[[str], None] | None = None,
         user_agent: str = "pact-dispatch",
+        limits: Limits = LIMITS,
     ) -> None:
         self._retry_time = retry_time
         self._deadline = deadline
         self._on_retry = on_retry or (lambda _: None)
-        self._exchange = Exchange(access, deadline=deadline, user_agent=user_agent)
+        self._exchange = Exchange(access, deadline=deadline, user_agent=user_agent, limits=limits)
         self._index: Answer | None = None
         self.origin = self._exchange.origin
 

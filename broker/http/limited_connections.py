@@ -1,84 +1,73 @@
-"""Connections that end when their time is over.
-
-A socket's timeout begins anew with each byte, so a target that sends one now and then would never run into it.
-"""
+"""Connections of requests and urllib3 that end when their time is over: connecting, TLS, headers and body."""
 
 from __future__ import annotations
 
-import socket
-import threading
-import time
-from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPSConnection
+from urllib3.exceptions import ConnectTimeoutError
+from urllib3.util.ssl_ import create_urllib3_context, resolve_cert_reqs
+
+from broker.http.deadline import TimedSocket, connect_in_time, timed_tls
 
 if TYPE_CHECKING:
-    from types import TracebackType
+    import socket
 
     from requests import PreparedRequest
     from urllib3.connectionpool import ConnectionPool
+    from urllib3.poolmanager import PoolManager
+
+    from broker.http.deadline import Deadline
 
 
 class LimitedAdapter(HTTPAdapter):
-    """Sends requests; all its connections are cut off when so many seconds have passed since it was made.
+    """Sends requests; whatever is done with one of its connections ends at the deadline with a timeout.
 
-    Who is reading from one then sees it end, and asks `is_over` why.
+    Args:
+        deadline: The deadline; whoever sends the requests sets it anew for each.
     """
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, deadline: Deadline) -> None:
         super().__init__()
-        self._deadline = time.monotonic() + seconds
-        self._lock = threading.Lock()
-        self._sockets: list[socket.socket] = []
-        self._timer = threading.Timer(seconds, self._cut_off)
-        self._timer.daemon = True
-
-    def __enter__(self) -> Self:
-        self._timer.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._timer.cancel()
-        self.close()
-        with self._lock:
-            for one in self._sockets:
-                one.close()
-            self._sockets.clear()
-
-    @property
-    def is_over(self) -> bool:
-        """Whether the time is over."""
-        return time.monotonic() >= self._deadline
+        self._deadline = deadline
 
     def get_connection_with_tls_context(
         self, request: PreparedRequest, verify: Any, proxies: Any = None, cert: Any = None
     ) -> ConnectionPool:
-        """Return the pool of connections to the request's host, or to a proxy, each of them watched."""
+        """Return the pool of connections to the request's host, or to a proxy."""
         pool: Any = super().get_connection_with_tls_context(request, verify, proxies, cert)
-        plain, watch = pool.ConnectionCls, self._watch
+        if "_deadline" not in vars(pool.ConnectionCls):
+            pool.ConnectionCls = _timed(pool.ConnectionCls, self._deadline)
+        found: ConnectionPool = pool
+        return found
 
-        class Watched(plain):  # type: ignore[misc, valid-type] # which one, the scheme and the proxy tell
-            def _new_conn(self) -> socket.socket:
-                made: socket.socket = super()._new_conn()
-                watch(made)
-                return made
+    def proxy_manager_for(self, proxy: str, **options: Any) -> PoolManager:
+        """Return the pools of connections through a proxy, to which there may be a TLS connection, too."""
+        if proxy.lower().startswith("https:"):
+            options.setdefault("proxy_ssl_context", timed_tls(create_urllib3_context(), self._deadline))
+        manager: PoolManager = super().proxy_manager_for(proxy, **options)
+        return manager
 
-        pool.ConnectionCls = Watched
-        watched: ConnectionPool = pool
-        return watched
 
-    def _watch(self, made: socket.socket) -> None:
-        # Of its own, since TLS takes the socket over: what is shut down here is shut down there.
-        with self._lock:
-            self._sockets.append(made.dup())
-        if self.is_over:
-            self._cut_off()
+def _timed(plain: Any, deadline: Deadline) -> Any:
+    """Return a class of connections that keep to a deadline, made of the one for the scheme and the proxy."""
 
-    def _cut_off(self) -> None:
-        with self._lock:
-            for one in self._sockets:
-                with suppress(OSError):  # it has ended by itself
-                    one.shutdown(socket.SHUT_RDWR)
+    class Timed(plain):  # type: ignore[misc] # known when it runs
+        _deadline = deadline
+
+        def connect(self) -> None:
+            unset = getattr(self, "ssl_context", None) is None
+            if issubclass(plain, HTTPSConnection) and unset:
+                context = create_urllib3_context(cert_reqs=resolve_cert_reqs(self.cert_reqs))
+                self.ssl_context = timed_tls(context, deadline)
+            super().connect()
+
+        def _new_conn(self) -> socket.socket:
+            try:
+                made = connect_in_time(super()._new_conn, self.host, deadline)
+            except TimeoutError as error:
+                raise ConnectTimeoutError(self, f"no connection to {self.host} in time") from error
+            return TimedSocket(made, deadline, self.timeout)
+
+    return Timed

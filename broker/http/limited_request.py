@@ -1,64 +1,53 @@
-"""One HTTP request whose answer is limited, both in size and in time."""
+"""HTTP requests whose answers are limited, both in size and in time.
+
+The only way in which the verifier, the receiver and the client of a broker send requests.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+import warnings
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import urljoin
 
 import requests
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import DecodeError, HTTPError, InsecureRequestWarning, ProtocolError
+from urllib3.exceptions import TimeoutError as TimedOut
 
+from broker.http.deadline import Deadline
 from broker.http.limited_connections import LimitedAdapter
+from broker.http.limits import MAX_REDIRECTS, REDIRECTS, Reply
+from broker.http.no_reply import (
+    BrokeOff,
+    NoReply,
+    NotSent,
+    NotTrusted,
+    ProxyFailed,
+    TooSlow,
+    Unreachable,
+    Unreadable,
+)
 from broker.http.reason import innermost
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Iterator, Mapping
+    from types import TracebackType
+
+    from broker.http.limits import Limits
 
 _PART_BYTES = 65536
 
 
-class NoReply(Exception):
-    """No whole answer was received; the message says why."""
-
-
-@dataclass(frozen=True)
-class Limits:
-    """The limits of one request.
-
-    Attributes:
-        seconds: The time that the whole exchange may take.
-        max_bytes: The largest body that is read.
-    """
-
-    seconds: float
-    max_bytes: int
-
-
-@dataclass(frozen=True)
-class Reply:
-    """An answer.
-
-    Attributes:
-        status: The HTTP status.
-        content: The body, unpacked.
-        is_whole: False if the body is larger than the limit, where it was cut off.
-    """
-
-    status: int
-    content: bytes = field(repr=False)
-    is_whole: bool
-
-
-class Session(requests.Session):
-    """A session that doesn't look where a redirect leads.
-
-    That of requests does, also where it doesn't follow it: it reads all of the body, and raises `ValueError` for a
-    `Location` that can't be read as a URL.
-    """
-
-    def get_redirect_target(self, resp: requests.Response) -> str | None:  # noqa: ARG002 - the name is requests'
-        """Return None, whatever the answer."""
-        return None
+_MEANINGS: tuple[tuple[tuple[type[Exception], ...], type[NoReply]], ...] = (
+    ((requests.exceptions.SSLError,), NotTrusted),
+    ((requests.exceptions.ProxyError,), ProxyFailed),
+    ((requests.exceptions.ConnectionError,), Unreachable),
+    ((ProtocolError,), BrokeOff),
+    ((requests.exceptions.InvalidURL, requests.exceptions.MissingSchema), NotSent),
+    ((requests.RequestException, HTTPError, ValueError), Unreadable),
+)
+"""What the errors of requests and urllib3 mean; the first line that fits counts."""
 
 
 class BearerToken(requests.auth.AuthBase):
@@ -74,6 +63,141 @@ class BearerToken(requests.auth.AuthBase):
         return request
 
 
+class _Session(requests.Session):
+    """A session that doesn't look where a redirect leads.
+
+    That of requests does, also where it doesn't follow it: it reads all of the body, and raises `ValueError` for a
+    `Location` that can't be read as a URL.
+    """
+
+    def get_redirect_target(self, resp: requests.Response) -> str | None:  # noqa: ARG002 - the name is requests'
+        """Return None, whatever the answer."""
+        return None
+
+
+class LimitedSession:
+    """Sends one request after the other, and keeps the connections.
+
+    Use it as a context manager: leaving it closes the connections. Redirects are answers like any other.
+
+    Args:
+        auth: What adds credentials to a request; it decides which requests get them.
+        headers: Headers of each request.
+        direct: Whether proxies and certificates that the environment names are left aside.
+        trusts_all: Whether any certificate is accepted.
+    """
+
+    def __init__(
+        self,
+        *,
+        auth: requests.auth.AuthBase | None = None,
+        headers: Mapping[str, str] | None = None,
+        direct: bool = False,
+        trusts_all: bool = False,
+    ) -> None:
+        self._deadline = Deadline()
+        self._session = _Session()
+        self._session.trust_env = not direct
+        self._session.auth = auth or BearerToken(None)
+        self._session.headers.update(headers or {})
+        self._trusts_all = trusts_all
+        adapter = LimitedAdapter(self._deadline)
+        self._session.mount("http://", adapter)
+        self._session.mount("https://", adapter)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._session.close()
+
+    def send(
+        self,
+        method: str,
+        url: str,
+        *,
+        limits: Limits,
+        headers: Mapping[str, str] | None = None,
+        json: Any = None,
+    ) -> Reply:
+        """Send a request once, and read the answer.
+
+        Raises:
+            NoReply: There was no answer, or not all of it in time; the subclass and the message say why.
+        """
+        self._deadline.set(limits.seconds)
+        try:
+            with (
+                self._without_warning(),
+                self._session.request(
+                    method,
+                    url,
+                    headers=headers,
+                    json=json,
+                    timeout=(
+                        min(limits.connect_seconds, limits.seconds),
+                        min(limits.silent_seconds, limits.seconds),
+                    ),
+                    verify=False if self._trusts_all else None,
+                    allow_redirects=False,
+                    stream=True,
+                ) as response,
+            ):
+                return self._read(response, limits.max_bytes)
+        except (requests.RequestException, HTTPError, OSError, ValueError) as error:
+            raise self._no_reply(error, limits) from error
+
+    @contextmanager
+    def _without_warning(self) -> Iterator[None]:
+        """Leave out urllib3's warning about certificates that nobody looks at, where that is wanted."""
+        if not self._trusts_all:
+            yield
+            return
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", InsecureRequestWarning)
+            yield
+
+    def _read(self, response: requests.Response, max_bytes: int) -> Reply:
+        content = bytearray()
+        is_redirect = response.status_code in REDIRECTS and "Location" in response.headers
+        if max_bytes and not is_redirect:
+            while part := response.raw.read1(_PART_BYTES, decode_content=True):
+                content += part
+                if len(content) > max_bytes:
+                    break
+                self._deadline.left()
+        is_whole = len(content) <= max_bytes
+        return Reply(
+            response.status_code,
+            bytes(content[:max_bytes]),
+            is_whole,
+            response.headers,
+            response.reason or "",
+        )
+
+    def _no_reply(self, error: Exception, limits: Limits) -> NoReply:
+        """Return what an error of requests or urllib3 means."""
+        if self._deadline.is_over:
+            return TooSlow(f"no whole answer within {limits.seconds:.3g} s")
+        if isinstance(error, requests.exceptions.ConnectTimeout):
+            return TooSlow(f"no connection within {limits.connect_seconds:g} s")
+        if isinstance(error, (requests.exceptions.Timeout, TimedOut, TimeoutError)):
+            return TooSlow(f"nothing came for {limits.silent_seconds:g} s")
+        if isinstance(error, DecodeError):
+            return Unreadable(f"its compression is broken ({innermost(error)})")
+        for kinds, meaning in _MEANINGS:
+            if isinstance(error, kinds):
+                return meaning(innermost(error))
+        # requests: "Could not find a suitable TLS CA certificate bundle"
+        return NotSent(f"{innermost(error)} (REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE)")
+
+
 def send_request(
     method: str,
     url: str,
@@ -85,12 +209,12 @@ def send_request(
     direct: bool = False,
     follow_redirects: bool = False,
 ) -> Reply:
-    """Send a request once, and read the answer.
+    """Send a request once, on a connection of its own, and read the answer.
 
     Args:
         method: The HTTP method.
         url: The URL.
-        limits: The limits of time and size.
+        limits: The limits of time and size; with redirects, of all of them together.
         headers: More headers.
         token: A bearer token.
         json: The body.
@@ -100,51 +224,22 @@ def send_request(
     Raises:
         NoReply: There was no answer, or not all of it in time.
     """
-    too_slow = f"no whole answer within {limits.seconds:g} s"
-    kind = requests.Session if follow_redirects else Session
-    with LimitedAdapter(limits.seconds) as adapter, kind() as session:
-        session.trust_env = not direct
-        session.auth = BearerToken(token)
-        session.mount("http://", adapter)
-        session.mount("https://", adapter)
-        try:
-            with session.request(
-                method,
-                url,
-                headers=headers,
-                json=json,
-                timeout=limits.seconds,
-                allow_redirects=follow_redirects,
-                stream=True,
-            ) as response:
-                content, is_whole = read(response, limits.max_bytes)
-        except (requests.RequestException, HTTPError, OSError, ValueError) as error:
-            raise NoReply(too_slow if adapter.is_over else innermost(error)) from error
-        if adapter.is_over:  # an answer that ends with its connection seems whole when that is cut off
-            raise NoReply(too_slow)
-    return Reply(response.status_code, content, is_whole)
-
-
-def read(
-    response: requests.Response, max_bytes: int, check: Callable[[], object] = lambda: None
-) -> tuple[bytes, bool]:
-    """Read the body of an answer, unpacked.
-
-    Args:
-        response: An answer to a request with `stream=True`.
-        max_bytes: The size at which reading ends.
-        check: Called after each part that was received; it raises an exception to end reading.
-
-    Returns:
-        The body, and whether that is all of it.
-
-    Raises:
-        HTTPError: Urllib3's, where the body can't be read.
-    """
-    content = bytearray()
-    while part := response.raw.read1(_PART_BYTES, decode_content=True):
-        content += part
-        if len(content) > max_bytes:
-            return bytes(content[:max_bytes]), False
-        check()
-    return bytes(content), True
+    if follow_redirects and (token is not None or json is not None):
+        raise ValueError("a token or a body doesn't follow a redirect")
+    whole = Deadline(limits.seconds)
+    with LimitedSession(auth=BearerToken(token), direct=direct) as session:
+        reply = session.send(method, url, limits=limits, headers=headers, json=json)
+        for _ in range(MAX_REDIRECTS if follow_redirects else 0):
+            if reply.redirects_to is None:
+                return reply
+            try:
+                url = urljoin(url, reply.redirects_to)
+                left = replace(limits, seconds=whole.left())
+            except ValueError as error:
+                raise Unreadable("it redirects to what can't be read as a URL") from error
+            except TimeoutError as error:
+                raise TooSlow(f"no whole answer within {limits.seconds:.3g} s") from error
+            reply = session.send(method, url, limits=left, headers=headers)
+    if follow_redirects and reply.redirects_to is not None:
+        raise Unreadable(f"more than {MAX_REDIRECTS} redirects")
+    return reply

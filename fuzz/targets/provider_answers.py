@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from app.provider import version
 from app.receiver_client import NoReceiver, ReceiverAway, ReceiverClient, ReceiverRefused
-from broker.http.limited_request import Limits
+from broker.http.limits import Limits
 from fuzz.answering import Asked, Change, DamagedServer, Right, changes
 from fuzz.originals import pacts
 from fuzz.outcomes import expect

@@ -122,7 +122,13 @@ class OneChild:
         return self._ended
 
 
-def publisher(changes: Changes, *, saved: Any = None, publish: Callable[..., Any] | None = None) -> Publisher:
+def publisher(
+    changes: Changes,
+    *,
+    saved: Any = None,
+    publish: Callable[..., Any] | None = None,
+    access: BrokerAccess = ACCESS,
+) -> Publisher:
     """A publisher; the broker takes everything unless `publish` is given."""
 
     def take(*_: Any, **__: Any) -> PublishedResult:
@@ -131,7 +137,7 @@ def publisher(changes: Changes, *, saved: Any = None, publish: Callable[..., Any
     return Publisher(
         NoDatabase(saved),
         changes,  # type: ignore[arg-type]
-        ACCESS,
+        access,
         plan=SETTINGS.worker.publish_retry_plan,
         log_bytes=1000,
         publish=publish or take,

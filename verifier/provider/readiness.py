@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import time
-import warnings
 from typing import TYPE_CHECKING
 
-from urllib3 import PoolManager, Retry, Timeout
-from urllib3.exceptions import HTTPError, InsecureRequestWarning
-
-from broker.http.reason import innermost
+from broker.http.limited_request import LimitedSession
+from broker.http.limits import Limits
+from broker.http.no_reply import NoReply
 from verifier.errors import CannotVerify, ErrorKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 ANSWER_SECONDS = 2.0
-"""The timeout of one health check."""
+"""The time that one health check may take, with all of its answer's head; the body is not read."""
+SHORTEST = 0.1
+"""The seconds that the last health check is given, however late it is."""
 
 
 def wait_until_ready(
@@ -48,26 +48,18 @@ def wait_until_ready(
     pause = 0.01
     problem = "no answer"
     urls = {base: base.rstrip("/") + "/" + health_path.lstrip("/") for base in candidates}
-    with (
-        warnings.catch_warnings(),
-        PoolManager(
-            cert_reqs="CERT_NONE",  # the verification finds out whether its certificate is trusted
-            retries=Retry(total=0, redirect=False),
-            timeout=Timeout(min(ANSWER_SECONDS, wait)),
-        ) as pool,
-    ):
-        warnings.simplefilter("ignore", InsecureRequestWarning)
+    # the verification finds out whether its certificate is trusted
+    with LimitedSession(direct=True, trusts_all=True) as session:
         while True:
             for base, url in urls.items():
+                limits = Limits(min(ANSWER_SECONDS, wait, max(end - time.monotonic(), SHORTEST)), max_bytes=0)
                 try:
-                    response = pool.request("GET", url, redirect=False, preload_content=False)
-                except HTTPError as error:
+                    status = session.send("GET", url, limits=limits).status
+                except NoReply as error:
                     if base == candidates[0]:
-                        problem = innermost(error)
+                        problem = str(error)
                     continue
-                status = response.status
-                response.close()
-                if status < 500:
+                if 200 <= status < 500:
                     return base
                 problem = f"it answered {status}"
             check_alive()

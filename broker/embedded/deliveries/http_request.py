@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+from contextlib import closing
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from urllib3.exceptions import HTTPError, ReadTimeoutError
 from urllib3.util import SKIP_HEADER
 
 from broker.embedded.http.bodies import parse_body
+from broker.http.deadline import Deadline
 from broker.http.limited_connections import LimitedAdapter
 from broker.http.strict_json import NotJson
 
@@ -116,20 +118,21 @@ def send(sent: Message, timeout: float) -> Answer | Failure:
     }
     del headers["Content-Length"], headers["Host"]  # requests and urllib3 write these
     headers.setdefault("Accept-Encoding", SKIP_HEADER)
+    deadline = Deadline(2 * timeout)
     # Not by a session: it would add credentials of a .netrc, and read all of a redirect's body.
-    with LimitedAdapter(2 * timeout) as adapter:
+    with closing(LimitedAdapter(deadline)) as adapter:
         try:
             request = requests.Request(
                 sent.method, sent.url, headers=headers, data=sent.sent_body.encode()
             ).prepare()
-            answer = adapter.send(
+            with adapter.send(
                 request,
                 stream=True,
                 timeout=timeout,
                 verify=next((path for name in CA_VARIABLES if (path := os.environ.get(name))), True),
                 proxies=get_environ_proxies(sent.url),
-            )
-            text = _read(answer)
+            ) as answer:
+                text = _read(answer)
         except requests.ConnectTimeout:
             return Failure(
                 "OpenTimeout",
@@ -137,12 +140,13 @@ def send(sent: Message, timeout: float) -> Answer | Failure:
                 connected=False,
             )
         except (requests.Timeout, ReadTimeoutError, TimeoutError):
-            return Failure("ReadTimeout", f"No answer within {timeout:g} seconds", connected=True)
+            if deadline.is_over:
+                message = f"No whole answer within {2 * timeout:g} seconds"
+            else:
+                message = f"No answer within {timeout:g} seconds"
+            return Failure("ReadTimeout", message, connected=True)
         except (requests.RequestException, HTTPError, OSError, ValueError) as error:
-            return _too_slow(timeout) if adapter.is_over else _failure(sent, error)
-        # Where the end of an answer is that of the connection, a cut looks like one.
-        if adapter.is_over:
-            return _too_slow(timeout)
+            return _failure(sent, error)
     return Answer(answer.status_code, (answer.reason or "")[:MAX_REASON], _headers(answer), text)
 
 
@@ -168,10 +172,6 @@ def _headers(answer: requests.Response) -> dict[str, str]:
             break
         found[name.lower()] = value
     return found
-
-
-def _too_slow(timeout: float) -> Failure:
-    return Failure("ReadTimeout", f"No whole answer within {2 * timeout:g} seconds", connected=True)
 
 
 def _failure(sent: Message, error: Exception) -> Failure:

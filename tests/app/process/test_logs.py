@@ -11,7 +11,8 @@ import sys
 import pytest
 
 from app.process.logs import configure
-from broker.http.limited_request import Limits, send_request
+from broker.http.limited_request import send_request
+from broker.http.limits import Limits
 from tests.support.loopback import Loopback, Reply
 from tests.support.processes import TIME_LIMIT
 

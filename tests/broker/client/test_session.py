@@ -23,6 +23,7 @@ from broker.http.errors import (
     OffOrigin,
     UnexpectedAnswer,
 )
+from broker.http.limits import Limits
 from broker.http.origin import Origin
 from broker.http.strict_json import parse_json
 from tests.support.loopback import Loopback, Received, Reply, closed_port
@@ -415,17 +416,17 @@ def test_json_is_read(content: bytes, document: Any) -> None:
     assert fetched(Reply(body=content, headers=JSON)) == document
 
 
-def test_answer_that_is_too_large_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("broker.client.exchange.MAX_BYTES", 2**20)
-    assert "more than 1 MB" in str(failing(Reply(body=b" " * (2**20 + 1), headers=JSON)))
+def test_answer_that_is_too_large_is_refused() -> None:
+    limits = Limits(10, 2**20)
+    assert "more than 1 MB" in str(failing(Reply(body=b" " * (2**20 + 1), headers=JSON), limits=limits))
     assert fetched(Reply(body=b"1" + b" " * (2**20 - 1), headers=JSON)) == 1
 
 
-def test_answer_that_unpacks_to_too_much_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("broker.client.exchange.MAX_BYTES", 2**20)
+def test_answer_that_unpacks_to_too_much_is_refused() -> None:
     bomb = gzip.compress(b" " * (64 * 2**20))
     assert len(bomb) < 2**18
-    error = failing(Reply(body=bomb, headers={**JSON, "Content-Encoding": "gzip"}))
+    reply = Reply(body=bomb, headers={**JSON, "Content-Encoding": "gzip"})
+    error = failing(reply, limits=Limits(10, 2**20))
     assert isinstance(error, UnexpectedAnswer)
     assert "too large" in str(error)
 
@@ -440,7 +441,7 @@ def test_gzip_is_unpacked() -> None:
 def test_broken_gzip_is_refused() -> None:
     error = failing(Reply(body=b"not gzip at all", headers={**JSON, "Content-Encoding": "gzip"}))
     assert isinstance(error, UnexpectedAnswer)
-    assert "broken compression" in str(error)
+    assert "compression is broken" in str(error)
 
 
 def test_answer_that_breaks_off_is_unreachable() -> None:

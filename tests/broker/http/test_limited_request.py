@@ -1,50 +1,35 @@
 from __future__ import annotations
 
 import gzip
-import socket
 import threading
-from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import pytest
 
 from app.provider.version import VersionUnknown, ask
-from broker.http.limited_request import Limits, NoReply, Reply, send_request
+from broker.http.limited_request import LimitedSession, send_request
+from broker.http.limits import Limits, Reply
+from broker.http.no_reply import NoReply
 from tests.support import loopback
 from tests.support.loopback import Loopback, closed_port
+from tests.support.raw_server import DRIPS, RawServer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 LIMITS = Limits(seconds=10, max_bytes=1000)
 BAD_URL = "http://[::1"
 
 
+class Keeping(Loopback):
+    """A server that keeps connections open."""
+
+    protocol_version = "HTTP/1.1"
+
+
 def send(reply: loopback.Reply) -> Reply:
     with Loopback(reply) as server:
         return send_request("GET", server.url, limits=LIMITS)
-
-
-@contextmanager
-def dribbling(start: bytes) -> Iterator[str]:
-    """Start a server that answers with a start, and then a byte now and then without end."""
-    over = threading.Event()
-
-    def serve(listener: socket.socket) -> None:
-        connection, _ = listener.accept()
-        with connection, suppress(OSError):
-            connection.recv(65536)
-            connection.sendall(start)
-            while not over.wait(0.02):
-                connection.sendall(b"x")
-
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = threading.Thread(target=serve, args=(listener,))
-        server.start()
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        over.set()
-        server.join()
 
 
 def test_an_answer_is_its_status_and_content() -> None:
@@ -58,20 +43,77 @@ def test_a_large_answer_is_cut_off(headers: dict[str, str]) -> None:
     assert reply == Reply(200, body[: LIMITS.max_bytes], is_whole=False)
 
 
-@pytest.mark.parametrize(
-    "start",
-    [
-        b"HTTP/1.1 200 OK\r\nX-Long: ",
-        b"HTTP/1.1 200 OK\r\nContent-Length: 900\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n",
-    ],
-)
-def test_a_slow_answer_ends_at_the_limit_of_the_whole_exchange(start: bytes) -> None:
-    with (
-        dribbling(start) as url,
-        pytest.raises(NoReply, match=r"^no whole answer within 0\.3 s$"),
-    ):
-        send_request("GET", url, limits=Limits(seconds=0.3, max_bytes=10_000))
+@pytest.mark.parametrize("drip", DRIPS)
+def test_an_answer_without_end_ends_at_the_limit_of_the_whole_exchange(drip: str) -> None:
+    with RawServer.dripping(drip) as server, pytest.raises(NoReply, match=r"^no whole answer within 0\.3 s$"):
+        send_request("GET", server.url, limits=Limits(seconds=0.3, max_bytes=10_000))
+
+
+def test_a_flood_is_read_no_further_than_the_limit() -> None:
+    with RawServer(b"HTTP/1.1 200 OK\r\n\r\n", again=b"x" * 65536) as server:
+        reply = send_request("GET", server.url, limits=LIMITS)
+    assert reply == Reply(200, b"x" * LIMITS.max_bytes, is_whole=False)
+
+
+def test_endless_headers_are_no_answer() -> None:
+    with RawServer(b"HTTP/1.1 200 OK\r\n", again=b"X: y\r\n" * 1000) as server, pytest.raises(NoReply):
+        send_request("GET", server.url, limits=LIMITS)
+
+
+@pytest.mark.parametrize("handshake", [b"", b"\x16"])
+def test_a_slow_tls_handshake_ends_at_the_limit(handshake: bytes) -> None:
+    url = "https://127.0.0.1"
+    server = RawServer(handshake, again=handshake, pause=0.02, hang=True)
+    with server, pytest.raises(NoReply, match="within"):
+        send_request("GET", f"{url}:{server.port}", limits=Limits(seconds=0.3, max_bytes=10))
+
+
+def test_a_slow_look_up_of_a_name_ends_at_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    over = threading.Event()
+    monkeypatch.setattr("socket.getaddrinfo", lambda *_, **__: over.wait(60) and [])
+    with pytest.raises(NoReply, match="no whole answer within"):
+        send_request("GET", "http://slow.example.org/", limits=Limits(seconds=0.3, max_bytes=10))
+    over.set()
+
+
+@pytest.mark.parametrize("layers", [1, 2, 5])
+def test_what_unpacks_without_end_is_unpacked_to_the_limit(layers: int) -> None:
+    body = b"x" * 50_000_000
+    for _ in range(layers):
+        body = gzip.compress(body, 1)
+    reply = send(loopback.Reply(200, body, {"Content-Encoding": ", ".join(["gzip"] * layers)}))
+    assert reply == Reply(200, b"x" * LIMITS.max_bytes, is_whole=False)
+
+
+def test_redirects_without_end_are_no_answer() -> None:
+    with Loopback(lambda _: loopback.Reply(302, headers={"Location": f"{server.url}/again"})) as server:
+        with pytest.raises(NoReply, match="more than 5 redirects"):
+            send_request("GET", server.url, limits=LIMITS, follow_redirects=True)
+        assert len(server.received) == 6
+
+
+@pytest.mark.parametrize("drip", ["body", "headers"])
+def test_a_redirect_leads_to_no_more_time(drip: str) -> None:
+    with RawServer.dripping(drip) as slow:
+        reply = loopback.Reply(302, headers={"Location": slow.url})
+        with Loopback(reply) as server, pytest.raises(NoReply, match="no whole answer within"):
+            send_request(
+                "GET", server.url, limits=Limits(seconds=0.5, max_bytes=10_000), follow_redirects=True
+            )
+
+
+def test_the_body_of_a_redirect_is_not_read() -> None:
+    head = b"HTTP/1.1 302 Found\r\nLocation: /\r\n\r\n"
+    with RawServer(head, again=b"x" * 65536) as server:
+        assert send_request("GET", server.url, limits=LIMITS).content == b""
+
+
+def test_a_kept_connection_has_its_whole_time_for_each_request() -> None:
+    limits = Limits(seconds=20, max_bytes=1000)
+    with Keeping(loopback.Reply(body=b"1")) as server, LimitedSession() as session:
+        for _ in range(3):
+            assert session.send("GET", server.url, limits=limits).content == b"1"
+    assert len({request.headers["host"] for request in server.received}) == 1
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.loopback import Loopback, Reply, closed_port
+from tests.support.raw_server import RawServer
 from verifier.errors import CannotVerify, ErrorKind
 from verifier.provider.readiness import wait_until_ready
 
@@ -77,7 +78,19 @@ def test_503_to_the_end_is_not_ready() -> None:
 
 def test_provider_that_hangs_is_not_ready() -> None:
     with Loopback(Reply(hang=True)) as provider:
-        assert "timed out" in str(not_ready(provider.url))
+        assert "no whole answer within" in str(not_ready(provider.url))
+
+
+@pytest.mark.parametrize("drip", ["nothing", "status", "headers", "100 Continue"])
+def test_provider_that_drips_is_not_ready(drip: str) -> None:
+    with RawServer.dripping(drip) as provider:
+        assert "no whole answer within" in str(not_ready(provider.url))
+
+
+@pytest.mark.parametrize("drip", ["body", "body of a length", "size of a chunk"])
+def test_the_body_of_a_health_check_is_not_read(drip: str) -> None:
+    with RawServer.dripping(drip) as provider:
+        wait_until_ready((provider.url,), "/", wait=50, deadline=soon(), check_alive=alive)
 
 
 def test_deadline_of_the_run_ends_the_wait() -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import http.client
 import inspect
 import json
-import os
-import ssl
 from typing import TYPE_CHECKING, Any, Protocol
-from urllib.parse import SplitResult, urljoin, urlsplit
 
+from broker.http.kept_connection import KeptConnections
+from broker.http.limits import Limits
+from broker.http.no_reply import NoReply
 from verifier.engine.states.change import StateChangeFailed
 
 if TYPE_CHECKING:
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
 MAX_REASON = 2000
 MAX_ANSWER = 10 * 1024 * 1024
 """The most bytes that are read of a handler's answer."""
-MAX_REDIRECTS = 5
 HEADERS = {"Content-Type": "application/json", "Accept": "*/*", "User-Agent": "pact-dispatch"}
 
 NOT_THE_HANDLER = frozenset({401, 403, 405, 501, 502, 503, 504})
@@ -44,28 +42,28 @@ class StateHandler(Protocol):
 class UrlHandler:
     """State changes by URL, as the Pact verifiers send them: `{"state", "action", "params"}` posted as JSON.
 
-    There is a request before every interaction, so it uses the standard library's client and keeps the connection.
+    There is a request before every interaction, so the connection is kept.
 
     Args:
         url: The URL to post them to.
-        timeout: The timeout of one request, in seconds.
+        timeout: The time that one request may take with all of its answer, in seconds.
     """
 
     def __init__(self, url: str, *, timeout: float) -> None:
         self._url = url
         self._shown = url.partition("?")[0]  # a query may hold a token
         # A little less than the core's own timeout, so that the reason is known when the core gives up.
-        self._timeout = timeout * 0.95
+        self._connections = KeptConnections(Limits(timeout * 0.95, MAX_ANSWER))
         self._accepts = False
-        self._connections: dict[tuple[str, str], http.client.HTTPConnection] = {}
 
     def __call__(self, change: StateChange) -> bytes:
         """Post the change to the URL."""
         what = f"{change} at {self._shown}"
         try:
-            status, answer = self._post(change.body)
-        except (OSError, ValueError, http.client.HTTPException) as error:
-            raise StateChangeFailed(f"{what}: {error or type(error).__name__}", answered=False) from error
+            reply = self._connections.post(self._url, change.body, HEADERS)
+        except NoReply as error:
+            raise StateChangeFailed(f"{what}: {error}", answered=False) from error
+        status, answer = reply.status, reply.content
         if 200 <= status < 300:
             self._accepts = True
             return answer
@@ -73,64 +71,12 @@ class UrlHandler:
         if text.startswith("<"):
             text = "(a web page)"
         reason = f"{what} was answered with {status}" + (f": {text}" if text else "")
-        answered = status >= 400 and status not in NOT_THE_HANDLER
+        answered = 400 <= status < 600 and status not in NOT_THE_HANDLER
         if status == 404 and not self._accepts:
             # Nothing there has ever accepted a state, so it is the URL that is not found, and not the state.
             answered = False
             reason += ". Is --provider-states-setup-url right?"
         raise StateChangeFailed(reason, answered=answered)
-
-    def _post(self, body: bytes) -> tuple[int, bytes]:
-        """Post to the URL, and to where it redirects with the same method.
-
-        Raises:
-            OSError: It could not be reached, or did not answer in time.
-            ValueError: It redirects to something that is no URL.
-            http.client.HTTPException: The answer is not HTTP, is incomplete or too large.
-        """
-        url = self._url
-        for _ in range(MAX_REDIRECTS + 1):
-            response, answer = self._post_once(urlsplit(url), body)
-            location = response.headers.get("Location")
-            if response.status not in {307, 308} or location is None:
-                return response.status, answer
-            url = urljoin(url, location)
-        raise http.client.HTTPException(f"more than {MAX_REDIRECTS} redirects")
-
-    def _post_once(self, parts: SplitResult, body: bytes) -> tuple[http.client.HTTPResponse, bytes]:
-        place = (parts.scheme, parts.netloc)
-        kept = self._connections.pop(place, None)
-        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        for connection in (kept, self._connect(parts)):
-            if connection is None:
-                continue
-            try:
-                connection.request("POST", target, body, HEADERS)
-                response = connection.getresponse()
-            except (http.client.RemoteDisconnected, ConnectionError):
-                connection.close()
-                if connection is not kept:
-                    raise
-                continue  # it was closed while it was idle: once more, on a new one
-            # with a length, `read()` alone notices that the answer broke off
-            answer = (
-                response.read() if 0 < (response.length or 0) <= MAX_ANSWER else response.read(MAX_ANSWER + 1)
-            )
-            if len(answer) > MAX_ANSWER:
-                connection.close()
-                raise http.client.HTTPException(f"the answer is larger than {MAX_ANSWER} bytes")
-            if not response.will_close:
-                self._connections[place] = connection
-            return response, answer
-        raise AssertionError("the new connection answered or raised")
-
-    def _connect(self, parts: SplitResult) -> http.client.HTTPConnection:
-        """Return a connection; nothing is sent yet."""
-        host, port = parts.hostname or "", parts.port
-        if parts.scheme != "https":
-            return http.client.HTTPConnection(host, port, timeout=self._timeout)
-        context = ssl.create_default_context(cafile=os.environ.get("REQUESTS_CA_BUNDLE") or None)
-        return http.client.HTTPSConnection(host, port, timeout=self._timeout, context=context)
 
 
 class PythonHandler:

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import json
-import socket
 import ssl
-import threading
-import time
-from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import trustme
@@ -19,61 +15,16 @@ from broker.embedded.webhooks.settings import WebhookSettings
 from broker.embedded.webhooks.template import Template
 from broker.http.secret_names import STARS
 from tests.support.processes import EmbeddedBroker
+from tests.support.raw_server import RawServer
 from tests.support.webhook_documents import OPEN, all_are, create, logs, wait_for, webhook
 from tests.support.webhook_target import Target
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-    from types import TracebackType
 
 HTML = {"Accept": "text/html"}
 SCRIPT = "<script>alert(1)</script>"
-
-
-class RawTarget:
-    """A listener that answers with the given bytes, again and again if told so, whatever it is sent."""
-
-    def __init__(self, answer: bytes, *, again: bytes = b"", pause: float = 0.0) -> None:
-        self._answer, self._again, self._pause = answer, again, pause
-        self._over = threading.Event()
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listener.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}"
-        self._thread = threading.Thread(target=self._serve, daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._over.set()
-        with suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        self._thread.join()
-
-    def _serve(self) -> None:
-        with suppress(OSError):
-            while True:
-                connection, _ = self._listener.accept()
-                with connection, suppress(OSError):
-                    _read_request(connection)
-                    connection.sendall(self._answer)
-                    while self._again and not self._over.wait(self._pause):
-                        connection.sendall(self._again)
-
-
-def _read_request(connection: socket.socket) -> None:
-    """Read all of a request: what is left unread would have the answer thrown away."""
-    with connection.makefile("rb") as stream:
-        length = 0
-        while (line := stream.readline()) not in {b"", b"\r\n"}:
-            name, _, value = line.partition(b":")
-            length = int(value) if name.lower() == b"content-length" else length
-        stream.read(length)
 
 
 def sent(url: str, *, seconds: float = 5, secrets: dict[str, str] | None = None, **request: Any) -> Attempt:
@@ -119,34 +70,22 @@ def sent(url: str, *, seconds: float = 5, secrets: dict[str, str] | None = None,
     ids=lambda answer: repr(answer[:50]),
 )
 def test_whatever_a_target_answers_is_told_and_can_be_shown(answer: bytes) -> None:
-    with RawTarget(answer) as target:
+    with RawServer(answer) as target:
         made = sent(target.url)
     assert made.success is (made.answer is not None and 200 <= made.answer.status <= 206)
     assert (made.answer is None) is (made.error is not None)
     assert all("\n" not in line for line in made.lines)
 
 
-@pytest.mark.parametrize(
-    ("begin", "again"),
-    [
-        (b"HTTP/1.1 200 OK\r\nX-Slow: ", b"y"),
-        (b"HTTP/1.1 200 OK\r\n\r\n", b"y"),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n", b"y"),
-        (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
-        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"0"),
-    ],
-    ids=["headers", "body", "body of a length", "100 Continue", "size of a chunk"],
-)
-def test_a_target_that_drips_is_cut_off(begin: bytes, again: bytes) -> None:
-    began = time.monotonic()
-    with RawTarget(begin, again=again, pause=0.05) as target:
+@pytest.mark.parametrize("drip", ["headers", "body", "body of a length", "100 Continue", "size of a chunk"])
+def test_a_target_that_drips_is_cut_off(drip: str) -> None:
+    with RawServer.dripping(drip) as target:
         made = sent(target.url, seconds=0.5)
-    assert time.monotonic() - began < 10
     assert (made.success, made.error) == (False, "No whole answer within 1 seconds")
 
 
 def test_a_flood_is_read_no_further_than_shown() -> None:
-    with RawTarget(b"HTTP/1.1 200 OK\r\n\r\n", again=b"x" * 65536) as target:
+    with RawServer(b"HTTP/1.1 200 OK\r\n\r\n", again=b"x" * 65536) as target:
         made = sent(target.url)
     assert made.answer is not None
     assert len(made.answer.text) == MAX_ANSWER_BYTES
@@ -154,7 +93,7 @@ def test_a_flood_is_read_no_further_than_shown() -> None:
 
 def test_what_is_long_of_the_headers_is_left_out() -> None:
     lines = b"".join(b"X-%d: %s\r\n" % (number, b"y" * 3000) for number in range(90))
-    with RawTarget(b"HTTP/1.1 200 OK\r\n" + lines + b"\r\n") as target:
+    with RawServer(b"HTTP/1.1 200 OK\r\n" + lines + b"\r\n") as target:
         made = sent(target.url)
     assert made.answer is not None
     assert len(made.answer.headers) == 3
@@ -162,14 +101,14 @@ def test_what_is_long_of_the_headers_is_left_out() -> None:
 
 
 def test_a_compressed_answer_is_not_unpacked() -> None:
-    with RawTarget(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip, gzip\r\n\r\nxyz") as target:
+    with RawServer(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip, gzip\r\n\r\nxyz") as target:
         made = sent(target.url)
     assert made.answer is not None
     assert made.answer.text == "(not shown: its Content-Encoding is gzip, gzip)"
 
 
 def test_an_answer_in_chunks_is_read() -> None:
-    with RawTarget(
+    with RawServer(
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n3\r\ncde\r\n0\r\n\r\n"
     ) as target:
         made = sent(target.url)
@@ -178,7 +117,7 @@ def test_an_answer_in_chunks_is_read() -> None:
 
 
 def test_a_folded_header_makes_no_line_of_its_own_in_the_log() -> None:
-    with RawTarget(
+    with RawServer(
         b"HTTP/1.1 500 No\r\nX: a\r\n [now] INFO: Successfully executed webhook\r\n\r\n"
     ) as target:
         lines = sent(target.url).logs().splitlines()
@@ -187,7 +126,7 @@ def test_a_folded_header_makes_no_line_of_its_own_in_the_log() -> None:
 
 def test_the_beginning_of_a_secret_at_the_end_of_what_was_read_is_not_shown() -> None:
     padding = b"x" * (MAX_ANSWER_BYTES - 8)
-    with RawTarget(b"HTTP/1.1 200 OK\r\n\r\n" + padding + b"s3cr3t-of-mine") as target:
+    with RawServer(b"HTTP/1.1 200 OK\r\n\r\n" + padding + b"s3cr3t-of-mine") as target:
         made = sent(target.url, secrets={"token": "s3cr3t-of-mine"}, headers={"x": "${user.token}"})
     assert made.answer is not None
     assert made.answer.text.endswith("x" + STARS)
@@ -204,7 +143,7 @@ def test_a_variable_at_the_beginning_of_a_header_is_sent_on_one_line() -> None:
 def test_what_a_target_answers_stays_text_on_pages(tmp_path: Path, pact: dict[str, Any]) -> None:
     answer = f"HTTP/1.1 500 {SCRIPT}\r\nX: {SCRIPT}\r\n{SCRIPT}: 1\r\n\r\n{SCRIPT}".encode()
     with (
-        RawTarget(answer) as target,
+        RawServer(answer) as target,
         EmbeddedBroker(tmp_path, *OPEN, "--webhook-retry-seconds", "none") as broker,
     ):
         hook = create(broker, {**webhook(f"{target.url}/{SCRIPT[:7].strip('<')}"), "description": SCRIPT})
@@ -218,7 +157,7 @@ def test_what_a_target_answers_stays_text_on_pages(tmp_path: Path, pact: dict[st
 
 def test_a_test_of_a_webhook_with_a_hostile_target_is_answered(tmp_path: Path) -> None:
     with (
-        RawTarget(b"HTTP/1.1 200 OK\r\n\r\n" + b"[" * 90_000) as target,
+        RawServer(b"HTTP/1.1 200 OK\r\n\r\n" + b"[" * 90_000) as target,
         EmbeddedBroker(tmp_path, *OPEN) as broker,
     ):
         document = webhook(target.url, body="[" * 100_000)

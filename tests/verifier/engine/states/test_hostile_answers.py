@@ -8,6 +8,7 @@ import pytest
 import requests
 
 from tests.support.loopback import Loopback, Reply
+from tests.support.raw_server import DRIPS, RawServer
 from verifier.engine.states.change import StateChange, StateChangeFailed, StateFailure
 from verifier.engine.states.handlers import MAX_ANSWER, UrlHandler
 from verifier.engine.states.relay import RelayedChange, StateRelay
@@ -33,6 +34,36 @@ def test_answer_that_is_too_large_is_no_answer() -> None:
     with large as provider, pytest.raises(StateChangeFailed, match="larger than") as error:
         UrlHandler(provider.url, timeout=5)(CHANGE)
     assert not error.value.failure.answered
+
+
+@pytest.mark.parametrize("drip", DRIPS)
+def test_answer_that_drips_is_no_answer(drip: str) -> None:
+    with RawServer.dripping(drip) as provider, pytest.raises(StateChangeFailed, match="timed out") as error:
+        UrlHandler(provider.url, timeout=0.4)(CHANGE)
+    assert not error.value.failure.answered
+
+
+def test_a_flood_is_no_answer() -> None:
+    flood = RawServer(b"HTTP/1.1 200 OK\r\n\r\n", again=b" " * 65536)
+    with flood as provider, pytest.raises(StateChangeFailed, match="larger than"):
+        UrlHandler(provider.url, timeout=20)(CHANGE)
+
+
+@pytest.mark.parametrize("status", [103, 199, 600, 999])
+def test_a_status_that_is_no_answer_is_none(status: int) -> None:
+    head = f"HTTP/1.1 {status} Odd\r\nContent-Length: 0\r\n\r\n".encode()
+    with RawServer(head) as provider, pytest.raises(StateChangeFailed) as error:
+        UrlHandler(provider.url, timeout=5)(CHANGE)
+    assert not error.value.failure.answered
+
+
+def test_a_connection_is_kept_and_each_request_has_its_whole_time() -> None:
+    class Keeping(Loopback):
+        protocol_version = "HTTP/1.1"
+
+    with Keeping(Reply(body={"a": 1})) as provider:
+        handler = UrlHandler(provider.url, timeout=20)
+        assert [handler(CHANGE) for _ in range(3)] == [b'{"a": 1}'] * 3
 
 
 def test_unexpected_exception_of_a_handler_is_a_failure_with_a_reason() -> None:

@@ -1,0 +1,126 @@
+"""Requests that are many and small: the standard library's client on kept connections, with the same limits.
+
+A request by `broker.http.limited_request` takes three times as long.
+"""
+
+from __future__ import annotations
+
+import http.client
+import os
+import socket
+import ssl
+from typing import TYPE_CHECKING
+from urllib.parse import SplitResult, urljoin, urlsplit
+
+from broker.http.deadline import Deadline, TimedSocket, connect_in_time, timed_tls
+from broker.http.limits import MAX_REDIRECTS, Reply
+from broker.http.no_reply import NotTrusted, TooSlow, Unreachable, Unreadable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from broker.http.limits import Limits
+
+_SAME_METHOD = frozenset({307, 308})
+_PORTS = {"http": 80, "https": 443}
+
+
+class KeptConnections:
+    """Posts to servers, and keeps a connection to each; safe from any thread.
+
+    Args:
+        limits: The limits of one request, with all redirects.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._connections: dict[tuple[str, str], _Connection] = {}
+
+    def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Reply:
+        """Post to a URL, and to where it redirects with the same method.
+
+        Raises:
+            NoReply: There was no whole answer within the limits; the message says why.
+        """
+        whole = Deadline(self._limits.seconds)
+        try:
+            for _ in range(MAX_REDIRECTS + 1):
+                reply = self._post(urlsplit(url), body, headers, whole)
+                location = reply.redirects_to
+                if reply.status not in _SAME_METHOD or location is None:
+                    return reply
+                url = urljoin(url, location)
+        except TimeoutError as error:
+            raise TooSlow(f"timed out: no whole answer within {self._limits.seconds:.3g} s") from error
+        except ssl.SSLError as error:
+            raise NotTrusted(str(error)) from error
+        except OSError as error:
+            raise Unreachable(str(error) or type(error).__name__) from error
+        except (ValueError, http.client.HTTPException) as error:
+            raise Unreadable(str(error) or type(error).__name__) from error
+        raise Unreadable(f"more than {MAX_REDIRECTS} redirects")
+
+    def _post(self, parts: SplitResult, body: bytes, headers: Mapping[str, str], whole: Deadline) -> Reply:
+        place = (parts.scheme, parts.netloc)
+        kept = self._connections.pop(place, None)
+        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        for connection in (kept, _Connection(parts, self._limits)):
+            if connection is None:
+                continue
+            connection.begin(whole.left())
+            try:
+                connection.request("POST", target, body, headers)
+                response = connection.getresponse()
+                content = self._read(response)
+            except (http.client.RemoteDisconnected, ConnectionError):
+                connection.close()
+                if connection is not kept:
+                    raise
+                continue  # it was closed while it was idle: once more, on a new one
+            except BaseException:
+                connection.close()
+                raise
+            if response.will_close:
+                connection.close()
+            else:
+                self._connections[place] = connection
+            found = {name.title(): value for name, value in response.headers.items()}
+            return Reply(response.status, content, is_whole=True, headers=found)
+        raise AssertionError("the new connection answered or raised")
+
+    def _read(self, response: http.client.HTTPResponse) -> bytes:
+        most = self._limits.max_bytes
+        # with a length, `read()` alone notices that the answer broke off
+        content = response.read() if 0 < (response.length or 0) <= most else response.read(most + 1)
+        if len(content) > most:
+            raise http.client.HTTPException(f"the answer is larger than {most} bytes")
+        return content
+
+
+class _Connection(http.client.HTTPConnection):
+    """A connection that keeps to its deadline, which is set for each request; nothing is sent before."""
+
+    def __init__(self, parts: SplitResult, limits: Limits) -> None:
+        default_port = _PORTS.get(parts.scheme)
+        if default_port is None:
+            raise ValueError(f"it redirects to a URL that is not http: {parts.scheme}:")
+        seconds = min(limits.connect_seconds, limits.seconds)
+        super().__init__(parts.hostname or "", parts.port or default_port, timeout=seconds)
+        self.default_port = default_port
+        self.deadline = Deadline()
+        self._tls = parts.scheme == "https"
+
+    def begin(self, seconds: float) -> None:
+        """Begin a request that may take so many seconds."""
+        self.deadline.set(seconds)
+        if self.sock is not None:
+            self.sock.settimeout(None)
+
+    def connect(self) -> None:
+        """Connect, within the time that is left."""
+        connect = lambda: socket.create_connection((self.host, self.port), self.timeout)  # noqa: E731
+        self.sock = TimedSocket(connect_in_time(connect, self.host, self.deadline), self.deadline, None)
+        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if self._tls:
+            context = ssl.create_default_context(cafile=os.environ.get("REQUESTS_CA_BUNDLE") or None)
+            self.sock = timed_tls(context, self.deadline).wrap_socket(self.sock, server_hostname=self.host)
