@@ -85,6 +85,7 @@ class Watch:
         self._check = check
         self._interrupts = interrupts
         self._logged: list[str] = []
+        self._slow: set[str] = set()
 
     def __call__(self, given: Any) -> None:
         """Give the target an input.
@@ -93,8 +94,11 @@ class Watch:
             Exception: It has brought about what must not be.
         """
         self._logged.clear()
-        if self._seconds(given) > LIMIT_SECONDS and self._seconds(given) > LIMIT_SECONDS:
-            raise TooSlow(LIMIT_SECONDS)
+        if self._seconds(given) > LIMIT_SECONDS:
+            what = str(getattr(given, "operation", ""))
+            if what in self._slow or self._seconds(given) > LIMIT_SECONDS:  # the machine may have been busy
+                self._slow.add(what)
+                raise TooSlow(LIMIT_SECONDS, what)
         if self._logged:
             raise Violation("traceback in a log or a thread", self._logged[0])
 
@@ -217,6 +221,8 @@ class Campaign:
             except Exception as error:
                 kind = kind_of(error)
                 self._counted[kind] += 1
+                if isinstance(error, TooSlow) and kind not in self._found:  # shrinking it would take hours
+                    self._keep(error, seed, self._written(error, given))
                 # One fault is shrunk in a round; another one is met again in a later round.
                 if kind in self._found or (wanted and kind != wanted[0]):
                     return
@@ -242,11 +248,14 @@ class Campaign:
                 raise
         if caught:
             error, given = caught[-1]
-            name = hashlib.sha256(kind_of(error).encode()).hexdigest()[:12]
-            self._folder.mkdir(parents=True, exist_ok=True)
-            file = self._folder / f"{name}.json"
-            file.write_bytes(self._target.saved(given))
-            self._keep(error, seed, file)
+            self._keep(error, seed, self._written(error, given))
+
+    def _written(self, error: Exception, given: Any) -> Path:
+        name = hashlib.sha256(kind_of(error).encode()).hexdigest()[:12]
+        self._folder.mkdir(parents=True, exist_ok=True)
+        file = self._folder / f"{name}.json"
+        file.write_bytes(self._target.saved(given))
+        return file
 
     def _keep(self, error: Exception, seed: int | None, file: Path) -> None:
         kind = kind_of(error)

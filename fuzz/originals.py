@@ -12,6 +12,7 @@ from tests.support.paths import EXCHANGES, ROOT
 
 GITHUB = Path(__file__).parent / "github"
 """Examples of `@octokit/openapi` and `@octokit/webhooks-examples` (MIT), shortened."""
+REPOSITORY = "acme/products"
 RECORDED_URL = "http://127.0.0.1:9292"
 """The address of the broker whose answers were recorded."""
 
@@ -26,7 +27,8 @@ def exchange(name: str) -> dict[str, Any]:
 @cache
 def github_answers() -> list[dict[str, Any]]:
     """Return answers of GitHub's API, each with a method, a pattern of paths, a status and a document."""
-    found: list[dict[str, Any]] = json.loads((GITHUB / "answers.json").read_text(encoding="utf-8"))
+    text = (GITHUB / "answers.json").read_text(encoding="utf-8").replace("octocat/Hello-World", REPOSITORY)
+    found: list[dict[str, Any]] = json.loads(text)
     return found
 
 

@@ -27,6 +27,19 @@ def check_text(text: str, what: str) -> None:
             raise Violation(f"a path of ours in {what}", f"{path} in {text[:3000]}")
 
 
+def check_output(text: str, command: str, *secrets: str) -> None:
+    """Raise if the output of a command has what it must not have.
+
+    Raises:
+        Violation: It has a traceback, a path of ours, a secret or an escape sequence.
+    """
+    check_text(text, f"the output of {command}")
+    if any(secret in text for secret in secrets):
+        raise Violation(f"a secret in the output of {command}", text)
+    if "\x1b" in text:
+        raise Violation(f"an escape sequence in the output of {command}", repr(text))
+
+
 def check_sentence(error: BaseException) -> None:
     """Raise unless an expected error has a message for people.
 

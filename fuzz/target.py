@@ -38,8 +38,8 @@ class Violation(Exception):
 class TooSlow(Violation):
     """An input took longer than it may."""
 
-    def __init__(self, seconds: float) -> None:
-        super().__init__("too slow", f"more than {seconds:g} s")
+    def __init__(self, seconds: float, what: str = "") -> None:
+        super().__init__(f"too slow {what}".rstrip(), f"more than {seconds:g} s")
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -14,6 +14,8 @@ from unittest.mock import patch
 
 from hypothesis import strategies as st
 
+from app.config.settings import Settings
+from app.intake import missed
 from broker.client import BrokerAccess, BrokerClient, BrokerError
 from broker.client.missing_results import Pact, ProviderVersion, Questions
 from broker.client.pact_results import results_of
@@ -23,8 +25,8 @@ from broker.webhooks.definition import Scope, Webhook, WebhookRequest
 from broker.webhooks.delivery_log import execution_of
 from broker.webhooks.hidden_secrets import hidden_headers, in_the_clear, redacted, secret_names
 from fuzz.answering import Asked, Change, DamagedServer, Right, changes
-from fuzz.originals import RECORDED_URL, exchange
-from fuzz.outcomes import expect
+from fuzz.originals import RECORDED_URL, REPOSITORY, exchange
+from fuzz.outcomes import check_text, expect
 from fuzz.target import Target, Violation
 from verifier.errors import CannotVerify, ErrorKind, PublishFailed
 from verifier.fetch import fetch
@@ -40,11 +42,14 @@ if TYPE_CHECKING:
 
 SECONDS = 2.0
 """The deadline of the clients: an answer that drips is given up then."""
+RECORDED_TARGET = "http://127.0.0.1:9480/hook"
+"""Where the recorded webhooks send to."""
 ROUTES = (
     ("GET", r"/", "pacts/01-index"),
     ("GET", r"/pacts/provider/[^/]+/consumer/[^/]+/(latest|version/[^/]+)", "pacts/05-pact-latest"),
     ("GET", r"/pacts/provider/[^/]+/consumer/[^/]+/pact-version/[^/]+(/metadata/.+)?",
      "pacts/07-pact-by-pact-version-sha"),
+    ("GET", r"/pacts/provider/[^/]+/latest", "pacts/259-provider-pacts-latest"),
     ("POST", r"/pacts/.+/verification-results", "pacts/51-verification-publish-success"),
     ("GET", r"/pacts/.+/verification-results/.+", "pacts/52-verification-get"),
     ("GET", r"/pacticipants/[^/]+/branches/[^/]+", "pacts/261-pacticipant-branches"),
@@ -74,7 +79,8 @@ INTEGRATIONS = {"_embedded": {"integrations": [{"consumer": {"name": "Foo"}, "pr
 @cache
 def _recorded(url: str, name: str) -> Right:
     answer = exchange(name)["response"]
-    document = json.loads(json.dumps(answer.get("body")).replace(RECORDED_URL, url))
+    text = json.dumps(answer.get("body")).replace(RECORDED_URL, url)
+    document = json.loads(text.replace(RECORDED_TARGET, f"{url}/repos/{REPOSITORY}/dispatches"))
     kept = {"location", "x-pact-broker-version", "content-type"}
     headers = [
         (header.encode(), value.replace(RECORDED_URL, url).encode())
@@ -87,7 +93,7 @@ def _recorded(url: str, name: str) -> Right:
 def right_answer(url: str, asked: Asked) -> Right:
     """Return what a real broker answered to such a request."""
     path = asked.path.partition("?")[0]
-    if path == "/secrets":
+    if path.startswith("/secrets"):
         return Right(200, SECRETS)
     if path == "/integrations":
         return Right(200, INTEGRATIONS)
@@ -212,6 +218,29 @@ def _triggered(client: BrokerClient) -> None:
             execution_of(attempt)
 
 
+def _reconcile(server: DamagedServer) -> None:
+    provider = {
+        "name": "Bar",
+        "repository": REPOSITORY,
+        "base_url": server.url,
+        "version": "1",
+        "branch": "main",
+    }
+    settings = Settings.model_validate({"broker": {"url": server.url}, "providers": [provider]})
+    report = missed.reconcile(settings, BrokerAccess(server.url), _no_database, dry_run=True)
+    for text in (*report.problems, *report.notes):
+        check_text(text, "what reconcile says")
+
+
+def _no_database() -> AbstractContextManager[Any]:
+    return nullcontext()
+
+
+def _not_queued(_: object, __: object, missing: object, *, dry_run: bool) -> object:
+    """Stand for the receiver's database, which says nothing of a broker's answer."""
+    return (missing, dry_run)
+
+
 OPERATIONS: dict[str, Callable[[DamagedServer], None]] = {
     "fetch": _fetch,
     "publish": _publish,
@@ -222,6 +251,7 @@ OPERATIONS: dict[str, Callable[[DamagedServer], None]] = {
     "links": _with_client(lambda client: client.index_link("pb:pacticipant", pacticipant="Bar")),
     "results": _with_client(lambda client: results_of(client, "Foo", "1", "Bar")),
     "missing results": _with_client(_questions),
+    "reconcile": _reconcile,
     "lacks": _with_client(_lacks),
     "webhooks": _with_client(_webhooks),
     "webhook": _with_client(lambda client: _show(Webhooks(client).get("w" * 16))),
@@ -240,6 +270,8 @@ def _open() -> Iterator[Check]:
     with (
         DamagedServer(lambda asked: right_answer(server.url, asked)) as server,
         patch("verifier.fetch.FETCH_SECONDS", 0.0),
+        patch("app.intake.missed.RETRY_SECONDS", 0.0),
+        patch("app.intake.missed._queue_unless_tried", _not_queued),
     ):
 
         def check(given: BrokerAnswers) -> None:

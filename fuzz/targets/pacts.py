@@ -4,26 +4,31 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import tempfile
 import xml.etree.ElementTree as ET
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 import jsonschema
 from hypothesis import strategies as st
 
-from fuzz.answering import Asked, DamagedServer, Right
+from fuzz.answering import Asked, Change, DamagedServer, Right, changes
 from fuzz.campaign import ROOT
 from fuzz.mutation import Damage, damages
 from fuzz.originals import pacts
-from fuzz.outcomes import check_sentence, check_text
+from fuzz.outcomes import check_output, check_sentence, check_text
 from fuzz.target import Target, Violation
+from fuzz.targets.broker_answers import right_answer
+from verifier.cli import run
 from verifier.engine.core_results import interaction_result
 from verifier.engine.process import Engine
 from verifier.engine.protocol import Job, Results, decode_command, decode_event, encode
 from verifier.errors import ErrorKind, UsageError
+from verifier.exit_code import ExitCode
 from verifier.publishing import result_document
 from verifier.report.console import ConsoleReport
 from verifier.report.github import GitHubReport
@@ -43,6 +48,13 @@ if TYPE_CHECKING:
     from verifier.verification import InteractionResult
 
 ENGINE_SECONDS = 4.0
+SECRET = "a-token-of-the-broker"
+PACT_PATH = "/pacts/provider/Bar/consumer/Foo/latest"
+LINKS = {
+    "pb:publish-verification-results": "/pacts/provider/Bar/consumer/Foo/pact-version/abc/verification-results",
+    "pb:latest-verification-results": "/pacts/provider/Bar/consumer/Foo/pact-version/abc/verification-results/latest",
+    "pb:provider": "/pacticipants/Bar",
+}
 SCHEMA = jsonschema.Draft202012Validator(
     json.loads((ROOT / "verifier" / "report" / "verification.schema.json").read_text(encoding="utf-8"))
 )
@@ -157,9 +169,17 @@ def _check_reports(findings: Findings) -> None:
     if Verification.from_dict(document) != findings.verification:
         raise Violation("a saved verification is another one when it is loaded")
     ET.fromstring(written(JunitReport()))
-    for report in (ConsoleReport(quiet=False), HtmlReport(), GitHubReport({})):
-        if "\x1b" in written(report):
-            raise Violation(f"an escape sequence in {type(report).__name__}")
+    summary = Path(tempfile.gettempdir()) / f"summary-{os.getpid()}.md"
+    files = {"GITHUB_STEP_SUMMARY": str(summary), "GITHUB_OUTPUT": os.devnull}
+    try:
+        texts = [written(one) for one in (ConsoleReport(quiet=False), HtmlReport(), GitHubReport(files))]
+        texts.append(summary.read_text(encoding="utf-8"))
+    finally:
+        summary.unlink(missing_ok=True)
+    for text in texts:
+        check_text(text, "a report")
+        if "\x1b" in text:
+            raise Violation("an escape sequence in a report", text[:2000])
 
 
 def _right(asked: Asked) -> Right:
@@ -213,12 +233,78 @@ def _open_with_engine() -> Iterator[Check]:
         yield check_and_restart
 
 
+@dataclass(frozen=True)
+class CommandAnswers:
+    """A pact that `verify` fetches, and how the broker's answers differ: first the pact, then what publishing asks."""
+
+    original: int
+    passes: bool
+    changes: tuple[Change | None, ...]
+
+
+@contextmanager
+def _open_command() -> Iterator[Check]:
+    document: list[Any] = [{}]
+
+    def answer(asked: Asked) -> Right:
+        if asked.method == "GET" and asked.path == PACT_PATH:
+            links = {name: {"href": broker.url + path} for name, path in LINKS.items()}
+            return Right(200, {**document[0], "_links": links})
+        return right_answer(broker.url, asked)
+
+    with (
+        DamagedServer(answer) as broker,
+        DamagedServer(_right) as server,
+        Engine() as engine,
+        patch("verifier.cli.Engine", lambda: nullcontext(engine)),
+        patch("verifier.fetch.FETCH_SECONDS", 0.0),
+        patch("verifier.command.verify.PUBLISH_SECONDS", 0.0),
+    ):
+
+        def check(given: CommandAnswers) -> None:
+            document[0] = pacts()[given.original % len(pacts())]
+            broker.tell(given.changes)
+            server.tell(() if given.passes else (None, Change(status="404")))
+            try:
+                _run_command(broker.url, server.url)
+            finally:
+                if engine._process.poll() is not None:  # noqa: SLF001 - it crashed, or time ran out
+                    engine.restart()
+
+        yield check
+
+
+def _run_command(broker: str, provider: str) -> None:
+    environment = {
+        "PACT_BROKER_BASE_URL": broker,
+        "PACT_BROKER_TOKEN": SECRET,
+        "PACT_PROVIDER_BASE_URL": provider,
+        "GIT_COMMIT": "3f2c9d1e5a7b8c9d0e1f2a3b4c5d6e7f8a9b0c1d",
+        "GIT_BRANCH": "main",
+    }
+    out = io.StringIO()
+    with patch.dict("os.environ", environment, clear=True), redirect_stdout(out), redirect_stderr(out):
+        code = run(
+            [
+                "--pact-url",
+                broker + PACT_PATH,
+                "--publish-verification-results",
+                "--timeout",
+                f"{ENGINE_SECONDS:g}",
+            ]
+        )
+    text = out.getvalue()
+    check_output(text, "verify", SECRET)
+    if code not in set(ExitCode) - {ExitCode.INTERRUPTED}:
+        raise Violation(f"exit code {code} of verify", text)
+
+
 INPUTS = st.builds(DamagedPact, original=st.integers(0, 5), damage=damages(2000), states=st.booleans())
 
 PACTS = Target(
     name="pacts",
     about="pacts, read and reported by verify",
-    share=250,
+    share=220,
     kind=DamagedPact,
     inputs=INPUTS,
     open=_open,
@@ -226,8 +312,21 @@ PACTS = Target(
 PACTS_ENGINE = Target(
     name="pacts-engine",
     about="pacts, replayed by the engine against a provider",
-    share=20,
+    share=15,
     kind=DamagedPact,
     inputs=INPUTS,
     open=_open_with_engine,
+)
+PACTS_COMMAND = Target(
+    name="pacts-command",
+    about="pacts that the verify command fetches from a broker, replays and publishes",
+    share=15,
+    kind=CommandAnswers,
+    inputs=st.builds(
+        CommandAnswers,
+        original=st.integers(0, 5),
+        passes=st.booleans(),
+        changes=st.lists(st.none() | changes(drips=False), min_size=1, max_size=8).map(tuple),
+    ),
+    open=_open_command,
 )

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 from urllib.parse import quote, unquote_to_bytes, urlencode
 
 import jsonschema
@@ -27,6 +28,7 @@ from hypothesis import strategies as st
 from app.config.settings import Settings
 from app.database.connections import database, migrate, open_pool
 from app.intake.credentials import Tokens
+from app.process.logs import configure
 from app.web.api.openapi import document as openapi_document
 from app.web.application import create_app
 from app.web.context import Receiver
@@ -36,6 +38,7 @@ from fuzz.outcomes import TRACEBACK, check_text
 from fuzz.target import Bytes, Target, Violation
 from tests.support.databases import reachable_folder
 from tests.support.history_rows import add_history
+from tests.support.loopback import closed_port
 from tests.support.receiver import ReceiverProcess, configuration
 from verifier.verification import Verification
 
@@ -53,6 +56,8 @@ REPOSITORY = "acme/products"
 TOKEN = "a-token-of-the-broker"
 API_TOKEN = "a-token-of-the-api-0"
 SECRET = "the-secret-of-the-webhook"
+COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
 NO_ROUTE = frozenset({400, 403, 404, 405, 308})
 """What a request is answered that no route takes."""
 
@@ -137,7 +142,7 @@ class Request:
     @property
     def body(self) -> bytes:
         """The body."""
-        documents = DISPATCHES if "/repos/" in PATHS[self.path % len(PATHS)] else _events()
+        documents = DISPATCHES if "/repos/" in PATHS[self.path % len(PATHS)] else deliveries()
         content = self.damage.content(documents[self.original % len(documents)])
         return urlencode({"payload": content}).encode() if self.form else content
 
@@ -180,16 +185,17 @@ class RawRequest:
     cut: int | None
 
 
-def _events() -> list[Any]:
+def deliveries() -> list[Any]:
+    """Return deliveries of GitHub's, most of them of an event that is taken."""
     payload = DISPATCHES[1]["client_payload"]
-    deliveries = [
+    taken = [
         {**one, "action": "pact_changed", "client_payload": payload, "repository": {"full_name": REPOSITORY}}
         for one in github_events()["repository_dispatch"]
     ]
     others = [
         one for name, events in github_events().items() if name != "repository_dispatch" for one in events
     ]
-    return [*deliveries, *deliveries, *others]
+    return [*taken, *taken, *others]
 
 
 class Answered:
@@ -209,6 +215,7 @@ class Answered:
         Raises:
             Violation: It isn't.
         """
+        path = "/" + path.removeprefix("/")
         where = f"{method} {path}"
         if status >= 500 and (path, status) != ("/readyz", 503):  # there is no worker
             raise Violation(f"status {status}", f"{where}: {body[:500]!r}")
@@ -250,15 +257,41 @@ class Answered:
         return self._validators[id(schema)]
 
 
-class _Lines(logging.Handler):
-    """What is logged, as the log would show it."""
+class Terminal(io.StringIO):
+    """A terminal, on which the log is shown."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.lines: list[str] = []
+    def isatty(self) -> bool:
+        """Return that it is one."""
+        return True
 
-    def emit(self, record: logging.LogRecord) -> None:
-        self.lines.append(self.format(record))
+    def check(self) -> None:
+        """Raise if what was logged since the last time is a traceback, or more than text and colours.
+
+        Raises:
+            Violation: It is.
+        """
+        text = self.getvalue()
+        self.seek(0)
+        self.truncate()
+        if TRACEBACK in text:
+            raise Violation("a traceback in the log", text)
+        if found := CONTROL.search(COLOURS.sub("", text)):
+            raise Violation("a control character in the log", f"{found[0]!r} in {text!r}")
+
+
+@contextmanager
+def shown_log() -> Iterator[Terminal]:
+    """Show the log on a terminal, as `serve` does."""
+    root = logging.getLogger()
+    handlers, level = root.handlers, root.level
+    with patch("sys.stderr", Terminal()) as terminal:
+        configure()
+    try:
+        yield terminal
+    finally:
+        root.handlers = handlers
+        root.setLevel(level)
+        structlog.reset_defaults()
 
 
 @contextmanager
@@ -339,30 +372,46 @@ def _wsgi(app: Flask, given: Request, run: str, delivery: str) -> tuple[str, int
 
 @contextmanager
 def _open() -> Iterator[Check]:
-    lines = _Lines()
-    root = logging.getLogger()
-    structlog.configure(logger_factory=structlog.stdlib.LoggerFactory(), cache_logger_on_first_use=False)
     answered = Answered()
     tokens = {"TOKENS": f"broker:{TOKEN}", "API_TOKENS": f"me:{API_TOKEN}"}
-    with receiver_database() as url, open_pool(url, size=2) as pool:
+    with receiver_database() as url, open_pool(url, size=2) as pool, shown_log() as terminal:
         run, delivery = _history(url)
         receiver = Receiver(_settings(), pool, Tokens("TOKENS", tokens), Tokens("API_TOKENS", tokens), SECRET)
         app = create_app(receiver)
-        root.addHandler(lines)
 
         def check(given: Request) -> None:
-            lines.lines.clear()
             path, status, headers, body = _wsgi(app, given, run, delivery)
             answered.check(given.method, path, status, headers, body)
-            for line in lines.lines:
-                if TRACEBACK in line:
-                    raise Violation("a traceback in the log", line)
+            terminal.check()
 
-        try:
-            yield check
-        finally:
-            root.removeHandler(lines)
-            structlog.reset_defaults()
+        yield check
+        receiver.refusal_log.store_counts()
+
+
+@contextmanager
+def _open_away() -> Iterator[Check]:
+    tokens = {"TOKENS": f"broker:{TOKEN}", "API_TOKENS": f"me:{API_TOKEN}"}
+    with (
+        patch("app.database.connections.POOL_SECONDS", 0.05),
+        patch("app.database.connections.RECONNECT_SECONDS", 0.1),
+        open_pool(f"postgresql://nobody@127.0.0.1:{closed_port()}/nothing", size=1) as pool,
+        shown_log() as terminal,
+    ):
+        receiver = Receiver(_settings(), pool, Tokens("TOKENS", tokens), Tokens("API_TOKENS", tokens), SECRET)
+        app = create_app(receiver)
+        nothing = str(uuid.uuid4())
+
+        def check(given: Request) -> None:
+            path, status, headers, body = _wsgi(app, given, nothing, nothing)
+            if status >= 500 and status != 503:
+                raise Violation(f"status {status} without a database", f"{path}: {body[:500]!r}")
+            if status == 503 and path != "/readyz" and "retry-after" not in headers:
+                raise Violation("a 503 without Retry-After", f"{path}: {headers}")
+            if status == 204:
+                raise Violation("a dispatch is accepted without a database", path)
+            terminal.check()
+
+        yield check
 
 
 def _history(url: str) -> tuple[str, str]:
@@ -481,7 +530,7 @@ def _requests() -> st.SearchStrategy[Request]:
         ),
         path=st.integers(0, 3) | st.integers(0, len(PATHS) - 1),
         path_edits=st.one_of(*[st.just(Damage())] * 7, path_edits),
-        query=st.one_of(nothing, nothing, st.lists(query, min_size=1, max_size=3).map(tuple)),
+        query=st.one_of(nothing, st.lists(query, min_size=1, max_size=3).map(tuple)),
         headers=st.one_of(nothing, nothing, nothing, st.lists(headers, min_size=1, max_size=3).map(tuple)),
         original=st.integers(0, 8),
         damage=damages(800),
@@ -493,10 +542,18 @@ def _requests() -> st.SearchStrategy[Request]:
 PAYLOADS = Target(
     name="payloads",
     about="requests to the receiver, through its WSGI application",
-    share=280,
+    share=270,
     kind=Request,
     inputs=_requests(),
     open=_open,
+)
+PAYLOADS_AWAY = Target(
+    name="payloads-away",
+    about="requests to the receiver while its database is away",
+    share=10,
+    kind=Request,
+    inputs=_requests(),
+    open=_open_away,
 )
 PAYLOADS_SOCKET = Target(
     name="payloads-socket",

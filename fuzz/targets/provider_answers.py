@@ -67,7 +67,8 @@ class InteractionAnswers:
     changes: tuple[Change | None, ...]
 
 
-def _right(asked: Asked) -> Right:
+def right(asked: Asked) -> Right:
+    """Return the answer of a provider, or of a receiver."""
     path = asked.path.partition("?")[0]
     if path in DOCUMENTS:
         return Right(200, DOCUMENTS[path])
@@ -136,7 +137,7 @@ EXPECTED = (
 def _open() -> Iterator[Check]:
     limits = Limits(seconds=SECONDS, max_bytes=1024 * 1024)
     with (
-        DamagedServer(_right) as server,
+        DamagedServer(right) as server,
         patch("app.provider.version.LIMITS", limits),
         patch("app.receiver_client.LIMITS", limits),
     ):
@@ -168,7 +169,7 @@ def _is_outage(change: Change) -> bool:
 
 @contextmanager
 def _open_with_engine() -> Iterator[Check]:
-    with tempfile.TemporaryDirectory() as folder, DamagedServer(_right) as server, Engine() as engine:
+    with tempfile.TemporaryDirectory() as folder, DamagedServer(right) as server, Engine() as engine:
         files = [_written(Path(folder) / f"{number}.json", number) for number in range(len(pacts()))]
 
         def check(given: InteractionAnswers) -> None:
@@ -200,7 +201,7 @@ def _written(file: Path, number: int) -> Path:
 PROVIDER_ANSWERS = Target(
     name="provider-answers",
     about="answers of a provider (readiness, states, version) and of a receiver",
-    share=130,
+    share=120,
     kind=ProviderAnswers,
     inputs=st.builds(
         ProviderAnswers,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from fuzz.targets.broker_answers import BROKER_ANSWERS
+from fuzz.targets.event_files import EVENT_FILES
 from fuzz.targets.github_answers import COMMAND_ANSWERS, GITHUB_ANSWERS
-from fuzz.targets.pacts import PACTS, PACTS_ENGINE
-from fuzz.targets.payloads import PAYLOADS, PAYLOADS_SOCKET
+from fuzz.targets.pacts import PACTS, PACTS_COMMAND, PACTS_ENGINE
+from fuzz.targets.payloads import PAYLOADS, PAYLOADS_AWAY, PAYLOADS_SOCKET
 from fuzz.targets.provider_answers import PROVIDER_ANSWERS, PROVIDER_ANSWERS_ENGINE
 
 TARGETS = {
@@ -13,8 +14,11 @@ TARGETS = {
     for target in (
         PAYLOADS,
         PAYLOADS_SOCKET,
+        PAYLOADS_AWAY,
+        EVENT_FILES,
         PACTS,
         PACTS_ENGINE,
+        PACTS_COMMAND,
         BROKER_ANSWERS,
         PROVIDER_ANSWERS,
         PROVIDER_ANSWERS_ENGINE,
