@@ -15,6 +15,7 @@ from app.config.variables import API_TOKENS, BROKER_AT_HOME, OTHERS, SECRETS, TO
 from app.database.database_url import DatabaseUnusable, check_url, described
 from app.github.client import github_access
 from app.intake.credentials import Tokens
+from app.intake.tokens import READ_ONLY
 from app.process.environment import DATABASE_URL
 from app.web.server import check_secrets
 from broker.http.origin import Origin
@@ -100,7 +101,7 @@ def understand(file: Path, data_dir: Path, environment: Mapping[str, str]) -> Su
             for section in ("server", "worker", "retention", "reconcile")
         },
     }
-    warnings = [*_warnings(settings, access, environment), *_about_tokens(tokens, settings)]
+    warnings = [*_warnings(settings, access, environment), *_about_tokens(tokens, api_tokens, settings)]
     return Summary(settings, access, document, warnings)
 
 
@@ -156,13 +157,18 @@ def _warnings(settings: Settings, access: BrokerAccess, environment: Mapping[str
             yield _warning(f"providers[{number}] ({provider.name})", text)
 
 
-def _about_tokens(tokens: list[Token], settings: Settings) -> Iterator[Finding]:
+def _about_tokens(tokens: list[Token], api_tokens: list[Token], settings: Settings) -> Iterator[Finding]:
+    for variable, given, limit in (
+        (TOKENS, tokens, "@OWNER/REPO"),
+        (API_TOKENS, api_tokens, f"@{READ_ONLY}"),
+    ):
+        for token in given:
+            if "@" in token.value:
+                yield _warning(
+                    variable,
+                    f": the token of {token.name} has an @ in it, and what follows is no limit ({limit})",
+                )
     for token in tokens:
-        if "@" in token.value:
-            yield _warning(
-                TOKENS,
-                f": the token of {token.name} has an @ in it, and what follows is no limit (@OWNER/REPO)",
-            )
         for repository in sorted(token.repositories or ()):
             if settings.provider_of(repository) is None:
                 yield _warning(

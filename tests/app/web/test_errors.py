@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 BROKER = "http://broker.example.org/base"
 DISPATCHING = {"Authorization": "Bearer a-token-of-the-broker"}
 READING = {"Authorization": "Bearer a-token-for-reading-the-api"}
-DISPATCH = {
+DISPATCH: dict[str, Any] = {
     "event_type": "pact_changed",
     "client_payload": {"pact_url": f"{BROKER}/pacts/provider/A/consumer/C/latest"},
 }
@@ -46,6 +46,22 @@ def test_a_dispatch_that_is_not_stored_in_time_is_a_503(
         answer = client.post("/repos/a/b/dispatches", json=DISPATCH, headers=DISPATCHING)
     assert answer.status_code == 503
     assert answer.headers["Retry-After"] == "5"
+
+
+def test_a_value_that_can_not_be_stored_is_no_database_that_is_away(
+    client: FlaskClient, database_url: str
+) -> None:
+    with psycopg.connect(database_url) as connection:
+        connection.execute("CREATE INDEX of_another_version ON runs (pact_url)")
+    long = f"{DISPATCH['client_payload']['pact_url']}?{''.join(map(chr, range(0x20000, 0x20000 + 4000)))}"
+    body = {**DISPATCH, "client_payload": {"pact_url": long}}
+    answer = client.post("/repos/a/b/dispatches", json=body, headers=DISPATCHING)
+    assert (answer.status_code, "Retry-After" in answer.headers) == (422, False)
+    [delivery] = client.get("/api/deliveries", headers=READING).get_json()["items"]
+    assert (delivery["refusal"], delivery["detail"]) == (
+        "unstorable",
+        "it could not be stored: ProgramLimitExceeded",
+    )
 
 
 def test_a_look_up_by_a_wrong_statement_is_a_500_and_logged(

@@ -71,7 +71,7 @@ def test_the_example_can_be_used_and_is_understood() -> None:
 
 def test_what_each_token_may_do_is_said() -> None:
     tokens = f"broker:{SECRET}-2,team:{SECRET}-3@acme/products@acme/nothing,odd:{SECRET}-7@acme"
-    readers = f"grafana:{SECRET}-4@read-only,me:{SECRET}-8"
+    readers = f"grafana:{SECRET}-4@read-only,me:{SECRET}-8@readonly"
     given = {**SECRETS, "PACT_DISPATCH_TOKENS": tokens, "PACT_DISPATCH_API_TOKENS": readers}
     done = check(EXAMPLE, **given)
     assert "may dispatch    broker, team (for acme/nothing, acme/products alone), odd\n" in done.stdout
@@ -79,6 +79,10 @@ def test_what_each_token_may_do_is_said() -> None:
     assert "PACT_DISPATCH_TOKENS: team may dispatch for acme/nothing, which is no provider's" in done.stderr
     assert (
         "PACT_DISPATCH_TOKENS: the token of odd has an @ in it, and what follows is no limit" in done.stderr
+    )
+    assert (
+        "PACT_DISPATCH_API_TOKENS: the token of me has an @ in it, and what follows is no limit"
+        in done.stderr
     )
     read: dict[str, Any] = json.loads(check(EXAMPLE, "--json", **given).stdout)
     assert read["tokens"] == ["broker", "team", "odd"]
