@@ -36,12 +36,13 @@ _VALUES = ("headers", "environment")
 _CREDENTIALS = frozenset({"password", "token", "username"})
 
 
-def load(file: Path, environment: Mapping[str, str]) -> Settings:
+def load(file: Path, environment: Mapping[str, str] | None) -> Settings:
     """Read the configuration file, and check that what it refers to exists.
 
     Args:
         file: The file, in TOML.
-        environment: The environment variables, which hold the secrets that the file names.
+        environment: The environment variables, which hold the secrets that the file names; None for a process that
+            needs none of them, and may not have them.
 
     Raises:
         ConfigurationError: It can't be used; each mistake is named with the file and the key, and no secret is shown.
@@ -56,7 +57,8 @@ def load(file: Path, environment: Mapping[str, str]) -> Settings:
         for detail in _details(error):
             mistakes.update(dict.fromkeys(_lines(detail)))
         mistakes.update(dict.fromkeys(_further_mistakes(document, context)))
-    mistakes.update(dict.fromkeys(_unusable_secrets(document, context, environment)))
+    if environment is not None:
+        mistakes.update(dict.fromkeys(_unusable_secrets(document, context, environment)))
     if settings is None or mistakes:
         shown = [f"{file}: {mistake}" for mistake in mistakes]
         if len(shown) > MOST_MISTAKES:

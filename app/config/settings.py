@@ -232,6 +232,12 @@ class Settings(Section):
         )
 
     @property
+    def variables_of_providers(self) -> frozenset[str]:
+        """The names of the environment variables in which secrets of the providers are."""
+        sources = (source for provider in self.providers for source in provider.secret_sources)
+        return frozenset(source.env for source in sources if source.env is not None)
+
+    @property
     def needs_github(self) -> str | None:
         """The key of the configuration that needs credentials for GitHub; None if none does."""
         for number, provider in enumerate(self.providers, start=1):

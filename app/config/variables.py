@@ -32,17 +32,11 @@ RECEIVER_TOKEN = "PACT_DISPATCH_RECEIVER_TOKEN"
 BROKER_AT_HOME = "PACT_DISPATCH_BROKER_"
 """How the names of the variables of `pact-dispatch broker` begin."""
 
-SECRETS = (
-    TOKENS,
-    API_TOKENS,
-    WEBHOOK_SECRET,
-    GITHUB_TOKEN,
-    GITHUB_PRIVATE_KEY,
-    BROKER_TOKEN,
-    BROKER_USERNAME,
-    BROKER_PASSWORD,
-    DATABASE_URL,
-)
+OF_THE_WEB_SIDE = (TOKENS, API_TOKENS, WEBHOOK_SECRET)
+"""Secrets that only the web side reads: who may dispatch and look."""
+OF_WORKERS = (GITHUB_TOKEN, GITHUB_PRIVATE_KEY, BROKER_TOKEN, BROKER_USERNAME, BROKER_PASSWORD)
+"""Secrets that only workers read; those of the providers are others."""
+SECRETS = (*OF_THE_WEB_SIDE, *OF_WORKERS, DATABASE_URL)
 """The receiver reads them from the variable, or from the file that `NAME_FILE` names."""
 OTHERS = (CONFIG, DATA_DIR)
 """What else the receiver reads."""

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 SUPERVISOR_VARIABLE = "PACT_DISPATCH_SUPERVISOR_FD"
 STOP_MARGIN_SECONDS = 15.0
@@ -62,6 +62,7 @@ def stoppable() -> Iterator[None]:
 class _Supervised:
     name: str
     arguments: list[str]
+    environment: Mapping[str, str] = field(repr=False)
     pass_fds: tuple[int, ...]
     process: subprocess.Popen[bytes] | None = None
     started: float = 0.0
@@ -82,15 +83,23 @@ class Supervisor:
         self._stop = False
         self._reader, self._writer = os.pipe()
 
-    def add(self, name: str, arguments: list[str], *, pass_fds: tuple[int, ...] = ()) -> None:
+    def add(
+        self,
+        name: str,
+        arguments: list[str],
+        *,
+        environment: Mapping[str, str],
+        pass_fds: tuple[int, ...] = (),
+    ) -> None:
         """Add a process.
 
         Args:
             name: Its name in the log.
             arguments: The arguments of `pact-dispatch`.
+            environment: Its environment.
             pass_fds: File descriptors that it inherits.
         """
-        self._processes.append(_Supervised(name, arguments, pass_fds))
+        self._processes.append(_Supervised(name, arguments, environment, pass_fds))
 
     def run(self) -> None:
         """Start the processes, and keep them running until a signal to stop; then stop them."""
@@ -133,7 +142,7 @@ class Supervisor:
         supervised.process = subprocess.Popen(
             [sys.executable, "-P", "-m", "app", *supervised.arguments],
             pass_fds=(*supervised.pass_fds, self._reader),
-            env={**os.environ, SUPERVISOR_VARIABLE: str(self._reader)},
+            env={**supervised.environment, SUPERVISOR_VARIABLE: str(self._reader)},
             stdin=subprocess.DEVNULL,
             start_new_session=True,  # Ctrl-C reaches only the supervisor, which then stops the processes
         )

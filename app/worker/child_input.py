@@ -49,9 +49,7 @@ class ChildInputs:
 
     def environment(self) -> dict[str, str]:
         """Return the environment, without the receiver's own secrets and those of all providers."""
-        sources = [source for provider in self._settings.providers for source in provider.secret_sources]
-        names = {source.env for source in sources if source.env is not None}
-        return child_environment(self._environment, names=names)
+        return child_environment(self._environment, names=self._settings.variables_of_providers)
 
     def request(self, run: Run, provider: VerifiedProvider) -> AttemptRequest:
         """Return what a child is asked for.

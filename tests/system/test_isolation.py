@@ -261,3 +261,29 @@ def test_root_has_set_up_and_command_of_a_provider_run_by_an_account_without_rig
     assert not any(".s.PGSQL" in where for where in report["read"])
     assert (notes / "accounts").read_text() == "nobody\nnobody\n"
     assert (notes / "home").read_text().strip() == str(data_dir / "data/homes/nobody")
+
+
+def test_web_side_and_worker_need_none_of_each_others_secrets(
+    tmp_path: Path, canaries: Canaries, broker: EmbeddedBroker, database_url: str
+) -> None:
+    provider = {"command": PROVIDER, "environment": {"KEY": {"env": "KEY_OF_THE_PROVIDER"}}, **RUNNING}
+    config = configuration(broker.url, provider, server={"processes": 1})
+    token = canaries("tokens")
+    of_web = {TOKENS: f"broker:{token}", API_TOKENS: f"me:{canaries('api-tokens')}"}
+    of_worker = {
+        BROKER_TOKEN: canaries("broker-token"),
+        "KEY_OF_THE_PROVIDER": "x",
+        TOKENS: "",
+        API_TOKENS: "",
+    }
+    folders = tmp_path / "web", tmp_path / "worker"
+    for folder in folders:
+        folder.mkdir()
+    options: dict[str, Any] = {"database_url": database_url}
+    with (
+        ReceiverProcess(folders[0], config, command="web", environment=of_web, **options) as web,
+        ReceiverProcess(folders[1], config, command="worker", environment=of_worker, **options),
+    ):
+        assert web.dispatch(publish(broker, PACT, "IsolationOfEach"), token=token).status_code == 204
+        [run] = web.wait_for_runs()
+    assert (run["outcome"], run["publishing"]) == ("passed", "published")

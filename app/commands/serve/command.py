@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from app.commands.installation import Installation, failures_explained
 from app.commands.runner import ExitCode
+from app.config.variables import OF_THE_WEB_SIDE, OF_WORKERS, OTHERS, SECRETS
 from app.github.client import github_access
 from app.process.logs import configure
 from app.process.supervision import STOP_MARGIN_SECONDS, Supervisor, stoppable
@@ -36,12 +37,24 @@ def _serve(options: argparse.Namespace, messages: Messages) -> None:
         messages.say(warning)
     listener = bind(*options.bind)
     configure()
+    of_providers = installation.settings.variables_of_providers.difference(SECRETS, OTHERS)
     with installation.database():
         arguments = ["--config", str(installation.config), "--data-dir", str(installation.data_dir)]
         supervisor = Supervisor(installation.settings.worker.stop_seconds + STOP_MARGIN_SECONDS)
         supervisor.add(
-            "web", ["web", *arguments, "--fd", str(listener.fileno())], pass_fds=(listener.fileno(),)
+            "web",
+            ["web", *arguments, "--fd", str(listener.fileno())],
+            environment=_without({*OF_WORKERS, *of_providers}),
+            pass_fds=(listener.fileno(),),
         )
         for number in range(1, options.workers + 1):
-            supervisor.add(f"worker {number}", ["worker", *arguments])
+            supervisor.add(
+                f"worker {number}", ["worker", *arguments], environment=_without(set(OF_THE_WEB_SIDE))
+            )
         supervisor.run()
+
+
+def _without(secrets: set[str]) -> dict[str, str]:
+    """Return this process's environment without secrets that a process doesn't need, nor the places of their files."""
+    hidden = {*secrets, *(f"{name}_FILE" for name in secrets)}
+    return {name: value for name, value in os.environ.items() if name not in hidden}

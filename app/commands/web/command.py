@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @failures_explained()
 def run(options: argparse.Namespace, messages: Messages) -> int:
     """Serve until a signal stops it."""
-    installation = Installation.read(options)
+    installation = Installation.read(options, verifies=False)
     if options.fd is None:
         for warning in check_secrets(os.environ):
             messages.say(warning)

@@ -14,7 +14,7 @@ from app.process.supervision import Supervisor
 
 supervisor = Supervisor(stop_seconds=10)
 supervisor._start = lambda *_: print("running", flush=True)
-supervisor.add("nothing", [])
+supervisor.add("nothing", [], environment={})
 supervisor.run()
 """
 
@@ -41,7 +41,7 @@ supervisor = Supervisor(stop_seconds=0.2)
 def start(supervised, now):
     supervised.process = subprocess.Popen([sys.executable, "-c", program])
 supervisor._start = start
-supervisor.add("stubborn", [])
+supervisor.add("stubborn", [], environment={})
 supervisor.run()
 print(supervisor._processes[0].process.returncode)
 """
