@@ -19,7 +19,8 @@ RUN apt-get update \
  && rm -rf /var/lib/apt/lists/* \
  && python -m pip uninstall --yes pip \
  && useradd --uid 10001 --create-home --shell /usr/sbin/nologin pact-dispatch \
- && install --directory --owner=pact-dispatch --mode=0700 /data
+ && useradd --uid 10002 --create-home --shell /usr/sbin/nologin pact-provider \
+ && install --directory --owner=pact-dispatch --mode=0711 /data
 COPY --from=build /opt/pact-dispatch /opt/pact-dispatch
 ENV PATH=/opt/pact-dispatch/bin:$PATH \
     PYTHONUNBUFFERED=1 \

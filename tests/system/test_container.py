@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import tomllib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import psycopg
 import pytest
 import yaml
 
 from app.cli import parser
-from app.config.variables import OTHERS, SECRETS
+from app.config.variables import OF_THE_WEB_SIDE, OF_WORKERS, OTHERS, SECRETS
+from app.database.connections import database, migrate
+from app.database.embedded.cluster import find_binaries
+from app.process.environment import DATABASE_URL
 from tests.support.paths import ROOT
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text())
+INIT: str = COMPOSE["configs"]["databases"]["content"]
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 READ = {*SECRETS, *(f"{name}_FILE" for name in SECRETS), *OTHERS}
 
@@ -50,6 +59,52 @@ def test_the_receivers_services_are_what_the_commands_take(name: str) -> None:
         if variable.endswith("_FILE"):
             assert value.removeprefix("/run/secrets/") in service["secrets"]
     assert service["read_only"]
+
+
+def test_each_service_has_only_the_secrets_that_it_needs() -> None:
+    services = COMPOSE["services"]
+    given = {
+        name: {variable.removesuffix("_FILE") for variable in services[name]["environment"]}
+        for name in ("web", "worker")
+    }
+    assert given["web"] <= {*OF_THE_WEB_SIDE, DATABASE_URL}
+    assert given["worker"] <= {*OF_WORKERS, DATABASE_URL}
+    for name, service in services.items():
+        text = yaml.safe_dump(service) + (INIT if name == "postgres" else "")
+        assert set(service["secrets"]) == set(re.findall(r"/run/secrets/(\w+)", text)), name
+    secrets = {name: set(service["secrets"]) for name, service in services.items()}
+    assert all("postgres_password" not in found for name, found in secrets.items() if name != "postgres")
+    assert not secrets["web"] & secrets["pact-broker"]
+    assert set(COMPOSE["secrets"]) == set().union(*secrets.values())
+
+
+def test_the_databases_belong_to_roles_without_rights_of_which_each_has_only_its_own(
+    data_dir: Path, tmp_path: Path
+) -> None:
+    for name in ("database_password", "broker_database_password"):
+        (tmp_path / name).write_text("it's a password")
+    script = tmp_path / "databases.sql"
+    script.write_text(INIT.replace("/run/secrets", str(tmp_path)))
+    with database(None, data_dir) as url:
+        psql = [str(find_binaries() / "psql"), "--no-psqlrc", "--set=ON_ERROR_STOP=1", "--quiet"]
+        subprocess.run([*psql, f"--file={script}", url], check=True, timeout=60)
+        own = url.replace("postgres@/postgres?", "pact_dispatch@/pact_dispatch?")
+        assert own != url
+        migrate(own)
+        with psycopg.connect(own) as connection:
+            found = connection.execute(
+                "SELECT rolsuper, rolcreaterole, rolcreatedb FROM pg_roles WHERE rolname = %s",
+                ["pact_dispatch"],
+            )
+            assert found.fetchone() == (False, False, False)
+            assert connection.execute("SELECT count(*) FROM runs").fetchone() == (0,)
+        with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
+            psycopg.connect(own.replace("pact_dispatch@", "pact_broker@"))
+        with psycopg.connect(url) as connection:
+            kinds = connection.execute(
+                "SELECT left(rolpassword, 14) FROM pg_authid WHERE rolname LIKE 'pact%'"
+            )
+            assert kinds.fetchall() == [("SCRAM-SHA-256$",)] * 2
 
 
 def test_there_are_two_workers_and_no_secret_in_the_file() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pwd
+import re
 import secrets
 import shlex
 import subprocess
@@ -36,6 +37,14 @@ if TYPE_CHECKING:
 PACT = pact(interaction("a thing", "/things/1", body={"id": 1, "name": "thing"}), provider="Products")
 PYTHON = "/usr/bin/python3"
 """A Python that every account can run."""
+CAPABILITIES = ("chown", "dac_override", "fowner", "kill", "setgid", "setuid")
+IN_A_CONTAINER = (
+    "setpriv",
+    "--no-new-privs",
+    "--inh-caps=-all",
+    f"--bounding-set=-all,{','.join(f'+{name}' for name in CAPABILITIES)}",
+)
+"""With the rights that the worker has in docs/receiver-containers.md, where root starts providers."""
 RUNNING = {"version": "3f2c9d1e5a7b8c9d0e1f2a3b4c5d6e7f8a9b0c1d", "branch": "main", "health_path": "/health"}
 
 
@@ -213,9 +222,18 @@ def test_the_provider_neither_reads_nor_kills_the_command_of_another_one(
     assert f"/proc/{pid}/environ" in report["refused"]
 
 
+def test_the_documentation_gives_a_worker_of_root_these_capabilities() -> None:
+    text = (ROOT / "docs/receiver-containers.md").read_text(encoding="utf-8")
+    [found] = re.findall(r"cap_add: \[(.*)\]", text)
+    assert found.lower().split(", ") == list(CAPABILITIES)
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can start commands as another account")
+@pytest.mark.parametrize(
+    "prefix", [pytest.param((), id="on a machine"), pytest.param(IN_A_CONTAINER, id="in a container")]
+)
 def test_root_has_set_up_and_command_of_a_provider_run_by_an_account_without_rights(
-    data_dir: Path, tmp_path: Path, broker: EmbeddedBroker
+    data_dir: Path, tmp_path: Path, broker: EmbeddedBroker, prefix: tuple[str, ...]
 ) -> None:
     notes = data_dir / "notes"
     notes.mkdir()
@@ -248,9 +266,9 @@ def test_root_has_set_up_and_command_of_a_provider_run_by_an_account_without_rig
         API_TOKENS: f"me:{canaries('api-tokens')}",
         BROKER_TOKEN: canaries("broker-token"),
     }
-    with ReceiverProcess(data_dir, config, environment=environment) as server:
+    with ReceiverProcess(data_dir, config, environment=environment, prefix=prefix) as server:
         for number, commit in enumerate(commits):
-            url = publish(broker, PACT, f"IsolationAsRoot{number}")
+            url = publish(broker, PACT, f"IsolationAsRoot{number}{len(prefix)}")
             assert server.dispatch(url, token=token, sha=commit).status_code == 204
             report = canaries.report()
             wait_until(partial(results, broker, url), "the result is published", context=server.output)
