@@ -148,5 +148,5 @@ def test_the_files_that_compose_wants_are_made(tmp_path: Path) -> None:
     made = {file.name: file.read_text() for file in (tmp_path / "secrets").iterdir()}
     named = re.findall(r"file: \./secrets/(\w+)", (ROOT / "compose.yaml").read_text())
     assert set(made) == set(named)
-    assert made["postgres_password"] in made["database_url"]
+    assert made["database_password"] in made["database_url"]
     assert (tmp_path / "secrets").stat().st_mode & 0o777 == 0o700
