@@ -111,11 +111,12 @@ def test_messages_without_a_transport_are_a_mistake_of_the_command(tmp_path: Pat
 def test_a_pact_does_not_install_a_plugin(tmp_path: Path) -> None:
     """The engine's core would download and run it; here nothing goes out."""
     metadata = {"pactSpecification": {"version": "4.0"}, "plugins": [{"name": "csv", "version": "0.0.6"}]}
+    v4 = [{**one, "type": "Synchronous/HTTP"} for one in things(1)]
     with Loopback(Reply(403, "no")) as proxy:
         variables = dict.fromkeys(("HTTPS_PROXY", "HTTP_PROXY"), proxy.url)
         done = verify(
             tmp_path,
-            *(pact_file(tmp_path, *things(1), metadata=metadata), "--provider-command", PROVIDER, *READY),
+            *(pact_file(tmp_path, *v4, metadata=metadata), "--provider-command", PROVIDER, *READY),
             HOME=str(tmp_path),
             **variables,
         )

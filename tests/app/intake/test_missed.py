@@ -31,6 +31,7 @@ from tests.support.commands import pact_dispatch
 from tests.support.pacts import pact, things
 from tests.support.paths import ROOT
 from tests.support.processes import BIN, EmbeddedBroker
+from tests.support.receiver import with_providers_as_this_account
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,6 +77,7 @@ class Place:
             text += (
                 f"[[providers]]\nname = {json.dumps(name)}\nrepository = 'acme/provider-{number}'\n{how}\n"
             )
+        text = with_providers_as_this_account(text)
         (self.folder / "pact-dispatch.toml").write_text(text, encoding="utf-8")
 
     def reconcile(self, *only: str, dry_run: bool = False) -> Done:
