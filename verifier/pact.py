@@ -42,7 +42,8 @@ class Interaction:
     """One interaction of a pact.
 
     Attributes:
-        index: Its index in the document, those in `messages` after those in `interactions`.
+        index: Its index in the document.
+        place: Its place there, as `interactions[3]`.
         id: The broker's `_id`; empty in a pact that doesn't come from a broker.
         key: The `key` of a V4 interaction; empty if it has none.
         kind: One of `KINDS`.
@@ -56,6 +57,7 @@ class Interaction:
     """
 
     index: int
+    place: str
     id: str
     key: str
     kind: str

@@ -107,6 +107,7 @@ class _Reader:
         comments, test_name = _comments(document) if is_v4 else ((), "")
         return Interaction(
             index=index,
+            place=at,
             id=text_at(document, "_id") or "",
             key=text_at(document, "key") or "",
             kind=kind,

@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from verifier.engine.core_results import may_heal, no_result
+from verifier.engine.core_results import no_result
 from verifier.engine.process import Engine
 from verifier.engine.protocol import Job
 from verifier.errors import CannotVerify, ErrorKind
@@ -264,7 +264,9 @@ def _why(verification: Verification, *, uses_plugins: bool) -> VerificationError
         f"{len(unknown)} of {len(verification.interactions)} interactions could not be verified, so there is "
         f"no result for the contract. The first: {first}"
     )
-    if uses_plugins or all(map(may_heal, unknown)):  # what a plugin can't do now, it may do later
+    if uses_plugins or all(
+        result.retryable for result in unknown
+    ):  # what a plugin can't do now, it may do later
         return VerificationError(ErrorKind.INTERACTIONS_NOT_VERIFIED, message, retryable=True)
     message += ". It would be the same another time: the pact has something that the engine can't use"
     return VerificationError(ErrorKind.PACT_UNUSABLE, message)

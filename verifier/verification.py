@@ -63,6 +63,7 @@ class InteractionResult:
         pending: Whether the pact says that its failure doesn't break the contract.
         comments: What the consumer has to say about it.
         test_name: The consumer's test that it comes from; "" if the pact doesn't say.
+        retryable: Whether one that could not be verified may be verified later; False for one that was.
         outcome: Passed, failed or error.
         mismatches: The differences found; empty unless it failed.
         reason: Why it failed or could not be verified, unless that is a mismatch.
@@ -82,6 +83,7 @@ class InteractionResult:
     duration: float | None = None
     comments: tuple[str, ...] = ()
     test_name: str = ""
+    retryable: bool = False
 
     @property
     def breaks_contract(self) -> bool:

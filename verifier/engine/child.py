@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from verifier.child_process import signal_group
-from verifier.engine.core_results import NOT_RUN, REQUEST_NOT_SENT, interaction_result, no_result
+from verifier.engine.core_results import REQUEST_NOT_SENT, interaction_result, not_loaded
 from verifier.engine.protocol import (
     BrokenMessage,
     Done,
@@ -152,9 +152,16 @@ class JobRun:
         return [
             interaction_result(interaction, entries[str(interaction.index)], failure)
             if str(interaction.index) in entries
-            else no_result(interaction, _why_not_run(found))
+            else self._alone(worker, interaction, relay)
+            if len(shard) > 1
+            else not_loaded(interaction, _why_not_loaded(found, source))
             for interaction, failure in zip(shard, failed, strict=True)
         ]
+
+    def _alone(self, worker: str, interaction: Interaction, relay: StateRelay | None) -> InteractionResult:
+        """Verify an interaction of a shard that has no results, for another one that the core can't load."""
+        [result] = self._verify_once(worker, [interaction], relay)
+        return result
 
     def _verifier(self, relay: StateRelay | None) -> Verifier:
         from pact import Verifier  # noqa: PLC0415 - see `main`
@@ -185,12 +192,13 @@ class JobRun:
         return None
 
 
-def _why_not_run(found: dict[str, Any]) -> str:
-    """Return the core's own words for why it has no entry for an interaction."""
+def _why_not_loaded(found: dict[str, Any], source: Path) -> str:
+    """Return the core's own words for why it has no entry for an interaction, without the file, which is ours."""
     texts = [str(error.get("mismatch", {}).get("message", "")) for error in found.get("errors", ())]
-    texts += [str(line).strip() for line in found.get("output", ()) if "failed" in str(line).lower()]
-    why = "; ".join(filter(None, texts))[:MAX_REASON] or "it can't make sense of it"
-    return f"{NOT_RUN}: {why}"
+    why = "; ".join(text.replace(f" '{source}'", "") for text in texts if text)
+    return (
+        why[:MAX_REASON] or "a part of it is not of the kind that it must be, a status that is no number, say"
+    )
 
 
 def _was_not_sent(result: InteractionResult) -> bool:
@@ -266,6 +274,7 @@ def main() -> None:
     """Run jobs until standard input ends."""
     become_undumpable()
     os.environ.setdefault("PACT_DO_NOT_TRACK", "true")
+    os.environ |= {"RUST_BACKTRACE": "0", "RUST_LIB_BACKTRACE": "0"}  # the core writes traces into mismatches
     events, folder = EventPipe(int(sys.argv[1])), Path(sys.argv[2])
     jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
     threading.Thread(target=_read_commands, args=(folder, jobs), daemon=True).start()

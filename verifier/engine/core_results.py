@@ -5,11 +5,15 @@ pact-python 4.2 (its Rust core 0.5.12), a `mismatch` of type `mismatches` comes 
 `error` has a message. `error sending request for url (...)` means that the provider could not be reached, timed out or
 had trouble with TLS. The message about a failed state change is the same whether the handler refused it or was down,
 so `verifier.engine.states.relay`, which forwards state changes, tells the two apart.
+
+An error may be gone later unless its cause is in the pact: an interaction that the core can't load, or whose request it
+can't build.
 """
 
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from verifier.verification import InteractionResult, Mismatch, Outcome
@@ -23,11 +27,8 @@ if TYPE_CHECKING:
 STATE_CHANGE_FAILED = "state change handlers has failed"
 REQUEST_NOT_SENT = "error sending request"
 GATEWAY_STATUSES = frozenset({"502", "503", "504"})
+REQUEST_NOT_BUILT = "Invalid header "
 NO_RESULT = "the engine gave no result for this interaction"
-NOT_RUN = "the engine could not run it"
-"""How the reason of an interaction begins that the core could not load: it has no entry for any of its shard."""
-_FOR_EVER = (NOT_RUN, "Invalid header name", "Invalid header value")
-"""How reasons begin that come from the pact alone, whatever the provider does."""
 
 _ATTRIBUTES = {
     "BodyMismatch": "body",
@@ -69,6 +70,7 @@ def interaction_result(
         mismatches=mismatches,
         reason=reason,
         duration=seconds(entry.get("duration")),
+        retryable=outcome == Outcome.ERROR and not (reason or "").startswith(REQUEST_NOT_BUILT),
     )
 
 
@@ -77,9 +79,10 @@ def no_result(interaction: Interaction, reason: str = NO_RESULT) -> InteractionR
     return interaction_result(interaction, {"mismatch": {"type": "error", "message": reason}})
 
 
-def may_heal(result: InteractionResult) -> bool:
-    """Return whether an interaction that could not be verified may be verified another time."""
-    return not (result.reason or "").startswith(_FOR_EVER)
+def not_loaded(interaction: Interaction, why: str) -> InteractionResult:
+    """Return the result of an interaction that the core can't load, now and later."""
+    reason = f"{interaction.place} of the pact can't be loaded by the engine: {why}"
+    return replace(no_result(interaction, reason), retryable=False)
 
 
 def _judge(

@@ -241,6 +241,45 @@ def test_what_the_core_verifies_is_verified_with_the_same_outcome_and_states(
     assert named == [state.partition(" (")[0] for result in found.interactions for state in result.states]
 
 
+NOT_LOADED = {
+    "a text for a status": (V2, http(response={"status": "200"})),
+    "a status below zero in V4": (V4, v4(response={"status": -1})),
+    "a header that is none": (V2, http(request={"method": "GET", "path": "/", "headers": {"X-A": "a\nb"}})),
+}
+
+
+@pytest.mark.parametrize("name", NOT_LOADED)
+def test_one_interaction_that_can_not_be_loaded_is_named_and_spoils_no_other(
+    name: str, tmp_path: Path, server: Loopback, engine: Engine
+) -> None:
+    version, broken = NOT_LOADED[name]
+    sound = v4() if version == V4 else http()
+    found = verified(tmp_path, pact(version, *[sound] * 17, broken, *[sound] * 22), server, engine)
+    assert [r.index for r in found.interactions if r.outcome == Outcome.PASSED] == [
+        *range(17),
+        *range(18, 40),
+    ]
+    culprit = found.interactions[17]
+    assert culprit.outcome == Outcome.ERROR
+    assert "interactions[17]" in str(culprit.reason) or "header" in str(culprit.reason)
+    assert "/" not in str(culprit.reason), "no file of ours is named"
+    assert found.error is not None
+    assert not found.error.retryable
+
+
+def test_no_trace_of_the_core_gets_into_a_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    xml = {"Content-Type": "application/xml"}
+    document = pact(V2, http(response={"status": 200, "headers": xml, "body": "<a/>"}))
+    monkeypatch.setenv("RUST_BACKTRACE", "1")
+    monkeypatch.setenv("RUST_LIB_BACKTRACE", "1")
+    with Loopback(Reply(body="<a", headers=xml)) as provider, Engine() as tracing:
+        [result] = verified(tmp_path, document, provider, tracing).interactions
+    assert result.outcome == Outcome.FAILED
+    [mismatch] = result.mismatches
+    assert "Failed to parse" in mismatch.description
+    assert "backtrace" not in mismatch.description
+
+
 @pytest.mark.parametrize("name", EMPTY_LISTS)
 def test_a_list_with_nothing_in_it_does_not_hide_the_other(
     name: str, tmp_path: Path, server: Loopback, engine: Engine
