@@ -25,6 +25,8 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.provider import SLOW_SECONDS
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -33,6 +35,16 @@ SIZES = (1, 10, 100, 1000)
 QUICK_SIZES = (1, 100)
 LONG_SECONDS = 4.0
 RUNS = 5
+STATES = {
+    "none": "",
+    "at once": "/_states",
+    "head and body apart": "/_apart/_states",
+    "20 ms each": "/_slow/_states",
+}
+"""How the provider answers a state change, and where."""
+LARGEST_SLOW = 100
+"""The largest pact for the kinds of states that take long with everybody."""
+SLOW_STATES = frozenset({"head and body apart", "20 ms each"})
 ENVIRONMENT = {**os.environ, "PACT_DO_NOT_TRACK": "true"}
 
 
@@ -42,7 +54,7 @@ class Figure:
 
     way: str
     interactions: int
-    states: bool
+    states: str
     seconds: float
     runs: int
     peak_mb: float
@@ -92,14 +104,14 @@ def pact_document(interactions: int) -> dict[str, Any]:
     }
 
 
-def ways(pact: Path, port: int, *, states: bool) -> dict[str, list[str]]:
+def ways(pact: Path, port: int, states: str) -> dict[str, list[str]]:
     base_url = f"http://127.0.0.1:{port}"
-    states_url = f"{base_url}/_states"
+    states_url = f"{base_url}{STATES[states]}"
     verify = [str(BIN / "verify"), str(pact), "--provider-base-url", base_url]
     cli = [str(BIN / "pact"), "verifier", "--file", str(pact), "--hostname", "127.0.0.1", "--port", str(port)]
     cli += ["--provider-name", "Products"]
     plain = [sys.executable, "-m", "benchmarks.plain", str(pact), base_url]
-    if states:
+    if STATES[states]:
         verify += ["--provider-states-setup-url", states_url]
         cli += ["--state-change-url", states_url]
         plain += [states_url]
@@ -146,9 +158,11 @@ def measure(port: int, sizes: tuple[int, ...], note: Callable[[str], None]) -> l
         for size in sizes:
             pact = Path(folder) / f"{size}.json"
             pact.write_text(json.dumps(pact_document(size)), encoding="utf-8")
-            for states in (False, True):
-                for way, command in ways(pact, port, states=states).items():
-                    note(f"{size} interactions, {'with' if states else 'without'} states: {way}")
+            for states in STATES:
+                if states in SLOW_STATES and size > LARGEST_SLOW:
+                    continue
+                for way, command in ways(pact, port, states).items():
+                    note(f"{size} interactions, states: {states}: {way}")
                     taken = [run_once(command)]
                     while len(taken) < RUNS and taken[0] < LONG_SECONDS:
                         taken.append(run_once(command))
@@ -159,12 +173,21 @@ def measure(port: int, sizes: tuple[int, ...], note: Callable[[str], None]) -> l
 
 def targets(figures: list[Figure]) -> list[Target]:
     """Compare the figures with the targets of this project, without states and with them."""
-    return [target for states in (False, True) for target in _targets(figures, states=states)]
+    of_states = [target for states in SLOW_STATES for target in _targets_of_states(figures, states)]
+    return [target for states in ("none", "at once") for target in _targets(figures, states)] + of_states
 
 
-def _targets(figures: list[Figure], *, states: bool) -> list[Target]:
-    found = {(figure.way, figure.interactions): figure for figure in figures if figure.states is states}
-    suffix = ", with states" if states else ""
+def _targets_of_states(figures: list[Figure], states: str) -> list[Target]:
+    """Return the target for 100 interactions with states that take their time."""
+    found = {f.states: f.seconds for f in figures if (f.way, f.interactions) == ("verify", 100)}
+    limit = 100 * SLOW_SECONDS * 1.1 if states == "20 ms each" else 0.6
+    name = f"100 interactions, states {states}, seconds"
+    return [Target(name, limit, found[states], found[states] <= limit)]
+
+
+def _targets(figures: list[Figure], states: str) -> list[Target]:
+    found = {(figure.way, figure.interactions): figure for figure in figures if figure.states == states}
+    suffix = "" if states == "none" else ", with states"
     rows: list[Target] = []
 
     def at_least(name: str, limit: float, measured: float) -> None:
@@ -200,7 +223,7 @@ def show(figures: list[Figure], reached: list[Target], console: Console) -> None
         ratio = f"{peer.seconds / figure.seconds:.1f} x"
         table.add_row(
             str(figure.interactions),
-            "yes" if figure.states else "no",
+            figure.states,
             figure.way,
             f"{figure.seconds:.3f}",
             ratio,

@@ -9,6 +9,7 @@ import http.client
 import os
 import socket
 import ssl
+import sys
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urljoin, urlsplit
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
     from broker.http.limits import Limits
 
+IS_ACKNOWLEDGED_AT_ONCE = sys.platform == "linux"
+"""Whether a program can ask for that; where it can't, a new connection for each request costs less."""
 _SAME_METHOD = frozenset({307, 308})
 _PORTS = {"http": 80, "https": 443}
 
@@ -70,6 +73,7 @@ class KeptConnections:
             connection.begin(whole.left())
             try:
                 connection.request("POST", target, body, headers)
+                connection.acknowledge_at_once()
                 response = connection.getresponse()
                 content = self._read(response)
             except (http.client.RemoteDisconnected, ConnectionError):
@@ -80,7 +84,7 @@ class KeptConnections:
             except BaseException:
                 connection.close()
                 raise
-            if response.will_close:
+            if response.will_close or not IS_ACKNOWLEDGED_AT_ONCE:
                 connection.close()
             else:
                 self._connections[place] = connection
@@ -115,6 +119,14 @@ class _Connection(http.client.HTTPConnection):
         self.deadline.set(seconds)
         if self.sock is not None:
             self.sock.settimeout(None)
+
+    def acknowledge_at_once(self) -> None:
+        """Don't delay the acknowledgement of what comes next, as a system does on a connection that is kept.
+
+        A server that sends the head of an answer and its body apart waits for it in between, 40 ms a request.
+        """
+        if IS_ACKNOWLEDGED_AT_ONCE and self.sock is not None:  # the system sets it back after a while
+            self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
 
     def connect(self) -> None:
         """Connect, within the time that is left."""
