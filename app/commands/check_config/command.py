@@ -92,6 +92,10 @@ def _provider(provider: dict[str, Any]) -> Iterator[str]:
         else f"asked of {provider['version_url']} {provider.get('version_pointer', '')}".rstrip()
     )
     yield f"version {version}, branch {provider.get('branch', 'that of the dispatch')}"
+    if "base_url" not in provider and provider["unconfined"]:
+        yield "not confined: it may read the processes of its account, and gain rights by sudo"
+    if "base_url" not in provider and "user" in provider:
+        yield f"as {provider['user']}, where root runs the worker"
     yield f"provider states {provider.get('states_setup_url', 'nowhere')}"
     for key in ("headers", "environment"):
         for name, source in provider[key].items():

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from app.commands.finding import Finding, State
 from app.config.file import load
-from app.config.provider import CheckoutProvider, RelayedProvider, RunningProvider, VerifiedProvider
+from app.config.provider import (
+    CheckoutProvider,
+    CommandProvider,
+    RelayedProvider,
+    RunningProvider,
+    VerifiedProvider,
+)
 from app.config.settings import broker_access
 from app.config.values import ConfigurationError, secret
 from app.config.variables import API_TOKENS, BROKER_AT_HOME, OTHERS, SECRETS, TOKENS, WEBHOOK_SECRET
@@ -83,7 +89,7 @@ def understand(file: Path, data_dir: Path, environment: Mapping[str, str]) -> Su
     document = {
         "file": str(file.absolute()),
         "broker": {"url": settings.broker.url, "login": _login(access)},
-        "providers": [_provider(provider) for provider in settings.providers],
+        "providers": [_provider(provider, settings.worker.provider_user) for provider in settings.providers],
         "event_types": sorted(settings.event_types),
         "tokens": [token.name for token in tokens],
         "limited_to": {
@@ -115,9 +121,11 @@ def _github_login(github: Any) -> str:
     return "with a token" if github.app_id is None else f"as the App {github.app_id}"
 
 
-def _provider(provider: ProviderSettings) -> dict[str, Any]:
+def _provider(provider: ProviderSettings, default_user: str | None) -> dict[str, Any]:
     """Return the settings of a provider with the sources of its secrets in place of their values."""
     given = provider.model_dump(mode="json", exclude_none=True)
+    if isinstance(provider, CommandProvider | CheckoutProvider) and (user := provider.user or default_user):
+        given["user"] = user
     if isinstance(provider, VerifiedProvider):
         for key, values in (("headers", provider.headers), ("environment", provider.environment)):
             given[key] = {name: _source(value) for name, value in values.items()}

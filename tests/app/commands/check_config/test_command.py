@@ -54,6 +54,18 @@ def written(folder: Path, text: str) -> Path:
     return file
 
 
+def test_the_account_of_a_provider_is_shown_and_that_it_is_not_confined(tmp_path: Path) -> None:
+    started = MINIMAL.replace('base_url = "http://127.0.0.1:8080"', 'command = "run"\nunconfined = true')
+    running = MINIMAL.replace('branch = "main"', 'branch = "main"\nuser = "ci"')
+    worker = '[worker]\nprovider_user = "products"\n'
+    done = check(written(tmp_path, started + worker))
+    assert "as products, where root runs the worker" in done.stdout
+    assert "not confined" in done.stdout
+    done = check(written(tmp_path, running + worker))
+    assert "where root runs" not in done.stdout
+    assert "user is for a provider that is started" in done.stderr
+
+
 def test_the_example_can_be_used_and_is_understood() -> None:
     done = check(EXAMPLE, "--json", **SECRETS)
     assert (done.returncode, done.stderr) == (0, "")
