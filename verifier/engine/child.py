@@ -15,12 +15,14 @@ import signal
 import sys
 import threading
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from verifier.child_process import signal_group
 from verifier.engine.core_results import REQUEST_NOT_SENT, interaction_result, not_loaded
+from verifier.engine.message_relay import MessageRelay, answers_of, depends_on_others, judged
 from verifier.engine.protocol import (
     BrokenMessage,
     Done,
@@ -37,12 +39,15 @@ from verifier.engine.states.handlers import MAX_REASON, PythonHandler, UrlHandle
 from verifier.engine.states.handlers_file import HandlersUnusable, load_handlers
 from verifier.engine.states.relay import StateRelay, failures
 from verifier.engine.trust_store import SmallTrustStore
+from verifier.pact import HTTP
+from verifier.transport import MESSAGE
 from verifier.undumpable import become_undumpable
 from verifier.verification import Outcome
 
 if TYPE_CHECKING:
     from pact import Verifier
 
+    from verifier.engine.message_relay import Asked
     from verifier.engine.protocol import Event
     from verifier.engine.states.handlers import StateHandler
     from verifier.pact import Interaction
@@ -73,6 +78,10 @@ class JobRun:
         self._pace = float("inf")  # seconds for one interaction; unknown at first, so the first shard has one
         self._store = SmallTrustStore(folder) if job.small_trust_store else None
         self._states = self._state_handler()
+        self._messages_url = _messages_url(job)
+        self._message_relays: list[MessageRelay] = []
+        self._undecided: list[tuple[InteractionResult, Asked]] = []
+        """Results that depend on whether the provider answers any request for a message."""
         self._errors: list[BaseException] = []
 
     def run(self) -> None:
@@ -92,40 +101,62 @@ class JobRun:
             self._store.leave()
         if self._errors:
             raise self._errors[0]
+        has_answered = any(relay.has_answered for relay in self._message_relays)
+        if self._undecided:
+            decided = [judged(result, asked, has_answered=has_answered) for result, asked in self._undecided]
+            self._events.send(Results(tuple(decided)))
 
     def _work(self, worker: str) -> None:
-        relay = StateRelay(self._states) if self._states is not None else None
-        try:
-            while shard := self._next_shard():
-                started = time.perf_counter()
-                results = self._verify(worker, shard, relay)
-                with self._lock:
-                    self._pace = (time.perf_counter() - started) / len(shard)
-                self._events.send(Results(tuple(results)))
-        except BaseException as error:  # `run` raises it again in the thread that waits
-            self._errors.append(error)
-            raise
-        finally:
-            if relay is not None:
-                relay.close()
+        with contextlib.ExitStack() as stack:
+            relays = self._relays(stack)
+            try:
+                while shard := self._next_shard():
+                    started = time.perf_counter()
+                    results = self._verify(worker, shard, relays)
+                    with self._lock:
+                        self._pace = (time.perf_counter() - started) / len(shard)
+                    self._events.send(Results(tuple(results)))
+            except BaseException as error:  # `run` raises it again in the thread that waits
+                self._errors.append(error)
+                raise
+
+    def _relays(self, stack: contextlib.ExitStack) -> _Relays:
+        relays = _Relays()
+        if self._states is not None:
+            relays.states = StateRelay(self._states)
+            stack.callback(relays.states.close)
+        if self._messages_url is not None:
+            relays.messages = MessageRelay(self._messages_url, timeout=self._job.request_timeout)
+            stack.callback(relays.messages.close)
+            self._message_relays.append(relays.messages)
+        return relays
 
     def _next_shard(self) -> list[Interaction]:
         with self._lock:
             fair = -(-len(self._left) // self._job.jobs)
             size = max(1, min(LARGEST_SHARD, fair, int(SHARD_SECONDS / self._pace)))
-            return [self._left.pop() for _ in range(min(size, len(self._left)))]
+            shard: list[Interaction] = []
+            while self._left and len(shard) < size:
+                # messages are verified by themselves, since they have the relay for their provider
+                if shard and self._is_relayed(self._left[-1]) != self._is_relayed(shard[0]):
+                    break
+                shard.append(self._left.pop())
+            return shard
 
-    def _verify(
-        self, worker: str, shard: list[Interaction], relay: StateRelay | None
-    ) -> list[InteractionResult]:
+    def _is_relayed(self, interaction: Interaction) -> bool:
+        """Return whether it is a message that the core asks for by HTTP."""
+        transport = interaction.document.get("transport") or MESSAGE
+        return self._messages_url is not None and interaction.kind != HTTP and transport == MESSAGE
+
+    def _verify(self, worker: str, shard: list[Interaction], relays: _Relays) -> list[InteractionResult]:
         store = self._store
-        results = self._verify_once(worker, shard, relay)
+        results = self._verify_once(worker, shard, relays)
         suspects = [result.index for result in results if _may_be_tls(result)]
         if store is None or not suspects:
             return results
         # A provider on plain HTTP that redirects to https fails with the small trust store. One interaction tells.
         store.leave()
-        [retried] = self._verify_once(worker, [self._job.pact.interactions[suspects[0]]], relay)
+        [retried] = self._verify_once(worker, [self._job.pact.interactions[suspects[0]]], relays)
         if _was_not_sent(retried):
             if self._store is not None:
                 store.use()
@@ -133,14 +164,13 @@ class JobRun:
         if self._store is not None:
             self._store = None
             self._events.send(Note(REDIRECTS_TO_TLS))
-        return self._verify_once(worker, shard, relay)
+        return self._verify_once(worker, shard, relays)
 
-    def _verify_once(
-        self, worker: str, shard: list[Interaction], relay: StateRelay | None
-    ) -> list[InteractionResult]:
+    def _verify_once(self, worker: str, shard: list[Interaction], relays: _Relays) -> list[InteractionResult]:
         source = self._folder / f"shard-{worker}.json"
         source.write_text(self._job.pact.shard(tuple(shard)), encoding="utf-8")
-        verifier = self._verifier(relay)
+        messages = relays.messages if self._is_relayed(shard[0]) else None
+        verifier = self._verifier(relays.states, messages)
         verifier.add_source(source)
         # RuntimeError is raised for a broken contract and for any other trouble; the results say which it was.
         with contextlib.suppress(RuntimeError):
@@ -148,38 +178,53 @@ class JobRun:
         found = verifier.results
         entries = {entry.get("interactionId"): entry for entry in found.get("interactionResults", ())}
         states = [tuple(state.name for state in interaction.states) for interaction in shard]
-        failed = failures(relay.take(), states) if relay is not None else [None] * len(shard)
-        return [
+        failed = failures(relays.states.take(), states) if relays.states is not None else [None] * len(shard)
+        results = [
             interaction_result(interaction, entries[str(interaction.index)], failure)
             if str(interaction.index) in entries
-            else self._alone(worker, interaction, relay)
+            else self._alone(worker, interaction, relays)
             if len(shard) > 1
             else not_loaded(interaction, _why_not_loaded(found, source))
             for interaction, failure in zip(shard, failed, strict=True)
         ]
+        return results if messages is None else self._judge_messages(shard, results, messages)
 
-    def _alone(self, worker: str, interaction: Interaction, relay: StateRelay | None) -> InteractionResult:
+    def _judge_messages(
+        self, shard: list[Interaction], results: list[InteractionResult], relay: MessageRelay
+    ) -> list[InteractionResult]:
+        """Return the results that are certain now, in view of how the provider answered, and keep the others."""
+        certain = []
+        for result, asked in zip(results, answers_of(relay.take(), shard), strict=True):
+            if asked is not None and depends_on_others(asked):
+                self._undecided.append((result, asked))
+            else:
+                certain.append(judged(result, asked, has_answered=relay.has_answered))
+        return certain
+
+    def _alone(self, worker: str, interaction: Interaction, relays: _Relays) -> InteractionResult:
         """Verify an interaction of a shard that has no results, for another one that the core can't load."""
-        [result] = self._verify_once(worker, [interaction], relay)
+        [result] = self._verify_once(worker, [interaction], relays)
         return result
 
-    def _verifier(self, relay: StateRelay | None) -> Verifier:
+    def _verifier(self, states: StateRelay | None, messages: MessageRelay | None) -> Verifier:
         from pact import Verifier  # noqa: PLC0415 - see `main`
 
         job = self._job
         parts = urlsplit(job.base_url or "")
-        host = parts.hostname or "127.0.0.1"
+        host = "127.0.0.1" if messages is not None else parts.hostname or "127.0.0.1"
         verifier = Verifier(job.pact.provider, host=f"[{host}]" if ":" in host else host)
-        if job.base_url:
+        if messages is not None:
+            verifier.add_transport(protocol=MESSAGE, port=messages.port, path="/")
+        elif job.base_url:
             verifier.add_transport(
                 protocol="http", port=parts.port, path=parts.path.rstrip("/") or "/", scheme=parts.scheme
             )
-        for transport in job.transports:
+        for transport in job.transports if messages is None else ():
             verifier.add_transport(protocol=transport.protocol, port=transport.port, path=transport.path)
         for name, value in job.headers:
             verifier.add_custom_header(name, value)
-        if relay is not None:
-            verifier.state_handler(relay.url, teardown=job.states_teardown, body=True)
+        if states is not None:
+            verifier.state_handler(states.url, teardown=job.states_teardown, body=True)
         verifier.set_request_timeout(int(job.request_timeout * 1000))
         verifier.set_coloured_output(enabled=False)
         return verifier
@@ -190,6 +235,24 @@ class JobRun:
         if self._job.states_file:
             return PythonHandler(load_handlers(*self._job.states_file))
         return None
+
+
+@dataclass
+class _Relays:
+    """What stands between the core of one thread and the provider."""
+
+    states: StateRelay | None = None
+    messages: MessageRelay | None = None
+
+
+def _messages_url(job: Job) -> str | None:
+    """Return the URL at which the provider takes requests for messages; None if it takes none."""
+    host = urlsplit(job.base_url or "").hostname or "127.0.0.1"
+    host = f"[{host}]" if ":" in host else host
+    for transport in job.transports:
+        if transport.protocol == MESSAGE and transport.port is not None:
+            return f"http://{host}:{transport.port}/{(transport.path or '').lstrip('/')}"
+    return None
 
 
 def _why_not_loaded(found: dict[str, Any], source: Path) -> str:

@@ -1,0 +1,181 @@
+"""Message interactions, on their way from the core to the provider.
+
+The core asks for a message by HTTP, and does not look at the status of the answer: it compares the body of a 503
+with the message, and takes a 500 with the right body for it. So the core asks this relay, on loopback, and the relay
+asks the provider, and knows how it answered. As of pact-python 4.2, there is one request for each interaction, in
+their order.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import threading
+from collections import deque
+from dataclasses import dataclass, replace
+from socketserver import StreamRequestHandler, TCPServer
+from typing import TYPE_CHECKING, Any
+
+from broker.http.json_values import text_at
+from broker.http.kept_connection import KeptConnections
+from broker.http.limits import Limits
+from broker.http.no_reply import NoReply
+from verifier.engine.core_results import GATEWAY_STATUSES
+from verifier.verification import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from verifier.pact import Interaction
+    from verifier.verification import InteractionResult
+
+POLL_SECONDS = 0.02
+"""How often the relay checks whether it is to stop."""
+LONGEST_ANSWER = 64 * 1024 * 1024
+"""The most bytes that are read of a message."""
+LONGEST_TEXT = 500
+"""The most characters of an answer that is no message which a reason quotes."""
+REFUSED = b"HTTP/1.1 400 .\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+"""What the core is answered in the place of an answer that is no message; it would follow a redirect."""
+OF_THE_CONNECTION = frozenset(
+    {"connection", "content-length", "host", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"}
+)
+"""Headers that each side of the relay has of its own."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A message that the core asked for.
+
+    Attributes:
+        description: Which message.
+        status: The status of the provider's answer; None if there was none.
+        reason: What was wrong with the answer; None if it was a message.
+    """
+
+    description: str
+    status: int | None
+    reason: str | None
+
+
+class MessageRelay:
+    """A server on loopback that asks a provider for messages.
+
+    Args:
+        url: Where the provider takes requests for messages.
+        timeout: The time that a request may take with all of its answer, in seconds.
+    """
+
+    def __init__(self, url: str, *, timeout: float) -> None:
+        self._url = url
+        # a little less than the core's own timeout, so that the reason is known when the core gives up
+        self._connections = KeptConnections(Limits(timeout * 0.95, LONGEST_ANSWER))
+        self._asked: list[Asked] = []
+        self.has_answered = False
+        relay = self
+
+        class Handler(StreamRequestHandler):
+            def handle(self) -> None:
+                self.rfile.readline(65536)
+                headers = http.client.parse_headers(self.rfile)
+                body = self.rfile.read(int(headers.get("Content-Length") or 0))
+                self.wfile.write(relay._answer(headers, body))
+
+        self._server = TCPServer(("127.0.0.1", 0), Handler)
+        self.port: int = self._server.server_address[1]
+        threading.Thread(
+            target=self._server.serve_forever, args=(POLL_SECONDS,), daemon=True, name="message-relay"
+        ).start()
+
+    def close(self) -> None:
+        """Stop serving."""
+        self._server.shutdown()
+        self._server.server_close()
+
+    def take(self) -> list[Asked]:
+        """Return what was asked for since the last call, in its order."""
+        asked, self._asked = self._asked, []
+        return asked
+
+    def _answer(self, headers: http.client.HTTPMessage, body: bytes) -> bytes:
+        """Ask the provider, and return the HTTP response for the core."""
+        description = _description(body)
+        try:
+            reply = self._connections.post(self._url, body, _without_the_connections(headers.items()))
+        except NoReply as error:
+            self._asked.append(Asked(description, None, f"asking for the message at {self._url}: {error}"))
+            return b""
+        if not 200 <= reply.status < 300:
+            text = reply.content.decode(errors="replace").strip()
+            text = f": {text[:LONGEST_TEXT]}" if text and not text.startswith("<") else ""
+            reason = f"asking for the message at {self._url} was answered with {reply.status}{text}"
+            self._asked.append(Asked(description, reply.status, reason))
+            return REFUSED
+        self.has_answered = True
+        self._asked.append(Asked(description, reply.status, None))
+        lines = [f"HTTP/1.1 {reply.status} {reply.reason or '.'}"]
+        lines += [
+            f"{name}: {value}" for name, value in _without_the_connections(reply.headers.items()).items()
+        ]
+        lines += [f"Content-Length: {len(reply.content)}", "Connection: close", "", ""]
+        return "\r\n".join(lines).encode("latin-1", errors="replace") + reply.content
+
+
+def _description(body: bytes) -> str:
+    try:
+        return text_at(json.loads(body), "description") or ""
+    except ValueError:
+        return ""
+
+
+def _without_the_connections(headers: Any) -> dict[str, str]:
+    return {name: value for name, value in headers if name.lower() not in OF_THE_CONNECTION}
+
+
+def answers_of(asked: Sequence[Asked], interactions: Sequence[Interaction]) -> list[Asked | None]:
+    """Find what was asked for each interaction; None for those whose message was not asked for.
+
+    Args:
+        asked: What was asked for, in its order.
+        interactions: The interactions, in theirs; one whose states failed is not asked for.
+    """
+    found: list[Asked | None] = []
+    left = deque(asked)
+    for interaction in interactions:
+        is_next = bool(left) and left[0].description == interaction.description
+        found.append(left.popleft() if is_next else None)
+    return found
+
+
+def depends_on_others(asked: Asked | None) -> bool:
+    """Return whether `judged` needs to know whether the provider has answered anything with a success."""
+    return (
+        asked is not None
+        and asked.status is not None
+        and asked.reason is not None
+        and not _is_gateways(asked)
+    )
+
+
+def _is_gateways(asked: Asked) -> bool:
+    return str(asked.status) in GATEWAY_STATUSES
+
+
+def judged(result: InteractionResult, asked: Asked | None, *, has_answered: bool) -> InteractionResult:
+    """Return a result in view of how the provider answered: only with a success it gave a message.
+
+    Args:
+        result: The core's result.
+        asked: The answer; None if the message was not asked for.
+        has_answered: Whether the provider has answered any request with a success. If not, it is the URL that may be
+            wrong, and the answer says nothing about the message.
+    """
+    if asked is None or asked.reason is None:
+        return result
+    unknown = asked.status is None or _is_gateways(asked)
+    reason = asked.reason
+    if not unknown and not has_answered:
+        unknown = True
+        reason += ". Nothing there has answered with a message: is --transport right?"
+    outcome = Outcome.ERROR if unknown else Outcome.FAILED
+    return replace(result, outcome=outcome, mismatches=(), reason=reason, retryable=unknown)
