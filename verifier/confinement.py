@@ -86,7 +86,13 @@ class Confinement:
 
         # A domain is a thread's, and can't be left: a thread enters it, starts the command, and ends.
         with ThreadPoolExecutor(1, "start-apart") as thread:
-            return thread.submit(start).result()
+            starting = thread.submit(start)
+            try:
+                return starting.result()
+            except BaseException:
+                if starting.exception() is None:  # interrupted: nobody else knows of the process
+                    starting.result().kill()
+                raise
 
 
 UNCONFINED = Confinement()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -106,3 +108,21 @@ def test_another_accounts_environment_leads_to_its_own_files() -> None:
         "LOGNAME": "ci",
     }
     assert UNCONFINED.environment(mine) == mine
+
+
+def test_what_was_started_does_not_outlive_an_interruption(monkeypatch: pytest.MonkeyPatch) -> None:
+    if not is_available():
+        pytest.skip("this kernel has no Landlock")
+    result = Future.result
+    started: list[subprocess.Popen[bytes]] = []
+
+    def interrupted(future: Future[subprocess.Popen[bytes]]) -> subprocess.Popen[bytes]:
+        if not started:
+            started.append(result(future))
+            raise KeyboardInterrupt
+        return result(future)
+
+    monkeypatch.setattr(Future, "result", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        Confinement(apart=True).start(["sleep", "600"])
+    assert started[0].wait(60) == -signal.SIGKILL

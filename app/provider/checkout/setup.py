@@ -142,6 +142,7 @@ def _run(setup: Setup, folder: Path, supervision: Supervision, on_output: Callab
         elif printed == MAX_LINES + 1:
             on_output(f"(more than {MAX_LINES} lines: the rest is left out)")
 
+    account = supervision.confinement.account
     try:
         code = supervision.run(
             setup.words,
@@ -156,7 +157,8 @@ def _run(setup: Setup, folder: Path, supervision: Supervision, on_output: Callab
         raise
     except OSError as error:
         raise CheckoutFailed(
-            f"the setup could not be started: {error.strerror}: {error.filename} (run in the checkout)",
+            f"the setup could not be started: {error.strerror}: {error.filename} "
+            f"(run in the checkout{f' as {account.name}' if account else ''})",
             kind=SETUP_FAILED,
         ) from error
     if code != 0:
