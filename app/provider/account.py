@@ -47,8 +47,8 @@ def provider_account(name: str | None, data_dir: Path, *, taken: Collection[int 
     if closed is not None:
         raise ProviderAccountUnusable(
             f"root starts no providers as root, and as {found.pw_name} they can't get to {data_dir}, because {closed} "
-            "is closed to that account: choose another data directory, such as /var/lib/pact-dispatch, or run the "
-            "worker as an account without rights"
+            "is closed to that account: choose another data directory, such as /var/lib/pact-dispatch, run the worker "
+            'as an account without rights, or set provider_user = "root" if providers may read and change everything'
         )
     return Account(found.pw_name, found.pw_uid, found.pw_gid, groups, str(_home(found, data_dir)))
 
