@@ -9,10 +9,13 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from broker.http.json_values import objects_at, text_at
 from broker.http.names import is_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 HTTP = "Synchronous/HTTP"
 MESSAGE = "Asynchronous/Messages"
@@ -124,14 +127,22 @@ class Pact:
             and (state is None or _has_state(interaction, state))
         )
 
-    def shard(self, interactions: tuple[Interaction, ...]) -> str:
+    def shard(
+        self,
+        interactions: tuple[Interaction, ...],
+        rewrite: Callable[[Interaction], dict[str, Any]] = lambda interaction: interaction.document,
+    ) -> str:
         """Return a pact document with some of the interactions only, for the engine.
 
         Names and metadata stay as they are. Each interaction's `_id` becomes its index, which the engine returns with
         the result. So the interaction of each result is known, even if two have the same description. A list that is
         empty is left out: the core takes a pact with `messages` for one of messages alone.
+
+        Args:
+            interactions: The interactions.
+            rewrite: Returns the document of an interaction, where that is to be another one than in the pact.
         """
-        documents = [{**interaction.document, "_id": str(interaction.index)} for interaction in interactions]
+        documents = [{**rewrite(interaction), "_id": str(interaction.index)} for interaction in interactions]
         kept = {key: value for key, value in self.document.items() if key not in NOT_FOR_THE_ENGINE}
         kept["messages" if self.has_messages else "interactions"] = documents
         return json.dumps(kept, allow_nan=False)

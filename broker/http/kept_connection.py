@@ -29,7 +29,7 @@ _PORTS = {"http": 80, "https": 443}
 
 
 class KeptConnections:
-    """Posts to servers, and keeps a connection to each; safe from any thread.
+    """Sends requests to servers, and keeps a connection to each; safe from any thread.
 
     Args:
         limits: The limits of one request, with all redirects.
@@ -46,13 +46,30 @@ class KeptConnections:
             NoReply: There was no whole answer within the limits; the message says why.
         """
         whole = Deadline(self._limits.seconds)
-        try:
-            for _ in range(MAX_REDIRECTS + 1):
-                reply = self._post(urlsplit(url), body, headers, whole)
-                location = reply.redirects_to
-                if reply.status not in _SAME_METHOD or location is None:
-                    return reply
+        for _ in range(MAX_REDIRECTS + 1):
+            reply = self._send_in_time("POST", url, body, headers, whole)
+            location = reply.redirects_to
+            if reply.status not in _SAME_METHOD or location is None:
+                return reply
+            try:
                 url = urljoin(url, location)
+            except ValueError as error:
+                raise Unreadable(f"it redirects to what is no URL: {error}") from error
+        raise Unreadable(f"more than {MAX_REDIRECTS} redirects")
+
+    def send(self, method: str, url: str, body: bytes, headers: Mapping[str, str]) -> Reply:
+        """Send a request; a redirect is an answer like any other.
+
+        Raises:
+            NoReply: There was no whole answer within the limits; the message says why.
+        """
+        return self._send_in_time(method, url, body, headers, Deadline(self._limits.seconds))
+
+    def _send_in_time(
+        self, method: str, url: str, body: bytes, headers: Mapping[str, str], whole: Deadline
+    ) -> Reply:
+        try:
+            return self._send(method, urlsplit(url), body, headers, whole)
         except TimeoutError as error:
             raise TooSlow(f"timed out: no whole answer within {self._limits.seconds:.3g} s") from error
         except ssl.SSLError as error:
@@ -61,9 +78,10 @@ class KeptConnections:
             raise Unreachable(str(error) or type(error).__name__) from error
         except (ValueError, http.client.HTTPException) as error:
             raise Unreadable(str(error) or type(error).__name__) from error
-        raise Unreadable(f"more than {MAX_REDIRECTS} redirects")
 
-    def _post(self, parts: SplitResult, body: bytes, headers: Mapping[str, str], whole: Deadline) -> Reply:
+    def _send(
+        self, method: str, parts: SplitResult, body: bytes, headers: Mapping[str, str], whole: Deadline
+    ) -> Reply:
         place = (parts.scheme, parts.netloc)
         kept = self._connections.pop(place, None)
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
@@ -72,7 +90,7 @@ class KeptConnections:
                 continue
             connection.begin(whole.left())
             try:
-                connection.request("POST", target, body, headers)
+                connection.request(method, target, body or None, headers)
                 connection.acknowledge_at_once()
                 response = connection.getresponse()
                 content = self._read(response)

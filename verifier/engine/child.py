@@ -16,12 +16,14 @@ import sys
 import threading
 import time
 from dataclasses import dataclass
+from enum import Enum, auto
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from verifier.child_process import signal_group
 from verifier.engine.core_results import REQUEST_NOT_SENT, interaction_result, not_loaded
+from verifier.engine.custom_headers import without_headers
 from verifier.engine.message_relay import MessageRelay, answers_of, depends_on_others, judged
 from verifier.engine.protocol import (
     BrokenMessage,
@@ -35,6 +37,7 @@ from verifier.engine.protocol import (
     decode_command,
     encode,
 )
+from verifier.engine.redirects import RedirectRelay, expecting_shifted, expects_redirect, unshifted
 from verifier.engine.states.handlers import MAX_REASON, PythonHandler, UrlHandler
 from verifier.engine.states.handlers_file import HandlersUnusable, load_handlers
 from verifier.engine.states.relay import StateRelay, failures
@@ -78,6 +81,7 @@ class JobRun:
         self._pace = float("inf")  # seconds for one interaction; unknown at first, so the first shard has one
         self._store = SmallTrustStore(folder) if job.small_trust_store else None
         self._states = self._state_handler()
+        self._header_names = frozenset(name.lower() for name, _ in job.headers)
         self._messages_url = _messages_url(job)
         self._message_relays: list[MessageRelay] = []
         self._undecided: list[tuple[InteractionResult, Asked]] = []
@@ -121,7 +125,7 @@ class JobRun:
                 raise
 
     def _relays(self, stack: contextlib.ExitStack) -> _Relays:
-        relays = _Relays()
+        relays = _Relays(stack)
         if self._states is not None:
             relays.states = StateRelay(self._states)
             stack.callback(relays.states.close)
@@ -137,11 +141,24 @@ class JobRun:
             size = max(1, min(LARGEST_SHARD, fair, int(SHARD_SECONDS / self._pace)))
             shard: list[Interaction] = []
             while self._left and len(shard) < size:
-                # messages are verified by themselves, since they have the relay for their provider
-                if shard and self._is_relayed(self._left[-1]) != self._is_relayed(shard[0]):
+                if shard and self._way(self._left[-1]) != self._way(shard[0]):
                     break
                 shard.append(self._left.pop())
             return shard
+
+    def _way(self, interaction: Interaction) -> _Way:
+        if self._is_relayed(interaction):
+            return _Way.BY_MESSAGE_RELAY
+        if interaction.kind == HTTP and self._job.base_url and expects_redirect(interaction):
+            return _Way.BY_REDIRECT_RELAY
+        return _Way.DIRECT
+
+    def _for_the_core(self, interaction: Interaction) -> dict[str, Any]:
+        """Return the document of an interaction that the core is given."""
+        document = interaction.document
+        if self._way(interaction) == _Way.BY_REDIRECT_RELAY:
+            document = expecting_shifted(document)
+        return without_headers(document, self._header_names) if self._header_names else document
 
     def _is_relayed(self, interaction: Interaction) -> bool:
         """Return whether it is a message that the core asks for by HTTP."""
@@ -168,9 +185,9 @@ class JobRun:
 
     def _verify_once(self, worker: str, shard: list[Interaction], relays: _Relays) -> list[InteractionResult]:
         source = self._folder / f"shard-{worker}.json"
-        source.write_text(self._job.pact.shard(tuple(shard)), encoding="utf-8")
-        messages = relays.messages if self._is_relayed(shard[0]) else None
-        verifier = self._verifier(relays.states, messages)
+        source.write_text(self._job.pact.shard(tuple(shard), self._for_the_core), encoding="utf-8")
+        way = self._way(shard[0])
+        verifier = self._verifier(relays, way)
         verifier.add_source(source)
         # RuntimeError is raised for a broken contract and for any other trouble; the results say which it was.
         with contextlib.suppress(RuntimeError):
@@ -187,7 +204,11 @@ class JobRun:
             else not_loaded(interaction, _why_not_loaded(found, source))
             for interaction, failure in zip(shard, failed, strict=True)
         ]
-        return results if messages is None else self._judge_messages(shard, results, messages)
+        if way == _Way.BY_MESSAGE_RELAY and relays.messages is not None:
+            return self._judge_messages(shard, results, relays.messages)
+        if way == _Way.BY_REDIRECT_RELAY and relays.redirects is not None:
+            return [unshifted(result, relays.redirects) for result in results]
+        return results
 
     def _judge_messages(
         self, shard: list[Interaction], results: list[InteractionResult], relay: MessageRelay
@@ -206,28 +227,39 @@ class JobRun:
         [result] = self._verify_once(worker, [interaction], relays)
         return result
 
-    def _verifier(self, states: StateRelay | None, messages: MessageRelay | None) -> Verifier:
+    def _verifier(self, relays: _Relays, way: _Way) -> Verifier:
         from pact import Verifier  # noqa: PLC0415 - see `main`
 
         job = self._job
         parts = urlsplit(job.base_url or "")
-        host = "127.0.0.1" if messages is not None else parts.hostname or "127.0.0.1"
+        host = (parts.hostname if way == _Way.DIRECT else None) or "127.0.0.1"
         verifier = Verifier(job.pact.provider, host=f"[{host}]" if ":" in host else host)
-        if messages is not None:
-            verifier.add_transport(protocol=MESSAGE, port=messages.port, path="/")
+        base_path = parts.path.rstrip("/") or "/"
+        if way == _Way.BY_MESSAGE_RELAY and relays.messages is not None:
+            verifier.add_transport(protocol=MESSAGE, port=relays.messages.port, path="/")
+        elif way == _Way.BY_REDIRECT_RELAY:
+            port = self._redirect_relay(relays).port
+            verifier.add_transport(protocol="http", port=port, path=base_path, scheme="http")
         elif job.base_url:
-            verifier.add_transport(
-                protocol="http", port=parts.port, path=parts.path.rstrip("/") or "/", scheme=parts.scheme
-            )
-        for transport in job.transports if messages is None else ():
+            verifier.add_transport(protocol="http", port=parts.port, path=base_path, scheme=parts.scheme)
+        for transport in job.transports if way == _Way.DIRECT else ():
             verifier.add_transport(protocol=transport.protocol, port=transport.port, path=transport.path)
         for name, value in job.headers:
             verifier.add_custom_header(name, value)
-        if states is not None:
-            verifier.state_handler(states.url, teardown=job.states_teardown, body=True)
+        if relays.states is not None:
+            verifier.state_handler(relays.states.url, teardown=job.states_teardown, body=True)
         verifier.set_request_timeout(int(job.request_timeout * 1000))
         verifier.set_coloured_output(enabled=False)
         return verifier
+
+    def _redirect_relay(self, relays: _Relays) -> RedirectRelay:
+        """Return the relay of this thread for redirects, which few pacts need."""
+        if relays.redirects is None:
+            parts = urlsplit(self._job.base_url or "")
+            origin = f"{parts.scheme}://{parts.netloc}"
+            relays.redirects = RedirectRelay(origin, timeout=self._job.request_timeout)
+            relays.stack.callback(relays.redirects.close)
+        return relays.redirects
 
     def _state_handler(self) -> StateHandler | None:
         if self._job.states_url:
@@ -237,12 +269,22 @@ class JobRun:
         return None
 
 
+class _Way(Enum):
+    """How the core reaches the provider."""
+
+    DIRECT = auto()
+    BY_MESSAGE_RELAY = auto()
+    BY_REDIRECT_RELAY = auto()
+
+
 @dataclass
 class _Relays:
     """What stands between the core of one thread and the provider."""
 
+    stack: contextlib.ExitStack
     states: StateRelay | None = None
     messages: MessageRelay | None = None
+    redirects: RedirectRelay | None = None
 
 
 def _messages_url(job: Job) -> str | None:

@@ -8,39 +8,29 @@ their order.
 
 from __future__ import annotations
 
-import http.client
 import json
-import threading
 from collections import deque
 from dataclasses import dataclass, replace
-from socketserver import StreamRequestHandler, TCPServer
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from broker.http.json_values import text_at
-from broker.http.kept_connection import KeptConnections
-from broker.http.limits import Limits
+from broker.http.limits import Reply
 from broker.http.no_reply import NoReply
 from verifier.engine.core_results import GATEWAY_STATUSES
+from verifier.engine.provider_relay import ProviderRelay
 from verifier.verification import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from verifier.engine.provider_relay import Request
     from verifier.pact import Interaction
     from verifier.verification import InteractionResult
 
-POLL_SECONDS = 0.02
-"""How often the relay checks whether it is to stop."""
-LONGEST_ANSWER = 64 * 1024 * 1024
-"""The most bytes that are read of a message."""
 LONGEST_TEXT = 500
 """The most characters of an answer that is no message which a reason quotes."""
-REFUSED = b"HTTP/1.1 400 .\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+REFUSED = Reply(400, b"", is_whole=True)
 """What the core is answered in the place of an answer that is no message; it would follow a redirect."""
-OF_THE_CONNECTION = frozenset(
-    {"connection", "content-length", "host", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"}
-)
-"""Headers that each side of the relay has of its own."""
 
 
 @dataclass(frozen=True)
@@ -58,8 +48,8 @@ class Asked:
     reason: str | None
 
 
-class MessageRelay:
-    """A server on loopback that asks a provider for messages.
+class MessageRelay(ProviderRelay):
+    """Asks a provider for messages.
 
     Args:
         url: Where the provider takes requests for messages.
@@ -68,43 +58,23 @@ class MessageRelay:
 
     def __init__(self, url: str, *, timeout: float) -> None:
         self._url = url
-        # a little less than the core's own timeout, so that the reason is known when the core gives up
-        self._connections = KeptConnections(Limits(timeout * 0.95, LONGEST_ANSWER))
         self._asked: list[Asked] = []
         self.has_answered = False
-        relay = self
-
-        class Handler(StreamRequestHandler):
-            def handle(self) -> None:
-                self.rfile.readline(65536)
-                headers = http.client.parse_headers(self.rfile)
-                body = self.rfile.read(int(headers.get("Content-Length") or 0))
-                self.wfile.write(relay._answer(headers, body))
-
-        self._server = TCPServer(("127.0.0.1", 0), Handler)
-        self.port: int = self._server.server_address[1]
-        threading.Thread(
-            target=self._server.serve_forever, args=(POLL_SECONDS,), daemon=True, name="message-relay"
-        ).start()
-
-    def close(self) -> None:
-        """Stop serving."""
-        self._server.shutdown()
-        self._server.server_close()
+        super().__init__(timeout=timeout)
 
     def take(self) -> list[Asked]:
         """Return what was asked for since the last call, in its order."""
         asked, self._asked = self._asked, []
         return asked
 
-    def _answer(self, headers: http.client.HTTPMessage, body: bytes) -> bytes:
-        """Ask the provider, and return the HTTP response for the core."""
-        description = _description(body)
+    def answer(self, request: Request) -> Reply:
+        """Ask the provider for the message."""
+        description = _description(request.body)
         try:
-            reply = self._connections.post(self._url, body, _without_the_connections(headers.items()))
+            reply = self.connections.post(self._url, request.body, request.headers)
         except NoReply as error:
             self._asked.append(Asked(description, None, f"asking for the message at {self._url}: {error}"))
-            return b""
+            raise
         if not 200 <= reply.status < 300:
             text = reply.content.decode(errors="replace").strip()
             text = f": {text[:LONGEST_TEXT]}" if text and not text.startswith("<") else ""
@@ -113,12 +83,7 @@ class MessageRelay:
             return REFUSED
         self.has_answered = True
         self._asked.append(Asked(description, reply.status, None))
-        lines = [f"HTTP/1.1 {reply.status} {reply.reason or '.'}"]
-        lines += [
-            f"{name}: {value}" for name, value in _without_the_connections(reply.headers.items()).items()
-        ]
-        lines += [f"Content-Length: {len(reply.content)}", "Connection: close", "", ""]
-        return "\r\n".join(lines).encode("latin-1", errors="replace") + reply.content
+        return reply
 
 
 def _description(body: bytes) -> str:
@@ -126,10 +91,6 @@ def _description(body: bytes) -> str:
         return text_at(json.loads(body), "description") or ""
     except ValueError:
         return ""
-
-
-def _without_the_connections(headers: Any) -> dict[str, str]:
-    return {name: value for name, value in headers if name.lower() not in OF_THE_CONNECTION}
 
 
 def answers_of(asked: Sequence[Asked], interactions: Sequence[Interaction]) -> list[Asked | None]:
