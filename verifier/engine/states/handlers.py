@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 MAX_REASON = 2000
 MAX_ANSWER = 10 * 1024 * 1024
 """The most bytes that are read of a handler's answer."""
+MAX_LOCATION = 300
 HEADERS = {"Content-Type": "application/json", "Accept": "*/*", "User-Agent": "pact-dispatch"}
 
 NOT_THE_HANDLER = frozenset({401, 403, 405, 501, 502, 503, 504})
@@ -66,17 +67,27 @@ class UrlHandler:
         status, answer = reply.status, reply.content
         if 200 <= status < 300:
             self._accepts = True
-            return answer
+            return answer if _is_json(reply.headers.get("Content-Type", "")) else b""
         text = answer.decode(errors="replace").strip()[:MAX_REASON]
         if text.startswith("<"):
             text = "(a web page)"
         reason = f"{what} was answered with {status}" + (f": {text}" if text else "")
+        if reply.redirects_to is not None:
+            reason += (
+                f", a redirect to {reply.redirects_to[:MAX_LOCATION].partition('?')[0]} that is followed without the "
+                "state, and so it isn't followed: give the URL that takes states"
+            )
         answered = 400 <= status < 600 and status not in NOT_THE_HANDLER
         if status == 404 and not self._accepts:
             # Nothing there has ever accepted a state, so it is the URL that is not found, and not the state.
             answered = False
             reason += ". Is --provider-states-setup-url right?"
         raise StateChangeFailed(reason, answered=answered)
+
+
+def _is_json(content_type: str) -> bool:
+    media_type = content_type.partition(";")[0].strip().lower()
+    return media_type == "application/json" or media_type.endswith("+json")
 
 
 class PythonHandler:

@@ -47,10 +47,10 @@ def test_url_is_posted_the_change_as_the_pact_verifiers_do() -> None:
     assert request.json == CHANGE
 
 
-@pytest.mark.parametrize(("status", "body"), [(200, b""), (201, b'{"a": 1}'), (204, b"")])
-def test_any_2xx_is_a_state_that_was_set_up(status: int, body: bytes) -> None:
+@pytest.mark.parametrize(("status", "body"), [(200, b""), (201, {"a": 1}), (204, b"")])
+def test_any_2xx_is_a_state_that_was_set_up(status: int, body: Any) -> None:
     with Loopback(Reply(status, body)) as provider:
-        assert ask(UrlHandler(provider.url, timeout=5)) == body
+        assert ask(UrlHandler(provider.url, timeout=5)) == (json.dumps(body).encode() if body else b"")
 
 
 @pytest.mark.parametrize("status", [400, 422, 500])
@@ -118,6 +118,32 @@ def test_redirect_is_followed_with_the_change(status: int) -> None:
     with Loopback(answer) as provider:
         assert json.loads(ask(UrlHandler(f"{provider.url}/_states", timeout=5))) == {"id": 7}
     assert [request.method for request in provider.received] == ["POST", "POST"]
+
+
+@pytest.mark.parametrize("status", [301, 302, 303])
+def test_redirect_that_loses_the_change_is_not_followed(status: int) -> None:
+    with Loopback(Reply(status, headers={"Location": "/sign-in?token=s3cret"})) as provider:
+        failure = url_refusal(f"{provider.url}/_states")
+    assert len(provider.received) == 1
+    assert not failure.answered
+    assert "a redirect to /sign-in that is followed without the state" in failure.reason
+    assert "s3cret" not in failure.reason
+
+
+@pytest.mark.parametrize(
+    ("content_type", "is_taken"),
+    [
+        ("application/json", True),
+        ("Application/JSON; charset=utf-8", True),
+        ("application/hal+json", True),
+        ("text/plain", False),
+        ("", False),
+    ],
+)
+def test_values_are_those_of_an_answer_that_says_it_is_json(content_type: str, is_taken: bool) -> None:  # noqa: FBT001
+    with Loopback(Reply(body=b'{"id": 42}', headers={"Content-Type": content_type})) as provider:
+        values = ask(UrlHandler(provider.url, timeout=5))
+    assert values == (b'{"id": 42}' if is_taken else b"")
 
 
 def test_endless_redirect_is_a_failure() -> None:
