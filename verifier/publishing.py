@@ -12,9 +12,10 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from broker.client import BrokerClient
-from broker.http.errors import BrokerError, BrokerUnreachable, NotFound, UnexpectedAnswer
+from broker.http.errors import BrokerError, BrokerRefused, BrokerUnreachable, NotFound, UnexpectedAnswer
 from broker.http.json_values import objects_at, text_at, value_at
 from verifier.errors import PublishFailed
+from verifier.report.interface import more_differences
 from verifier.verification import Outcome, PublishedResult
 
 if TYPE_CHECKING:
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
 IMPLEMENTATION = "pact-dispatch"
 LONGEST_DESCRIPTION = 4000
+TOO_LARGE = 413
+"""The status of a broker, or of a proxy in front of it, that takes no body of this size."""
+WITHOUT_DETAILS = "The differences were left out, since the broker takes no result as large as they make it"
 NOTHING_RECORDED = "Nothing was recorded in the broker"
 NO_RESULT_RECORDED = "The result was not recorded in the broker"
 NOT_KNOWN = (
@@ -90,9 +94,11 @@ class _Publication:
         if resumed and (found := self._find()):
             return found
         waits = self.client.waits()
+        with_details = True
         while True:
+            document = result_document(self.verification, with_details=with_details)
             try:
-                answer = self.client.post_once(url, result_document(self.verification))
+                answer = self.client.post_once(url, document)
             except BrokerUnreachable as error:
                 # The broker may have recorded it, and only the answer was lost: look before it is sent again.
                 try:
@@ -104,6 +110,9 @@ class _Publication:
             except UnexpectedAnswer as error:
                 return self._found_or_failed(error)
             except BrokerError as error:
+                if with_details and isinstance(error, BrokerRefused) and error.status == TOO_LARGE:
+                    with_details = False  # better a result that doesn't say why than none
+                    continue
                 raise self._failed("the broker did not take the result", error) from error
             else:
                 return self._confirm(answer.location, answer.document)
@@ -237,15 +246,20 @@ class _Publication:
         return None
 
 
-def result_document(verification: Verification) -> dict[str, Any]:
-    """Return a verification as the JSON that a Pact Broker accepts."""
+def result_document(verification: Verification, *, with_details: bool = True) -> dict[str, Any]:
+    """Return a verification as the JSON that a Pact Broker accepts.
+
+    Args:
+        verification: The verification.
+        with_details: Whether to say of each interaction that failed what differs.
+    """
     document: dict[str, Any] = {
         "success": verification.outcome == Outcome.PASSED,
         "providerApplicationVersion": verification.provider_version,
         "verifiedBy": {"implementation": IMPLEMENTATION, "version": version("pact-dispatch")},
         # an interaction that could not be verified says nothing about the provider
         "testResults": [
-            _test_result(result, verification.id)
+            _test_result(result, verification.id, with_details=with_details)
             for result in verification.interactions
             if result.outcome != Outcome.ERROR
         ],
@@ -255,13 +269,17 @@ def result_document(verification: Verification) -> dict[str, Any]:
     return document
 
 
-def _test_result(result: InteractionResult, verification_id: str) -> dict[str, Any]:
+def _test_result(result: InteractionResult, verification_id: str, *, with_details: bool) -> dict[str, Any]:
     document: dict[str, Any] = {
         "interactionId": result.id,
         "interactionDescription": result.description,
         "success": result.outcome == Outcome.PASSED,
         "verificationId": verification_id,
     }
+    if not with_details:
+        if result.outcome != Outcome.PASSED:
+            document["exceptions"] = [{"message": WITHOUT_DETAILS}]
+        return document
     if result.mismatches:
         document["mismatches"] = [
             {
@@ -271,6 +289,8 @@ def _test_result(result: InteractionResult, verification_id: str) -> dict[str, A
             }
             for mismatch in result.mismatches
         ]
+    if more := more_differences(result.more_mismatches):
+        document["mismatches"].append({"attribute": "body", "identifier": "", "description": more})
     if result.reason:
         document["exceptions"] = [{"message": result.reason[:LONGEST_DESCRIPTION]}]
     return document

@@ -12,6 +12,8 @@ from enum import StrEnum
 from typing import Any
 
 SCHEMA_VERSION = 1
+MOST_MISMATCHES = 100
+"""The most differences that are kept of one interaction; nobody reads more, and they would fill logs and the broker."""
 
 
 class Outcome(StrEnum):
@@ -65,7 +67,8 @@ class InteractionResult:
         test_name: The consumer's test that it comes from; "" if the pact doesn't say.
         retryable: Whether one that could not be verified may be verified later; False for one that was.
         outcome: Passed, failed or error.
-        mismatches: The differences found; empty unless it failed.
+        mismatches: The differences found, the first `MOST_MISMATCHES` of them; empty unless it failed.
+        more_mismatches: How many were found beside these.
         reason: Why it failed or could not be verified, unless that is a mismatch.
         duration: How many seconds it took; None if it was not run.
     """
@@ -83,6 +86,7 @@ class InteractionResult:
     duration: float | None = None
     comments: tuple[str, ...] = ()
     test_name: str = ""
+    more_mismatches: int = 0
     retryable: bool = False
 
     @property

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from broker.http.access import BrokerAccess
-from tests.support.examples import ERROR, FAILED, PASSED, PENDING_FAILED, PRICE, verification
+from tests.support.examples import ERROR, FAILED, MANY_MISMATCHES, PASSED, PENDING_FAILED, PRICE, verification
 from tests.support.loopback import Loopback, Received, Reply
 from verifier.errors import PublishFailed
 from verifier.publishing import LONGEST_DESCRIPTION, publish, result_document
@@ -94,6 +94,31 @@ def test_pending_failure_is_a_success_with_a_failed_interaction() -> None:
     assert document["success"] is True
     assert [result["success"] for result in document["testResults"]] == [True, False]
     assert "buildUrl" not in document
+
+
+def test_differences_that_were_left_out_are_counted() -> None:
+    [result] = result_document(verification(MANY_MISMATCHES))["testResults"]
+    assert result["mismatches"][-1]["description"] == "... and 49900 more differences"
+
+
+def test_a_result_that_is_too_large_is_published_without_details() -> None:
+    records = Records(Reply(413, "<html>Request Entity Too Large</html>"))
+    with Loopback(records) as server:
+        made = replace(linked(server.url), interactions=(FAILED, PASSED), interactions_in_pact=2)
+        published = publish(made, BrokerAccess(server.url))
+        first, second = [request.json for request in server.received if request.method == "POST"]
+    assert published.success is False
+    assert first["testResults"][0]["mismatches"]
+    assert "mismatches" not in second["testResults"][0]
+    assert "left out" in second["testResults"][0]["exceptions"][0]["message"]
+    assert [result["success"] for result in second["testResults"]] == [False, True]
+    assert all(result["verificationId"] == made.id for result in second["testResults"])
+
+
+def test_a_result_that_is_too_large_without_details_is_refused() -> None:
+    records = Records(Reply(413), Reply(413))
+    with Loopback(records) as server, pytest.raises(PublishFailed, match="413"):
+        publish(linked(server.url), BrokerAccess(server.url))
 
 
 def test_long_descriptions_are_cut() -> None:

@@ -16,7 +16,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from verifier.verification import InteractionResult, Mismatch, Outcome
+from verifier.verification import MOST_MISMATCHES, InteractionResult, Mismatch, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,7 +55,7 @@ def interaction_result(
         entry: The core's entry for it in `interactionResults`.
         failure: The state change of this interaction that failed, if one did.
     """
-    outcome, mismatches, reason = _judge(entry, failure)
+    outcome, found, reason = _judge(entry, failure)
     return InteractionResult(
         index=interaction.index,
         id=interaction.id,
@@ -67,7 +67,8 @@ def interaction_result(
         comments=interaction.comments,
         test_name=interaction.test_name,
         outcome=outcome,
-        mismatches=mismatches,
+        mismatches=found[:MOST_MISMATCHES],
+        more_mismatches=max(0, len(found) - MOST_MISMATCHES),
         reason=reason,
         duration=seconds(entry.get("duration")),
         retryable=outcome == Outcome.ERROR and not (reason or "").startswith(REQUEST_NOT_BUILT),

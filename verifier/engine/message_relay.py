@@ -139,4 +139,6 @@ def judged(result: InteractionResult, asked: Asked | None, *, has_answered: bool
         unknown = True
         reason += ". Nothing there has answered with a message: is --transport right?"
     outcome = Outcome.ERROR if unknown else Outcome.FAILED
-    return replace(result, outcome=outcome, mismatches=(), reason=reason, retryable=unknown)
+    return replace(
+        result, outcome=outcome, mismatches=(), more_mismatches=0, reason=reason, retryable=unknown
+    )

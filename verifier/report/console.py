@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, TextIO
 
 from verifier.report.difference import difference
-from verifier.report.interface import parties, publication, remarks, seconds, summary
+from verifier.report.interface import more_differences, parties, publication, remarks, seconds, summary
 from verifier.report.text import lines_of, one_line
 from verifier.verification import Outcome
 
@@ -90,6 +90,8 @@ class ConsoleReport:
             yield from (f"  {GUTTER}{line}" for line in lines_of(result.reason))
         for mismatch in result.mismatches:
             yield from self._mismatch(mismatch, paint)
+        if more := more_differences(result.more_mismatches):
+            yield f"      {more}"
 
     def _mismatch(self, mismatch: Mismatch, paint: Paint) -> Iterator[str]:
         yield f"      {paint(one_line(mismatch.where), 'bold')}: {one_line(mismatch.description)}"

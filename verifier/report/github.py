@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from verifier.report.github_summary import markdown, problem
-from verifier.report.interface import publication
+from verifier.report.interface import more_differences, publication
 from verifier.report.text import one_line
 from verifier.report.workflow_commands import ANNOTATIONS_SHOWN, annotation
 from verifier.verification import Outcome
@@ -115,4 +115,5 @@ def _reason(result: InteractionResult) -> str:
     """Return what is wrong with an interaction, in a line for each difference."""
     lines = [result.request] if result.request else []
     lines += [f"{mismatch.where}: {mismatch.description}" for mismatch in result.mismatches]
+    lines += [more] if (more := more_differences(result.more_mismatches)) else []
     return "\n".join([*lines, *([result.reason] if result.reason else [])])

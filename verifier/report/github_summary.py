@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
 from verifier.report.difference import difference
-from verifier.report.interface import count, parties, publication, remarks, result_word, seconds, summary
+from verifier.report.interface import (
+    count,
+    more_differences,
+    parties,
+    publication,
+    remarks,
+    result_word,
+    seconds,
+    summary,
+)
 from verifier.report.text import lines_of, one_line
 from verifier.verification import Outcome
 
@@ -109,8 +118,9 @@ def _details(result: InteractionResult) -> Iterator[str]:
         yield f"\n{_fence('text', lines_of(result.reason))}"
     for mismatch in result.mismatches[:MISMATCHES_SHOWN]:
         yield _mismatch(mismatch)
-    if len(result.mismatches) > MISMATCHES_SHOWN:
-        yield f"\n... and {count(len(result.mismatches) - MISMATCHES_SHOWN, 'difference')} more.\n"
+    left_out = max(0, len(result.mismatches) - MISMATCHES_SHOWN) + result.more_mismatches
+    if more := more_differences(left_out):
+        yield f"\n{more}.\n"
 
 
 def _mismatch(mismatch: Mismatch) -> str:

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Any, TextIO
 from jinja2 import BaseLoader, ChoiceLoader, Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from verifier.report.difference import difference
-from verifier.report.interface import count, parties, publication, remarks, result_word, seconds, summary
+from verifier.report.interface import (
+    count,
+    more_differences,
+    parties,
+    publication,
+    remarks,
+    result_word,
+    seconds,
+    summary,
+)
 from verifier.report.text import inert_markup
 from verifier.verification import Outcome
 
@@ -44,6 +53,7 @@ def _environment(
         "seconds": seconds,
         "word": result_word,
         "remarks": remarks,
+        "more_differences": more_differences,
         "difference": partial(difference, longest=LONGEST_DIFF),
         **dict(filters),
     }

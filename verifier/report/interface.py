@@ -64,6 +64,11 @@ def summary(findings: Findings) -> str:
     )
 
 
+def more_differences(left_out: int) -> str:
+    """Return how many differences are not shown, in words; "" if all are."""
+    return f"... and {count(left_out, 'more difference')}" if left_out else ""
+
+
 def count(number: int, noun: str) -> str:
     """Return a number with its noun."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TextIO
 from xml.etree import ElementTree as ET
 
-from verifier.report.interface import publication, remarks
+from verifier.report.interface import more_differences, publication, remarks
 from verifier.report.text import inert_markup
 from verifier.verification import Outcome
 
@@ -73,9 +73,11 @@ class JunitReport:
             f"  expected: {mismatch.expected}\n  actual:   {mismatch.actual}"
             for mismatch in result.mismatches
         )
+        if more_text := more_differences(result.more_mismatches):
+            details += f"\n{more_text}"
         first = result.reason or ""
         if result.mismatches:
-            shown, more = result.mismatches[0], len(result.mismatches) - 1
+            shown, more = result.mismatches[0], len(result.mismatches) - 1 + result.more_mismatches
             first = f"{shown.where}: {shown.description}"
             first += f" (and {more} more)" if more else ""
         # JUnit has no pending; a test that was skipped is nearest to it

@@ -10,7 +10,7 @@ from tests.support.examples import http_interaction, pact_document
 from verifier.engine.core_results import NO_RESULT, interaction_result, no_result, seconds
 from verifier.engine.states.change import StateFailure
 from verifier.pact_document import parse_pact
-from verifier.verification import InteractionResult, Mismatch, Outcome
+from verifier.verification import MOST_MISMATCHES, InteractionResult, Mismatch, Outcome
 
 INTERACTION = parse_pact(
     pact_document(
@@ -69,6 +69,13 @@ def error(message: Any, **parts: Any) -> dict[str, Any]:
 
 
 STATE_CHANGE = error("One or more of the setup state change handlers has failed")
+
+
+def test_only_the_first_of_many_mismatches_are_kept_and_the_others_counted() -> None:
+    rows = [{**BODY, "path": f"$.rows[{number}]"} for number in range(MOST_MISMATCHES + 7)]
+    result = judged(mismatches(*reversed(rows)))
+    assert [m.identifier for m in result.mismatches] == [row["path"] for row in rows[:MOST_MISMATCHES]]
+    assert result.more_mismatches == 7
 
 
 def test_ok_is_passed() -> None:

@@ -8,7 +8,16 @@ from typing import Any
 
 import pytest
 
-from tests.support.examples import COMMENTED, ERROR, FAILED, PASSED, PENDING_FAILED, PRICE, verification
+from tests.support.examples import (
+    COMMENTED,
+    ERROR,
+    FAILED,
+    MANY_MISMATCHES,
+    PASSED,
+    PENDING_FAILED,
+    PRICE,
+    verification,
+)
 from verifier.report.console import ConsoleReport
 from verifier.report.interface import Findings, publication, result_word, seconds, summary
 from verifier.report.text import lines_of, one_line
@@ -149,6 +158,10 @@ def test_what_the_consumer_says_of_an_interaction_is_shown() -> None:
         "comment and by the shop's till",
     ):
         assert f"      {line}\n" in text
+
+
+def test_differences_that_were_left_out_are_counted() -> None:
+    assert "      ... and 49900 more differences\n" in report(verification(MANY_MISMATCHES))
 
 
 def test_quiet_leaves_out_what_passed() -> None:

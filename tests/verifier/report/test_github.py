@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from markdown_it import MarkdownIt
 
-from tests.support.examples import COMMENTED, ERROR, FAILED, PASSED, PENDING_FAILED, PRICE, verification
+from tests.support.examples import (
+    COMMENTED,
+    ERROR,
+    FAILED,
+    MANY_MISMATCHES,
+    PASSED,
+    PENDING_FAILED,
+    PRICE,
+    verification,
+)
 from verifier.report.github import LARGEST_SUMMARY, GitHubReport, annotated
 from verifier.report.github_summary import markdown
 from verifier.report.interface import Findings
@@ -174,6 +183,12 @@ def test_summary_shows_what_the_consumer_says_of_an_interaction() -> None:
         "comment: and by the shop's till",
     ):
         assert words in page
+
+
+def test_differences_that_were_left_out_are_counted() -> None:
+    findings = Findings(verification(MANY_MISMATCHES))
+    assert "... and 49900 more differences." in rendered(summary(findings))
+    assert "... and 49900 more differences" in "".join(annotated(findings))
 
 
 def test_summary_says_why_nothing_is_known() -> None:

@@ -9,7 +9,16 @@ from html.parser import HTMLParser
 
 import pytest
 
-from tests.support.examples import COMMENTED, ERROR, FAILED, PASSED, PENDING_FAILED, PRICE, verification
+from tests.support.examples import (
+    COMMENTED,
+    ERROR,
+    FAILED,
+    MANY_MISMATCHES,
+    PASSED,
+    PENDING_FAILED,
+    PRICE,
+    verification,
+)
 from verifier.report.html import HtmlReport
 from verifier.report.interface import Findings
 from verifier.verification import PublishedResult, Verification, VerificationError
@@ -142,6 +151,10 @@ def test_page_shows_what_the_consumer_says_of_an_interaction() -> None:
         "comment: and by the shop's till",
     ):
         assert words in text
+
+
+def test_differences_that_were_left_out_are_counted() -> None:
+    assert "... and 49900 more differences" in page(verification(MANY_MISMATCHES)).text
 
 
 def test_page_names_who_was_verified() -> None:

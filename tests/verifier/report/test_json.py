@@ -12,7 +12,15 @@ import jsonschema
 import pytest
 
 import verifier.report
-from tests.support.examples import COMMENTED, ERROR, FAILED, PASSED, PENDING_FAILED, verification
+from tests.support.examples import (
+    COMMENTED,
+    ERROR,
+    FAILED,
+    MANY_MISMATCHES,
+    PASSED,
+    PENDING_FAILED,
+    verification,
+)
 from verifier.errors import ErrorKind
 from verifier.report.interface import Findings
 from verifier.report.json import JsonReport
@@ -49,6 +57,7 @@ CASES = {
             replace(PASSED, kind="Synchronous/Messages", duration=None),
         )
     ),
+    "many": Findings(verification(MANY_MISMATCHES)),
     "commented": Findings(verification(COMMENTED)),
     "hostile": Findings(verification(replace(PASSED, description="\x1b[31m\n\u2028</script>\ud800"))),
 }

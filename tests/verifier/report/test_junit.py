@@ -8,7 +8,16 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from tests.support.examples import COMMENTED, ERROR, FAILED, PASSED, PENDING_FAILED, PRICE, verification
+from tests.support.examples import (
+    COMMENTED,
+    ERROR,
+    FAILED,
+    MANY_MISMATCHES,
+    PASSED,
+    PENDING_FAILED,
+    PRICE,
+    verification,
+)
 from verifier.report.interface import Findings
 from verifier.report.junit import JunitReport
 from verifier.verification import InteractionResult, PublishedResult, Verification, VerificationError
@@ -87,6 +96,12 @@ def test_what_the_consumer_says_of_an_interaction_is_a_property_of_its_case() ->
         ("comment", "Asked for by every page"),
         ("comment", "and by the shop's till"),
     ]
+
+
+def test_differences_that_were_left_out_are_counted() -> None:
+    [failure] = written(verification(MANY_MISMATCHES)).iter("failure")
+    assert failure.attrib["message"].endswith("(and 49900 more)")
+    assert str(failure.text).endswith("... and 49900 more differences")
 
 
 def test_properties_name_the_versions_and_the_result() -> None:
