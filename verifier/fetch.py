@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 from broker.client import MAX_BYTES, BrokerClient
 from broker.http.errors import BrokerError, NotFound, OffOrigin, UnexpectedAnswer
+from broker.http.shown_url import shown_url
 from broker.http.strict_json import NotJson, parse_json
 from verifier.errors import CannotVerify, ErrorKind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from broker.http.origin import Origin
     from verifier.request import VerificationRequest
 
 FETCH_SECONDS = 60.0
@@ -50,7 +52,25 @@ def fetch(
             links = {name: client.link(document, rel) for name, rel in LINKS.items()}
         except BrokerError as error:
             raise _unavailable(error) from error
+    if request.publish:
+        _check_links(links, client.origin)
     return document, {name: url for name, url in links.items() if url is not None}
+
+
+def _check_links(links: Mapping[str, str | None], origin: Origin) -> None:
+    """Make sure that the links for publishing lead to the broker, before anything is verified for nothing.
+
+    Raises:
+        CannotVerify: One doesn't.
+    """
+    for name, url in links.items():
+        if url is not None and not origin.contains(url):
+            raise CannotVerify(
+                f"the pact's link {LINKS[name]} leads to {shown_url(url)}, which is not on the broker {origin}, so the "
+                "result could not be published. If the broker gives links with another address than yours, use that "
+                "one for --pact-broker-base-url, or set the broker's base URL",
+                kind=ErrorKind.PACT_UNAVAILABLE,
+            )
 
 
 def _read_file(file: Path) -> Any:

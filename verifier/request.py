@@ -72,7 +72,7 @@ class ProviderUnderTest:
         """
         self._check_which_provider()
         if self.base_url:
-            check_url(self.base_url, "--provider-base-url")
+            check_base_url(self.base_url, "--provider-base-url")
         if self.states_url:
             check_url(self.states_url.replace(PORT, "1"), "--provider-states-setup-url")
         needs_port = PORT in (self.states_url or "") or any(
@@ -225,6 +225,17 @@ class VerificationRequest:
                 "--publish-verification-results needs to know which version of the provider answers: give "
                 "--provider-app-version V (GIT_COMMIT), usually the commit's full id"
             )
+
+
+def check_base_url(url: str, option: str) -> None:
+    """Make sure that the value of an option is a URL which paths can follow.
+
+    Raises:
+        UsageError: It is none.
+    """
+    check_url(url, option)
+    if "?" in url or "#" in url:
+        raise UsageError(f"{option} can't have a query or a fragment: the paths of the pact follow it")
 
 
 def check_url(url: str, option: str) -> None:

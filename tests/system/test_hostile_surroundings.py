@@ -325,6 +325,12 @@ def test_a_mistyped_option_is_guessed(tmp_path: Path) -> None:
     assert "did you mean --provider-base-url?" in done.err
 
 
+def test_a_suggestion_never_publishes(tmp_path: Path) -> None:
+    done = verify(tmp_path, "pact.json", "--publish-verification-result")
+    assert done.code == 2, done
+    assert "did you mean" not in done.err
+
+
 def test_the_folder_of_a_report_is_made(tmp_path: Path) -> None:
     report = tmp_path / "not" / "there" / "report.html"
     file = pact_file(tmp_path, *things(1))

@@ -40,6 +40,8 @@ def request(**values: Any) -> VerificationRequest:
         ({"base_url": "http://"}, "--provider-base-url must be"),
         ({"base_url": "http://p:99999"}, "--provider-base-url must be"),
         ({"base_url": "http://p:0"}, "--provider-base-url must be"),
+        ({"base_url": "http://p/?shop=1"}, "--provider-base-url can't have a query"),
+        ({"base_url": "http://p/#shop"}, "--provider-base-url can't have a query or a fragment"),
         ({"base_url": "http://p /x"}, "--provider-base-url must be"),
         ({"base_url": "http://[::1"}, "--provider-base-url must be"),
         ({"base_url": "http://ada:pw@p"}, "--provider-base-url must not carry .*--custom-provider-header"),

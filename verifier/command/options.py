@@ -76,6 +76,10 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+NOT_TO_SUGGEST = frozenset({"-r", "--publish-verification-results"})
+"""Options that a suggestion doesn't name: who takes it without reading must not publish by that."""
+
+
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         options = [option for action in self._actions for option in action.option_strings]
@@ -83,6 +87,7 @@ class _Parser(argparse.ArgumentParser):
             match
             for word in message.partition("unrecognized arguments: ")[2].split()
             for match in get_close_matches(word.partition("=")[0], options, n=1)
+            if match not in NOT_TO_SUGGEST
         ]
         did_you_mean = f"; did you mean {', '.join(near)}?" if near else ""
         raise UsageError(f"{message}{did_you_mean} See {self.prog} --help")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, TextIO
 from xml.etree import ElementTree as ET
 
@@ -34,8 +35,12 @@ class JunitReport:
         ):
             if value:
                 ET.SubElement(properties, "property", name=key, value=value)
+        titles: Counter[str] = Counter()
         for result in verification.interactions:
-            self._case(suite, name, result)
+            title = _title(result)
+            titles[title] += 1
+            # a CI system takes cases of the same name for one
+            self._case(suite, name, title if titles[title] == 1 else f"{title} [{titles[title]}]", result)
         cases = len(verification.interactions)
         if verification.error is not None and not errors:
             case = ET.SubElement(suite, "testcase", name="verification", classname=name)
@@ -56,9 +61,7 @@ class JunitReport:
         stream.write(inert_markup(ET.tostring(suite, encoding="unicode")))
         stream.write("\n")
 
-    def _case(self, suite: ET.Element, name: str, result: InteractionResult) -> None:
-        given = f" (given {'; '.join(result.states)})" if result.states else ""
-        title = f"{result.description}{given}"
+    def _case(self, suite: ET.Element, name: str, title: str, result: InteractionResult) -> None:
         case = ET.SubElement(
             suite, "testcase", name=title, classname=name, time=f"{result.duration or 0:.3f}"
         )
@@ -92,3 +95,8 @@ class JunitReport:
         if tag != "skipped":
             problem.set("type", "mismatch" if result.mismatches else "reason")
         problem.text = details or result.reason or ""
+
+
+def _title(result: InteractionResult) -> str:
+    given = f" (given {'; '.join(result.states)})" if result.states else ""
+    return f"{result.description}{given}"

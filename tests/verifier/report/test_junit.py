@@ -104,6 +104,17 @@ def test_differences_that_were_left_out_are_counted() -> None:
     assert str(failure.text).endswith("... and 49900 more differences")
 
 
+def test_cases_of_the_same_name_stay_apart() -> None:
+    cases = written(verification(PASSED, FAILED, PASSED, replace(PASSED, states=()))).findall("testcase")
+    name = f"{PASSED.description} (given {PASSED.states[0]})"
+    assert [case.attrib["name"] for case in cases] == [
+        name,
+        f"{FAILED.description} (given {FAILED.states[0]})",
+        f"{name} [2]",
+        PASSED.description,
+    ]
+
+
 def test_properties_name_the_versions_and_the_result() -> None:
     published = PublishedResult("http://b/results/1", success=True, provider_version="abc1234")
     suite = written(verification(PASSED), publishing=True, published=published)
