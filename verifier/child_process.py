@@ -6,6 +6,8 @@ import os
 import signal
 from typing import IO, TYPE_CHECKING
 
+from broker.text.redaction import CUT
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -24,12 +26,17 @@ def signal_group(group: int, number: int) -> bool:
 
 
 def read_lines(pipe: IO[bytes], max_bytes: int) -> Iterator[str]:
-    """Return each line that a process prints, cut to a size, so that a line without an end can't fill the memory."""
+    """Return each line that a process prints, cut to a size, so that a line without an end can't fill the memory.
+
+    A line that was cut ends with `CUT`.
+    """
     begins = True
     for part in iter(lambda: pipe.readline(max_bytes), b""):
+        ends = part.endswith(b"\n")
         if begins:
-            yield part.decode(errors="replace").rstrip()
-        begins = part.endswith(b"\n")
+            line = part.decode(errors="replace")
+            yield line.rstrip() if ends or len(part) < max_bytes else line + CUT
+        begins = ends
 
 
 def how_it_ended(code: int) -> str:

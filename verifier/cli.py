@@ -50,7 +50,7 @@ def run(arguments: list[str]) -> int:
         return ExitCode.INTERRUPTED
     except Exception:  # noqa: BLE001 - the outermost boundary
         # Python would exit with 1, which here means that the contract is broken.
-        from verifier.redaction import Redaction  # noqa: PLC0415
+        from broker.text.redaction import Redaction  # noqa: PLC0415
 
         secrets = [os.environ.get(name) for name in BROKER_CREDENTIALS]
         print(Redaction(secrets).text(traceback.format_exc()), file=sys.stderr)
@@ -70,7 +70,7 @@ def refuse(error: UsageError) -> int:
 
 def _report_problem(message: str) -> None:
     """Report why nothing was verified: on standard error, and in GitHub's run if this is one."""
-    from verifier.report.text import one_line  # noqa: PLC0415
+    from broker.text.harmless import one_line  # noqa: PLC0415
 
     print(f"verify: {one_line(message)}", file=sys.stderr)
     if is_github_run(os.environ):

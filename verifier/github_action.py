@@ -12,11 +12,11 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from broker.http.secret_names import is_secret_name
+from broker.text.redaction import Redaction
+from broker.text.secret_names import is_secret_name
 from verifier.cli import refuse, run
 from verifier.environment import BROKER_PASSWORD, BROKER_TOKEN, PUBLISH_RESULTS
 from verifier.errors import UsageError
-from verifier.redaction import Redaction
 from verifier.report.workflow_commands import masks
 from verifier.undumpable import become_undumpable
 

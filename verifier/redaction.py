@@ -1,92 +1,76 @@
-"""Keeping secrets out of what people see and logs keep."""
+"""The secrets of a verification, and what is reported without them."""
 
 from __future__ import annotations
 
-import base64
-import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from broker.http.secret_names import is_secret_name
+from broker.text.redacted_lines import redacted_output
+from broker.text.redaction import Redaction
+from broker.text.secret_forms import in_header, in_url
+from broker.text.secret_names import is_secret_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from verifier.request import VerificationRequest
-    from verifier.verification import Verification
+    from verifier.verification import InteractionResult, Mismatch, Verification
 
-SHORTEST = 4
-"""A shorter value is no secret, and hiding it would make any text unreadable."""
+LONGEST_REASON = 2000
+"""The most characters of a reason, such as a provider state handler's answer, that are shown."""
 
 
-class Redaction:
-    """Replaces known secrets by `***`.
+def named_secrets(headers: Iterable[tuple[str, str]], variables: Mapping[str, str]) -> list[str]:
+    """Return the values of headers and environment variables that have the name of a secret."""
+    found = [secret for name, value in headers if is_secret_name(name) for secret in in_header(name, value)]
+    return found + [value for name, value in variables.items() if is_secret_name(name)]
 
-    Args:
-        secrets: The values; a header's value `Bearer abc` also hides `abc` alone.
-    """
 
-    def __init__(self, secrets: Iterable[str | None]) -> None:
-        parts = {part for secret in secrets if secret for part in (secret, *secret.split())}
-        parts |= {json.dumps(part)[1:-1] for part in parts}  # as it stands in a JSON body
-        words = {"basic", "bearer", "token", "digest"}
-        # the longest first, so that no end of one is left
-        self._secrets = sorted(
-            (part for part in parts if len(part) >= SHORTEST and part.lower() not in words),
-            key=len,
-            reverse=True,
-        )
+def redaction_of(request: VerificationRequest) -> Redaction:
+    """Return what hides the credentials of a request: the broker's, and those in headers, variables and URLs."""
+    provider = request.provider
+    broker = request.broker.secrets if request.broker is not None else []
+    named = named_secrets(provider.headers, provider.environment)
+    return Redaction([*broker, *named, *in_url(provider.states_url or ""), *provider.secrets])
 
-    @classmethod
-    def of(cls, request: VerificationRequest) -> Redaction:
-        """Return what hides the credentials of a request: the broker's, and those in headers and variables."""
-        broker = request.broker
-        headers = [value for name, value in request.provider.headers if is_secret_name(name)]
-        variables = [value for name, value in request.provider.environment.items() if is_secret_name(name)]
-        provider = [*headers, *variables, *request.provider.secrets]
-        if broker is None:
-            return cls(provider)
-        basic = (
-            base64.b64encode(f"{broker.username}:{broker.password}".encode()).decode()
-            if broker.username
-            else None
-        )
-        return cls([broker.password, broker.token, basic, *provider])
 
-    @property
-    def secrets(self) -> tuple[str, ...]:
-        """The secrets, the longest first."""
-        return tuple(self._secrets)
+def redacted(redaction: Redaction, verification: Verification) -> Verification:
+    """Return a verification without the secrets in what the provider and the engine reported."""
+    if not redaction:
+        return verification
+    error = verification.error
+    return replace(
+        verification,
+        notes=tuple(map(redaction.own, verification.notes)),
+        error=error
+        and replace(
+            error,
+            message=redaction.own(error.message),
+            output=redacted_output(redaction, error.output),
+        ),
+        interactions=tuple(redacted_result(redaction, result) for result in verification.interactions),
+    )
 
-    def text(self, text: str) -> str:
-        """Return a text without the secrets."""
-        for secret in self._secrets:
-            text = text.replace(secret, "***")
-        return text
 
-    def verification(self, verification: Verification) -> Verification:
-        """Return a verification without the secrets in what the provider and the engine reported."""
-        if not self._secrets:
-            return verification
-        error = verification.error
-        return replace(
-            verification,
-            notes=tuple(map(self.text, verification.notes)),
-            error=error and replace(error, message=self.text(error.message), output=self.text(error.output)),
-            interactions=tuple(
-                replace(
-                    result,
-                    reason=result.reason and self.text(result.reason),
-                    mismatches=tuple(
-                        replace(
-                            mismatch,
-                            expected=mismatch.expected and self.text(mismatch.expected),
-                            actual=mismatch.actual and self.text(mismatch.actual),
-                            description=self.text(mismatch.description),
-                        )
-                        for mismatch in result.mismatches
-                    ),
-                )
-                for result in verification.interactions
-            ),
-        )
+def redacted_result(redaction: Redaction, result: InteractionResult) -> InteractionResult:
+    """Return the result of an interaction without the secrets, in what the pact says and in what came of it."""
+    return replace(
+        result,
+        description=redaction.own(result.description),
+        request=redaction.own(result.request),
+        states=tuple(map(redaction.own, result.states)),
+        comments=tuple(map(redaction.own, result.comments)),
+        test_name=redaction.own(result.test_name),
+        reason=result.reason and redaction.cut(result.reason, LONGEST_REASON),
+        mismatches=tuple(_redacted_mismatch(redaction, mismatch) for mismatch in result.mismatches),
+    )
+
+
+def _redacted_mismatch(redaction: Redaction, mismatch: Mismatch) -> Mismatch:
+    return replace(
+        mismatch,
+        identifier=redaction.text(mismatch.identifier),
+        expected=mismatch.expected and redaction.text(mismatch.expected),
+        actual=mismatch.actual and redaction.text(mismatch.actual),
+        description=redaction.text(mismatch.description),
+    )

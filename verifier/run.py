@@ -19,7 +19,7 @@ from verifier.preconditions import check_means, choose, notes_on_states
 from verifier.progress import Progress
 from verifier.provider.process import PortTaken, StartedProvider
 from verifier.provider.readiness import wait_until_ready
-from verifier.redaction import Redaction
+from verifier.redaction import redacted, redacted_result, redaction_of
 from verifier.request import PORT
 from verifier.verification import Outcome, Verification, VerificationError
 
@@ -64,7 +64,7 @@ class _Run:
         self._progress = progress
         self._started = time.monotonic()
         self._deadline = self._started + request.timeout
-        self._redaction = Redaction.of(request)
+        self._redaction = redaction_of(request)
         self._results: dict[int, InteractionResult] = {}
         self._notes: list[str] = list(request.notes)
         self._uses_plugins = False
@@ -94,7 +94,7 @@ class _Run:
         )
         if error is None and verification.outcome == Outcome.ERROR:
             verification = replace(verification, error=_why(verification, uses_plugins=self._uses_plugins))
-        return self._redaction.verification(verification)
+        return redacted(self._redaction, verification)
 
     def _verify(self) -> None:
         with ExitStack() as stack:
@@ -116,7 +116,7 @@ class _Run:
                     self._results, self._notes = {}, list(notes)
                     if not tries_left:
                         raise
-                    self._progress.notice(self._redaction.text(f"{error}; trying again on another port"))
+                    self._progress.notice(self._redaction.own(f"{error}; trying again on another port"))
                     self._engine.restart()
                     started = self._start_provider(stack)
                 else:
@@ -131,8 +131,9 @@ class _Run:
             StartedProvider(
                 self._provider.command,
                 self._provider.folder,
-                on_output=lambda line: self._progress.provider_output(self._redaction.text(line)),
+                on_output=self._progress.provider_output,
                 environment=self._provider.environment,
+                redaction=self._redaction,
                 confinement=self._provider.confinement,
             )
         )
@@ -145,7 +146,7 @@ class _Run:
         document, links = fetch(
             request,
             deadline=self._deadline,
-            on_retry=lambda text: self._progress.notice(self._redaction.text(text)),
+            on_retry=lambda text: self._progress.notice(self._redaction.own(text)),
         )
         try:
             pact = parse_pact(document)
@@ -190,7 +191,8 @@ class _Run:
                 self._replay(pact, chosen, base_url, started)
             finally:
                 for interaction in chosen:  # each has a result, whatever happened
-                    self._results.setdefault(interaction.index, no_result(interaction))
+                    missing = redacted_result(self._redaction, no_result(interaction))
+                    self._results.setdefault(interaction.index, missing)
         except CannotVerify as error:
             if started is not None:
                 error.output = error.output or started.output()
@@ -232,7 +234,7 @@ class _Run:
         self._progress.step("Verifying")
 
         def keep(results: Sequence[InteractionResult]) -> None:
-            for result in results:
+            for result in (redacted_result(self._redaction, result) for result in results):
                 self._results[result.index] = result
                 self._progress.verified(result)
 

@@ -41,7 +41,7 @@ def broker_access(options: argparse.Namespace, messages: Messages) -> BrokerAcce
     access = parse_access(*values)
     if access is None:
         raise UsageError("which broker? Give --pact-broker-base-url (PACT_BROKER_BASE_URL)")
-    messages.hide(access.password, access.token)
+    messages.hide(*access.secrets)
     return access
 
 

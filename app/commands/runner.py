@@ -9,9 +9,9 @@ from enum import IntEnum
 from typing import TYPE_CHECKING
 
 from broker.http.errors import BrokerError
+from broker.text.harmless import one_line
+from broker.text.redaction import Redaction
 from verifier.errors import UsageError
-from verifier.redaction import Redaction
-from verifier.report.text import one_line
 from verifier.undumpable import become_undumpable
 
 if TYPE_CHECKING:
@@ -82,8 +82,8 @@ class Messages:
         self._redaction = Redaction(self._secrets)
 
     def redacted(self, text: str) -> str:
-        """Return the text without the secrets."""
-        return self._redaction.text(text)
+        """Return a text of ours without the secrets."""
+        return self._redaction.own(text)
 
     def say(self, text: str) -> None:
         """Write one line."""

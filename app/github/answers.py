@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any, Self
 
 from broker.http.json_values import text_at, value_at
+from broker.text.redaction import Redaction, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,7 +50,14 @@ class GitHubRefused(GitHubFailed):
 
 
 def explain(
-    what: str, status: int, headers: Mapping[str, str], body: Any, *, right: str, now: float
+    what: str,
+    status: int,
+    headers: Mapping[str, str],
+    body: Any,
+    *,
+    right: str,
+    now: float,
+    redaction: Redaction = Redaction(()),  # noqa: B008 - it can't change
 ) -> GitHubFailed:
     """Return the failure that an answer means.
 
@@ -60,8 +68,9 @@ def explain(
         body: The body, parsed or not.
         right: The permission that the token needs; "" where it doesn't matter.
         now: Seconds since 1970.
+        redaction: What takes the secrets out of the answer.
     """
-    reason = _reason(body)
+    reason = redaction.cut(_reason(body), MAX_MESSAGE)
     answered = f"could not {what}: GitHub answered {status}" + (f" ({reason})" if reason else "")
     wait = _wait(headers, now)
     limited = status == 403 and (
@@ -111,7 +120,7 @@ def _reason(body: Any) -> str:
     errors = value_at(body, "errors")
     parts = [text_at(body, "message"), *(map(_text_of, errors) if isinstance(errors, list) else ())]
     text = "; ".join(filter(None, parts))
-    return "".join(c if c.isprintable() else " " for c in text)[:MAX_MESSAGE]
+    return "".join(c if c.isprintable() else " " for c in shortened(text))
 
 
 def _text_of(error: Any) -> str | None:

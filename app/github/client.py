@@ -24,7 +24,7 @@ from app.github.exchange import exchange
 from app.github.installation_tokens import InstallationTokens
 from app.github.token import is_token
 from broker.http.reason import innermost
-from verifier.redaction import Redaction
+from broker.text.redaction import Redaction
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -100,7 +100,7 @@ class GitHub:
 
     def __init__(self, access: GitHubAccess, *, user_agent: str = USER_AGENT) -> None:
         self._access = access
-        self._redaction = Redaction([access.token])
+        self._redaction = Redaction([access.token, access.private_key])
         self._options: dict[str, Any] = {
             "base_url": access.api_url,
             "timeout": TIMEOUT_SECONDS,
@@ -190,7 +190,13 @@ class GitHub:
             if self._tokens is not None and error.status in {401, 403, 404}:
                 self._tokens.forget(repository)  # the App may have been installed anew
             failure = explain(
-                what, error.status, error.headers or {}, error.data, right=right, now=time.time()
+                what,
+                error.status,
+                error.headers or {},
+                error.data,
+                right=right,
+                now=time.time(),
+                redaction=self._redaction,
             )
             raise self._redacted(failure) from None
         except requests.RequestException as error:
@@ -225,7 +231,7 @@ class GitHub:
         return self._access.token
 
     def _redacted(self, failure: GitHubFailed) -> GitHubFailed:
-        return failure.reworded(self._redaction.text(str(failure)))
+        return failure.reworded(self._redaction.own(str(failure)))
 
 
 def _check_private_key(private_key: str) -> None:

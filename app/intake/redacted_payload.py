@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from app.database.storable import storable_text
-from broker.http.secret_names import STARS, is_secret_name
+from broker.text.secret_names import STARS, is_secret_name
 
 LONGEST = 8000
 """Characters of a text that are stored."""

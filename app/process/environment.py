@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from broker.http.secret_names import is_secret_name
+from broker.text.secret_names import is_secret_name
 from verifier.environment import without_secrets
 
 if TYPE_CHECKING:

@@ -27,12 +27,13 @@ from app.provider.version import VersionUnknown, is_same
 from app.records.run import INTERNAL_ERROR, Failure
 from app.worker.protocol import AttemptRequest, ChildMessage, LogLine, Ready, Verified, to_line
 from broker.http.access import BrokerAccess
+from broker.text.redacted_lines import redacted_output
+from broker.text.redaction import Redaction
 from verifier.command.option_values import parse_transports, with_port_placeholder
 from verifier.confinement import Confinement
 from verifier.engine.process import Engine
 from verifier.errors import CannotVerify, UsageError
 from verifier.progress import Progress
-from verifier.redaction import Redaction
 from verifier.request import ProviderUnderTest, VerificationRequest
 from verifier.run import verify
 from verifier.undumpable import become_undumpable
@@ -78,7 +79,7 @@ class WorkerConnection(Progress):
 
     def log(self, text: str) -> None:
         """Send a line for the run's log."""
-        self.send(LogLine(self.redaction.text(text)[:LONGEST_LINE]))
+        self.send(LogLine(self.redaction.own(text)[:LONGEST_LINE]))
 
     def step(self, text: str) -> None:
         """Log what begins."""
@@ -95,6 +96,7 @@ class WorkerConnection(Progress):
     def verified(self, result: InteractionResult) -> None:
         """Log an interaction that did not pass."""
         if result.outcome != Outcome.PASSED:
+            # the verifier has taken the secrets out of it already
             why = result.reason or "; ".join(mismatch.description for mismatch in result.mismatches)
             self.log(f"{result.outcome}: {result.description}: {why}")
 
@@ -160,7 +162,6 @@ def carry_out(request: AttemptRequest, worker: WorkerConnection, engine: Engine)
                 confinement=confinement,
             ),
         )
-        worker.redaction = Redaction.of(verification_request)
         worker.log(f"Provider version {version}" + (f" of branch {branch}" if branch else ""))
         verification = verify(verification_request, worker, engine)
         if isinstance(provider, RunningProvider):
@@ -192,6 +193,7 @@ def _check_out(
         cache_paths=checkout.cache_paths,
         environment=request.environment,
         default_branch=checkout.default_branch,
+        redaction=worker.redaction,
     )
     worker.log(f"Checking out {request.sha or 'the default branch'}")
     try:
@@ -270,12 +272,14 @@ def main() -> None:
 def _failure(error: Exception, redaction: Redaction) -> Failure:
     """Return why there is no verification, without secrets."""
     if isinstance(error, RunFailed | CannotVerify):
-        return Failure(error.kind, redaction.text(str(error)), error.retryable, redaction.text(error.output))
+        return Failure(
+            error.kind, redaction.own(str(error)), error.retryable, redacted_output(redaction, error.output)
+        )
     if isinstance(error, UsageError):
-        return Failure("configuration", redaction.text(str(error)))
+        return Failure("configuration", redaction.own(str(error)))
     place = "".join(traceback.format_tb(error.__traceback__))
     message = redaction.text(f"{type(error).__name__}: {error}")
-    return Failure(INTERNAL_ERROR, message, retryable=True, output=redaction.text(place))
+    return Failure(INTERNAL_ERROR, message, retryable=True, output=redaction.own(place))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from app.config.provider import CheckoutProvider, RelayedProvider, secret_values
 from app.config.values import values_of
 from app.process.environment import child_environment
 from app.worker.protocol import AttemptRequest
-from verifier.redaction import Redaction
+from broker.text.redaction import Redaction
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -84,7 +84,7 @@ class ChildInputs:
     def redaction(self, run: Run) -> Redaction:
         """Return what hides the secrets of the broker and of a run's provider, as far as they can be read."""
         provider = self._settings.provider_named(run.provider)
-        secrets = [self._access.password, self._access.token]
+        secrets = self._access.secrets
         with contextlib.suppress(ValueError):
             if provider is not None and not isinstance(provider, RelayedProvider):
                 secrets += secret_values(provider, self._environment)

@@ -18,6 +18,7 @@ from app.worker.child_pool import ChildFailed
 from app.worker.protocol import LogLine, Verified
 from app.worker.publisher import MOST_LOSSES, store_with_log
 from app.worker.unexpected import failure_of
+from broker.text.redacted_lines import redacted_output
 from verifier.verification import Outcome, Verification
 
 if TYPE_CHECKING:
@@ -212,7 +213,7 @@ class Executor:
             usable = isinstance(ended, Verified) and ended.verification.outcome is not Outcome.ERROR
         except ChildFailed as error:
             failure = error.failure
-            output = request.redaction().text(failure.output)
+            output = redacted_output(request.redaction(), failure.output)
             ended = Failure(failure.kind, failure.message, failure.retryable, output)
         except TimeoutError:
             message = f"time ran out: the run took longer than {provider.timeout:g} s (timeout)"

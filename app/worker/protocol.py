@@ -8,8 +8,11 @@ from typing import Any, TypeAlias
 
 from app.database.storable import storable
 from app.records.run import Failure
+from broker.http.access import BrokerAccess
+from broker.text.redaction import Redaction
+from broker.text.secret_forms import in_url
 from verifier.confinement import Account
-from verifier.redaction import Redaction
+from verifier.redaction import named_secrets
 from verifier.verification import Verification
 
 
@@ -58,7 +61,10 @@ class AttemptRequest:
 
     def redaction(self) -> Redaction:
         """Return what hides its secrets in texts."""
-        return Redaction([self.broker.get("password"), self.broker.get("token"), *self.secrets])
+        named = named_secrets(self.headers.items(), self.environment)
+        urls = (self.checkout_url, self.provider.get("states_setup_url"), self.provider.get("version_url"))
+        in_urls = [secret for url in urls if isinstance(url, str) for secret in in_url(url)]
+        return Redaction([*BrokerAccess(**self.broker).secrets, *self.secrets, *named, *in_urls])
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,9 @@ from app.records import runs
 from app.records.run import INTERNAL_ERROR, Failure
 from app.records.run_log import RunLog, store_log, stored_chunks
 from app.worker.unexpected import failure_of
+from broker.text.redaction import Redaction
 from verifier.errors import PublishFailed
 from verifier.publishing import publish
-from verifier.redaction import Redaction
 from verifier.verification import Verification
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class Publisher:
         self._plan = plan
         self._log_bytes = log_bytes
         self._publish = publish
-        self._redaction = Redaction([access.password, access.token])
+        self._redaction = Redaction(access.secrets)
 
     async def publish(self, run: Run, verification: Verification, run_log: RunLog, *, resumed: bool) -> None:
         """Publish the result of a run once, and have it tried again later if that may help.
@@ -98,7 +98,9 @@ class Publisher:
                 deadline=time.monotonic() + seconds,
             )
         except PublishFailed as error:
-            await self._failed(run, run_log, Failure(NOT_PUBLISHED, str(error), error.retryable))
+            await self._failed(
+                run, run_log, Failure(NOT_PUBLISHED, self._redaction.own(str(error)), error.retryable)
+            )
         except Exception as error:  # noqa: BLE001 - a verified result is not thrown away, whatever happens
             await self._failed(run, run_log, failure_of(error, self._redaction))
         else:

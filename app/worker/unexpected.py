@@ -11,7 +11,7 @@ from app.database.failures import is_unstorable
 from app.records.run import INTERNAL_ERROR, UNSTORABLE, Failure
 
 if TYPE_CHECKING:
-    from verifier.redaction import Redaction
+    from broker.text.redaction import Redaction
 
 log = structlog.get_logger("worker")
 
@@ -22,7 +22,7 @@ def failure_of(error: Exception, redaction: Redaction) -> Failure:
     It may heal by itself, unless the database can't store a value: then it would not another time either.
     """
     message = redaction.text(f"{type(error).__name__}: {error}")
-    place = redaction.text("".join(traceback.format_tb(error.__traceback__)))
+    place = redaction.own("".join(traceback.format_tb(error.__traceback__)))
     log.error("unexpected error", error=message, traceback=place)
     if is_unstorable(error):
         return Failure(UNSTORABLE, f"what came of it can't be stored: {message}")

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from broker.http.shown_url import shown_url
 
+from broker.text.redaction import CUT, Redaction, shortened
+
 if TYPE_CHECKING:
     from broker.http.access import BrokerAccess
     from broker.http.limits import Reply
@@ -14,13 +16,17 @@ if TYPE_CHECKING:
 LONGEST_REASON = 200
 """Characters of the text after a status that are shown."""
 
+LONGEST_SAID = 500
+"""The most characters of a broker's own words that are shown."""
+
 
 def refusal(method: str, url: str, reply: Reply, access: BrokerAccess) -> str:
     """Return a sentence with the request, the broker's own words, and what to do where that is known."""
-    said = _said(reply.content)
-    what = f"{method} {shown_url(url)} was answered with {status_line(reply)}"
+    redaction = Redaction(access.secrets)  # what a broker answers may repeat what it was sent
+    said = redaction.cut(_said(reply.content), LONGEST_SAID)
+    what = f"{method} {redaction.text(shown_url(url))} was answered with {redaction.text(status_line(reply))}"
     if said:
-        what += f": {said if said.endswith('...') else said.removesuffix('.')}"
+        what += f": {said if said.endswith(CUT) else said.removesuffix('.')}"
     if reply.status == 401:
         return what + (
             (
@@ -57,6 +63,5 @@ def _said(content: bytes) -> str:
         for key in ("error", "errors", "message"):
             if document.get(key):
                 value = document[key]
-                text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-                return text if len(text) <= 500 else text[:500] + "..."
+                return shortened(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
     return ""

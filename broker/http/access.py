@@ -44,6 +44,12 @@ class BrokerAccess:
         """Whether any credentials are configured."""
         return self.token is not None or self.username is not None
 
+    @property
+    def secrets(self) -> list[str]:
+        """What of it is secret; of basic auth also the pair that is sent in base64."""
+        pair = f"{self.username}:{self.password}" if self.username and self.password else None
+        return [secret for secret in (self.password, self.token, pair) if secret]
+
 
 class Credentials(requests.auth.AuthBase):
     """Credentials for one origin; with them, requests doesn't look into ~/.netrc."""

@@ -13,8 +13,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
-from broker.http.secret_names import STARS, is_secret_name
 from broker.http.strict_json import NotJson, parse_json
+from broker.text.secret_names import STARS, is_secret_name
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from broker.http.access import BrokerAccess
+from broker.text.redaction import Redaction
 from tests.support.examples import ERROR, FAILED, PASSED, verification
-from verifier.redaction import Redaction
+from verifier.redaction import redacted, redaction_of
 from verifier.request import ProviderUnderTest, VerificationRequest
 from verifier.verification import Mismatch, Verification, VerificationError
 
@@ -64,8 +65,8 @@ def telling(*secrets: str) -> Verification:
 )
 def test_no_secret_survives(broker: BrokerAccess | None, secrets: list[str]) -> None:
     secrets = [*secrets, HEADER, COOKIE, "key-value-5"]
-    redacted = Redaction.of(request(broker)).verification(telling(*secrets, "en-GB"))
-    text = json.dumps(redacted.to_dict())
+    shown = redacted(redaction_of(request(broker)), telling(*secrets, "en-GB"))
+    text = json.dumps(shown.to_dict())
     for secret in secrets:
         assert secret not in text
     assert "***" in text
@@ -74,8 +75,8 @@ def test_no_secret_survives(broker: BrokerAccess | None, secrets: list[str]) -> 
 
 def test_nothing_else_is_changed() -> None:
     made = telling("nothing")
-    assert Redaction.of(request(None)).verification(made) == made
-    assert Redaction([]).verification(made) is made
+    assert redacted(redaction_of(request(None)), made) == made
+    assert redacted(Redaction([]), made) is made
 
 
 def test_longest_secret_goes_first_so_that_no_tail_is_left() -> None:
@@ -106,20 +107,20 @@ def test_value_of_a_header_is_hidden_with_and_without_its_scheme() -> None:
     ],
 )
 def test_header_that_names_credentials_is_hidden(name: str) -> None:
-    hiding = Redaction.of(with_header(name))
+    hiding = redaction_of(with_header(name))
     assert hiding.text(f"got {HEADER}") == "got ***"
 
 
 def test_header_for_authentication_under_another_name_is_hidden() -> None:
-    assert Redaction.of(with_header("X-Auth")).text(f"got {HEADER}") == "got ***"
+    assert redaction_of(with_header("X-Auth")).text(f"got {HEADER}") == "got ***"
 
 
 def test_secret_in_escaped_json_is_hidden() -> None:
     secret = 'pass"word\\1'
-    redacted = Redaction([secret]).text(json.dumps({"echo": secret}))
-    assert json.dumps(secret)[1:-1] not in redacted
+    shown = Redaction([secret]).text(json.dumps({"echo": secret}))
+    assert json.dumps(secret)[1:-1] not in shown
 
 
 def test_basic_credentials_of_the_broker_are_hidden_in_their_encoded_form() -> None:
-    redacted = Redaction.of(request(BrokerAccess(BROKER, "ada", PASSWORD))).text("Basic YWRhOnBhc3Mtd29yZC0x")
-    assert "YWRhOnBhc3Mtd29yZC0x" not in redacted
+    shown = redaction_of(request(BrokerAccess(BROKER, "ada", PASSWORD))).text("Basic YWRhOnBhc3Mtd29yZC0x")
+    assert "YWRhOnBhc3Mtd29yZC0x" not in shown

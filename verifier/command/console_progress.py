@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, TextIO
 
+from broker.text.harmless import one_line
 from verifier.progress import Progress
 from verifier.report.console import MARKS, Paint
 from verifier.report.interface import seconds
-from verifier.report.text import one_line
 from verifier.verification import Outcome
 
 if TYPE_CHECKING:

@@ -8,15 +8,15 @@ import time
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, TextIO
 
+from broker.text.harmless import one_line
 from verifier.command.github import is_github_run
 from verifier.command.report_files import REPORTS, check_files, print_report, write_file
 from verifier.command.sources import build_request, collect
 from verifier.errors import PublishFailed
 from verifier.progress import Progress
-from verifier.redaction import Redaction
+from verifier.redaction import redaction_of
 from verifier.report.console import ConsoleReport
 from verifier.report.interface import Findings
-from verifier.report.text import one_line
 from verifier.run import verify
 from verifier.verification import Outcome
 
@@ -88,17 +88,17 @@ class VerifyCommand:
         from verifier.publishing import publish  # noqa: PLC0415 - needed here alone
 
         progress.step("Publishing the result")
-        redaction = Redaction.of(request)
+        redaction = redaction_of(request)
         try:
             published = publish(
                 verification,
                 request.broker_access,
                 retry_time=PUBLISH_SECONDS,
                 deadline=max(deadline, time.monotonic() + min(PUBLISH_SECONDS, request.timeout)),
-                on_retry=lambda text: progress.notice(redaction.text(text)),
+                on_retry=lambda text: progress.notice(redaction.own(text)),
             )
         except PublishFailed as error:
-            return Findings(verification, publishing=True, publish_error=redaction.text(str(error)))
+            return Findings(verification, publishing=True, publish_error=redaction.own(str(error)))
         return Findings(verification, publishing=True, published=published)
 
     def _progress(self) -> AbstractContextManager[Progress]:

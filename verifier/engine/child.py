@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from broker.text.redaction import shortened
 from verifier.child_process import signal_group
 from verifier.engine.core_results import REQUEST_NOT_SENT, interaction_result, not_loaded
 from verifier.engine.custom_headers import without_headers
@@ -38,7 +39,7 @@ from verifier.engine.protocol import (
     encode,
 )
 from verifier.engine.redirects import RedirectRelay, expecting_shifted, expects_redirect, unshifted
-from verifier.engine.states.handlers import MAX_REASON, PythonHandler, UrlHandler
+from verifier.engine.states.handlers import PythonHandler, UrlHandler
 from verifier.engine.states.handlers_file import HandlersUnusable, load_handlers
 from verifier.engine.states.relay import StateRelay, failures
 from verifier.engine.trust_store import SmallTrustStore
@@ -302,7 +303,7 @@ def _why_not_loaded(found: dict[str, Any], source: Path) -> str:
     texts = [str(error.get("mismatch", {}).get("message", "")) for error in found.get("errors", ())]
     why = "; ".join(text.replace(f" '{source}'", "") for text in texts if text)
     return (
-        why[:MAX_REASON] or "a part of it is not of the kind that it must be, a status that is no number, say"
+        shortened(why) or "a part of it is not of the kind that it must be, a status that is no number, say"
     )
 
 

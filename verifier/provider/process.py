@@ -10,6 +10,8 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Self
 
+from broker.text.redacted_lines import RedactedLines
+from broker.text.redaction import LONGEST_READ, Redaction
 from verifier.child_process import how_it_ended, read_lines, signal_group
 from verifier.confinement import UNCONFINED, Confinement
 from verifier.environment import without_secrets
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 OUTPUT_LINES = 40
 """How many of the provider's last lines are kept, for error messages."""
 LONGEST_LINE = 500
+"""The most characters of a line that are shown, once it has no secrets any more."""
 STOP_SECONDS = 5.0
 """How long a provider has to stop after SIGTERM before it is killed."""
 RELEASE_SECONDS = 1.0
@@ -48,6 +51,7 @@ class StartedProvider:
         folder: The directory that it runs in.
         on_output: Called with each line that it prints.
         environment: Variables for it, besides those of this process.
+        redaction: What takes the secrets out of what it prints.
         confinement: What it may do to others.
 
     Raises:
@@ -62,10 +66,12 @@ class StartedProvider:
         *,
         on_output: Callable[[str], None] | None = None,
         environment: Mapping[str, str] | None = None,
+        redaction: Redaction | None = None,
         confinement: Confinement = UNCONFINED,
     ) -> None:
         self.port = free_port()
         self._command = command
+        self._redaction = redaction or Redaction(())
         self._on_output = on_output or (lambda _: None)
         self._lines: deque[str] = deque(maxlen=OUTPUT_LINES)
         self._stopped = False
@@ -192,6 +198,11 @@ class StartedProvider:
 
     def _read(self) -> None:
         assert self._process.stdout is not None  # noqa: S101 - it was opened as a pipe
-        for line in read_lines(self._process.stdout, LONGEST_LINE):
-            self._lines.append(line)
-            self._on_output(line)
+        shown = RedactedLines(self._redaction, self._show, LONGEST_LINE)
+        for line in read_lines(self._process.stdout, LONGEST_READ):
+            shown.add(line)
+        shown.close()
+
+    def _show(self, line: str) -> None:
+        self._lines.append(line)
+        self._on_output(line)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, TextIO
 
+from broker.text.harmless import lines_of, one_line
 from verifier.report.difference import difference
 from verifier.report.interface import more_differences, parties, publication, remarks, seconds, summary
-from verifier.report.text import lines_of, one_line
 from verifier.verification import Outcome
 
 if TYPE_CHECKING:

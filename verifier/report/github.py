@@ -6,9 +6,9 @@ import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from broker.text.harmless import one_line
 from verifier.report.github_summary import markdown, problem
 from verifier.report.interface import more_differences, publication
-from verifier.report.text import one_line
 from verifier.report.workflow_commands import ANNOTATIONS_SHOWN, annotation
 from verifier.verification import Outcome
 

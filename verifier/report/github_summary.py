@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
+from broker.text.harmless import lines_of, one_line
 from verifier.report.difference import difference
 from verifier.report.interface import (
     count,
@@ -17,7 +18,6 @@ from verifier.report.interface import (
     seconds,
     summary,
 )
-from verifier.report.text import lines_of, one_line
 from verifier.verification import Outcome
 
 if TYPE_CHECKING:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from jinja2 import BaseLoader, ChoiceLoader, Environment, PackageLoader, StrictUndefined, select_autoescape
 
+from broker.text.harmless import inert_markup
 from verifier.report.difference import difference
 from verifier.report.interface import (
     count,
@@ -18,7 +19,6 @@ from verifier.report.interface import (
     seconds,
     summary,
 )
-from verifier.report.text import inert_markup
 from verifier.verification import Outcome
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, TextIO
 
-from verifier.report.text import inert_json
+from broker.text.harmless import inert_json
 
 if TYPE_CHECKING:
     from verifier.report.interface import Findings

@@ -6,8 +6,8 @@ from collections import Counter
 from typing import TYPE_CHECKING, TextIO
 from xml.etree import ElementTree as ET
 
+from broker.text.harmless import inert_markup
 from verifier.report.interface import more_differences, publication, remarks
-from verifier.report.text import inert_markup
 from verifier.verification import Outcome
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from verifier.report.text import lines_of, one_line
+from broker.text.harmless import lines_of, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

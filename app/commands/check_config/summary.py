@@ -25,7 +25,7 @@ from app.intake.tokens import READ_ONLY
 from app.process.environment import DATABASE_URL
 from app.web.server import check_secrets
 from broker.http.origin import Origin
-from broker.http.secret_names import is_secret_name
+from broker.text.secret_names import is_secret_name
 from verifier.environment import BROKER_BASE_URL, OWN_PREFIX
 
 if TYPE_CHECKING:

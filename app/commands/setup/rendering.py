@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from app.commands.finding import State
 from app.commands.setup.request import RECEIVER
-from verifier.report.text import inert_json, one_line
+from broker.text.harmless import inert_json, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

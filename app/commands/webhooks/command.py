@@ -14,6 +14,7 @@ from app.commands.webhooks import rendering
 from app.commands.webhooks.requested import for_create, for_update
 from broker.client import BrokerClient
 from broker.http.errors import BrokerError, BrokerRefused
+from broker.text.harmless import one_line
 from broker.webhooks import Webhooks, carried_over
 from broker.webhooks.hidden_secrets import (
     hidden_headers,
@@ -27,7 +28,6 @@ from broker.webhooks.hidden_secrets import (
 from broker.webhooks.triggered import TriggeredWebhooks
 from broker.webhooks.user_secrets import NoSecrets, UserSecrets
 from verifier.errors import UsageError
-from verifier.report.text import one_line
 
 if TYPE_CHECKING:
     import argparse

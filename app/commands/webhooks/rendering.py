@@ -11,9 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from app.commands.runner import INSTALL_SERVER
+from broker.text.harmless import inert_json, lines_of, one_line
 from broker.webhooks.hidden_secrets import redacted_log
 from verifier.errors import UsageError
-from verifier.report.text import inert_json, lines_of, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

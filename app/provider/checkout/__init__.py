@@ -23,6 +23,7 @@ from app.provider.checkout.remote import Remote
 from app.provider.checkout.repository import Repository, check_commit
 from app.provider.checkout.setup import Setup, prepare
 from app.provider.checkout.slots import take_slot
+from broker.text.redaction import Redaction
 from verifier.confinement import UNCONFINED, Confinement
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ class CheckoutSource:
         cache_paths: What the setup makes, relative to the checkout: `.venv`, `node_modules`.
         environment: Variables for git and the setup; the values may be secrets.
         default_branch: The branch for a dispatch without a commit; the remote's HEAD unless given.
+        redaction: What takes the secrets out of what the setup prints.
     """
 
     url: str = field(repr=False)
@@ -53,6 +55,7 @@ class CheckoutSource:
     cache_paths: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     default_branch: str | None = None
+    redaction: Redaction = field(default=Redaction(()), repr=False)
 
 
 @dataclass(frozen=True)
@@ -122,7 +125,7 @@ def checked_out(
                 if account is not None:
                     hand_over(slot.folder, account, supervision)
                 if setup is not None:
-                    prepare(setup, slot, supervision, on_output)
+                    prepare(setup, slot, supervision, source.redaction, on_output)
         except OSError as error:
             raise CheckoutFailed(
                 f"the checkout could not be written: {error.strerror}: {error.filename or home}",

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from app.process.environment import child_environment
 from app.provider.checkout.failure import REMOTE_REFUSED, REMOTE_UNAVAILABLE, CheckoutFailed
 from app.provider.checkout.remote import SCHEMES
-from verifier.redaction import Redaction
+from broker.text.redacted_lines import redacted_output
+from broker.text.redaction import Redaction
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -141,7 +142,7 @@ class Git:
                 "git is not there: install git 2.31 or later on the worker's machine"
             ) from error
         if code != 0:
-            output = self._redaction.text("\n".join(errors).strip())
+            output = redacted_output(self._redaction, "\n".join(errors).strip())
             raise GitFailed(output or f"git {arguments[0]} ended with exit code {code}")
         return lines
 

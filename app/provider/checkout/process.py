@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
 
 from app.provider.checkout.failure import TIMED_OUT, CheckoutFailed
+from broker.text.redaction import LONGEST_READ
 from verifier.child_process import read_lines, signal_group
 from verifier.confinement import UNCONFINED, Confinement
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-MAX_LINE = 4096
 """Bytes of a line that are read; the rest of it is left out."""
 STOP_SECONDS = 3.0
 """How long a group has to stop after SIGTERM before it is killed."""
@@ -139,7 +139,7 @@ def _kill_group(process: subprocess.Popen[bytes]) -> None:
 def _read(pipe: IO[bytes], on_line: Callable[[str], None]) -> threading.Thread:
     def read() -> None:
         with pipe:
-            for line in read_lines(pipe, MAX_LINE):
+            for line in read_lines(pipe, LONGEST_READ):
                 on_line(line)
 
     thread = threading.Thread(target=read, daemon=True, name="command-output")

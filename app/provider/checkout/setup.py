@@ -14,6 +14,7 @@ from app.process.environment import child_environment
 from app.provider.checkout.failure import CONFIGURATION, SETUP_FAILED, CheckoutFailed
 from app.provider.checkout.git import safe_directory
 from app.provider.checkout.removal import remove
+from broker.text.redacted_lines import RedactedLines
 from verifier.errors import UsageError
 from verifier.provider.command_line import split_words
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from app.provider.checkout.process import Supervision
     from app.provider.checkout.slots import Slot
+    from broker.text.redaction import Redaction
     from verifier.confinement import Confinement
 
 OUTPUT_LINES = 40
@@ -97,13 +99,20 @@ class Setup:
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
 
 
-def prepare(setup: Setup, slot: Slot, supervision: Supervision, on_output: Callable[[str], None]) -> None:
+def prepare(
+    setup: Setup,
+    slot: Slot,
+    supervision: Supervision,
+    redaction: Redaction,
+    on_output: Callable[[str], None],
+) -> None:
     """Set a checkout up, or restore what the same setup made before.
 
     Args:
         setup: The setup.
         slot: The slot of the checkout, which this process holds.
         supervision: The limits of the commands.
+        redaction: What takes the secrets out of what it prints.
         on_output: Called with each line that the setup prints, up to a limit.
 
     Raises:
@@ -121,7 +130,7 @@ def prepare(setup: Setup, slot: Slot, supervision: Supervision, on_output: Calla
             f"{', '.join(setup.cache_paths)} put back: {', '.join(setup.cache_key_files)} did not change"
         )
         return
-    _run(setup, slot.folder, supervision, on_output)
+    _run(setup, slot.folder, supervision, redaction, on_output)
     if cached is not None:
         try:
             _cache(setup, cached, slot.folder, supervision)
@@ -129,30 +138,39 @@ def prepare(setup: Setup, slot: Slot, supervision: Supervision, on_output: Calla
             on_output(f"what the setup made could not be kept for the next run: {error}")
 
 
-def _run(setup: Setup, folder: Path, supervision: Supervision, on_output: Callable[[str], None]) -> None:
+def _run(
+    setup: Setup,
+    folder: Path,
+    supervision: Supervision,
+    redaction: Redaction,
+    on_output: Callable[[str], None],
+) -> None:
     last: deque[str] = deque(maxlen=OUTPUT_LINES)
     printed = 0
 
-    def on_line(line: str) -> None:
+    def show(line: str) -> None:
         nonlocal printed
         printed += 1
-        last.append(line[:MAX_LINE])
+        last.append(line)
         if printed <= MAX_LINES:
-            on_output(line[:MAX_LINE])
+            on_output(line)
         elif printed == MAX_LINES + 1:
             on_output(f"(more than {MAX_LINES} lines: the rest is left out)")
 
     account = supervision.confinement.account
+    lines = RedactedLines(redaction, show, MAX_LINE)
     try:
         code = supervision.run(
             setup.words,
             doing="the setup ran",
             folder=folder,
             environment=_environment(setup, supervision.confinement),
-            on_line=on_line,
+            on_line=lines.add,
             confined=True,
         )
+        lines.close()
     except CheckoutFailed as error:
+        lines.close()
         error.output = "\n".join(last)
         raise
     except OSError as error:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from broker.embedded.deliveries.http_request import (
     MAX_ANSWER_BYTES,
@@ -20,15 +19,14 @@ from broker.embedded.deliveries.http_request import (
     send,
 )
 from broker.embedded.webhooks.template import Template, render
-from broker.http.secret_names import STARS, is_hidden_by_brokers
+from broker.text.redaction import CUT, Redaction
+from broker.text.secret_names import STARS, is_hidden_by_brokers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from broker.embedded.webhooks.settings import WebhookSettings
 
-MIN_REDACTED = 4
-"""Shorter values would be found all over an answer."""
 _DATES = frozenset({"github-authentication-token-expiration"})
 """Headers of answers that are about a token and don't hold one; a real broker hides no header of an answer."""
 
@@ -105,11 +103,13 @@ def attempt(
         *(f"INFO: {name}: {value}" for name, value in headers.items()),
         f"INFO: {_one_line(shown.sent_body)}",
     ]
+    redaction = _redaction(sent, template, secrets.values())
     if isinstance(result, Failure):
         name = f"webhook {uuid}" if uuid else "webhook"
-        lines.append(f"ERROR: Error executing {name} {result.kind} - {result.message}")
-        return Attempt(False, shown, headers, None, result.message, tuple(map(_stamp, lines)))
-    answer = _without(result, _secret_texts(sent, template, secrets.values()))
+        problem = redaction.own(result.message)
+        lines.append(f"ERROR: Error executing {name} {result.kind} - {problem}")
+        return Attempt(False, shown, headers, None, problem, tuple(map(_stamp, lines)))
+    answer = _without(result, redaction)
     lines.append(f"INFO: HTTP/1.1 {answer.status} {answer.reason}")
     lines += [f"INFO: {name}: {_one_line(value)}" for name, value in answer.headers.items()]
     if answer.text:
@@ -121,44 +121,18 @@ def _redacted(headers: dict[str, str]) -> dict[str, str]:
     return {name: STARS if is_hidden_by_brokers(name) else value for name, value in headers.items()}
 
 
-def _secret_texts(sent: Message, template: Template, secrets: Iterable[str]) -> list[str]:
-    """Return every way in which a target could repeat a secret in its answer, the longest first."""
-    texts = [value for name, value in sent.headers.items() if is_hidden_by_brokers(name)]
-    texts += [value.partition(" ")[2] for value in texts]
-    texts += [*secrets, template.password or ""]
-    written = {
-        way
-        for text in texts
-        for way in (
-            text,
-            quote(text, safe=""),
-            json.dumps(text)[1:-1],
-            base64.b64encode(text.encode()).decode(),
-        )
-        if len(text) >= MIN_REDACTED
-    }
-    return sorted(written, key=len, reverse=True)
+def _redaction(sent: Message, template: Template, secrets: Iterable[str]) -> Redaction:
+    """Return what hides all that a target could repeat in its answer of what is secret in a request."""
+    hidden = [value for name, value in sent.headers.items() if is_hidden_by_brokers(name)]
+    return Redaction([*hidden, *secrets, template.password], stars=STARS)
 
 
-def _without(answer: Answer, texts: list[str]) -> Answer:
-    def clean(text: str) -> str:
-        for secret in texts:
-            text = text.replace(secret, STARS)
-        return text
-
+def _without(answer: Answer, redaction: Redaction) -> Answer:
     dates = {name: value for name, value in answer.headers.items() if name.lower() in _DATES}
-    headers = {name: clean(value) for name, value in {**_redacted(answer.headers), **dates}.items()}
-    text = clean(answer.text)
-    if len(answer.text.encode()) >= MAX_ANSWER_BYTES:
-        text = _without_beginning(text, texts)
-    return Answer(answer.status, clean(answer.reason), headers, text)
-
-
-def _without_beginning(text: str, secrets: list[str]) -> str:
-    """Return the beginning of a longer text without a secret that is cut off at its end."""
-    begun = (secret[:length] for secret in secrets for length in range(len(secret) - 1, MIN_REDACTED - 1, -1))
-    cut = next((beginning for beginning in begun if text.endswith(beginning)), None)
-    return text if cut is None else text.removesuffix(cut) + STARS
+    headers = {name: redaction.text(value) for name, value in {**_redacted(answer.headers), **dates}.items()}
+    is_whole = len(answer.text.encode()) < MAX_ANSWER_BYTES
+    text = redaction.cut(answer.text if is_whole else answer.text + CUT, MAX_ANSWER_BYTES)
+    return Answer(answer.status, redaction.text(answer.reason), headers, text)
 
 
 def _one_line(text: str) -> str:

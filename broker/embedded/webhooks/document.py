@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from broker.embedded.http.errors import invalid
 from broker.embedded.webhooks.template import Template
 from broker.events import WebhookEvent
-from broker.http.secret_names import STARS, is_hidden_by_brokers
+from broker.text.secret_names import STARS, is_hidden_by_brokers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

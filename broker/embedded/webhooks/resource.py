@@ -31,7 +31,7 @@ from broker.embedded.webhooks.records import (
     write,
 )
 from broker.embedded.webhooks.triggered_records import give_up
-from broker.http.secret_names import STARS, is_hidden_by_brokers
+from broker.text.secret_names import STARS, is_hidden_by_brokers
 
 if TYPE_CHECKING:
     from flask import Response

@@ -12,7 +12,7 @@ from app.database.connections import migrate
 from app.dispatch import Dispatch
 from app.records import deliveries
 from app.records.deliveries import Accepted, IncomingDelivery, Source
-from broker.http.secret_names import STARS
+from broker.text.secret_names import STARS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,7 +15,7 @@ from app.config.file import load
 from app.config.values import ConfigurationError
 from app.records import counters
 from app.records.counters import Series
-from broker.http.secret_names import STARS
+from broker.text.secret_names import STARS
 from tests.support.github_api import Fault, GitHubApi
 from tests.support.github_state import Repository, Token
 from tests.support.processes import BIN

@@ -465,7 +465,7 @@ def test_error_with_a_broken_body_is_still_that_error() -> None:
         (Reply(400, {"errors": {"success": ["can't be blank"]}}), '{"success": ["can\'t be blank"]}'),
         (Reply(409, {"message": "conflict"}), "409 Conflict: conflict"),
         (Reply(400, "plain words"), "400 Bad Request: plain words"),
-        (Reply(400, {"error": "x" * 900}), "x" * 500 + "..."),
+        (Reply(400, {"error": "x" * 900}), "x" * 499 + "\N{HORIZONTAL ELLIPSIS}"),
     ],
 )
 def test_refusal_says_what_the_broker_said(reply: Reply, said: str) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from broker.http.secret_names import STARS
+from broker.text.secret_names import STARS
 from broker.webhooks import carried_over, stable_uuid
 from broker.webhooks.definition import NotAWebhook, Pacticipant, Party, Scope, Webhook, WebhookRequest
 from broker.webhooks.hidden_secrets import (

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from broker.text.harmless import lines_of, one_line
 from tests.support.examples import (
     COMMENTED,
     ERROR,
@@ -20,7 +21,6 @@ from tests.support.examples import (
 )
 from verifier.report.console import ConsoleReport
 from verifier.report.interface import Findings, publication, result_word, seconds, summary
-from verifier.report.text import lines_of, one_line
 from verifier.verification import InteractionResult, Outcome, PublishedResult, Verification, VerificationError
 
 COMMAND = "::error::pwned"

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 from broker.http.kept_connection import KeptConnections
 from broker.http.limits import Limits
 from broker.http.no_reply import NoReply
+from broker.text.redaction import shortened
 from verifier.engine.states.change import StateChangeFailed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from verifier.engine.states.change import StateChange
+from verifier.engine.states.change import StateChange
 
-MAX_REASON = 2000
 MAX_ANSWER = 10 * 1024 * 1024
 """The most bytes that are read of a handler's answer."""
 MAX_LOCATION = 300
@@ -68,7 +68,7 @@ class UrlHandler:
         if 200 <= status < 300:
             self._accepts = True
             return answer if _is_json(reply.headers.get("Content-Type", "")) else b""
-        text = answer.decode(errors="replace").strip()[:MAX_REASON]
+        text = shortened(answer.decode(errors="replace").strip())
         if text.startswith("<"):
             text = "(a web page)"
         reason = f"{what} was answered with {status}" + (f": {text}" if text else "")
@@ -120,7 +120,7 @@ class PythonHandler:
             values = _call(handler, arguments)
             return json.dumps(values).encode() if isinstance(values, dict) else b""
         except (Exception, SystemExit) as error:  # the user's code may raise anything
-            reason = f"{change} raised {type(error).__name__}: {error}"[:MAX_REASON]
+            reason = shortened(f"{change} raised {type(error).__name__}: {error}")
             # OSError: something that the handler needs (a database) can't be reached
             raise StateChangeFailed(reason, answered=not isinstance(error, OSError)) from error
 

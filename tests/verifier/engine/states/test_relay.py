@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
+from broker.text.redaction import LONGEST_READ
 from tests.support.loopback import Loopback, Received, Reply, closed_port
 from verifier.engine.states.change import StateChange, StateChangeFailed, StateFailure
-from verifier.engine.states.handlers import MAX_REASON, PythonHandler, StateHandler, UrlHandler
+from verifier.engine.states.handlers import PythonHandler, StateHandler, UrlHandler
 from verifier.engine.states.relay import RelayedChange, StateRelay, failures
 
 if TYPE_CHECKING:
@@ -154,7 +155,7 @@ def test_endless_redirect_is_a_failure() -> None:
 
 def test_long_answer_is_cut_in_the_reason() -> None:
     with Loopback(Reply(500, "x" * 100_000)) as provider:
-        assert len(url_refusal(provider.url).reason) < MAX_REASON + 300
+        assert len(url_refusal(provider.url).reason) < LONGEST_READ + 300
 
 
 # --- by Python

@@ -6,10 +6,10 @@ import pytest
 
 from app.commands.check_config.summary import understand
 from app.intake.redacted_payload import redacted
-from broker.http.secret_names import STARS, is_secret_name
+from broker.text.secret_names import STARS, is_secret_name
 from broker.webhooks.hidden_secrets import redacted_body, redacted_headers, redacted_urls
 from verifier.github_action import header_secrets
-from verifier.redaction import Redaction
+from verifier.redaction import redaction_of
 from verifier.request import ProviderUnderTest, VerificationRequest
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def test_a_secret_name_is_one_everywhere(name: str, tmp_path: Path) -> None:
         ProviderUnderTest(command="run", environment={name: SECRET}),
     ):
         request = VerificationRequest(pact_url="http://b.test/pact", provider=provider)
-        assert Redaction.of(request).text(SECRET) == "***"
+        assert redaction_of(request).text(SECRET) == "***"
     file = tmp_path / "pact-dispatch.toml"
     file.write_text(
         '[broker]\nurl = "http://b.test"\n[[providers]]\nname = "P"\nrepository = "acme/p"\nversion = "1"\n'
