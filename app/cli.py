@@ -17,6 +17,7 @@ from app.commands.setup import parser as setup
 from app.commands.web import parser as web
 from app.commands.webhooks import parser as webhooks
 from app.commands.worker import parser as worker
+from broker.text.terminal import guard_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,6 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code, see `runner.ExitCode`; wrong options leave by SystemExit(2).
     """
+    guard_terminal()
     whole = parser()
     options = whole.parse_args(arguments)
     if options.command is None:

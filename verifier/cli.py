@@ -9,6 +9,7 @@ import traceback
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, NoReturn
 
+from broker.text.terminal import guard_terminal
 from verifier.command.github import is_github_run
 from verifier.command.options import parse_options
 from verifier.engine.process import Engine
@@ -32,9 +33,7 @@ def run(arguments: list[str]) -> int:
     Returns:
         The exit code.
     """
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
+    guard_terminal()
     try:
         options = parse_options(arguments)
         # The engine's process starts while this one imports the rest: both take a tenth of a second.
@@ -50,10 +49,11 @@ def run(arguments: list[str]) -> int:
         return ExitCode.INTERRUPTED
     except Exception:  # noqa: BLE001 - the outermost boundary
         # Python would exit with 1, which here means that the contract is broken.
+        from broker.text.harmless import lines_of  # noqa: PLC0415
         from broker.text.redaction import Redaction  # noqa: PLC0415
 
         secrets = [os.environ.get(name) for name in BROKER_CREDENTIALS]
-        print(Redaction(secrets).text(traceback.format_exc()), file=sys.stderr)
+        print("\n".join(lines_of(Redaction(secrets).text(traceback.format_exc()))), file=sys.stderr)
         _report_problem("this is a mistake in verify itself; nothing is known about the contract")
         return ExitCode.COULD_NOT_VERIFY
 

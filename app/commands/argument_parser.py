@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-from typing import Any
+from typing import Any, NoReturn
+
+from broker.text.harmless import one_line
 
 _LONG_OPTION = re.compile(r"--[a-z]+(-[a-z]+)*(=.*)?", re.DOTALL)
 _UUID = re.compile(r"-[A-Za-z0-9_-]{15,99}")
@@ -23,6 +25,10 @@ class ArgumentParser(argparse.ArgumentParser):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         options.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
         super().__init__(*arguments, **options)
+
+    def error(self, message: str) -> NoReturn:
+        """Leave with a message that is one line, whatever the words of the command line have in them."""
+        super().error(one_line(message))
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Parse the words as argparse does, once it can't misunderstand them."""

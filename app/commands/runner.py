@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from broker.http.errors import BrokerError
 from broker.text.harmless import one_line
 from broker.text.redaction import Redaction
+from broker.text.terminal import guard_terminal
 from verifier.errors import UsageError
 from verifier.undumpable import become_undumpable
 
@@ -105,9 +106,7 @@ def run(options: argparse.Namespace, load: Callable[[], ModuleType]) -> int:
         The exit code.
     """
     become_undumpable()
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
+    guard_terminal()
     messages = Messages(options.command)
     lines: tuple[str, ...] = ()
     code: int

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import logging
 import sys
+import traceback
+from typing import Any, TextIO
 
 import structlog
 from structlog.tracebacks import ExceptionDictTransformer
+
+from broker.text.harmless import one_line
+from broker.text.log_lines import indented
 
 
 def configure(level: int = logging.INFO) -> None:
@@ -29,7 +34,7 @@ def configure(level: int = logging.INFO) -> None:
     )
     # without the local variables of each frame, which structlog and rich show: there may be secrets among them
     renderer: list[structlog.typing.Processor] = (
-        [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
+        [_on_one_line, structlog.dev.ConsoleRenderer(exception_formatter=_write_traceback)]
         if for_people
         else [
             structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False)),
@@ -51,3 +56,18 @@ def configure(level: int = logging.INFO) -> None:
     logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
     # it warns of each malformed header of an answer, with a traceback and the whole URL
     logging.getLogger("urllib3").setLevel(logging.ERROR)
+
+
+def _on_one_line(_: Any, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Return an event whose texts, wherever they come from, neither control a terminal nor begin another line."""
+    return {one_line(name): value if name == "exc_info" else _inert(value) for name, value in event.items()}
+
+
+def _inert(value: Any) -> Any:
+    if isinstance(value, str):
+        return one_line(value)
+    return value if isinstance(value, int | float | bool | None) else one_line(repr(value))
+
+
+def _write_traceback(stream: TextIO, exception: structlog.typing.ExcInfo) -> None:
+    stream.write("\n" + indented("".join(traceback.format_exception(*exception))))

@@ -15,6 +15,7 @@ from app.process.logs import configure
 from app.web.application import create_app
 from app.web.context import Receiver
 from broker.http.listening import Announcement
+from broker.text.log_lines import format_safely
 
 if TYPE_CHECKING:
     import socket
@@ -65,6 +66,7 @@ class Web(BaseApplication):
             "forwarded_allow_ips": "",
             "secure_scheme_headers": {},
             **announcement.hooks(),
+            "on_starting": _format_log,
             "worker_exit": self._close,
         }
         for name, value in options.items():
@@ -109,3 +111,8 @@ def check_secrets(environment: Mapping[str, str]) -> list[str]:
 def own_environment() -> dict[str, str]:
     """Return a copy of the environment."""
     return dict(os.environ)
+
+
+def _format_log(arbiter: Any) -> None:
+    """Have gunicorn, which writes what a client has sent as it came, write its log safely."""
+    format_safely(arbiter.log.error_log, arbiter.log.access_log)

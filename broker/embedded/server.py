@@ -19,6 +19,7 @@ from broker.embedded.webhooks.records import check_key
 from broker.embedded.webhooks.settings import WebhookSettings
 from broker.http.browsers import ServedHosts, host_name_of
 from broker.http.listening import Announcement, CannotListen, bind
+from broker.text.log_lines import format_safely
 
 if TYPE_CHECKING:
     import socket
@@ -110,6 +111,7 @@ class _Server(BaseApplication):
             "forwarded_allow_ips": "",
             "secure_scheme_headers": {},
             **announcement.hooks(),
+            "on_starting": _format_log,
             "worker_exit": self._close,
         }
         for name, value in options.items():
@@ -138,3 +140,8 @@ class _Server(BaseApplication):
         if self._deliveries is not None:
             self._deliveries.stop(STOP_SECONDS)
         self._database.close()
+
+
+def _format_log(arbiter: Any) -> None:
+    """Have gunicorn, which writes what a client has sent as it came, write its log safely."""
+    format_safely(arbiter.log.error_log, arbiter.log.access_log)

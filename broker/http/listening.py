@@ -9,6 +9,8 @@ import threading
 from contextlib import ExitStack
 from typing import Any
 
+from broker.text.harmless import one_line
+
 
 class CannotListen(Exception):
     """The address is taken, or not ours; the message says what to do."""
@@ -64,7 +66,7 @@ class Announcement:
         def announce() -> None:
             for _ in range(self._processes):
                 os.read(self._reader, 1)
-            sys.stdout.write(self._text.replace("{url}", url) + "\n")
+            sys.stdout.write(one_line(self._text.replace("{url}", url)) + "\n")
             sys.stdout.flush()
 
         threading.Thread(target=announce, daemon=True, name="announce").start()

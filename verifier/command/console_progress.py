@@ -38,7 +38,7 @@ class PlainProgress(Progress):
     def step(self, text: str) -> None:
         """Show that a step begins."""
         if self._verbose:
-            self._say(f"{text} ...")
+            self._say(f"{one_line(text)} ...")
 
     def notice(self, text: str) -> None:
         """Show something that a person should know now."""

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from broker.text.harmless import one_line
 from verifier.errors import UsageError
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def write_file(name: str, path: str, findings: Findings) -> None:
         with Path(path).open("w", encoding="utf-8", errors="backslashreplace") as stream:
             report.write(findings, stream)
     except OSError as error:
-        print(f"verify: {path} could not be written: {error.strerror}", file=sys.stderr)
+        print(f"verify: {one_line(path)} could not be written: {error.strerror}", file=sys.stderr)
 
 
 def print_report(report: Report, findings: Findings, stream: TextIO | None) -> None:

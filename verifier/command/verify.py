@@ -9,6 +9,7 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, TextIO
 
 from broker.text.harmless import one_line
+from broker.text.terminal import unguarded
 from verifier.command.github import is_github_run
 from verifier.command.report_files import REPORTS, check_files, print_report, write_file
 from verifier.command.sources import build_request, collect
@@ -108,4 +109,4 @@ class VerifyCommand:
 
         if self._verbose or not sys.stderr.isatty():
             return nullcontext(PlainProgress(sys.stderr, verbose=self._verbose > 0))
-        return BarProgress(sys.stderr)
+        return BarProgress(unguarded(sys.stderr))  # it moves the cursor

@@ -11,6 +11,7 @@ from app.commands.check_config.summary import understand
 from app.commands.finding import State
 from app.commands.installation import failures_explained
 from app.commands.runner import ExitCode
+from broker.text.harmless import one_line
 
 if TYPE_CHECKING:
     import argparse
@@ -32,7 +33,7 @@ def run(options: argparse.Namespace, messages: Messages) -> int:
         }
         print(json.dumps(document, indent=2))
     else:
-        print("\n".join(_lines(summary.document)))
+        print("\n".join(map(one_line, _lines(summary.document))))
         if problems == []:
             print("The broker is there, and knows each provider.")
     for finding in (*summary.warnings, *(problems or ())):

@@ -14,6 +14,7 @@ from app.config.settings import broker_access
 from app.config.values import ConfigurationError
 from app.database.database_url import DatabaseUnusable
 from app.intake.missed import reconcile
+from broker.text.harmless import one_line
 
 if TYPE_CHECKING:
     import argparse
@@ -45,7 +46,7 @@ def run(options: argparse.Namespace, messages: Messages) -> int:
         print(json.dumps(document(report, dry_run=options.dry_run), indent=2))
     else:
         for dispatch in report.missed:
-            print(_line(dispatch))
+            print(one_line(_line(dispatch)))
         if not report.missed and not report.problems:
             print("Nothing is missing: each pact has its results.")
     for problem in (*report.notes, *report.problems):

@@ -31,7 +31,11 @@ def test_what_is_no_message_is_refused(line: str) -> None:
 
 def test_a_request_arrives_as_it_was_sent_and_shows_no_secret() -> None:
     request = AttemptRequest(
-        "http://b/p", {"name": "P"}, {"token": "s3cret-token"}, "/data", secrets=("s3cret",)
+        "http://b/p",
+        {"name": "P"},
+        {"base_url": "http://b", "token": "s3cret-token"},
+        "/data",
+        secrets=("s3cret",),
     )
     assert AttemptRequest.from_line(request.to_line()).to_line() == request.to_line()
     assert "s3cret" not in repr(request)
