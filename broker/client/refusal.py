@@ -6,7 +6,6 @@ import json
 from typing import TYPE_CHECKING
 
 from broker.http.shown_url import shown_url
-
 from broker.text.redaction import CUT, Redaction, shortened
 
 if TYPE_CHECKING:

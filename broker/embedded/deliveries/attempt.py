@@ -130,8 +130,11 @@ def _redaction(sent: Message, template: Template, secrets: Iterable[str]) -> Red
 def _without(answer: Answer, redaction: Redaction) -> Answer:
     dates = {name: value for name, value in answer.headers.items() if name.lower() in _DATES}
     headers = {name: redaction.text(value) for name, value in {**_redacted(answer.headers), **dates}.items()}
-    is_whole = len(answer.text.encode()) < MAX_ANSWER_BYTES
-    text = redaction.cut(answer.text if is_whole else answer.text + CUT, MAX_ANSWER_BYTES + len(STARS + CUT))
+    text = answer.text
+    if len(text.encode()) >= MAX_ANSWER_BYTES:  # it was cut, and a secret may begin there
+        text = redaction.cut(text + CUT, len(text) + len(STARS + CUT)).removesuffix(CUT)
+    else:
+        text = redaction.text(text)
     return Answer(answer.status, redaction.text(answer.reason), headers, text)
 
 

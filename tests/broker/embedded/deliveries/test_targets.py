@@ -13,7 +13,6 @@ from broker.embedded.deliveries.attempt import Attempt, attempt
 from broker.embedded.deliveries.http_request import CA_VARIABLES, MAX_ANSWER_BYTES, MAX_HEADER_CHARACTERS
 from broker.embedded.webhooks.settings import WebhookSettings
 from broker.embedded.webhooks.template import Template
-from broker.text.redaction import CUT
 from broker.text.secret_names import STARS
 from tests.support.processes import EmbeddedBroker
 from tests.support.raw_server import RawServer
@@ -130,7 +129,7 @@ def test_the_beginning_of_a_secret_at_the_end_of_what_was_read_is_not_shown() ->
     with RawServer(b"HTTP/1.1 200 OK\r\n\r\n" + padding + b"s3cr3t-of-mine") as target:
         made = sent(target.url, secrets={"token": "s3cr3t-of-mine"}, headers={"x": "${user.token}"})
     assert made.answer is not None
-    assert made.answer.text.endswith("x" + STARS + CUT)
+    assert made.answer.text.endswith("x" + STARS)
     assert "s3cr" not in made.logs()
 
 
