@@ -21,7 +21,7 @@ _SECRET_VALUE = re.compile(
 def redacted(document: Any) -> Any:
     """Return a copy of a JSON document without what may be a secret, and without what PostgreSQL can't store."""
     if isinstance(document, str):
-        return _SECRET_VALUE.sub(STARS, storable_text(document)[:LONGEST])
+        return _SECRET_VALUE.sub(STARS, storable_text(document))[:LONGEST]  # a token may cross the cut
     if isinstance(document, dict):
         return {
             redacted(name): STARS if is_secret_name(name) and member else redacted(member)

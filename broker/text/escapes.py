@@ -12,7 +12,7 @@ from bisect import bisect_right
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-DEEPEST = 4
+DEEPEST = 8
 """How many escapes around one another are undone: JSON in JSON in a URL has three."""
 
 _HEX = "[0-9A-Fa-f]"

@@ -63,8 +63,10 @@ class VerifyCommand:
         """
         settings = collect(self._flags, os.environ)
         if self._verbose:
+            from broker.webhooks.hidden_secrets import redacted_urls  # noqa: PLC0415 - most runs say less
+
             for setting in sorted(settings, key=lambda setting: setting.name):
-                print(one_line(str(setting)), file=sys.stderr)
+                print(one_line(redacted_urls(str(setting))), file=sys.stderr)
         request = build_request(settings)
         deadline = time.monotonic() + request.timeout
         with self._progress() as progress:

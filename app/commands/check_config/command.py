@@ -12,6 +12,7 @@ from app.commands.finding import State
 from app.commands.installation import failures_explained
 from app.commands.runner import ExitCode
 from broker.text.harmless import one_line
+from broker.webhooks.hidden_secrets import redacted_urls
 
 if TYPE_CHECKING:
     import argparse
@@ -31,9 +32,9 @@ def run(options: argparse.Namespace, messages: Messages) -> int:
             "warnings": [finding.found for finding in summary.warnings],
             "problems": None if problems is None else [finding.found for finding in problems],
         }
-        print(json.dumps(document, indent=2))
+        print(json.dumps(_without_secrets(document), indent=2))
     else:
-        print("\n".join(map(one_line, _lines(summary.document))))
+        print("\n".join(one_line(redacted_urls(line)) for line in _lines(summary.document)))
         if problems == []:
             print("The broker is there, and knows each provider.")
     for finding in (*summary.warnings, *(problems or ())):
@@ -66,6 +67,15 @@ def _lines(document: dict[str, Any]) -> Iterator[str]:
     retention, minutes = document["retention"], document["reconcile"]["minutes"]
     yield f"kept            {retention['days']:g} days; of each run's log {retention['log_kilobytes']} KB"
     yield f"reconciled      {f'every {minutes:g} minutes' if minutes else 'never'}"
+
+
+def _without_secrets(value: Any) -> Any:
+    """Return JSON values without the credentials in their URLs."""
+    if isinstance(value, dict):
+        return {name: _without_secrets(member) for name, member in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_secrets(member) for member in value]
+    return redacted_urls(value) if isinstance(value, str) else value
 
 
 def _tokens(names: list[str], limits: dict[str, str]) -> str:

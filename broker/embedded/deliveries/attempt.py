@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from broker.embedded.deliveries.http_request import (
     MAX_ANSWER_BYTES,
+    MAX_REASON,
     Answer,
     Failure,
     Message,
@@ -135,7 +136,7 @@ def _without(answer: Answer, redaction: Redaction) -> Answer:
         text = redaction.cut(text + CUT, len(text) + len(STARS + CUT)).removesuffix(CUT)
     else:
         text = redaction.text(text)
-    return Answer(answer.status, redaction.text(answer.reason), headers, text)
+    return Answer(answer.status, redaction.cut(answer.reason, MAX_REASON), headers, text)
 
 
 def _one_line(text: str) -> str:

@@ -147,7 +147,7 @@ def send(sent: Message, timeout: float) -> Answer | Failure:
             return Failure("ReadTimeout", message, connected=True)
         except (requests.RequestException, HTTPError, OSError, ValueError) as error:
             return _failure(sent, error)
-    return Answer(answer.status_code, (answer.reason or "")[:MAX_REASON], _headers(answer), text)
+    return Answer(answer.status_code, answer.reason or "", _headers(answer), text)
 
 
 def _read(answer: requests.Response) -> str:
