@@ -124,3 +124,12 @@ def test_secret_in_escaped_json_is_hidden() -> None:
 def test_basic_credentials_of_the_broker_are_hidden_in_their_encoded_form() -> None:
     shown = redaction_of(request(BrokerAccess(BROKER, "ada", PASSWORD))).text("Basic YWRhOnBhc3Mtd29yZC0x")
     assert "YWRhOnBhc3Mtd29yZC0x" not in shown
+
+
+def test_sentence_of_ours_is_not_spoilt_by_a_password_that_is_a_word() -> None:
+    ours = "the pact could not be fetched: GET http://b was answered with 401. The credentials are wrong or expired"
+    made = verification(error=VerificationError("pact-unavailable", ours, output="login failed: ada:wrong"))
+    shown = redacted(redaction_of(request(BrokerAccess(BROKER, "ada", "wrong"))), made)
+    assert shown.error is not None
+    assert shown.error.message == ours
+    assert shown.error.output == "login failed: ***"

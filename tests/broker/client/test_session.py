@@ -683,3 +683,13 @@ def test_the_version_of_the_broker_is_told() -> None:
 def test_a_location_that_is_no_url_is_an_answer_that_can_not_be_used(status: int) -> None:
     error = failing(Reply(status, headers={"Location": "http://[::1"}))
     assert isinstance(error, UnexpectedAnswer)
+
+
+def test_refusal_shows_no_credentials_that_the_broker_repeats_and_keeps_our_own_words() -> None:
+    said = "no such user: " + "x" * 490 + base64.b64encode(b"ada:wrong-pass-word-1").decode()
+    with Loopback(Reply(401, {"error": said})) as broker:
+        access = BrokerAccess(broker.url, "ada", "wrong-pass-word-1")
+        with BrokerClient(access) as client, pytest.raises(BrokerRefused) as refused:
+            client.get(f"{broker.url}/")
+    assert "YWRhOn" not in str(refused.value)
+    assert "The credentials are wrong" in str(refused.value)
