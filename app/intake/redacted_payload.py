@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from app.database.storable import storable_text
+from broker.text.redaction import Redaction
 from broker.text.secret_names import STARS, is_secret_name
 
 LONGEST = 8000
@@ -18,17 +19,24 @@ _SECRET_VALUE = re.compile(
 """GitHub's tokens, the user part of URLs, bearer tokens."""
 
 
-def redacted(document: Any) -> Any:
-    """Return a copy of a JSON document without what may be a secret, and without what PostgreSQL can't store."""
+def redacted(document: Any, known: Redaction = Redaction(())) -> Any:  # noqa: B008 - it can't change
+    """Return a copy of a JSON document without what may be a secret, and without what PostgreSQL can't store.
+
+    Args:
+        document: The document.
+        known: What takes out secrets that are known, such as the token of the sender.
+    """
     if isinstance(document, str):
-        return _SECRET_VALUE.sub(STARS, storable_text(document))[:LONGEST]  # a token may cross the cut
+        return _SECRET_VALUE.sub(STARS, known.text(storable_text(document)))[
+            :LONGEST
+        ]  # a token may cross the cut
     if isinstance(document, dict):
         return {
-            redacted(name): STARS if is_secret_name(name) and member else redacted(member)
+            redacted(name, known): STARS if is_secret_name(name) and member else redacted(member, known)
             for name, member in document.items()
         }
     if isinstance(document, list):
-        return [redacted(member) for member in document]
+        return [redacted(member, known) for member in document]
     return document
 
 

@@ -26,6 +26,8 @@ from app.records.deliveries import LONGEST_GITHUB_ID, IncomingDelivery, Repeated
 from app.web.context import receiver
 from app.web.problem import RETRY_AFTER_SECONDS
 from broker.http.strict_json import NotJson, is_nested_deeper, parse_json
+from broker.text.redaction import Redaction
+from broker.text.secret_names import STARS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,7 +59,8 @@ def create_dispatch(owner: str, repository: str) -> Response:
         acceptance.check_token(token, name)
         acceptance.provider_of(incoming.receiver.settings, name)  # before anything of the body is read
         document = _json(_body(), form=False)
-        incoming.note(event_type=_event_type(document, "event_type"), payload=redacted(document))
+        own = Redaction([token.value], stars=STARS)  # a sender may put its token into the payload as well
+        incoming.note(event_type=_event_type(document, "event_type"), payload=redacted(document, own))
         incoming.accept(_parsed(from_api, name, document), document)
 
     return incoming.answer(accept)
