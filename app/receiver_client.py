@@ -77,8 +77,10 @@ class ReceiverClient:
         return self._send(path).status
 
     def health(self) -> Health:
-        """Return whether it is ready; no token is sent."""
-        reply = self._send("/readyz")
+        """Return whether it is ready, and what waits there if it takes the token."""
+        reply = self._send("/readyz", self.token)
+        if reply.status == 401:
+            reply = self._send("/readyz")
         document = _json(reply)
         if not isinstance(document, dict) or not isinstance(document.get("ready"), bool):
             raise NoReceiver(f"{self.base_url}/readyz answered {reply.status}, and not as a receiver does")

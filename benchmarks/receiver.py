@@ -1,6 +1,6 @@
 """The receiver: how fast it accepts, how soon a result is in the broker, and what is lost while workers are killed.
 
-    python -m benchmarks.receiver [--quick] [--only accept|latency|queue|kills]
+    python -m benchmarks.receiver [--quick] [--only accept|latency|queue|kills|strangers]
 
 All of it with real processes: `pact-dispatch`, the embedded PostgreSQL on disk, the embedded broker, providers. Beside
 it the program `webhook` of Debian's package (github.com/adnanh/webhook), with a hook that checks the same
@@ -29,6 +29,8 @@ from rich.table import Table
 
 from app.database.connections import database
 from benchmarks.accept_load import hammer
+from benchmarks.strangers import STRANGERS
+from benchmarks.strangers import measure as measure_strangers
 from benchmarks.verify import pact_document
 from tests.support.dispatch_storm import (
     VERSION,
@@ -279,11 +281,20 @@ def kills(quick: bool, console: Console) -> dict[str, Any]:  # noqa: FBT001
     return figures
 
 
+def strangers(quick: bool, console: Console) -> list[dict[str, Any]]:  # noqa: FBT001
+    """Measure how soon a valid dispatch is answered among slow clients that nobody knows."""
+    with folder() as place:
+        return measure_strangers(
+            place, console, number=STRANGERS // 4 if quick else STRANGERS, dispatches=5 if quick else 20
+        )
+
+
 PARTS: dict[str, Callable[[bool, Console], Any]] = {
     "accept": accept,
     "latency": latency,
     "queue": queue,
     "kills": kills,
+    "strangers": strangers,
 }
 
 

@@ -17,6 +17,7 @@ from app.config.values import (
     ConfigurationError,
     Count,
     Flag,
+    Network,
     Number,
     Seconds,
     Section,
@@ -79,11 +80,16 @@ class ServerSettings(Section):
         public_url: The URL at which people reach the receiver; links to runs begin with it.
         processes: The number of web processes.
         connections: The number of connections to the database from each of them, at most.
+        anonymous_connections: The number of clients' connections to each of them, at most, whose sender has not proved
+            who it is; for a further one an older one is given up.
+        trusted_proxies: The networks of the proxies before the receiver; what they say in `X-Forwarded-For` counts.
     """
 
     public_url: Annotated[str, Field(max_length=1000)] | None = None
     processes: Count = Field(default=2, ge=1, le=64)
     connections: Count = Field(default=8, ge=1, le=100)
+    anonymous_connections: Count = Field(default=1500, ge=10, le=100_000)
+    trusted_proxies: tuple[Network, ...] = Field(default=(), max_length=100)
 
     @field_validator("public_url")
     @classmethod

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Self
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from pydantic import (
     BaseModel,
     ConfigDict,
     Discriminator,
     Field,
+    PlainValidator,
     StringConstraints,
     Tag,
     ValidationInfo,
@@ -36,6 +38,19 @@ Name = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_NAME)]
 
 UserName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]*\$?$", max_length=32)]
 """The name of an account of the system."""
+
+
+def _network(value: Any) -> IPv4Network | IPv6Network:
+    try:
+        return ip_network(value if isinstance(value, str) else "")
+    except ValueError:
+        raise ValueError(
+            "must be an address or a network, such as 10.0.0.7 or 10.0.0.0/8, without bits beyond the network's"
+        ) from None
+
+
+Network = Annotated[IPv4Network | IPv6Network, PlainValidator(_network)]
+"""An address, or a network in CIDR notation."""
 
 
 class ConfigurationError(Exception):

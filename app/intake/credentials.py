@@ -9,7 +9,7 @@ import re
 import threading
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
 import structlog
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _HEADER = re.compile(r"(?:bearer|token) +(?P<token>\S+) *", re.IGNORECASE)
 SIGNATURE_PREFIX = "sha256="
+_SIGNATURE = re.compile(rf"{SIGNATURE_PREFIX}[0-9a-f]{{64}}")
 
 log = structlog.get_logger("web")
 
@@ -129,12 +130,20 @@ class Tokens:
         return _FileState(found.st_mtime_ns, found.st_size, found.st_ino)
 
 
-def signature_is_right(secret_value: str, body: bytes, signature: str | None) -> bool:
-    """Tell whether `X-Hub-Signature-256` is the signature of a body, in constant time."""
-    if not signature or not signature.startswith(SIGNATURE_PREFIX):
-        return False
+def is_signature(signature: str | None) -> TypeGuard[str]:
+    """Return whether a value of `X-Hub-Signature-256` has the form of one."""
+    return signature is not None and _SIGNATURE.fullmatch(signature) is not None
+
+
+def check_signature(secret_value: str, body: bytes, signature: str) -> None:
+    """Raise unless `X-Hub-Signature-256` is the signature of a body; the time that it takes tells nothing.
+
+    Raises:
+        BadCredentials: It is not.
+    """
     expected = SIGNATURE_PREFIX + hmac.new(secret_value.encode(), body, hashlib.sha256).hexdigest()
-    return hmac.compare_digest(expected.encode(), signature.encode("utf-8", "replace"))
+    if not hmac.compare_digest(expected, signature):
+        raise BadCredentials
 
 
 def _digest(token: str) -> bytes:

@@ -12,6 +12,8 @@ from app.web.api import openapi, routes
 from app.web.dashboard import run
 from app.web.other_sites import refuse_other_sites
 from app.web.problem import HttpProblem, Problem, answer
+from app.web.sender_address import SenderAddress
+from broker.http.answer_headers import ANSWER_HEADERS
 
 if TYPE_CHECKING:
     from flask import Response
@@ -31,9 +33,18 @@ def create_app(receiver: Receiver) -> Flask:
     app.register_blueprint(run.blueprint)
     app.register_blueprint(openapi.blueprint)
     refuse_other_sites(app, public_url=receiver.settings.server.public_url)
+    app.after_request(_with_headers)
     app.register_error_handler(HttpProblem, HttpProblem.response)
     app.register_error_handler(HTTPException, _problem)
+    app.wsgi_app = SenderAddress(app.wsgi_app, receiver.settings.server.trusted_proxies)  # type: ignore[method-assign]
     return app
+
+
+def _with_headers(response: Response) -> Response:
+    """Add the headers of every answer that this one lacks."""
+    for name, value in ANSWER_HEADERS.items():
+        response.headers.setdefault(name, value)
+    return response
 
 
 def _problem(error: HTTPException) -> Response:

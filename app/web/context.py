@@ -14,12 +14,14 @@ from app.database.failures import may_pass
 from app.intake.credentials import BadCredentials, NoCredentials
 from app.intake.refusal_log import RefusalLog
 from app.intake.tokens import READ_ONLY
+from app.intake.wrong_credentials import WrongCredentials
+from app.web.connection import Connection, network_of
 from app.web.problem import HttpProblem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from psycopg import Connection
+    from psycopg import Connection as Database
     from psycopg_pool import ConnectionPool
 
     from app.config.settings import Settings
@@ -52,11 +54,38 @@ class Receiver:
         """The log of the requests that this process refuses."""
         return RefusalLog(self.pool)
 
+    @cached_property
+    def wrong_credentials(self) -> WrongCredentials:
+        """The wrong credentials that came to this process lately."""
+        return WrongCredentials()
+
 
 def receiver() -> Receiver:
     """Return the receiver that the request came to."""
     found: Receiver = current_app.extensions["receiver"]
     return found
+
+
+@contextmanager
+def checking_credentials() -> Iterator[None]:
+    """Check the credentials of the request in the `with` block, as early as they can be checked.
+
+    If they are right, the server keeps the connection whatever strangers do; if they are wrong, and it isn't the first
+    time for their address, the answer waits.
+
+    Raises:
+        BadCredentials: The block has raised it.
+    """
+    connection = request.environ.get("gunicorn.socket")  # none where a test serves the application
+    try:
+        yield
+    except BadCredentials:
+        seconds = receiver().wrong_credentials.seconds_to_wait(network_of(request.remote_addr or ""))
+        if isinstance(connection, Connection):
+            connection.hold(seconds)
+        raise
+    if isinstance(connection, Connection):
+        connection.prove()
 
 
 def check_api_token() -> None:
@@ -66,7 +95,8 @@ def check_api_token() -> None:
         HttpProblem: There is no token, or a wrong one, or one that may only read.
     """
     try:
-        token = receiver().api_tokens.token_of(request.headers.get("Authorization"))
+        with checking_credentials():
+            token = receiver().api_tokens.token_of(request.headers.get("Authorization"))
     except NoCredentials:
         message = "Authorization: Bearer TOKEN is needed, with one of PACT_DISPATCH_API_TOKENS"
         raise HttpProblem.unauthorized(message, wrong=False) from None
@@ -81,7 +111,7 @@ def check_api_token() -> None:
 
 
 @contextmanager
-def database() -> Iterator[Connection[Any]]:
+def database() -> Iterator[Database[Any]]:
     """Open a connection for one transaction.
 
     Raises:

@@ -19,11 +19,11 @@ from werkzeug.exceptions import ClientDisconnected
 
 from app.dispatch import InvalidDispatch, from_api, from_delivery
 from app.intake import acceptance
-from app.intake.credentials import BadCredentials, NoCredentials, signature_is_right
+from app.intake.credentials import BadCredentials, NoCredentials, check_signature, is_signature
 from app.intake.redacted_payload import MAX_DEPTH, redacted
 from app.intake.refusal import Refusal
 from app.records.deliveries import LONGEST_GITHUB_ID, IncomingDelivery, Repeated, Source
-from app.web.context import receiver
+from app.web.context import checking_credentials, receiver
 from app.web.problem import RETRY_AFTER_SECONDS
 from broker.http.strict_json import NotJson, is_nested_deeper, parse_json
 from broker.text.redaction import Redaction
@@ -73,8 +73,7 @@ def receive_event() -> Response:
     incoming = _IncomingRequest(Source.GITHUB, github_id=delivery_id)
 
     def accept() -> None:
-        body = _body()
-        _check_signature(incoming.receiver.webhook_secret, body)
+        body = _signed_body(incoming.receiver.webhook_secret)
         incoming.note(sender="github")
         document = _json(body, form=True)
         incoming.note(event_type=_event_type(document, "action"), payload=redacted(document))
@@ -151,7 +150,8 @@ class _IncomingRequest:
 def _token(receiver: Receiver) -> Token:
     given = request.headers.get("Authorization")
     try:
-        return receiver.tokens.token_of(given)
+        with checking_credentials():
+            return receiver.tokens.token_of(given)
     except NoCredentials:
         detail = (
             "the Authorization header still has the variable of a secret in it: the broker has no secret of that name"
@@ -163,13 +163,22 @@ def _token(receiver: Receiver) -> Token:
         raise Refusal.bad_credentials("bad-token", "the token is none of PACT_DISPATCH_TOKENS") from None
 
 
-def _check_signature(secret: str | None, body: bytes) -> None:
+def _signed_body(secret: str | None) -> bytes:
+    """Return the body, which GitHub has signed; none of it is read where it can't be."""
     if secret is None:
         raise Refusal.not_found("no-secret", "PACT_DISPATCH_WEBHOOK_SECRET is not set")
-    if not signature_is_right(secret, body, request.headers.get("X-Hub-Signature-256")):
+    signature = request.headers.get("X-Hub-Signature-256")
+    if not is_signature(signature):
+        raise Refusal.bad_credentials("bad-signature", "X-Hub-Signature-256 is missing, or no signature")
+    body = _body()
+    try:
+        with checking_credentials():
+            check_signature(secret, body, signature)
+    except BadCredentials:
         raise Refusal.bad_credentials(
-            "bad-signature", "X-Hub-Signature-256 is missing, or not that of the body"
-        )
+            "bad-signature", "X-Hub-Signature-256 is not that of the body"
+        ) from None
+    return body
 
 
 def _body() -> bytes:

@@ -1,4 +1,4 @@
-"""gunicorn's gevent worker, with a limit on how long a client may take to send its request.
+"""gunicorn's gevent worker, with deadlines for its clients and a bound on those that nobody knows.
 
 With gevent, a client that is slow or that sends half a request and waits takes up nothing but a greenlet; with threads,
 sixteen such clients would keep all others waiting.
@@ -7,30 +7,83 @@ sixteen such clients would keep all others waiting.
 from __future__ import annotations
 
 import warnings
+from contextlib import nullcontext
 from typing import Any
 
+import gunicorn.util
 from gevent.monkey import MonkeyPatchWarning
+from gunicorn.http.errors import ParseException
 from gunicorn.workers.base_async import AsyncWorker
 from gunicorn.workers.ggevent import GeventWorker
 
 from app.database.psycopg_internals import wait_cooperatively
+from app.web.connection import KNOWN_CONNECTIONS, AnonymousConnections, Connection
+from app.web.plain_answer import plain_answer
 
-BODY_SECONDS = 20.0
-"""How long a pause in a request's body may be; its head has `keepalive` seconds in all."""
+MOST_IGNORED_BYTES = 1024 * 1024
+"""As much of a body that nobody reads is received and ignored, so that its sender reads the answer; then the connection
+is closed."""
 
 
 class PatientWorker(GeventWorker):
-    """A worker that serves many slow clients at once, none of them for ever."""
+    """A worker that serves many slow clients at once, none of them for ever, and known ones before others."""
 
     def patch(self) -> None:
-        """Have the standard library wait without holding others up."""
+        """Have the standard library wait without holding others up, and gunicorn's own answers have our headers."""
         with warnings.catch_warnings():
             # ssl is there already, for urllib3, which this process sends nothing with
             warnings.simplefilter("ignore", MonkeyPatchWarning)
             super().patch()
         wait_cooperatively()
+        gunicorn.util.write_error = _write_error
+        self._anonymous = AnonymousConnections(self.worker_connections - KNOWN_CONNECTIONS)
+
+    def timeout_ctx(self) -> Any:
+        """Return no limit on the time for the next request: the connection has one."""
+        return nullcontext()
 
     def handle(self, listener: Any, client: Any, addr: Any) -> None:
         """Handle a connection."""
-        client.settimeout(BODY_SECONDS)
-        AsyncWorker.handle(self, listener, client, addr)  # GeventWorker's own would take the limit away
+        connection: Any = Connection(client, addr[0], self._anonymous)
+        try:
+            AsyncWorker.handle(
+                self, listener, connection, addr
+            )  # GeventWorker's own would take the limit away
+        finally:
+            connection.end()
+
+    def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> bool:
+        """Handle a request, and what is left of its body.
+
+        Raises:
+            StopIteration: The connection is to be closed.
+        """
+        sock.expect_body(req)
+        try:
+            super().handle_request(listener_name, req, sock, addr)
+        except StopIteration:
+            _ignore_rest(req.body)
+            raise
+        if not _ignore_rest(req.body):
+            raise StopIteration
+        sock.expect_request()
+        return True
+
+
+def _ignore_rest(body: Any) -> bool:
+    """Receive what is left of a body, and return whether that was all of it."""
+    left = MOST_IGNORED_BYTES
+    try:
+        while left > 0:
+            ignored = len(body.read(min(left, 8192)))
+            if not ignored:
+                return True
+            left -= ignored
+    except (OSError, ParseException):
+        pass
+    return False
+
+
+def _write_error(sock: Any, status_int: int, reason: str, mesg: str) -> None:
+    """Answer a request that gunicorn can't read, or that has failed outside the application."""
+    sock.sendall(plain_answer(status_int, reason, mesg))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from flask import Blueprint, Response
+from flask import Blueprint, Response, request
 from pydantic import Field
 
 from app.queue.state import QueueState
 from app.records import runs
-from app.web.context import database, receiver
+from app.web.context import check_api_token, database, receiver
 from app.web.problem import Document, HttpProblem, answer
 
 blueprint = Blueprint("health", __name__)
@@ -28,8 +28,10 @@ class Readiness(Document):
     problems: list[str]
     details: Annotated[
         list[str], Field(description="What keeps some runs waiting, while others are carried out.")
-    ]
-    queue: QueueState | None
+    ] = Field(default_factory=list)
+    queue: Annotated[
+        QueueState | None, Field(description="With one of the API's tokens alone, as `details`.")
+    ] = None
 
 
 @blueprint.get("/healthz")
@@ -40,8 +42,14 @@ def healthz() -> Response:
 
 @blueprint.get("/readyz")
 def readyz() -> Response:
-    """Answer whether a dispatch would be carried out now: the database is there, and a worker is alive."""
+    """Answer whether a dispatch would be carried out now: the database is there, and a worker is alive.
+
+    Somebody with one of the API's tokens is told what waits and why, too.
+    """
     settings = receiver().settings
+    is_known = "Authorization" in request.headers
+    if is_known:
+        check_api_token()
     try:
         with database() as connection:
             state = QueueState.read(connection, stalled_seconds=settings.worker.stalled_seconds)
@@ -49,14 +57,17 @@ def readyz() -> Response:
                 connection, [provider.name for provider in settings.providers]
             )
     except HttpProblem as problem:
-        away = Readiness(ready=False, problems=["the database is away"], details=[], queue=None)
+        away = Readiness(ready=False, problems=["the database is away"])
         return answer(away, problem.status, problem.headers)
     problems = []
     if not state.workers:
         problems.append("no worker is alive: dispatches are accepted and queued, and none is run")
+    status = 503 if problems else 200
+    if not is_known:
+        return answer(Readiness(ready=not problems, problems=problems), status)
     details = [
         f"runs wait for the provider {name!r}, which is not in the configuration: configure it, or cancel them"
         for name in unknown
     ]
     readiness = Readiness(ready=not problems, problems=problems, details=details, queue=state)
-    return answer(readiness, 503 if problems else 200)
+    return answer(readiness, status)

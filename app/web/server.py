@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
+import structlog
 from gunicorn.app.base import BaseApplication
 
 from app.config.values import secret
@@ -12,7 +13,9 @@ from app.config.variables import API_TOKENS, TOKENS, WEBHOOK_SECRET
 from app.database.connections import open_pool
 from app.intake.credentials import Tokens
 from app.process.logs import configure
+from app.process.open_files import allow_open_files
 from app.web.application import create_app
+from app.web.connection import KNOWN_CONNECTIONS
 from app.web.context import Receiver
 from broker.http.listening import Announcement
 from broker.text.log_lines import format_safely
@@ -24,6 +27,12 @@ if TYPE_CHECKING:
     from app.config.settings import Settings
 
 STOP_SECONDS = 10
+OTHER_FILES = 100
+"""The files that a web process has open beside its connections."""
+FEWEST_ANONYMOUS = 10
+"""The anonymous connections that a process takes however low the limit of open files is."""
+
+log = structlog.get_logger("web")
 
 
 class Web(BaseApplication):
@@ -53,7 +62,7 @@ class Web(BaseApplication):
             "bind": f"fd://{self._listener.detach()}",
             "workers": self._settings.server.processes,
             "worker_class": "app.web.gevent_worker.PatientWorker",
-            "worker_connections": 1000,
+            "worker_connections": self._client_connections(),
             "timeout": 30,
             "graceful_timeout": STOP_SECONDS,
             "keepalive": 5,
@@ -72,6 +81,19 @@ class Web(BaseApplication):
         for name, value in options.items():
             if name in self.cfg.settings:  # control_socket_disable came with gunicorn 25
                 self.cfg.set(name, value)
+
+    def _client_connections(self) -> int:
+        """Return the number of connections that each process serves, as far as it may open so many files."""
+        server = self._settings.server
+        others = KNOWN_CONNECTIONS + server.connections + OTHER_FILES
+        allowed = allow_open_files(server.anonymous_connections + others) - others
+        if allowed < server.anonymous_connections:
+            log.warning(
+                "fewer anonymous connections than configured: the limit of open files is too low (ulimit -n)",
+                configured=server.anonymous_connections,
+                allowed=max(allowed, FEWEST_ANONYMOUS),
+            )
+        return max(allowed, FEWEST_ANONYMOUS) + KNOWN_CONNECTIONS
 
     def load(self) -> Any:  # gunicorn's stubs know no Flask
         """Make the application in the process that serves, since a pool doesn't survive a fork."""

@@ -42,6 +42,7 @@ from broker.embedded.http.other_sites import refuse_other_sites
 from broker.embedded.http.paths import NameConverter, with_raw_path
 from broker.embedded.storage.encryption import KeyUnusable
 from broker.embedded.webhooks.settings import WebhookSettings
+from broker.http.answer_headers import ANSWER_HEADERS
 from broker.http.browsers import ServedHosts
 
 if TYPE_CHECKING:
@@ -161,7 +162,8 @@ def create_app(
     def common_headers(response: Response) -> Response:
         response.headers["Vary"] = "Accept"
         response.headers["Cache-Control"] = "no-cache"
-        response.headers["X-Content-Type-Options"] = "nosniff"
+        for name, value in ANSWER_HEADERS.items():
+            response.headers.setdefault(name, value)
         response.headers["X-Pact-Broker-Version"] = server
         return response
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from functools import cache
 from importlib.metadata import version
 from typing import Any
 
@@ -17,7 +19,6 @@ from app.web.api.paging import (
 )
 from app.web.api.schemas import schemas
 from app.web.dispatches import MAX_BYTES
-from app.web.problem import answer
 
 Json = dict[str, Any]
 
@@ -47,7 +48,13 @@ _MAY_ONLY_READ = "The token is one of the API that may only read."
 @blueprint.get("/openapi.json")
 def openapi() -> Response:
     """Answer with the document."""
-    return answer(document())
+    return Response(_text(), mimetype="application/json")
+
+
+@cache
+def _text() -> str:
+    """Return the document as text, which is made once: anybody may ask for it."""
+    return json.dumps(document(), ensure_ascii=False)
 
 
 def document() -> Json:
@@ -231,9 +238,12 @@ def _redeliver() -> Json:
 def _ready() -> Json:
     answers = {
         "200": _json("Readiness", "It would."),
+        "401": _problem("There is a token, and it is none of the API."),
         "503": _json("Readiness", "The database is away, or no worker is alive."),
     }
-    return {"get": _operation("readyz", "Would a dispatch be carried out now?", answers, security=[])}
+    return {
+        "get": _operation("readyz", "Would a dispatch be carried out now?", answers, security=[{}, *_API])
+    }
 
 
 def _metrics() -> Json:

@@ -11,7 +11,8 @@ from jinja2 import PackageLoader
 from app.intake.credentials import BadCredentials, NoCredentials
 from app.records import deliveries, run_log, runs
 from app.records.run import Publishing, RunStatus
-from app.web.context import database, receiver
+from app.web.context import checking_credentials, database, receiver
+from broker.http.answer_headers import policy_of_page
 from verifier.report.html import page
 from verifier.report.interface import Findings
 from verifier.verification import Outcome, PublishedResult, Verification, VerificationError
@@ -30,6 +31,9 @@ WORDS = {
 MOST_DELIVERIES = 20
 """Deliveries that the page of a run shows."""
 
+POLICY = policy_of_page("'unsafe-inline'")
+"""The page has its style within it, and widths in the bar of its outcomes."""
+
 blueprint = Blueprint("pages", __name__)
 _templates = PackageLoader("app.web.dashboard")
 
@@ -40,7 +44,10 @@ def ask_for_password() -> Response | None:
     given = request.authorization
     token = given.password if given is not None and given.type == "basic" else None
     try:
-        receiver().api_tokens.token_of(f"Bearer {token}" if token else request.headers.get("Authorization"))
+        with checking_credentials():
+            receiver().api_tokens.token_of(
+                f"Bearer {token}" if token else request.headers.get("Authorization")
+            )
     except (BadCredentials, NoCredentials):
         text = (
             "The password is one of the tokens of PACT_DISPATCH_API_TOKENS; the user name doesn't matter.\n"
@@ -75,7 +82,7 @@ def show_run(run_id: UUID) -> Response:
         word=word,
         done=run.status.ended and run.publishing is not Publishing.PENDING,
     )
-    return Response(html, mimetype="text/html", headers={"Cache-Control": "no-store"})
+    return Response(html, mimetype="text/html", headers={"Content-Security-Policy": POLICY})
 
 
 def _utc(moment: datetime) -> str:

@@ -13,6 +13,7 @@ from flask import Response
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from broker.embedded.http.hal import url
+from broker.http.answer_headers import policy_of_page
 
 
 def _day_and_time(time: str | None) -> str:
@@ -45,10 +46,7 @@ STYLE = _templates.get_template("style.css").render()
 _templates.globals["style"] = STYLE
 
 _STYLE_HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
-POLICY = (
-    f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; base-uri 'none'; form-action 'none'; "
-    "frame-ancestors 'none'"
-)
+POLICY = policy_of_page(f"'sha256-{_STYLE_HASH}'")
 
 
 def render(template: str, *, status: int = 200, **values: Any) -> Response:

@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from app.dispatch import Dispatch
 from app.records import run_changes
+from tests.support.receiver import API_TOKEN
 
 if TYPE_CHECKING:
     from flask.testing import FlaskClient
     from psycopg_pool import ConnectionPool
 
+KNOWN = {"Authorization": f"Bearer {API_TOKEN}"}
 BROKER = "http://broker.example.org/base"
 
 
@@ -22,11 +24,26 @@ def test_a_process_that_is_up_says_so(client: FlaskClient) -> None:
 def test_a_provider_that_runs_wait_for_and_that_is_not_configured_is_named(
     client: FlaskClient, pool: ConnectionPool[Any]
 ) -> None:
-    assert client.get("/readyz").get_json()["details"] == []
+    assert client.get("/readyz", headers=KNOWN).get_json()["details"] == []
     for provider in ("A", "Removed"):
         pact = f"{BROKER}/pacts/provider/{provider}/consumer/C/latest"
         with pool.connection() as connection:
             run_changes.request(connection, provider, Dispatch("a/b", "pact_changed", pact), lock=None)
-    [detail] = client.get("/readyz").get_json()["details"]
+    [detail] = client.get("/readyz", headers=KNOWN).get_json()["details"]
     assert "'Removed'" in detail
     assert "not in the configuration" in detail
+
+
+def test_a_stranger_is_told_a_status_and_no_more(client: FlaskClient) -> None:
+    answer = client.get("/readyz")
+    assert answer.get_json() == {
+        "ready": False,
+        "problems": ["no worker is alive: dispatches are accepted and queued, and none is run"],
+    }
+    assert answer.status_code == 503
+    known = client.get("/readyz", headers=KNOWN)
+    assert (known.status_code, known.get_json()["queue"]["waiting"]) == (503, 0)
+
+
+def test_a_wrong_token_is_no_strangers_question(client: FlaskClient) -> None:
+    assert client.get("/readyz", headers={"Authorization": "Bearer wrong"}).status_code == 401

@@ -1,0 +1,20 @@
+"""The limit of open files, which each connection counts against."""
+
+from __future__ import annotations
+
+import resource
+from contextlib import suppress
+
+
+def allow_open_files(wanted: int) -> int:
+    """Raise this process's limit of open files to `wanted`, as far as it may, and return the limit.
+
+    Its children inherit it. Many systems start a process with 1024, although it may have many more.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return wanted
+    limit = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    with suppress(ValueError, OSError):  # macOS has a lower limit of its own, which getrlimit doesn't tell
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]

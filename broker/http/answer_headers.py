@@ -1,0 +1,22 @@
+"""The headers that every answer of our servers has, so that a browser does nothing with it but show it."""
+
+from __future__ import annotations
+
+NOTHING_ALLOWED = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+"""The Content-Security-Policy of what is no page."""
+ANSWER_HEADERS = {
+    "Content-Security-Policy": NOTHING_ALLOWED,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
+"""The headers, by name, with the value that an answer has unless it says otherwise."""
+
+
+def policy_of_page(styles: str) -> str:
+    """Return the Content-Security-Policy of a page: its styles, and nothing else.
+
+    Args:
+        styles: The sources of styles, as the policy names them.
+    """
+    return NOTHING_ALLOWED.replace(";", f"; style-src {styles};", 1)
