@@ -24,6 +24,8 @@ class ErrorKind(StrEnum):
     """The engine can't use something in the pact, whatever the provider does."""
     TIMED_OUT = "timed-out"
     """The whole run took too long."""
+    OUT_OF_MEMORY = "out-of-memory"
+    """The engine needed more memory than it may use: a provider's answer was too large."""
     ENGINE_FAILED = "engine-failed"
     """The engine crashed, or could not load the pact."""
 

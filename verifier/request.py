@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from verifier.transport import Transport
 
 MAX_JOBS = 64
+LEAST_MEMORY, MOST_MEMORY = 128, 1024 * 1024
+"""The bounds of the limit on the engine's memory, in MB; 16 jobs take 60 MB with answers of an ordinary size."""
 MAX_URL = 8000
 """Characters of the URL of a build, which is passed on and kept."""
 PORT = "{port}"
@@ -45,6 +47,7 @@ class ProviderUnderTest:
         transports: Transports other than the main HTTP one.
         jobs: How many interactions are verified at the same time.
         request_timeout: The timeout of one request, in seconds.
+        memory_limit: How much memory the engine's process may use, in MB.
         confinement: What the command may do to others.
     """
 
@@ -62,6 +65,7 @@ class ProviderUnderTest:
     transports: tuple[Transport, ...] = ()
     jobs: int = 1
     request_timeout: float = 5.0
+    memory_limit: int = 1024
     confinement: Confinement = UNCONFINED
 
     def __post_init__(self) -> None:
@@ -88,8 +92,15 @@ class ProviderUnderTest:
             raise UsageError(f"--provider-dir: there is no folder {self.folder}")
         if self.states_file and not Path(self.states_file[0]).is_file():
             raise UsageError(f"--provider-states: there is no file {self.states_file[0]}")
+        self._check_ranges()
+
+    def _check_ranges(self) -> None:
         if not 1 <= self.jobs <= MAX_JOBS:
             raise UsageError(f"--jobs must be from 1 to {MAX_JOBS}, not {self.jobs}")
+        if not LEAST_MEMORY <= self.memory_limit <= MOST_MEMORY:
+            raise UsageError(
+                f"--memory-limit must be from {LEAST_MEMORY} to {MOST_MEMORY}, in MB, not {self.memory_limit}"
+            )
         for option, seconds in (("--wait", self.wait), ("--request-timeout", self.request_timeout)):
             if not 0 < seconds < 86400:
                 raise UsageError(

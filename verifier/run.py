@@ -250,6 +250,7 @@ class _Run:
                 states_file=options.states_file,
                 jobs=options.jobs,
                 request_timeout=options.request_timeout,
+                memory_limit=options.memory_limit,
             ),
             deadline=self._deadline,
             on_results=keep,

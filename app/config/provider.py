@@ -25,7 +25,7 @@ from app.config.provider_values import (
 )
 from app.config.values import Count, Flag, Seconds, SecretSource, Section, UserName
 from app.provider.version import ask
-from verifier.request import MAX_JOBS
+from verifier.request import LEAST_MEMORY, MAX_JOBS, MOST_MEMORY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -91,6 +91,7 @@ class VerifiedProvider(Provider):
         jobs: Interactions that are verified at once.
         timeout: Seconds for a whole run.
         request_timeout: Seconds for one request.
+        memory_limit: MB that the process which replays a pact may use.
         environment: Variables for the command and the setup.
         parallel: Whether it may be verified several times at once; provider states are shared, so no.
         unconfined: Whether its set-up and command may read other processes, and gain rights, by sudo for instance.
@@ -110,6 +111,7 @@ class VerifiedProvider(Provider):
     jobs: Count = Field(default=1, ge=1, le=MAX_JOBS)
     timeout: Seconds = 1800.0
     request_timeout: Seconds = 5.0
+    memory_limit: Count = Field(default=1024, ge=LEAST_MEMORY, le=MOST_MEMORY)
     environment: Variables = Field(default_factory=dict)
     parallel: Flag = False
     unconfined: Flag = False

@@ -159,6 +159,7 @@ def carry_out(request: AttemptRequest, worker: WorkerConnection, engine: Engine)
                 transports=parse_transports(map(with_port_placeholder, provider.transports)),
                 jobs=provider.jobs,
                 request_timeout=provider.request_timeout,
+                memory_limit=provider.memory_limit,
                 confinement=confinement,
             ),
         )

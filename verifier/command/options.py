@@ -193,6 +193,8 @@ def _run_options(parser: argparse.ArgumentParser) -> None:
     add("--jobs", "N", "interactions verified at once (1: they share the provider's states)", type=int)
     add("--timeout", "SECONDS", "of the whole run (1800)", type=float)
     add("--request-timeout", "SECONDS", "of one request to the provider (5)", type=float)
+    text = "how much memory the replay may take in the face of large answers (1024)"
+    add("--memory-limit", "MB", text, type=int)
     add("-q/--quiet", None, "only what did not pass, and the end", action="store_true")
     text = "where each value comes from, each step, each interaction, the provider's output"
     add("-v/--verbose", None, text, action="count", default=0)

@@ -165,6 +165,7 @@ def build_request(settings: list[Setting]) -> VerificationRequest:
         transports=parse_transports(map(with_port_placeholder, value("transport", ()))),
         jobs=value("jobs", 1),
         request_timeout=value("request_timeout", 5.0),
+        memory_limit=value("memory_limit", 1024),
         confinement=Confinement(apart=has_secrets and not value("unconfined_provider", default=False)),
     )
     if access is None and "pact_url" in given and given["pact_url"].source == EVENT_PACT_URL:

@@ -25,14 +25,17 @@ from broker.text.redaction import shortened
 from verifier.child_process import signal_group
 from verifier.engine.core_results import REQUEST_NOT_SENT, interaction_result, not_loaded
 from verifier.engine.custom_headers import without_headers
+from verifier.engine.memory import limited_memory
 from verifier.engine.message_relay import MessageRelay, answers_of, depends_on_others, judged
 from verifier.engine.protocol import (
+    Begun,
     BrokenMessage,
     Done,
     Failed,
     Guard,
     Job,
     Note,
+    OutOfMemory,
     Ready,
     Results,
     decode_command,
@@ -98,10 +101,12 @@ class JobRun:
             threading.Thread(target=self._work, args=(str(number),), name=f"verify-{number}")
             for number in range(self._job.jobs)
         ]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        memory_bytes = self._job.memory_limit * 2**20
+        with limited_memory(memory_bytes, self._job.jobs, self._events.end_out_of_memory):
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
         if self._store is not None:
             self._store.leave()
         if self._errors:
@@ -116,6 +121,7 @@ class JobRun:
             relays = self._relays(stack)
             try:
                 while shard := self._next_shard():
+                    self._events.send(Begun(tuple(interaction.index for interaction in shard)))
                     started = time.perf_counter()
                     results = self._verify(worker, shard, relays)
                     with self._lock:
@@ -139,7 +145,8 @@ class JobRun:
     def _next_shard(self) -> list[Interaction]:
         with self._lock:
             fair = -(-len(self._left) // self._job.jobs)
-            size = max(1, min(LARGEST_SHARD, fair, int(SHARD_SECONDS / self._pace)))
+            largest = 1 if self._job.singly else LARGEST_SHARD
+            size = max(1, min(largest, fair, int(SHARD_SECONDS / self._pace)))
             shard: list[Interaction] = []
             while self._left and len(shard) < size:
                 if shard and self._way(self._left[-1]) != self._way(shard[0]):
@@ -344,6 +351,11 @@ class EventPipe:
                 # The parent is gone. The thread that reads standard input cleans up and ends this process.
                 threading.Event().wait()
 
+    def end_out_of_memory(self) -> None:
+        """Say that this process has used more memory than it may, and end it."""
+        self.send(OutOfMemory())
+        os._exit(1)
+
 
 def _read_commands(folder: Path, jobs: queue.SimpleQueue[Job]) -> None:
     """Read messages until standard input ends, and end the process at once then, whatever the core is doing.
@@ -393,6 +405,8 @@ def main() -> None:
             JobRun(job, folder, events).run()
         except HandlersUnusable as error:
             events.send(Failed(str(error)))
+        except MemoryError:
+            events.end_out_of_memory()
         else:
             events.send(Done())
 

@@ -16,16 +16,19 @@ import sys
 import tempfile
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Self
 
 from verifier.child_process import how_it_ended, signal_group
 from verifier.engine.protocol import (
+    Begun,
     BrokenMessage,
     Done,
     Failed,
     Guard,
     Note,
+    OutOfMemory,
     Ready,
     Results,
     decode_event,
@@ -45,6 +48,14 @@ if TYPE_CHECKING:
 TICK_SECONDS = 0.1
 """How often `watch` is called while the engine works."""
 OUTPUT_LINES = 20
+OUTPUT_BYTES = 65536
+"""How much of the end of the child's output is read for them."""
+ALLOCATION_FAILED = "memory allocation of "
+"""How a line begins that the core prints when the kernel gives it no more memory, before it aborts."""
+
+
+class TooMuchMemory(CannotVerify):
+    """The child needed more memory than it may use."""
 
 
 class Engine:
@@ -56,6 +67,8 @@ class Engine:
     def __init__(self) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="pact-dispatch-"))
         self._log: IO[bytes] = (self._folder / "output.log").open("w+b")
+        self._guarded: int | None = None
+        self._begun: set[int] = set()
         self._events, self._process = self._start()
 
     def _start(self) -> tuple[Events, subprocess.Popen[bytes]]:
@@ -84,6 +97,7 @@ class Engine:
         """Replace the child by a new one, for another job while the child is still busy with one that was given up."""
         self._kill()
         self._events, self._process = self._start()
+        self.guard(self._guarded)
 
     def __enter__(self) -> Self:
         return self
@@ -124,9 +138,41 @@ class Engine:
             watch: Called every `TICK_SECONDS`; an exception that it raises ends the job.
 
         Raises:
-            CannotVerify: The engine crashed, or the deadline has passed.
+            CannotVerify: The engine crashed, needed too much memory, or the deadline has passed.
             UsageError: The provider state handlers can't be loaded.
         """
+        left = set(job.indexes)
+
+        def keep(results: Sequence[InteractionResult]) -> None:
+            left.difference_update(result.index for result in results)
+            on_results(results)
+
+        while True:
+            try:
+                self._run(job, deadline=deadline, on_results=keep, on_note=on_note, watch=watch)
+            except TooMuchMemory as error:
+                suspects = sorted(self._begun & left)
+                if len(suspects) == 1:
+                    raise _too_much(job, suspects[0], error) from error
+                if job.singly:
+                    raise
+                # once more, one after the other, so that it is known which one it is
+                indexes = (*suspects, *sorted(left.difference(suspects)))
+                job = replace(job, indexes=indexes, jobs=1, singly=True)
+                self.restart()
+            else:
+                return
+
+    def _run(
+        self,
+        job: Job,
+        *,
+        deadline: float,
+        on_results: Callable[[Sequence[InteractionResult]], None],
+        on_note: Callable[[str], None],
+        watch: Callable[[], None],
+    ) -> None:
+        self._begun.clear()
         if self._is_up:
             self._write(job)
         while True:
@@ -149,18 +195,30 @@ class Engine:
                     self._write(job)
                 case Results(results):
                     on_results(results)
+                    self._begun.difference_update(result.index for result in results)
                 case Note(text):
                     on_note(text)
-                case Failed(message):
-                    raise UsageError(message)
                 case Done():
                     return
+                case _:
+                    self._note_or_fail(event)
+
+    def _note_or_fail(self, event: Event) -> None:
+        match event:
+            case Begun(indexes):
+                self._begun.update(indexes)
+            case Failed(message):
+                raise UsageError(message)
+            case OutOfMemory():
+                self._kill()
+                raise _out_of_memory()
 
     def guard(self, group: int | None) -> None:
         """Have the child stop a process group if this process is killed; None if there is none any more.
 
         If the child is gone, that is for `run` to report.
         """
+        self._guarded = group
         with contextlib.suppress(CannotVerify, ValueError):
             self._write(Guard(group))
 
@@ -188,17 +246,21 @@ class Engine:
         except subprocess.TimeoutExpired:
             self._kill()
             code = self._process.returncode
+        if any(line.startswith(ALLOCATION_FAILED) for line in self._output()):
+            return _out_of_memory()
         return self._failed(
             f"the verification engine {how_it_ended(code)} before it was done, so nothing is known about the contract",
             retryable=code < 0,
         )
 
     def _failed(self, message: str, *, retryable: bool) -> CannotVerify:
-        self._log.seek(0)
-        output = self._log.read().decode(errors="replace").splitlines()[-OUTPUT_LINES:]
-        return CannotVerify(
-            message, kind=ErrorKind.ENGINE_FAILED, retryable=retryable, output="\n".join(output)
-        )
+        output = "\n".join(self._output())
+        return CannotVerify(message, kind=ErrorKind.ENGINE_FAILED, retryable=retryable, output=output)
+
+    def _output(self) -> list[str]:
+        """Return the last lines of the child's output."""
+        self._log.seek(max(self._log.seek(0, os.SEEK_END) - OUTPUT_BYTES, 0))
+        return self._log.read().decode(errors="replace").splitlines()[-OUTPUT_LINES:]
 
     def _kill(self) -> None:
         signal_group(self._process.pid, signal.SIGKILL)
@@ -212,6 +274,22 @@ class Engine:
         self._kill()
         self._log.close()
         shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _out_of_memory() -> TooMuchMemory:
+    return TooMuchMemory("the engine needed more memory than it may use", kind=ErrorKind.OUT_OF_MEMORY)
+
+
+def _too_much(job: Job, index: int, error: TooMuchMemory) -> TooMuchMemory:
+    """Return the error that names the interaction."""
+    interaction = job.pact.interactions[index]
+    return TooMuchMemory(
+        f"the provider's answer was too large: at interaction {interaction.description!r} the engine needed more "
+        f"than {job.memory_limit} MB of memory. If the answer should be so large, allow more (--memory-limit; "
+        "memory_limit in the receiver's configuration)",
+        kind=ErrorKind.OUT_OF_MEMORY,
+        output=error.output,
+    )
 
 
 def _read(reader: int, events: Events) -> None:

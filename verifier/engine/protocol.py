@@ -1,6 +1,7 @@
 """The messages between the engine and its child process, each a line of JSON that names its type.
 
-The child is sent `Job` and `Guard`. It sends `Ready`, then for each job `Results` and `Note` until `Done` or `Failed`.
+The child is sent `Job` and `Guard`. It sends `Ready`, then for each job `Begun`, `Results` and `Note` until `Done`,
+`Failed` or `OutOfMemory`.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ class Job:
         indexes: The indexes of the interactions to verify.
         base_url: The provider's base URL; None if it has only other transports. The attributes that follow are those of
             `verifier.request.ProviderUnderTest`.
+        singly: Whether each interaction is verified alone, so that it is known which one is too much.
     """
 
     pact: Pact
@@ -41,6 +43,8 @@ class Job:
     states_file: tuple[str, str] | None = None
     jobs: int = 1
     request_timeout: float = 5.0
+    memory_limit: int = 1024
+    singly: bool = False
 
     @property
     def small_trust_store(self) -> bool:
@@ -71,6 +75,18 @@ class Ready:
 
 
 @dataclass(frozen=True)
+class Begun:
+    """The interactions with these indexes are being verified."""
+
+    indexes: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class OutOfMemory:
+    """The child has used more memory than it may, and ends."""
+
+
+@dataclass(frozen=True)
 class Results:
     """Some interactions of the job are verified."""
 
@@ -97,7 +113,7 @@ class Failed:
 
 
 Command = Job | Guard
-Event = Ready | Results | Note | Done | Failed
+Event = Ready | Begun | Results | Note | Done | Failed | OutOfMemory
 
 
 class BrokenMessage(Exception):
@@ -137,6 +153,11 @@ def decode_command(line: bytes) -> Command:
             raise BrokenMessage(f"not a message to the engine: {str(message)[:200]}")
 
 
+_WITHOUT_VALUES: dict[str, type[Ready | Done | OutOfMemory]] = {
+    kind.__name__: kind for kind in (Ready, Done, OutOfMemory)
+}
+
+
 @_reading()
 def decode_event(line: bytes) -> Event:
     """Read a message from the child.
@@ -145,14 +166,14 @@ def decode_event(line: bytes) -> Event:
         BrokenMessage: The line is no such message.
     """
     match json.loads(line):
-        case {"type": "Ready"}:
-            return Ready()
+        case {"type": str(name)} if name in _WITHOUT_VALUES:
+            return _WITHOUT_VALUES[name]()
+        case {"type": "Begun", "indexes": list(indexes)}:
+            return Begun(tuple(indexes))
         case {"type": "Results", "results": list(results)}:
             return Results(tuple(map(InteractionResult.from_dict, results)))
         case {"type": "Note", "text": str(text)}:
             return Note(text)
-        case {"type": "Done"}:
-            return Done()
         case {"type": "Failed", "message": str(message)}:
             return Failed(message)
         case message:
