@@ -1,14 +1,17 @@
 # The receiver, with all that a worker needs: git and ssh for checkouts. What providers need to be set up and started is
 # not in here: build on this image to add it, or verify providers that run elsewhere (base_url).
 
-FROM python:3.13-slim-bookworm AS build
+FROM python:3.13.14-slim-bookworm@sha256:67a1e1f215ccda113cfc024e8639049257e88f273898f595b61476d128d387e8 AS build
 WORKDIR /source
-COPY . .
+COPY docker/requirements.txt .
+# what is installed is what the lock names, byte by byte; `make lock` renews it
 RUN python -m venv /opt/pact-dispatch \
- && /opt/pact-dispatch/bin/pip install --no-cache-dir '.[server]' \
+ && /opt/pact-dispatch/bin/pip install --no-cache-dir --require-hashes --no-deps --requirement requirements.txt
+COPY . .
+RUN /opt/pact-dispatch/bin/pip install --no-cache-dir --no-deps --no-build-isolation . \
  && /opt/pact-dispatch/bin/pip uninstall --yes pip
 
-FROM python:3.13-slim-bookworm
+FROM python:3.13.14-slim-bookworm@sha256:67a1e1f215ccda113cfc024e8639049257e88f273898f595b61476d128d387e8
 LABEL org.opencontainers.image.title="pact-dispatch" \
       org.opencontainers.image.description="Verify one changed pact the moment it changes" \
       org.opencontainers.image.licenses="MIT"

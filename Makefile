@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 WORKFLOWS := $(wildcard .github/workflows/*.yml examples/workflows/*.yml)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo browser test test-fast lint format lock bench fuzz clean
+.PHONY: help install demo browser test test-fast lint format lock audit bench fuzz clean
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +51,7 @@ lint: install ## Check format, rules, types, the direction of imports, the workf
 	@$(BIN)/check-jsonschema --builtin-schema vendor.github-actions action.yml
 	@$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows $(WORKFLOWS)
 	@$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec compose.yaml
+	@$(BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
 	@$(BIN)/hadolint Dockerfile
 	@$(BIN)/zizmor --offline --quiet --no-progress action.yml $(WORKFLOWS)
 	@if command -v actionlint >/dev/null; then \
@@ -61,9 +62,20 @@ format: install ## Format the code
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-lock: install ## Renew the versions that the GitHub Action installs
-	@$(BIN)/uv pip compile pyproject.toml --group build --universal --python-version 3.11 --generate-hashes \
-	  --no-annotate --no-header --upgrade --quiet --output-file .github/action/requirements.txt
+LOCK = $(BIN)/uv pip compile pyproject.toml --group build --universal --generate-hashes --no-annotate --no-header \
+  --upgrade --quiet
+
+lock: install ## Renew the versions that the GitHub Action and the image install
+	@$(LOCK) --python-version 3.11 --output-file .github/action/requirements.txt
+	@$(LOCK) --python-version 3.13 --extra server --output-file docker/requirements.txt
+
+audit: install ## Look for known vulnerabilities in what is locked, and list it all in build/ (needs the network)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group audit
+	@mkdir -p build
+	@for lock in .github/action docker; do \
+	  $(BIN)/cyclonedx-py requirements $$lock/requirements.txt --output-file build/sbom-$$(basename $$lock).json || exit 1; \
+	  $(BIN)/pip-audit --requirement $$lock/requirements.txt --require-hashes --disable-pip || exit 1; \
+	done
 
 bench: install ## Time `verify` and the receiver beside their peers, and the broker (ARGS=--quick for a short look)
 	@$(BIN)/python -m benchmarks.verify $(ARGS)

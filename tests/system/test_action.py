@@ -8,13 +8,11 @@ import json
 import os
 import re
 import shutil
-from importlib.metadata import requires
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
-from packaging.requirements import Requirement
 
 from tests.support.github_runner import Runner, copy_of_this_project, git
 from tests.support.pacts import interaction, pact
@@ -499,14 +497,3 @@ def test_inputs_become_options(tmp_path: Path) -> None:
 
 def test_headers_that_carry_a_secret_are_known_by_their_name() -> None:
     assert header_secrets(["Authorization: Bearer a", "X-Api-Key:b", "Accept: c"]) == [" Bearer a", "b"]
-
-
-def test_the_lock_has_what_the_project_asks_for() -> None:
-    lock = (ROOT / ".github/action/requirements.txt").read_text(encoding="utf-8")
-    locked = dict(re.findall(r"^([\w-]+)==([\w.]+)", lock, re.MULTILINE))
-    wanted = [Requirement(text) for text in requires("pact-dispatch") or [] if "extra ==" not in text]
-    assert wanted
-    for requirement in [*wanted, Requirement("hatchling>=1.27")]:
-        assert locked[requirement.name] in requirement.specifier, requirement
-    assert lock.count("--hash=sha256:") > len(locked)
-    assert not re.search(r"https?://", lock)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 import subprocess
 import tomllib
+from importlib.metadata import requires
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
 import yaml
+from packaging.requirements import Requirement
 
 from app.cli import parser
 from app.config.variables import OF_THE_WEB_SIDE, OF_WORKERS, OTHERS, SECRETS
@@ -45,9 +47,42 @@ def test_the_image_runs_the_whole_receiver_as_nobody_in_particular() -> None:
 def test_what_is_installed_gets_into_the_build() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     needed = {*project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"], "pyproject.toml"}
-    needed |= {project["project"]["readme"], *project["project"]["license-files"]}
+    needed |= {project["project"]["readme"], *project["project"]["license-files"], "docker/requirements.txt"}
     let_in = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
     assert let_in == needed
+
+
+def test_the_image_is_made_of_what_is_pinned() -> None:
+    bases = re.findall(r"^FROM (\S+)", DOCKERFILE, re.MULTILINE)
+    assert len(set(bases)) == 1
+    assert re.fullmatch(r"python:[\d.]+-slim-\w+@sha256:[0-9a-f]{64}", bases[0])
+    for line in re.findall(r"pip install .*", DOCKERFILE):
+        assert "--require-hashes" in line or "--no-deps --no-build-isolation ." in line
+
+
+@pytest.mark.parametrize(("lock", "extras"), [(".github/action", ()), ("docker", ("server",))])
+def test_a_lock_has_what_the_project_asks_for(lock: str, extras: tuple[str, ...]) -> None:
+    text = (ROOT / lock / "requirements.txt").read_text(encoding="utf-8")
+    locked = dict(re.findall(r"^([\w-]+)==([\w.]+)", text, re.MULTILINE))
+    asked_for = [Requirement(line) for line in requires("pact-dispatch") or []]
+    needed = [
+        requirement
+        for requirement in asked_for
+        if requirement.marker is None
+        or any(requirement.marker.evaluate({"extra": extra}) for extra in (*extras, ""))
+    ]
+    assert len(needed) > len(extras) * 10
+    for requirement in [*needed, Requirement("hatchling>=1.27")]:
+        name = requirement.name.lower().replace("_", "-")
+        assert locked[name] in requirement.specifier, requirement
+    assert text.count("--hash=sha256:") > len(locked)
+    assert not re.search(r"https?://", text)
+
+
+def test_no_service_may_gain_rights() -> None:
+    for name, service in COMPOSE["services"].items():
+        assert service["cap_drop"] == ["ALL"], name
+        assert "no-new-privileges:true" in service["security_opt"], name
 
 
 @pytest.mark.parametrize("name", ["web", "worker"])
