@@ -41,6 +41,7 @@ class CheckoutSettings(Section):
         cache_key_files: Lock files; while their content is the same, what the setup made is used again.
         cache_paths: What the setup makes: `.venv`, `node_modules`.
         default_branch: What is verified when a dispatch names no commit; the remote's HEAD unless given.
+        any_commit: Whether commits that no branch and no tag contains, as those of forks' pull requests, are run, too.
     """
 
     url: RemoteUrl
@@ -49,6 +50,7 @@ class CheckoutSettings(Section):
     cache_key_files: PathsInside = ()
     cache_paths: PathsInside = ()
     default_branch: str | None = None
+    any_commit: Flag = False
 
 
 class RelaySettings(Section):

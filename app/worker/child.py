@@ -195,6 +195,7 @@ def _check_out(
         environment=request.environment,
         default_branch=checkout.default_branch,
         redaction=worker.redaction,
+        any_commit=checkout.any_commit,
     )
     worker.log(f"Checking out {request.sha or 'the default branch'}")
     try:

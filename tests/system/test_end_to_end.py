@@ -270,14 +270,21 @@ def test_the_dispatched_commit_is_checked_out_verified_and_published_for(
     provider.dispatch(url, sha=good, branch="release")
     provider.dispatch(url)
     provider.dispatch(url, sha="0" * 40)
-    runs = provider.done(3)
+    origin.git("checkout", "--quiet", "--detach")
+    of_a_fork = origin.commit({"provider.py": source.replace('"name": "thing"', '"name": 8')})
+    origin.git("update-ref", "refs/pull/1/head", of_a_fork)
+    origin.git("checkout", "--quiet", "main")
+    provider.dispatch(url, sha=of_a_fork)
+    runs = provider.done(4)
 
     assert [(run["outcome"], run["provider_version"]) for run in runs] == [
         ("passed", good),
         ("failed", newer),
         ("error", None),
+        ("error", None),
     ]
-    assert (runs[0]["provider_branch"], runs[2]["error_kind"]) == ("release", "no-such-commit")
+    assert runs[0]["provider_branch"] == "release"
+    assert [run["error_kind"] for run in runs[2:]] == ["no-such-commit", "commit-of-no-branch"]
     matrix = broker.get(f"/matrix/provider/Checkout/consumer/{runs[0]['consumer']}").json()["matrix"]
     recorded = {
         row["provider"]["version"]["number"]: row["verificationResult"]["success"]

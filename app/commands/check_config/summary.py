@@ -197,6 +197,8 @@ def _about(provider: ProviderSettings) -> Iterator[str]:
         yield ".user is for a provider that is started: this one runs as whoever started it"
     if provider.branch is None and not isinstance(provider, CheckoutProvider):
         yield ": has no branch, so its results don't count for the latest version of a branch"
+    if isinstance(provider, CheckoutProvider) and provider.checkout.any_commit:
+        yield ".checkout.any_commit: whoever may open a pull request, and whoever may dispatch, has code run here"
     for key, values in (("headers", provider.headers), ("environment", provider.environment)):
         for name, value in values.items():
             if isinstance(value, str) and is_secret_name(name):

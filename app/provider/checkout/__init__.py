@@ -47,6 +47,8 @@ class CheckoutSource:
         environment: Variables for git and the setup; the values may be secrets.
         default_branch: The branch for a dispatch without a commit; the remote's HEAD unless given.
         redaction: What takes the secrets out of what the setup prints.
+        any_commit: Whether commits that no branch and no tag contains are checked out, too: those of forks' pull
+            requests. What is made for one of them is never used for another commit, nor the other way round.
     """
 
     url: str = field(repr=False)
@@ -56,6 +58,7 @@ class CheckoutSource:
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     default_branch: str | None = None
     redaction: Redaction = field(default=Redaction(()), repr=False)
+    any_commit: bool = False
 
 
 @dataclass(frozen=True)
@@ -100,7 +103,8 @@ def checked_out(
         confinement: What the setup may do to others.
 
     Raises:
-        CheckoutFailed: The remote is away, there is no such commit, the setup failed, or time ran out.
+        CheckoutFailed: The remote is away, there is no such commit or it is one of no branch, the setup failed, or
+            time ran out.
     """
     remote = Remote.of(source.url)
     commit = None if commit is None else check_commit(commit)
@@ -120,15 +124,16 @@ def checked_out(
             with slot.in_use_by_commands(deadline) as kept_open:
                 supervision = Supervision(deadline, guard, kept_open, confinement)
                 found = Repository(home, remote, source.environment, supervision).check_out(
-                    commit, source.default_branch, slot.folder
+                    commit, source.default_branch, slot.folder, any_commit=source.any_commit
                 )
                 if account is not None:
                     hand_over(slot.folder, account, supervision)
                 if setup is not None:
-                    prepare(setup, slot, supervision, source.redaction, on_output)
+                    used = setup if found.contained else setup.uncached()
+                    prepare(used, slot, supervision, source.redaction, on_output)
         except OSError as error:
             raise CheckoutFailed(
                 f"the checkout could not be written: {error.strerror}: {error.filename or home}",
                 retryable=True,
             ) from error
-        yield CheckedOut(slot.folder, *found)
+        yield CheckedOut(slot.folder, found.commit, found.branch)

@@ -7,6 +7,7 @@ REMOTE_UNAVAILABLE = "remote-unavailable"
 REMOTE_REFUSED = "remote-refused"
 BAD_COMMIT = "bad-commit"
 NO_SUCH_COMMIT = "no-such-commit"
+COMMIT_OF_NO_BRANCH = "commit-of-no-branch"
 SETUP_FAILED = "setup-failed"
 CONFIGURATION = "configuration"
 TIMED_OUT = "timed-out"
@@ -17,7 +18,8 @@ class CheckoutFailed(Exception):
 
     Attributes:
         kind: `remote-unavailable`, `remote-refused`, `bad-commit` (not an id, or an ambiguous one),
-            `no-such-commit`, `setup-failed`, `configuration`, `timed-out`, or `checkout-failed` for the rest.
+            `no-such-commit`, `commit-of-no-branch` (that of a fork, say), `setup-failed`, `configuration`,
+            `timed-out`, or `checkout-failed` for the rest.
         retryable: Whether a later attempt may succeed.
         output: The last lines that git or the setup printed.
     """

@@ -7,7 +7,7 @@ import json
 import os
 import sys
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from app.process.environment import child_environment
@@ -33,6 +33,9 @@ MAX_LINE = 500
 MAX_LINES = 2000
 MAX_SETUPS = 5
 """The number of setups that are cached in each slot."""
+KEY_VERSION = 2
+"""Part of each cache key: what was cached before it changed is not used any more. Setups of version 1 may be those of
+commits that no branch contains."""
 # copied, so that the provider doesn't change the cache; without copying bytes if the file system can
 _COPY = "cp -a -c" if sys.platform == "darwin" else "cp -a --reflink=auto"
 _REPLACE = (
@@ -82,6 +85,10 @@ class Setup:
         except UsageError as error:
             raise CheckoutFailed(str(error), kind=CONFIGURATION) from error
 
+    def uncached(self) -> Setup:
+        """Return the setup of a commit that is not trusted: what it makes is not cached, and nothing cached is used."""
+        return replace(self, cache_key_files=(), cache_paths=())
+
     def key(self, folder: Path) -> str | None:
         """Return the cache key: a hash of all that the result depends on; None if it is not cached."""
         if not self.cache_key_files or not self.cache_paths:
@@ -91,6 +98,7 @@ class Setup:
             for name in self.cache_key_files
         ]
         parts = [
+            KEY_VERSION,
             self.words,
             list(zip(self.cache_key_files, contents, strict=True)),
             self.cache_paths,
@@ -124,6 +132,7 @@ def prepare(
         key += f"-{account.uid}"  # another account could not read it
     cached = None if key is None else slot.setups / key
     if cached is not None and cached.exists():
+        _check_inside(setup, slot.folder)
         _restore(setup, cached, slot.folder, supervision)
         cached.touch()
         on_output(
@@ -133,9 +142,24 @@ def prepare(
     _run(setup, slot.folder, supervision, redaction, on_output)
     if cached is not None:
         try:
+            _check_inside(setup, slot.folder)
             _cache(setup, cached, slot.folder, supervision)
         except OSError as error:
             on_output(f"what the setup made could not be kept for the next run: {error}")
+
+
+def _check_inside(setup: Setup, folder: Path) -> None:
+    """Make sure that no link of the commit leads from the checkout to where this process copies from, or to.
+
+    Raises:
+        CheckoutFailed: One does.
+    """
+    for name in setup.cache_paths:
+        if not (folder / name).parent.resolve().is_relative_to(folder.resolve()):
+            raise CheckoutFailed(
+                f"cache_paths: {name} is not in the checkout: the commit has a symbolic link in its place",
+                kind=SETUP_FAILED,
+            )
 
 
 def _run(

@@ -181,6 +181,11 @@ def test_every_mistake_is_named_at_once_those_of_the_environment_too(tmp_path: P
         ('environment = { A = "b" }', {}, "providers[1] (Products).environment is for a provider that is"),
         ('headers = { Authorization = "x" }', {}, "headers.Authorization: if it is a secret"),
         ("[reconcile]\nminutes = 0", {}, "reconcile.minutes is 0"),
+        (
+            '[[providers]]\nname = "B"\nrepository = "a/b"\ncheckout = {url = "/b", command = "b", any_commit = true}',
+            {},
+            "providers[2] (B).checkout.any_commit: whoever may open a pull request",
+        ),
     ],
 )
 def test_what_would_bite_is_a_warning(

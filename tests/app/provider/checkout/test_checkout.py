@@ -132,14 +132,6 @@ def test_the_default_branch_can_be_configured(root: Path, origin: Origin) -> Non
     assert (caught.value.kind, caught.value.retryable) == ("configuration", False)
 
 
-def test_a_commit_of_no_branch_is_found_where_the_server_gives_it(root: Path, origin: Origin) -> None:
-    origin.commit({"version": "1"})
-    origin.git("checkout", "--quiet", "--detach")
-    lost = origin.commit({"version": "of no branch"})
-    origin.git("checkout", "--quiet", "main")
-    assert read(root, origin.url, lost) == "of no branch"
-
-
 @pytest.mark.parametrize("way", ["smart", "old", "dumb"])
 def test_it_is_fetched_over_http(tmp_path: Path, root: Path, origin: Origin, way: str) -> None:
     first = origin.commit({"version": "1"})
@@ -423,7 +415,7 @@ def test_what_a_killed_git_left_is_got_over(root: Path, origin: Origin) -> None:
     assert read(root, origin.url, first) == "1"
     (bare,) = root.glob("*/repository.git")
     second = origin.commit({"version": "2"})
-    (bare / "refs/commits" / f"{second}.lock").touch()
+    (bare / "refs/remotes/origin/main.lock").touch()
     assert read(root, origin.url, second) == "2"
     for pack in bare.glob("objects/pack/*.pack"):
         pack.unlink()
@@ -443,7 +435,6 @@ def test_a_repository_stays_small_over_many_commits(
     for number, commit in enumerate(commits):
         assert read(root, origin.url, commit) == str(number)
     (bare,) = root.glob("*/repository.git")
-    assert len(list(bare.glob("refs/commits/*"))) < 6
     assert len(list(bare.glob("objects/pack/*.pack"))) < 6
     assert read(root, origin.url, commits[0]) == "0"
 
