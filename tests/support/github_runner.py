@@ -31,10 +31,13 @@ Context = dict[str, Any]
 
 
 def value_of(expression: str, context: Context) -> Any:
-    """Evaluate an expression: properties, texts, toJSON, `==`, `!=`, `||`."""
+    """Evaluate an expression: properties, texts, toJSON, `==`, `!=`, `&&`, `||`."""
     if "||" in expression:
         values = [value_of(part.strip(), context) for part in expression.split("||")]
         return next((value for value in values if value), values[-1])
+    if "&&" in expression:
+        values = [value_of(part.strip(), context) for part in expression.split("&&")]
+        return next((value for value in values if not value), values[-1])
     if found := re.fullmatch(r"(.+?)\s*([!=]=)\s*(.+)", expression):
         same = value_of(found[1], context) == value_of(found[3], context)
         return same if found[2] == "==" else not same
@@ -207,10 +210,13 @@ class Runner:
     def _check_out(self, given: Mapping[str, str]) -> int:
         folder = self.workspace / given.get("path", "")
         if "repository" in given:
+            shutil.rmtree(folder, ignore_errors=True)  # whatever was there
             copy_of_this_project(folder)
             return 0
+        commit = given["ref"] or self.sha
         git("clone", "--quiet", str(self.origin), str(folder))
-        git("-C", str(folder), "checkout", "--quiet", given["ref"] or self.sha)
+        git("-C", str(folder), "fetch", "--quiet", "origin", commit)  # that of a pull request is in no branch
+        git("-C", str(folder), "checkout", "--quiet", commit)
         return 0
 
 

@@ -406,6 +406,41 @@ def test_a_copy_of_the_workflow_takes_its_values_from_the_repositorys_variables(
     assert (code, outputs["outcome"]) == (0, "passed"), runner.log
 
 
+def of_a_fork(folder: Path) -> str:
+    """Make a commit of a pull request in a repository, as GitHub keeps it, and return its id."""
+    tree = git("-C", str(folder), "rev-parse", "main^{tree}")
+    commit = git("-C", str(folder), "commit-tree", "-p", "main", "-m", "of a fork", tree)
+    git("-C", str(folder), "update-ref", "refs/pull/1/head", commit)
+    return commit
+
+
+def test_no_commit_of_a_fork_is_run(tmp_path: Path, origin: tuple[Path, list[str]]) -> None:
+    folder, _ = origin
+    event = dispatched("http://127.0.0.1:1/pacts/x", sha=of_a_fork(folder))
+    runner = Runner(tmp_path / "job", tmp_path, _path(), "repository_dispatch", event, origin=folder)
+    code, _ = runner.run_job(WORKFLOW, "verify", inputs={"setup": "touch ran"})
+    assert code == 2, runner.log
+    assert "::error title=client_payload.sha is no commit of a branch or a tag::" in runner.log
+    assert not (runner.workspace / "ran").exists()
+
+
+def test_a_commit_of_a_fork_is_run_where_that_is_allowed_and_changes_nothing_of_the_action(
+    machine: Path, tmp_path: Path, origin: tuple[Path, list[str]]
+) -> None:
+    folder, _ = origin
+    event = dispatched("http://127.0.0.1:1/pacts/x", sha=of_a_fork(folder))
+    runner = Runner(tmp_path / "job", machine / "temp", _path(), "repository_dispatch", event, origin=folder)
+    inputs = {
+        "any-commit": "true",
+        "setup": "mkdir .pact-dispatch && echo 'runs: {}' > .pact-dispatch/action.yml && touch ran",
+        "pact-broker-base-url": "http://127.0.0.1:1",
+        "provider-command": "true",
+    }
+    code, outputs = runner.run_job(WORKFLOW, "verify", inputs=inputs)
+    assert (runner.workspace / "ran").exists(), runner.log
+    assert (code, outputs["outcome"]) == (3, "error"), runner.log
+
+
 @pytest.mark.parametrize("sha", ["main", "refs/pull/1/head", "abc1234", "$(touch pwned)", "1.0.0", "f" * 41])
 def test_the_workflow_checks_out_nothing_but_a_commit(tmp_path: Path, sha: str) -> None:
     event = dispatched("http://127.0.0.1:1/pacts/x", sha=sha)
