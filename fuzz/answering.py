@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 from hypothesis import strategies as st
 
-from fuzz.mutation import Damage, damages, edits, one_of, sometimes
+from fuzz.choices import below, either, pick, several, sometimes
+from fuzz.mutation import Damage, damages, edits
 from fuzz.target import Bytes
 
 if TYPE_CHECKING:
@@ -112,28 +113,30 @@ def changes(*, drips: bool = True) -> st.SearchStrategy[Change]:
     Args:
         drips: Whether some answers come byte by byte, which takes seconds each.
     """
-    headers = st.lists(
-        st.sampled_from(sorted(HEADERS)).flatmap(
-            lambda name: st.tuples(st.just(name), one_of(HEADERS[name]))
-        ),
-        min_size=1,
-        max_size=3,
-    ).map(tuple)
-    status = st.sampled_from(STATUSES)
-    bytewise = st.builds(Damage, edits=st.lists(edits(800), min_size=1, max_size=3).map(tuple))
+    header = pick(sorted(HEADERS)).flatmap(lambda name: st.tuples(st.just(name), pick(HEADERS[name])))
+    headers = several(header, 3)
+    status = pick(STATUSES)
+    maybe_damaged = either(st.none(), damages())
+    bytewise = st.builds(Damage, edits=several(edits(800), 3))
     kinds = [
         st.builds(Change, damage=damages()),
         st.builds(Change, damage=damages()),
-        st.builds(Change, status=status, damage=st.none() | damages()),
-        st.builds(Change, headers=headers, status=st.none() | status),
-        st.builds(Change, headers=headers, damage=damages()),
+        st.builds(Change, damage=damages()),
+        st.builds(Change, status=status, damage=maybe_damaged),
+        st.builds(Change, headers=headers, status=either(st.none(), status)),
+        st.builds(Change, headers=headers, damage=maybe_damaged),
         st.builds(Change, edits=bytewise),
-        st.builds(Change, cut=st.integers(0, 600), reset=st.booleans()),
+        st.builds(Change, cut=below(600), reset=st.booleans()),
     ]
     if drips:
-        drip = st.builds(Change, cut=st.sampled_from((0, 20, 200)), drip=st.just(0.2))
-        kinds.append(sometimes(drip, Change(status="503"), one_in=120))
-    return st.one_of(kinds)
+        drip = st.builds(Change, cut=pick((0, 20, 200)), drip=st.just(0.2))
+        kinds.append(sometimes(drip, Change(status="503"), one_in=40))
+    return either(*kinds)
+
+
+def maybe_changes(most: int, *, drips: bool = True) -> st.SearchStrategy[tuple[Change | None, ...]]:
+    """Return changes of the first answers, of which about half are right ones."""
+    return several(either(st.none(), changes(drips=drips)), most)
 
 
 def rendered(right: Right, change: Change, url: str) -> bytes:

@@ -10,16 +10,12 @@ import hashlib
 import json
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any
 
 from hypothesis import strategies as st
 
+from fuzz.choices import below, either, pick, several
 from fuzz.target import Bytes
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-T = TypeVar("T")
 
 
 def _incompressible(length: int) -> str:
@@ -270,40 +266,34 @@ class Damage:
         return content
 
 
-def one_of(things: Sequence[T]) -> st.SearchStrategy[T]:
-    """Return one of some things; unlike `sampled_from`, Hypothesis doesn't write them all into its messages."""
-    return st.integers(0, len(things) - 1).map(things.__getitem__)
-
-
 def texts() -> st.SearchStrategy[str]:
     """Return texts: those that have broken programs, and any others."""
-    return one_of(_TEXTS) | st.text(max_size=12)
+    return either(pick(_TEXTS), pick(_TEXTS), st.text(max_size=12))
 
 
 def values() -> st.SearchStrategy[str]:
     """Return values, as JSON."""
-    return st.one_of(
-        one_of(VALUES),
-        one_of(VALUES),
+    others = (
         st.integers().map(json.dumps),
         st.floats(allow_nan=False, allow_infinity=False).map(json.dumps),
         st.text(max_size=12).map(json.dumps),
     )
+    return either(*[pick(VALUES)] * 4, *others)
 
 
 def pieces() -> st.SearchStrategy[bytes]:
     """Return pieces of content."""
-    return one_of(_PIECES) | st.binary(max_size=6)
+    return either(pick(_PIECES), pick(_PIECES), st.binary(max_size=6))
 
 
 def mutations() -> st.SearchStrategy[Mutation]:
     """Return changes of a JSON document."""
     return st.builds(
         Mutation,
-        walk=st.lists(st.integers(0, 40), max_size=7).map(tuple),
-        operation=st.sampled_from((*OPERATIONS[:2], *OPERATIONS)),
+        walk=several(below(60), 7, least=0),
+        operation=pick((*OPERATIONS[:2], *OPERATIONS)),
         value=values(),
-        number=st.integers(0, 600),
+        number=below(600),
     )
 
 
@@ -315,8 +305,8 @@ def edits(longest: int = 4000) -> st.SearchStrategy[Edit]:
     """
     return st.builds(
         Edit,
-        at=st.integers(0, longest),
-        removed=st.sampled_from((0, 0, 1, 2, 20, 10**9)),
+        at=below(longest),
+        removed=pick((0, 0, 1, 2, 20, 10**9)),
         piece=pieces(),
     )
 
@@ -324,24 +314,14 @@ def edits(longest: int = 4000) -> st.SearchStrategy[Edit]:
 @lru_cache
 def damages(longest: int = 4000) -> st.SearchStrategy[Damage]:
     """Return damages; few are of bytes, since hardly any of those get past a JSON parser."""
-    some = st.lists(mutations(), min_size=1, max_size=4).map(tuple)
-    return st.one_of(
-        st.builds(Damage, mutations=some),
-        st.builds(Damage, mutations=some),
-        st.builds(Damage, mutations=some, form=st.integers(0, 3)),
+    return either(
+        *[st.builds(Damage, mutations=several(mutations(), 1))] * 3,
+        st.builds(Damage, mutations=several(mutations(), 4)),
+        st.builds(Damage, mutations=several(mutations(), 3), form=below(4)),
         st.builds(
             Damage,
-            mutations=st.lists(mutations(), max_size=2).map(tuple),
-            form=st.integers(0, 3),
-            edits=st.lists(edits(longest), min_size=1, max_size=3).map(tuple),
+            mutations=several(mutations(), 2, least=0),
+            form=below(4),
+            edits=several(edits(longest), 3),
         ),
     )
-
-
-def sometimes(strategy: st.SearchStrategy[Any], otherwise: Any, *, one_in: int) -> st.SearchStrategy[Any]:
-    """Return a value of a strategy once in so many times, and something else the other times."""
-
-    def chosen(number: int) -> st.SearchStrategy[Any]:
-        return strategy if number == one_in - 1 else st.just(otherwise)
-
-    return st.integers(0, one_in - 1).flatmap(chosen)

@@ -18,7 +18,8 @@ from app.github.answers import GitHubAway, GitHubFailed, GitHubRefused
 from app.github.client import GitHub, GitHubAccess
 from app.github.repository import GitHubRepository
 from broker.http.waits import Waits
-from fuzz.answering import Asked, Change, DamagedServer, Right, changes
+from fuzz.answering import Asked, Change, DamagedServer, Right, maybe_changes
+from fuzz.choices import pick
 from fuzz.originals import REPOSITORY, github_answers
 from fuzz.outcomes import check_output, expect
 from fuzz.target import Target, Violation
@@ -206,8 +207,8 @@ GITHUB_ANSWERS = Target(
     kind=GitHubAnswers,
     inputs=st.builds(
         GitHubAnswers,
-        operation=st.sampled_from(sorted(OPERATIONS)),
-        changes=st.lists(st.none() | changes(), min_size=1, max_size=4).map(tuple),
+        operation=pick(sorted(OPERATIONS)),
+        changes=maybe_changes(4),
     ),
     open=_open,
 )
@@ -218,8 +219,8 @@ COMMAND_ANSWERS = Target(
     kind=CommandAnswers,
     inputs=st.builds(
         CommandAnswers,
-        command=st.sampled_from(sorted(COMMANDS)),
-        changes=st.lists(st.none() | changes(drips=False), min_size=1, max_size=8).map(tuple),
+        command=pick(sorted(COMMANDS)),
+        changes=maybe_changes(8, drips=False),
     ),
     open=_open_commands,
 )

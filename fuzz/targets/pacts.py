@@ -16,8 +16,9 @@ from unittest.mock import patch
 import jsonschema
 from hypothesis import strategies as st
 
-from fuzz.answering import Asked, Change, DamagedServer, Right, changes
+from fuzz.answering import Asked, Change, DamagedServer, Right, maybe_changes
 from fuzz.campaign import ROOT
+from fuzz.choices import below
 from fuzz.mutation import Damage, damages
 from fuzz.originals import pacts
 from fuzz.outcomes import check_output, check_sentence, check_text
@@ -299,7 +300,7 @@ def _run_command(broker: str, provider: str) -> None:
         raise Violation(f"exit code {code} of verify", text)
 
 
-INPUTS = st.builds(DamagedPact, original=st.integers(0, 5), damage=damages(2000), states=st.booleans())
+INPUTS = st.builds(DamagedPact, original=below(6), damage=damages(2000), states=st.booleans())
 
 PACTS = Target(
     name="pacts",
@@ -324,9 +325,9 @@ PACTS_COMMAND = Target(
     kind=CommandAnswers,
     inputs=st.builds(
         CommandAnswers,
-        original=st.integers(0, 5),
+        original=below(6),
         passes=st.booleans(),
-        changes=st.lists(st.none() | changes(drips=False), min_size=1, max_size=8).map(tuple),
+        changes=maybe_changes(8, drips=False),
     ),
     open=_open_command,
 )

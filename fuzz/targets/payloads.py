@@ -32,7 +32,8 @@ from app.process.logs import configure
 from app.web.api.openapi import document as openapi_document
 from app.web.application import create_app
 from app.web.context import Receiver
-from fuzz.mutation import Damage, damages, edits, one_of, pieces, texts
+from fuzz.choices import below, either, pick, several, sometimes
+from fuzz.mutation import Damage, damages, edits, pieces, texts
 from fuzz.originals import github_events
 from fuzz.outcomes import TRACEBACK, check_text
 from fuzz.target import Bytes, Target, Violation
@@ -74,6 +75,7 @@ PATHS = (
     "/api/runs/{run}/cancel", "/api/deliveries/{delivery}", "/api/deliveries/{delivery}/redeliver", "/healthz",
     "/readyz", "/metrics", "/openapi.json", "/runs/{run}", "/",
 )  # fmt: skip
+METHODS = ("POST", "GET", "HEAD", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "X")
 QUERY_NAMES = ("status", "outcome", "provider", "consumer", "repository", "pact_url", "source", "refusal", "limit",
     "cursor", "x")  # fmt: skip
 HEADERS: dict[bytes, tuple[bytes, ...]] = {
@@ -111,7 +113,7 @@ class Request:
     """A request to the receiver.
 
     Attributes:
-        method: The method.
+        method: The method; "" for the right one of the path.
         path: The place of its path in `PATHS`, with `path_edits` in it.
         path_edits: Changes of the path.
         query: Names and values of the query.
@@ -131,6 +133,13 @@ class Request:
     damage: Damage
     form: bool
     signed: bool
+
+    @property
+    def sent_method(self) -> str:
+        """The method that is sent."""
+        path = PATHS[self.path % len(PATHS)]
+        changes = path.startswith(("/repos/", "/github/")) or path.endswith(("/cancel", "/redeliver"))
+        return self.method or ("POST" if changes else "GET")
 
     def target(self, run: str, delivery: str) -> bytes:
         """Return the path and the query as they are sent."""
@@ -321,7 +330,7 @@ def _wsgi(app: Flask, given: Request, run: str, delivery: str) -> tuple[str, int
     target = given.target(run, delivery)
     path, _, query = target.partition(b"?")
     environ: dict[str, Any] = {
-        "REQUEST_METHOD": given.method,
+        "REQUEST_METHOD": given.sent_method,
         "SCRIPT_NAME": "",
         "RAW_URI": target.decode("latin-1"),
         "PATH_INFO": unquote_to_bytes(path).decode("latin-1"),
@@ -381,7 +390,7 @@ def _open() -> Iterator[Check]:
 
         def check(given: Request) -> None:
             path, status, headers, body = _wsgi(app, given, run, delivery)
-            answered.check(given.method, path, status, headers, body)
+            answered.check(given.sent_method, path, status, headers, body)
             terminal.check()
 
         yield check
@@ -439,7 +448,7 @@ def _on_the_wire(given: RawRequest, run: str, delivery: str) -> bytes:
         parts = [part for part in (body[:middle], body[middle:]) if part]
         body = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in parts) + b"0\r\n\r\n"
     target = quote(request.target(run, delivery), safe="%/?&=:;,@!$'()*+[]~-._").encode()
-    head = request.method.encode() + b" " + target + b" HTTP/1.1\r\n"
+    head = request.sent_method.encode() + b" " + target + b" HTTP/1.1\r\n"
     sent = head + b"".join(name + b": " + value + b"\r\n" for name, value in headers) + b"\r\n" + body
     return given.edits.edited(sent)[: given.cut]
 
@@ -499,43 +508,25 @@ def _open_socket() -> Iterator[Check]:
 
 
 def _requests() -> st.SearchStrategy[Request]:
-    headers = st.sampled_from(sorted(HEADERS)).flatmap(
-        lambda name: st.tuples(st.just(name), one_of(HEADERS[name]))
-    )
+    header = pick(sorted(HEADERS)).flatmap(lambda name: st.tuples(st.just(name), pick(HEADERS[name])))
     query = st.tuples(
-        st.sampled_from(QUERY_NAMES).map(str.encode),
-        texts().map(lambda text: text.encode("utf-8", "surrogatepass")[:3000])
-        | pieces().map(lambda p: p[:3000]),
+        pick(QUERY_NAMES).map(str.encode),
+        either(texts().map(lambda text: text.encode("utf-8", "surrogatepass")), pieces()).map(
+            lambda v: v[:3000]
+        ),
     )
-    path_edits = st.builds(Damage, edits=st.lists(edits(60), min_size=1, max_size=2).map(tuple))
-    nothing = st.just(())
+    path_edits = st.builds(Damage, edits=several(edits(60), 2))
     return st.builds(
         Request,
-        method=st.sampled_from(
-            (
-                "POST",
-                "POST",
-                "POST",
-                "POST",
-                "GET",
-                "GET",
-                "HEAD",
-                "PUT",
-                "DELETE",
-                "OPTIONS",
-                "PATCH",
-                "TRACE",
-                "X",
-            )
-        ),
-        path=st.integers(0, 3) | st.integers(0, len(PATHS) - 1),
-        path_edits=st.one_of(*[st.just(Damage())] * 7, path_edits),
-        query=st.one_of(nothing, st.lists(query, min_size=1, max_size=3).map(tuple)),
-        headers=st.one_of(nothing, nothing, nothing, st.lists(headers, min_size=1, max_size=3).map(tuple)),
-        original=st.integers(0, 8),
-        damage=damages(800),
-        form=st.sampled_from((False, False, False, True)),
-        signed=st.sampled_from((True, True, True, True, True, True, False)),
+        method=sometimes(pick(METHODS), "", one_in=12),
+        path=either(below(4), below(4), below(len(PATHS))),
+        path_edits=sometimes(path_edits, Damage(), one_in=10),
+        query=sometimes(several(query, 3), (), one_in=3),
+        headers=sometimes(several(header, 3), (), one_in=4),
+        original=below(9),
+        damage=either(st.just(Damage()), *[damages(800)] * 5),
+        form=sometimes(st.just(value=True), otherwise=False, one_in=8),
+        signed=sometimes(st.just(value=False), otherwise=True, one_in=12),
     )
 
 
@@ -563,12 +554,9 @@ PAYLOADS_SOCKET = Target(
     inputs=st.builds(
         RawRequest,
         request=_requests(),
-        edits=st.one_of(
-            st.just(Damage()),
-            st.builds(Damage, edits=st.lists(edits(900), min_size=1, max_size=4).map(tuple)),
-        ),
+        edits=either(st.just(Damage()), st.builds(Damage, edits=several(edits(900), 4))),
         chunks=st.booleans(),
-        cut=st.none() | st.none() | st.integers(0, 1200),
+        cut=either(st.none(), st.none(), below(1200)),
     ),
     open=_open_socket,
 )

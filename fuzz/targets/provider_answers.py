@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from app.provider import version
 from app.receiver_client import NoReceiver, ReceiverAway, ReceiverClient, ReceiverRefused
 from broker.http.limits import Limits
-from fuzz.answering import Asked, Change, DamagedServer, Right, changes
+from fuzz.answering import Asked, Change, DamagedServer, Right, changes, maybe_changes
+from fuzz.choices import below, pick, several
 from fuzz.originals import pacts
 from fuzz.outcomes import expect
 from fuzz.target import Target, Violation
@@ -205,8 +206,8 @@ PROVIDER_ANSWERS = Target(
     kind=ProviderAnswers,
     inputs=st.builds(
         ProviderAnswers,
-        operation=st.sampled_from(sorted(OPERATIONS)),
-        changes=st.lists(changes(), min_size=1, max_size=2).map(tuple),
+        operation=pick(sorted(OPERATIONS)),
+        changes=several(changes(), 2),
     ),
     open=_open,
 )
@@ -217,9 +218,9 @@ PROVIDER_ANSWERS_ENGINE = Target(
     kind=InteractionAnswers,
     inputs=st.builds(
         InteractionAnswers,
-        original=st.sampled_from((0, 1, 2, 3)),
+        original=below(4),
         states=st.booleans(),
-        changes=st.lists(st.none() | changes(), min_size=1, max_size=6).map(tuple),
+        changes=maybe_changes(6),
     ),
     open=_open_with_engine,
 )
