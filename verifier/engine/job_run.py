@@ -1,0 +1,329 @@
+"""One job: the chosen interactions of a pact, verified by pact-python in shards, on one or more threads."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+import time
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import urlsplit
+
+from broker.text.redaction import shortened
+from verifier.engine.core_results import REQUEST_NOT_SENT, interaction_result, not_loaded
+from verifier.engine.custom_headers import without_headers
+from verifier.engine.memory import limited_memory
+from verifier.engine.message_relay import MessageRelay, answers_of, depends_on_others, judged
+from verifier.engine.protocol import (
+    Begun,
+    Job,
+    Note,
+    Results,
+)
+from verifier.engine.redirects import RedirectRelay, expecting_shifted, expects_redirect, unshifted
+from verifier.engine.states.handlers import PythonHandler, UrlHandler
+from verifier.engine.states.handlers_file import load_handlers
+from verifier.engine.states.relay import StateRelay, failures
+from verifier.engine.trust_store import SmallTrustStore
+from verifier.pact import HTTP
+from verifier.transport import MESSAGE
+from verifier.verification import Outcome
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pact import Verifier
+
+    from verifier.engine.message_relay import Asked
+    from verifier.engine.protocol import Event
+    from verifier.engine.states.handlers import StateHandler
+    from verifier.pact import Interaction
+    from verifier.verification import InteractionResult
+
+LARGEST_SHARD = 25
+"""The core's cost is quadratic in the number of interactions of one document; up to 25 it is close to linear."""
+SHARD_SECONDS = 0.3
+"""How long a shard should take; results are sent after each shard."""
+QUICK_SECONDS = 1.0
+"""A request that failed faster than this may have failed because of TLS, and is tried with the full trust store."""
+REDIRECTS_TO_TLS = (
+    "the provider redirects to https, so the system's certificate authorities were used (slower)"
+)
+
+
+class EventSink(Protocol):
+    """Where what a job finds is sent."""
+
+    def send(self, event: Event) -> None:
+        """Send a message; safe from any thread."""
+
+    def end_out_of_memory(self) -> None:
+        """Say that this process has used more memory than it may, and end it."""
+
+
+class JobRun:
+    """The execution of one job.
+
+    Args:
+        job: The job.
+        folder: A folder for its files.
+        events: Where the results go.
+    """
+
+    def __init__(self, job: Job, folder: Path, events: EventSink) -> None:
+        self._job = job
+        self._events = events
+        self._folder = folder
+        self._left = [job.pact.interactions[index] for index in reversed(job.indexes)]
+        self._lock = threading.Lock()
+        self._pace = float("inf")  # seconds for one interaction; unknown at first, so the first shard has one
+        self._store = SmallTrustStore(folder) if job.small_trust_store else None
+        self._states = self._state_handler()
+        self._header_names = frozenset(name.lower() for name, _ in job.headers)
+        self._messages_url = _messages_url(job)
+        self._message_relays: list[MessageRelay] = []
+        self._undecided: list[tuple[InteractionResult, Asked]] = []
+        """Results that depend on whether the provider answers any request for a message."""
+        self._errors: list[BaseException] = []
+
+    def run(self) -> None:
+        """Verify all interactions, and send the results of each shard."""
+        _bypass_proxy(urlsplit(self._job.base_url or "").hostname)
+        if self._store is not None:
+            self._store.use()
+        threads = [
+            threading.Thread(target=self._work, args=(str(number),), name=f"verify-{number}")
+            for number in range(self._job.jobs)
+        ]
+        memory_bytes = self._job.memory_limit * 2**20
+        with limited_memory(memory_bytes, self._job.jobs, self._events.end_out_of_memory):
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+        if self._store is not None:
+            self._store.leave()
+        if self._errors:
+            raise self._errors[0]
+        has_answered = any(relay.has_answered for relay in self._message_relays)
+        if self._undecided:
+            decided = [judged(result, asked, has_answered=has_answered) for result, asked in self._undecided]
+            self._events.send(Results(tuple(decided)))
+
+    def _work(self, worker: str) -> None:
+        with contextlib.ExitStack() as stack:
+            relays = self._relays(stack)
+            try:
+                while shard := self._next_shard():
+                    self._events.send(Begun(tuple(interaction.index for interaction in shard)))
+                    started = time.perf_counter()
+                    results = self._verify(worker, shard, relays)
+                    with self._lock:
+                        self._pace = (time.perf_counter() - started) / len(shard)
+                    self._events.send(Results(tuple(results)))
+            except BaseException as error:  # `run` raises it again in the thread that waits
+                self._errors.append(error)
+                raise
+
+    def _relays(self, stack: contextlib.ExitStack) -> _Relays:
+        relays = _Relays(stack)
+        if self._states is not None:
+            relays.states = StateRelay(self._states)
+            stack.callback(relays.states.close)
+        if self._messages_url is not None:
+            relays.messages = MessageRelay(self._messages_url, timeout=self._job.request_timeout)
+            stack.callback(relays.messages.close)
+            self._message_relays.append(relays.messages)
+        return relays
+
+    def _next_shard(self) -> list[Interaction]:
+        with self._lock:
+            fair = -(-len(self._left) // self._job.jobs)
+            largest = 1 if self._job.singly else LARGEST_SHARD
+            size = max(1, min(largest, fair, int(SHARD_SECONDS / self._pace)))
+            shard: list[Interaction] = []
+            while self._left and len(shard) < size:
+                if shard and self._way(self._left[-1]) != self._way(shard[0]):
+                    break
+                shard.append(self._left.pop())
+            return shard
+
+    def _way(self, interaction: Interaction) -> _Way:
+        if self._is_relayed(interaction):
+            return _Way.BY_MESSAGE_RELAY
+        if interaction.kind == HTTP and self._job.base_url and expects_redirect(interaction):
+            return _Way.BY_REDIRECT_RELAY
+        return _Way.DIRECT
+
+    def _for_the_core(self, interaction: Interaction) -> dict[str, Any]:
+        """Return the document of an interaction that the core is given."""
+        document = interaction.document
+        if self._way(interaction) == _Way.BY_REDIRECT_RELAY:
+            document = expecting_shifted(document)
+        return without_headers(document, self._header_names) if self._header_names else document
+
+    def _is_relayed(self, interaction: Interaction) -> bool:
+        """Return whether it is a message that the core asks for by HTTP."""
+        transport = interaction.document.get("transport") or MESSAGE
+        return self._messages_url is not None and interaction.kind != HTTP and transport == MESSAGE
+
+    def _verify(self, worker: str, shard: list[Interaction], relays: _Relays) -> list[InteractionResult]:
+        store = self._store
+        results = self._verify_once(worker, shard, relays)
+        suspects = [result.index for result in results if _may_be_tls(result)]
+        if store is None or not suspects:
+            return results
+        # A provider on plain HTTP that redirects to https fails with the small trust store. One interaction tells.
+        store.leave()
+        [retried] = self._verify_once(worker, [self._job.pact.interactions[suspects[0]]], relays)
+        if _was_not_sent(retried):
+            if self._store is not None:
+                store.use()
+            return results
+        if self._store is not None:
+            self._store = None
+            self._events.send(Note(REDIRECTS_TO_TLS))
+        return self._verify_once(worker, shard, relays)
+
+    def _verify_once(self, worker: str, shard: list[Interaction], relays: _Relays) -> list[InteractionResult]:
+        source = self._folder / f"shard-{worker}.json"
+        source.write_text(self._job.pact.shard(tuple(shard), self._for_the_core), encoding="utf-8")
+        way = self._way(shard[0])
+        verifier = self._verifier(relays, way)
+        verifier.add_source(source)
+        # RuntimeError is raised for a broken contract and for any other trouble; the results say which it was.
+        with contextlib.suppress(RuntimeError):
+            verifier.verify()
+        found = verifier.results
+        entries = {entry.get("interactionId"): entry for entry in found.get("interactionResults", ())}
+        states = [tuple(state.name for state in interaction.states) for interaction in shard]
+        failed = failures(relays.states.take(), states) if relays.states is not None else [None] * len(shard)
+        results = [
+            interaction_result(interaction, entries[str(interaction.index)], failure)
+            if str(interaction.index) in entries
+            else self._alone(worker, interaction, relays)
+            if len(shard) > 1
+            else not_loaded(interaction, _why_not_loaded(found, source))
+            for interaction, failure in zip(shard, failed, strict=True)
+        ]
+        if way == _Way.BY_MESSAGE_RELAY and relays.messages is not None:
+            return self._judge_messages(shard, results, relays.messages)
+        if way == _Way.BY_REDIRECT_RELAY and relays.redirects is not None:
+            return [unshifted(result, relays.redirects) for result in results]
+        return results
+
+    def _judge_messages(
+        self, shard: list[Interaction], results: list[InteractionResult], relay: MessageRelay
+    ) -> list[InteractionResult]:
+        """Return the results that are certain now, in view of how the provider answered, and keep the others."""
+        certain = []
+        for result, asked in zip(results, answers_of(relay.take(), shard), strict=True):
+            if asked is not None and depends_on_others(asked):
+                self._undecided.append((result, asked))
+            else:
+                certain.append(judged(result, asked, has_answered=relay.has_answered))
+        return certain
+
+    def _alone(self, worker: str, interaction: Interaction, relays: _Relays) -> InteractionResult:
+        """Verify an interaction of a shard that has no results, for another one that the core can't load."""
+        [result] = self._verify_once(worker, [interaction], relays)
+        return result
+
+    def _verifier(self, relays: _Relays, way: _Way) -> Verifier:
+        from pact import Verifier  # noqa: PLC0415 - see `main`
+
+        job = self._job
+        parts = urlsplit(job.base_url or "")
+        host = (parts.hostname if way == _Way.DIRECT else None) or "127.0.0.1"
+        verifier = Verifier(job.pact.provider, host=f"[{host}]" if ":" in host else host)
+        base_path = parts.path.rstrip("/") or "/"
+        if way == _Way.BY_MESSAGE_RELAY and relays.messages is not None:
+            verifier.add_transport(protocol=MESSAGE, port=relays.messages.port, path="/")
+        elif way == _Way.BY_REDIRECT_RELAY:
+            port = self._redirect_relay(relays).port
+            verifier.add_transport(protocol="http", port=port, path=base_path, scheme="http")
+        elif job.base_url:
+            verifier.add_transport(protocol="http", port=parts.port, path=base_path, scheme=parts.scheme)
+        for transport in job.transports if way == _Way.DIRECT else ():
+            verifier.add_transport(protocol=transport.protocol, port=transport.port, path=transport.path)
+        for name, value in job.headers:
+            verifier.add_custom_header(name, value)
+        if relays.states is not None:
+            verifier.state_handler(relays.states.url, teardown=job.states_teardown, body=True)
+        verifier.set_request_timeout(int(job.request_timeout * 1000))
+        verifier.set_coloured_output(enabled=False)
+        return verifier
+
+    def _redirect_relay(self, relays: _Relays) -> RedirectRelay:
+        """Return the relay of this thread for redirects, which few pacts need."""
+        if relays.redirects is None:
+            parts = urlsplit(self._job.base_url or "")
+            origin = f"{parts.scheme}://{parts.netloc}"
+            relays.redirects = RedirectRelay(origin, timeout=self._job.request_timeout)
+            relays.stack.callback(relays.redirects.close)
+        return relays.redirects
+
+    def _state_handler(self) -> StateHandler | None:
+        if self._job.states_url:
+            return UrlHandler(self._job.states_url, timeout=self._job.request_timeout)
+        if self._job.states_file:
+            return PythonHandler(load_handlers(*self._job.states_file))
+        return None
+
+
+class _Way(Enum):
+    """How the core reaches the provider."""
+
+    DIRECT = auto()
+    BY_MESSAGE_RELAY = auto()
+    BY_REDIRECT_RELAY = auto()
+
+
+@dataclass
+class _Relays:
+    """What stands between the core of one thread and the provider."""
+
+    stack: contextlib.ExitStack
+    states: StateRelay | None = None
+    messages: MessageRelay | None = None
+    redirects: RedirectRelay | None = None
+
+
+def _messages_url(job: Job) -> str | None:
+    """Return the URL at which the provider takes requests for messages; None if it takes none."""
+    host = urlsplit(job.base_url or "").hostname or "127.0.0.1"
+    host = f"[{host}]" if ":" in host else host
+    for transport in job.transports:
+        if transport.protocol == MESSAGE and transport.port is not None:
+            return f"http://{host}:{transport.port}/{(transport.path or '').lstrip('/')}"
+    return None
+
+
+def _why_not_loaded(found: dict[str, Any], source: Path) -> str:
+    """Return the core's own words for why it has no entry for an interaction, without the file, which is ours."""
+    texts = [str(error.get("mismatch", {}).get("message", "")) for error in found.get("errors", ())]
+    why = "; ".join(text.replace(f" '{source}'", "") for text in texts if text)
+    return (
+        shortened(why) or "a part of it is not of the kind that it must be, a status that is no number, say"
+    )
+
+
+def _was_not_sent(result: InteractionResult) -> bool:
+    return result.outcome == Outcome.ERROR and REQUEST_NOT_SENT in (result.reason or "")
+
+
+def _may_be_tls(result: InteractionResult) -> bool:
+    """Return whether the request failed so fast that TLS may be the cause."""
+    return _was_not_sent(result) and (result.duration or 0.0) < QUICK_SECONDS
+
+
+def _bypass_proxy(host: str | None) -> None:
+    """Keep the core's requests to the provider from going through a proxy.
+
+    The core uses `HTTP_PROXY` for loopback addresses too, and would take the proxy's refusal for the provider's answer.
+    """
+    for name in ("NO_PROXY", "no_proxy"):
+        hosts = (os.environ.get(name), host, "127.0.0.1", "localhost", "::1")
+        os.environ[name] = ",".join(filter(None, hosts))
