@@ -425,20 +425,24 @@ def test_no_commit_of_a_fork_is_run(tmp_path: Path, origin: tuple[Path, list[str
 
 
 def test_a_commit_of_a_fork_is_run_where_that_is_allowed_and_changes_nothing_of_the_action(
-    machine: Path, tmp_path: Path, origin: tuple[Path, list[str]]
+    machine: Path,
+    tmp_path: Path,
+    broker: EmbeddedBroker,
+    origin: tuple[Path, list[str]],
 ) -> None:
     folder, _ = origin
-    event = dispatched("http://127.0.0.1:1/pacts/x", sha=of_a_fork(folder))
+    event = dispatched(f"{broker.url}/pacts/provider/Products/consumer/Nobody/latest", sha=of_a_fork(folder))
     runner = Runner(tmp_path / "job", machine / "temp", _path(), "repository_dispatch", event, origin=folder)
     inputs = {
         "any-commit": "true",
         "setup": "mkdir .pact-dispatch && echo 'runs: {}' > .pact-dispatch/action.yml && touch ran",
-        "pact-broker-base-url": "http://127.0.0.1:1",
-        "provider-command": "true",
+        "pact-broker-base-url": broker.url,
+        "provider-command": PROVIDER["provider-command"],
     }
     code, outputs = runner.run_job(WORKFLOW, "verify", inputs=inputs)
     assert (runner.workspace / "ran").exists(), runner.log
     assert (code, outputs["outcome"]) == (3, "error"), runner.log
+    assert "There is no such pact" in runner.log
 
 
 @pytest.mark.parametrize("sha", ["main", "refs/pull/1/head", "abc1234", "$(touch pwned)", "1.0.0", "f" * 41])

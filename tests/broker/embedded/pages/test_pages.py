@@ -167,8 +167,13 @@ def test_an_empty_broker_says_how_to_begin(broker: EmbeddedBroker) -> None:
     assert f"--broker-base-url {broker.url} " in page(broker, "/").text
 
 
-def chromium(*arguments: str) -> str:
-    """Run Chromium in a profile of its own, and return what it printed."""
+def chromium(*arguments: str, violates: str | None = None) -> str:
+    """Run Chromium in a profile of its own, and return what it printed.
+
+    Args:
+        arguments: Its arguments.
+        violates: The directive of a Content-Security-Policy that what it shows violates; None if it violates none.
+    """
     assert CHROMIUM is not None
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         command = [
@@ -182,7 +187,11 @@ def chromium(*arguments: str) -> str:
         command += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
         command += [f"--user-data-dir={profile}", "--enable-logging=stderr", *arguments]
         done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
-    assert "Content Security Policy" not in done.stderr, done.stderr
+    violations = [line for line in done.stderr.splitlines() if "Content Security Policy" in line]
+    if violates is None:
+        assert not violations
+    else:
+        assert violates in "".join(violations), done.stderr
     assert done.returncode == 0, done.stderr
     return done.stdout
 
