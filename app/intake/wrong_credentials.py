@@ -20,7 +20,7 @@ FORGIVEN_SECONDS = 6.0
 """After how long one of them is forgotten."""
 STEP_SECONDS = 0.25
 """By how much each further one makes the wait longer."""
-LONGEST_SECONDS = 5.0
+LONGEST_SECONDS = 4.0
 MOST_ADDRESSES = 10_000
 """The number of addresses that are remembered, at most; those that were quiet for the longest are forgotten."""
 

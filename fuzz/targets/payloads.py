@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import io
+import itertools
 import json
 import logging
 import re
@@ -436,10 +437,12 @@ def _history(url: str) -> tuple[str, str]:
     return str(run[0]), str(delivery[0])
 
 
-def _on_the_wire(given: RawRequest, run: str, delivery: str) -> bytes:
+def _on_the_wire(given: RawRequest, run: str, delivery: str, sender: int) -> bytes:
+    """Return a request as it is sent; each comes from an address of its own, since wrong tokens of one address wait."""
     request = given.request
     body = request.body
-    headers = request.sent_headers(body)
+    address = b"192.%d.%d.%d" % (sender >> 16 & 255, sender >> 8 & 255, sender & 255)
+    headers = [*request.sent_headers(body), (b"X-Forwarded-For", address)]
     if given.chunks:
         headers = [one for one in headers if one[0] != b"Content-Length"] + [
             (b"Transfer-Encoding", b"chunked")
@@ -483,7 +486,8 @@ def _open_socket() -> Iterator[Check]:
             "PACT_DISPATCH_API_TOKENS": f"me:{API_TOKEN}",
             "PACT_DISPATCH_WEBHOOK_SECRET": SECRET,
         }
-        config = configuration(BROKER, provider)
+        config = configuration(BROKER, provider, server={"trusted_proxies": ["127.0.0.1"]})
+        senders = itertools.count()
         with ReceiverProcess(
             Path(folder), config, command="web", database_url=url, environment=environment
         ) as receiver:
@@ -492,7 +496,7 @@ def _open_socket() -> Iterator[Check]:
 
             def check(given: RawRequest) -> None:
                 nonlocal read
-                answer = _exchange(port, _on_the_wire(given, run, delivery))
+                answer = _exchange(port, _on_the_wire(given, run, delivery, next(senders)))
                 statuses = re.findall(rb"(?m)^HTTP/1\.[01] (\d{3})", answer)
                 if answer and not statuses:
                     raise Violation("an answer that is not HTTP", repr(answer[:300]))
