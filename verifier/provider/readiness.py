@@ -64,9 +64,9 @@ def wait_until_ready(
                 problem = f"it answered {status}"
             check_alive()
             if time.monotonic() + pause >= end:
+                within = "before time ran out (--timeout)" if end == deadline else f"in {wait:g} s"
                 raise CannotVerify(
-                    f"the provider did not become ready in {wait:g} s: {urls[candidates[0]]}: {problem}. "
-                    f"{hint}".rstrip(),
+                    f"the provider did not become ready {within}: {urls[candidates[0]]}: {problem}. {hint}".rstrip(),
                     kind=ErrorKind.PROVIDER_NOT_READY,
                     retryable=True,
                 )

@@ -94,7 +94,8 @@ def test_the_body_of_a_health_check_is_not_read(drip: str) -> None:
 
 
 def test_deadline_of_the_run_ends_the_wait() -> None:
-    not_ready(f"http://127.0.0.1:{closed_port()}", wait=50, deadline=lambda: time.monotonic() + 0.2)
+    error = not_ready(f"http://127.0.0.1:{closed_port()}", wait=50, deadline=lambda: time.monotonic() + 0.2)
+    assert "before time ran out (--timeout)" in str(error)
 
 
 def test_wait_ends_when_the_provider_is_gone() -> None:
