@@ -8,6 +8,7 @@ import signal
 import threading
 import time
 import traceback
+import warnings
 from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import hypothesis
 from hypothesis import HealthCheck, Phase, Verbosity
+from hypothesis.errors import HypothesisDeprecationWarning
 
 from fuzz.target import TooSlow, Violation
 
@@ -242,7 +244,10 @@ class Campaign:
             )(hypothesis.given(self._target.inputs)(one))
         )
         try:
-            run()
+            with warnings.catch_warnings():
+                # threads of a connection pool draw their waits while an input is made
+                warnings.simplefilter("ignore", HypothesisDeprecationWarning)
+                run()
         except Exception:
             if not caught:  # a fault of the target itself
                 raise
