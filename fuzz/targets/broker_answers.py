@@ -8,7 +8,7 @@ import time
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
@@ -16,10 +16,11 @@ from hypothesis import strategies as st
 
 from app.config.settings import Settings
 from app.intake import missed
-from broker.client import BrokerAccess, BrokerClient, BrokerError
+from broker.client import MAX_BYTES, BrokerAccess, BrokerClient, BrokerError
 from broker.client.missing_results import Pact, ProviderVersion, Questions
 from broker.client.pact_results import results_of
 from broker.http.errors import UnexpectedAnswer
+from broker.http.limits import Limits
 from broker.webhooks import TriggeredWebhooks, UserSecrets, Webhooks
 from broker.webhooks.definition import Scope, Webhook, WebhookRequest
 from broker.webhooks.delivery_log import execution_of
@@ -272,6 +273,7 @@ def _open() -> Iterator[Check]:
         DamagedServer(lambda asked: right_answer(server.url, asked)) as server,
         patch("verifier.fetch.FETCH_SECONDS", 0.0),
         patch("app.intake.missed.RETRY_SECONDS", 0.0),
+        patch("app.intake.missed.BrokerClient", partial(BrokerClient, limits=Limits(SECONDS, MAX_BYTES))),
         patch("app.intake.missed._queue_unless_tried", _not_queued),
     ):
 
