@@ -176,6 +176,27 @@ def begin(connection: Connection[Any], status_id: int) -> tuple[StoredStatus, da
     return None
 
 
+def _set_newest_again(connection: Connection[Any], older: StoredStatus) -> None:
+    """Queue the newest status once more if GitHub may have got an older one after it.
+
+    An attempt whose answer was lost or came too late may have been successful all the same.
+    """
+    connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%(lock)s, 0))", {"lock": older.lock})
+    again = _select(
+        connection,
+        """
+        UPDATE commit_statuses SET result = 'waiting', finished_at = NULL
+        WHERE result = 'set' AND id = (
+            SELECT max(id) FROM commit_statuses
+            WHERE repository = %(repository)s AND sha = %(sha)s AND context = %(context)s)
+        RETURNING *
+        """,
+        **vars(older),
+    )
+    for newest in again:
+        queue(connection, newest)
+
+
 def finish(
     connection: Connection[Any], status: StoredStatus, result: StatusResult, error: str | None = None
 ) -> None:
@@ -213,6 +234,8 @@ def try_again(connection: Connection[Any], status: StoredStatus, error: str, *, 
     )
     if done.rowcount:
         queue(connection, status, wait=wait)
+    else:  # others have gone on while this worker was frozen
+        _set_newest_again(connection, status)
 
 
 def finish_as_set(connection: Connection[Any], status: StoredStatus, began: datetime) -> None:
