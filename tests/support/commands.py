@@ -1,4 +1,4 @@
-"""`pact-dispatch` run in the test's own process, for what its commands find, say and end with."""
+"""`pact-dispatch` and `verify` run in the test's own process, for what they find, say and end with."""
 
 from __future__ import annotations
 
@@ -10,9 +10,13 @@ from typing import TYPE_CHECKING
 from unittest.mock import patch
 
 from app.cli import main
+from verifier.command.options import parse_options
+from verifier.command.verify import VerifyCommand
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+
+    from verifier.engine.process import Engine
 
 
 def pact_dispatch(*arguments: str, environment: Mapping[str, str], stdin: str = "") -> CompletedProcess[str]:
@@ -21,6 +25,19 @@ def pact_dispatch(*arguments: str, environment: Mapping[str, str], stdin: str = 
     Starting an interpreter with all its modules would take many times as long. What the console script, signals and
     pipes do is shown by tests that start a process.
     """
+    return _completed(arguments, lambda: main(arguments), environment, stdin)
+
+
+def verify_command(*arguments: str, environment: Mapping[str, str], engine: Engine) -> CompletedProcess[str]:
+    """Run `verify` to its end, likewise, with an engine that was started."""
+    return _completed(
+        arguments, lambda: VerifyCommand(parse_options(list(arguments)), engine).run(), environment
+    )
+
+
+def _completed(
+    arguments: tuple[str, ...], command: Callable[[], int], environment: Mapping[str, str], stdin: str = ""
+) -> CompletedProcess[str]:
     out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8") for _ in range(2))
     with (
         patch.dict(os.environ, environment, clear=True),
@@ -29,7 +46,7 @@ def pact_dispatch(*arguments: str, environment: Mapping[str, str], stdin: str = 
         redirect_stderr(err),
     ):
         try:
-            code = main(arguments)
+            code = command()
         except SystemExit as left:
             code = int(left.code or 0)
     return CompletedProcess(arguments, code, *(_written(stream) for stream in (out, err)))
