@@ -51,7 +51,7 @@ def _verify(order: dict[str, Any], source: Path) -> Any:
     source.write_text(json.dumps(order["document"]), encoding="utf-8")
     parts = urlsplit(order["base_url"])
     verifier = Verifier("the name doesn't matter", host="127.0.0.1")
-    verifier.add_transport(protocol="http", port=parts.port, path="/", scheme="http")
+    verifier.add_transport(protocol="http", port=parts.port, path=parts.path or "/", scheme="http")
     for transport in order["transports"]:
         verifier.add_transport(**transport)
     if order["states_url"]:
