@@ -30,7 +30,6 @@ def configure(level: int = logging.INFO) -> None:
             structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
         ],
         logger_factory=structlog.stdlib.LoggerFactory(),
-        cache_logger_on_first_use=True,
     )
     # without the local variables of each frame, which structlog and rich show: there may be secrets among them
     renderer: list[structlog.typing.Processor] = (

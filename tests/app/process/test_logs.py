@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import pty
@@ -9,6 +10,7 @@ import subprocess
 import sys
 
 import pytest
+import structlog
 
 from app.process.logs import configure
 from broker.http.limited_request import send_request
@@ -61,3 +63,21 @@ def test_a_malformed_header_of_an_answer_is_not_logged_with_a_traceback(
     with Loopback(Reply(headers={"": ""})) as server:
         assert send_request("GET", server.url, limits=Limits(5, 100)).status == 200
     assert [record.name for record in caplog.records if record.name.startswith("urllib3")] == []
+
+
+def test_a_logger_that_was_used_follows_a_later_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logging.getLogger(), "level", logging.INFO)
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
+    configure()
+    log = structlog.get_logger("web")
+    log.info("before")
+    configured = structlog.get_config()
+    try:
+        structlog.configure(
+            processors=[structlog.processors.JSONRenderer()],
+            logger_factory=structlog.PrintLoggerFactory(later := io.StringIO()),
+        )
+        log.info("after")
+    finally:
+        structlog.configure(**configured)
+    assert "after" in later.getvalue()
