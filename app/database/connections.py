@@ -32,6 +32,11 @@ STATEMENT_SECONDS = 5.0
 """How long a statement may take; `SET LOCAL statement_timeout` allows more, up to `ANSWER_SECONDS`."""
 ANSWER_SECONDS = 8.0
 """How long to wait for the answer of the server: one that is frozen does not end a statement."""
+IDLE_SECONDS = 10.0
+"""How long a transaction may go without a statement before the server ends it and its locks.
+
+No transaction waits for anything but the database, so its process is frozen, or gone with its host.
+"""
 CHECK_SECONDS = 1.5
 RECONNECT_SECONDS = 4.0
 """How long the pool tries to reconnect, with growing waits; after that it tries again at the next request."""
@@ -158,10 +163,11 @@ class ImpatientConnection(psycopg.Connection[Any]):
 
 def _limit_statements(connection: psycopg.Connection[Any]) -> None:
     # Not as an option of the connection, which poolers such as PgBouncer refuse.
-    limit = f"{STATEMENT_SECONDS:.0f}s"
     connection.execute(
-        "SELECT set_config('statement_timeout', %s, false), set_config('lock_timeout', %s, false)",
-        (limit, limit),
+        "SELECT set_config('statement_timeout', %(statement)s, false), "
+        "set_config('lock_timeout', %(statement)s, false), "
+        "set_config('idle_in_transaction_session_timeout', %(idle)s, false)",
+        {"statement": f"{STATEMENT_SECONDS * 1000:.0f}ms", "idle": f"{IDLE_SECONDS * 1000:.0f}ms"},
     )
     connection.commit()
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import psycopg
 
-_AWAY_STATES = ("08", "53", "57P", "25006", "58030")
+_AWAY_STATES = ("08", "53", "57P", "25006", "25P03", "58030")
 """How the SQLSTATE of an error begins that says that the server can't serve anybody now.
 
 08: a connection failed. 53: too many connections, no memory, no disk space. 57P01 to 57P05: it is stopping, starting,
-or has ended this connection. 25006: it only reads, since another server has taken over. 58030: its disk fails. 57014, a
-statement that took too long or was cancelled, is not one of them.
+or has ended this connection. 25006: it only reads, since another server has taken over. 25P03: it has ended this
+connection, since its process was frozen in a transaction. 58030: its disk fails. 57014, a statement that took too long
+or was cancelled, is not one of them.
 """
 _PASSING_STATES = ("40", "55P03", "57014")
 """How those begin that say that others were in the way.

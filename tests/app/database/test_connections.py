@@ -299,3 +299,15 @@ def seconds_until_it_answers(pool: ConnectionPool[Any]) -> float:
             return time.monotonic() - began
         except (psycopg.OperationalError, PoolTimeout):
             assert time.monotonic() - began < 60
+
+
+def test_a_process_that_is_frozen_in_a_transaction_keeps_its_locks_from_nobody(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.database.connections.IDLE_SECONDS", 0.1)
+    with open_pool(database_url, size=2) as pool, pool.connection() as frozen:
+        frozen.execute("SELECT pg_advisory_xact_lock(1)")
+        with pool.connection() as other:
+            other.execute("SELECT pg_advisory_xact_lock(1)")
+        with pytest.raises(psycopg.errors.IdleInTransactionSessionTimeout):
+            frozen.execute("SELECT 1")

@@ -24,6 +24,19 @@ def failure(url: str, statement: str, *values: Any, options: str = "") -> Except
     return raised.value
 
 
+def idle_failure(url: str) -> Exception:
+    with psycopg.connect(url, options="-c idle_in_transaction_session_timeout=1") as one:
+        one.execute("SELECT 1")
+        with psycopg.connect(url, autocommit=True) as other:
+            while other.execute(
+                "SELECT 1 FROM pg_stat_activity WHERE pid = %s", (one.info.backend_pid,)
+            ).fetchone():
+                pass
+        with pytest.raises(psycopg.Error) as raised:
+            one.execute("SELECT 1")
+    return raised.value
+
+
 def test_only_a_database_that_cannot_serve_anybody_is_away(
     database_url: str, postgres: str, tmp_path: Path
 ) -> None:
@@ -34,6 +47,7 @@ def test_only_a_database_that_cannot_serve_anybody_is_away(
         failure(
             database_url, "DELETE FROM runs; DROP TABLE runs", options="-c default_transaction_read_only=on"
         ),
+        idle_failure(database_url),
     ):
         assert (is_away(away), may_pass(away), is_unstorable(away)) == (True, True, False), away
     for wrong in ("SELECT nothing", "INSERT INTO runs (id) VALUES (NULL)", "SELECT FROM nowhere"):
