@@ -176,27 +176,6 @@ def begin(connection: Connection[Any], status_id: int) -> tuple[StoredStatus, da
     return None
 
 
-def _set_newest_again(connection: Connection[Any], older: StoredStatus) -> None:
-    """Queue the newest status once more if GitHub may have got an older one after it.
-
-    An attempt whose answer was lost or came too late may have been successful all the same.
-    """
-    connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%(lock)s, 0))", {"lock": older.lock})
-    again = _select(
-        connection,
-        """
-        UPDATE commit_statuses SET result = 'waiting', finished_at = NULL
-        WHERE result = 'set' AND id = (
-            SELECT max(id) FROM commit_statuses
-            WHERE repository = %(repository)s AND sha = %(sha)s AND context = %(context)s)
-        RETURNING *
-        """,
-        **vars(older),
-    )
-    for newest in again:
-        queue(connection, newest)
-
-
 def finish(
     connection: Connection[Any], status: StoredStatus, result: StatusResult, error: str | None = None
 ) -> None:
@@ -235,7 +214,8 @@ def try_again(connection: Connection[Any], status: StoredStatus, error: str, *, 
     if done.rowcount:
         queue(connection, status, wait=wait)
     else:  # others have gone on while this worker was frozen
-        _set_newest_again(connection, status)
+        _lock(connection, status)
+        _queue_newest_again(connection, status)
 
 
 def finish_as_set(connection: Connection[Any], status: StoredStatus, began: datetime) -> None:
@@ -248,9 +228,27 @@ def finish_as_set(connection: Connection[Any], status: StoredStatus, began: date
         status: The status that was set: the newest, or an older one.
         began: The database's time before it was set.
     """
-    # Of several that do this at once, the last one sees what the others have stored.
-    connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%(lock)s, 0))", {"lock": status.lock})
+    _lock(connection, status)
     finish(connection, status, StatusResult.SET)
+    _queue_newest_again(connection, status, began)
+
+
+def _lock(connection: Connection[Any], status: StoredStatus) -> None:
+    """Let the last of several that end statuses of a commit and a context at once see what the others have stored."""
+    connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%(lock)s, 0))", {"lock": status.lock})
+
+
+def _queue_newest_again(
+    connection: Connection[Any], status: StoredStatus, began: datetime | None = None
+) -> None:
+    """Queue the newest status once more if GitHub may have got an older one after it.
+
+    Args:
+        connection: The open connection, which has the lock; the caller commits.
+        status: The status that GitHub may have: the newest, or an older one.
+        began: The database's time before GitHub was told, if GitHub has it for sure. Without, an attempt whose answer
+            was lost or came too late may have been successful all the same.
+    """
     again = _select(
         connection,
         """
@@ -258,10 +256,10 @@ def finish_as_set(connection: Connection[Any], status: StoredStatus, began: date
         WHERE result = 'set' AND id = (
             SELECT max(id) FROM commit_statuses
             WHERE repository = %(repository)s AND sha = %(sha)s AND context = %(context)s)
-          AND (id > %(id)s OR EXISTS (
+          AND (%(began)s::timestamptz IS NULL OR id > %(id)s OR EXISTS (
             SELECT 1 FROM commit_statuses older
             WHERE repository = %(repository)s AND sha = %(sha)s AND context = %(context)s
-              AND older.id < %(id)s AND older.result = 'set' AND older.finished_at > %(began)s))
+              AND older.id < %(id)s AND older.result = 'set' AND older.finished_at > %(began)s::timestamptz))
         RETURNING *
         """,
         began=began,

@@ -32,6 +32,7 @@ from app.worker.executor import Executor, lock_of
 from app.worker.publisher import Publisher
 from app.worker.recovery import Recovery
 from app.worker.relay import Relay
+from app.worker.status_jobs import StatusJobs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,6 +49,11 @@ log = structlog.get_logger("worker")
 
 STOP_MARGIN_SECONDS = 3.0
 """How much longer than `worker.stop_seconds` the end of the process may take, whatever is away then."""
+SETTLE_SECONDS = 15.0
+"""How long a process that lost its place waits for answers of GitHub.
+
+It may have been frozen, and taken for dead: the status that it is setting may then replace a later one at GitHub.
+"""
 STOPPED, LOST = 0, 1
 """Exit codes; whoever supervises a worker that lost its database starts it again."""
 
@@ -62,7 +68,7 @@ async def work(
     accounts: Mapping[str, Account],
     github: GitHub | None = None,
 ) -> None:
-    """Work until SIGTERM or SIGINT; when the database is lost, leave the process at once, with exit code `LOST`.
+    """Work until SIGTERM or SIGINT; when the database is lost, leave the process, with exit code `LOST`.
 
     Args:
         settings: The configuration.
@@ -107,13 +113,11 @@ async def work(
         async def publish_job(job: TakenJob, run_id: str, attempt: int) -> None:
             await publisher.publish_again(UUID(run_id), attempt, losses=job.losses)
 
-        async def status_job(_: TakenJob, status_id: int) -> None:
-            await asyncio.to_thread(statuses.carry_out, pool, status_id)
-
+        status_jobs = StatusJobs(statuses, pool)
         consumer = QueueConsumer(
             conninfo,
             name=name,
-            tasks={jobs.VERIFY: verify_job, jobs.PUBLISH: publish_job, jobs.STATUS: status_job},
+            tasks={jobs.VERIFY: verify_job, jobs.PUBLISH: publish_job, jobs.STATUS: status_jobs.carry_out},
             runs_at_once=options.concurrency,
             stop_seconds=options.stop_seconds,
             stalled_seconds=options.stalled_seconds,
@@ -124,6 +128,7 @@ async def work(
             consumer=consumer,
             changes=changes,
             statuses=statuses,
+            status_jobs=status_jobs,
             chores=(
                 *chores_of(settings, database.call),
                 *reconciliation(settings, access, pool.connection),
@@ -148,6 +153,7 @@ class Worker:
         consumer: Takes jobs and has them carried out.
         changes: The changes of runs.
         statuses: The commit statuses.
+        status_jobs: The jobs that set them.
         chores: What is done now and then.
     """
 
@@ -159,6 +165,7 @@ class Worker:
         consumer: QueueConsumer,
         changes: RunChanges,
         statuses: StatusSetter,
+        status_jobs: StatusJobs,
         chores: tuple[Chore, ...],
     ) -> None:
         self._settings = settings
@@ -166,6 +173,7 @@ class Worker:
         self._consumer = consumer
         self._changes = changes
         self._statuses = statuses
+        self._status_jobs = status_jobs
         self._chores = chores
         self._recovery = Recovery(changes, settings.worker, partial(lock_of, settings))
         self._stop = asyncio.Event()
@@ -184,6 +192,7 @@ class Worker:
         if not self._stop.is_set():
             why = next((task.exception() for task in watched if task.done() and not task.cancelled()), None)
             message = f"it lost its database or its queue: {why or 'no reason was given'}"
+            await self._status_jobs.settle(SETTLE_SECONDS)
             # an orderly end would wait for the database, again and again; the children leave when this process does
             _leave(LOST, message)
         recovering.cancel()

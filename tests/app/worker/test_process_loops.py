@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+import threading
+from typing import Any, NoReturn
 
 import psycopg
 import pytest
 from structlog.testing import capture_logs
 
+import app.worker.process
+from app.queue.consumer import TakenJob
 from app.worker.chores import Chore, carry_out_chores
 from app.worker.process import Worker
+from app.worker.status_jobs import StatusJobs
 from tests.support.worker_parts import SETTINGS
 
 QUICK = SETTINGS.model_copy(update={"worker": SETTINGS.worker.model_copy(update={"stalled_seconds": 0.1})})
@@ -43,14 +47,63 @@ class Anything:
         return lambda *_, **__: None
 
 
-def worker(database: FailingDatabase) -> Worker:
+class Setting:
+    """A status that GitHub is slow to answer about."""
+
+    def __init__(self) -> None:
+        self.began, self.answered = threading.Event(), threading.Event()
+        self.stored = False
+
+    def carry_out(self, *_: Any) -> None:
+        self.began.set()
+        assert self.answered.wait(60)
+        self.stored = True
+
+
+class AnsweredJobs(StatusJobs):
+    """Jobs that GitHub answers when somebody waits for them.
+
+    Args:
+        setting: The status.
+    """
+
+    def __init__(self, setting: Setting) -> None:
+        super().__init__(setting, Anything())  # type: ignore[arg-type]
+        self._setting = setting
+
+    async def settle(self, seconds: float) -> None:
+        self._setting.answered.set()
+        await super().settle(seconds)
+
+
+class LostQueue(Anything):
+    """Loses its database while a status is being set.
+
+    Args:
+        jobs: Set it.
+        setting: The status.
+    """
+
+    def __init__(self, jobs: StatusJobs, setting: Setting) -> None:
+        self._jobs = jobs
+        self._setting = setting
+
+    async def run(self) -> None:
+        job = asyncio.create_task(self._jobs.carry_out(TakenJob(1), 1))
+        await asyncio.to_thread(self._setting.began.wait)
+        job.cancel()
+        raise psycopg.errors.ForeignKeyViolation("no such worker")
+
+
+def worker(database: FailingDatabase, consumer: Any = None, status_jobs: StatusJobs | None = None) -> Worker:
     other: Any = Anything()
     return Worker(
         QUICK,
         database,  # type: ignore[arg-type]
-        consumer=other,
+        consumer=consumer or other,
         changes=other,
         statuses=other,
+        status_jobs=status_jobs or other,
         chores=(),
     )
 
@@ -76,6 +129,26 @@ def test_the_recovery_ends_when_the_database_is_lost() -> None:
 
     with pytest.raises(psycopg.OperationalError):
         asyncio.run(recover())
+
+
+def test_a_worker_that_lost_its_place_stores_what_it_has_just_told_github(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    setting = Setting()
+    stored: list[bool] = []
+
+    def leave(*_: Any) -> NoReturn:
+        stored.append(setting.stored)
+        raise SystemExit
+
+    async def lose() -> None:
+        jobs = AnsweredJobs(setting)
+        await worker(FailingDatabase(), LostQueue(jobs, setting), jobs).run()
+
+    monkeypatch.setattr(app.worker.process, "_leave", leave)
+    with pytest.raises(SystemExit):
+        asyncio.run(lose())
+    assert stored == [True]
 
 
 @pytest.mark.parametrize(
