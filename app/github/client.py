@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import requests
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
@@ -23,6 +22,7 @@ from app.github.documents import NotGitHub
 from app.github.exchange import exchange
 from app.github.installation_tokens import InstallationTokens
 from app.github.token import is_token
+from broker.http.no_reply import NoReply
 from broker.http.reason import innermost
 from broker.text.redaction import Redaction
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from app.config.settings import Settings
 
 TIMEOUT_SECONDS = 10
+"""The time that one answer may take as a whole, with all redirects."""
 USER_AGENT = "pact-dispatch"
 
 STATUS_RIGHT = "Commit statuses: write (a classic token: repo:status)"
@@ -199,10 +200,8 @@ class GitHub:
                 redaction=self._redaction,
             )
             raise self._redacted(failure) from None
-        except requests.RequestException as error:
-            message = (
-                f"could not {what}: GitHub can't be reached at {self._access.api_url}: {innermost(error)}"
-            )
+        except NoReply as error:
+            message = f"could not {what}: GitHub can't be reached at {self._access.api_url}: {error}"
             raise self._redacted(GitHubAway(message)) from None
         except RuntimeError as error:  # PyGithub raises it for a redirection to another host or scheme
             message = f"could not {what}: {innermost(error)}. Check github.api_url"

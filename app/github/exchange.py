@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from github import GithubException, UnknownObjectException
-from requests import RequestException
 
 from app.github.documents import GitHubJson, NotGitHub
+from app.github.limited_connection import one_exchange
+from broker.http.no_reply import NoReply
 from broker.http.strict_json import NotJson, parse_json
 
 if TYPE_CHECKING:
@@ -56,19 +57,20 @@ def exchange(
     parameters: Mapping[str, Any] | None = None,
     body: Mapping[str, Any] | None = None,
 ) -> Answer:
-    """Send a request; redirects are followed on GitHub's own host.
+    """Send a request; redirects are followed on GitHub's own host, and take no more time than one answer may.
 
     Raises:
         github.GithubException: GitHub refuses the credentials, or limits the rate.
-        requests.RequestException: GitHub can't be reached.
+        NoReply: GitHub can't be reached, or gave no whole answer in time.
         RuntimeError: PyGithub's, for a redirect to another host or scheme.
         NotGitHub: The answer is not one of GitHub's API.
     """
     try:
-        status, headers, text = requester.requestJson(
-            method, path, parameters=dict(parameters or {}), input=None if body is None else dict(body)
-        )
-    except (GithubException, RequestException, RuntimeError):
+        with one_exchange():
+            status, headers, text = requester.requestJson(
+                method, path, parameters=dict(parameters or {}), input=None if body is None else dict(body)
+            )
+    except (GithubException, NoReply, NotGitHub, RuntimeError):
         raise
     except Exception as error:  # PyGithub reads headers and bodies as if they could only be GitHub's
         raise NotGitHub(f"{type(error).__name__}: {error}") from error

@@ -64,7 +64,7 @@ class InstallationTokens:
 
         Raises:
             github.GithubException: GitHub refuses it.
-            requests.RequestException: GitHub can't be reached.
+            NoReply: GitHub can't be reached.
             NotGitHub: The answer is not one of GitHub's API.
         """
         key = repository.lower()

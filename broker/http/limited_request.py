@@ -125,8 +125,17 @@ class LimitedSession:
         limits: Limits,
         headers: Mapping[str, str] | None = None,
         json: Any = None,
+        body: str | bytes | None = None,
     ) -> Reply:
         """Send a request once, and read the answer.
+
+        Args:
+            method: The HTTP method.
+            url: The URL.
+            limits: The limits of time and size.
+            headers: More headers.
+            json: The body, to be written as JSON.
+            body: Or the body as it is.
 
         Raises:
             NoReply: There was no answer, or not all of it in time; the subclass and the message say why.
@@ -140,6 +149,7 @@ class LimitedSession:
                     url,
                     headers=headers,
                     json=json,
+                    data=body,
                     timeout=(
                         min(limits.connect_seconds, limits.seconds),
                         min(limits.silent_seconds, limits.seconds),

@@ -27,7 +27,7 @@ WRONG_IMPORTS = {
     "verifier: an import goes downwards only": ("verifier/report", "verifier.cli"),
     "Flask and gunicorn only in app.web and broker.embedded": ("app/intake", "flask"),
     "Procrastinate only in app.queue": ("app/worker", "procrastinate"),
-    "requests are sent with the limits of broker.http alone, and by GitHub's client": (
+    "requests are sent with the limits of broker.http alone": (
         "app/statuses",
         "requests",
     ),

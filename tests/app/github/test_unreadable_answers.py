@@ -12,6 +12,7 @@ from app.github.answers import GitHubAway, GitHubRefused
 from app.github.client import GitHub, GitHubAccess
 from app.github.repository import GitHubRepository
 from tests.support.loopback import Loopback, Received, Reply
+from tests.support.raw_server import RawServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -104,3 +105,49 @@ def test_an_installation_that_is_none(private_key: str, body: Any) -> None:
     with Loopback(Reply(200, body)) as server, pytest.raises(GitHubRefused) as error:
         GitHub(GitHubAccess(server.url, app_id="1", private_key=private_key)).dispatch(REPOSITORY, "e", {})
     assert error.match("is not one of GitHub's API")
+
+
+@pytest.mark.parametrize("drip", ["headers", "body", "100 Continue", "refusal"])
+@pytest.mark.parametrize("request_", [REQUESTS[0], REQUESTS[2]])
+def test_an_answer_that_drips_is_none(
+    monkeypatch: pytest.MonkeyPatch, request_: Callable[[str], object], drip: str
+) -> None:
+    monkeypatch.setattr("app.github.client.TIMEOUT_SECONDS", 1)
+    with RawServer.dripping(drip) as server, pytest.raises(GitHubAway, match="no whole answer within"):
+        request_(server.url)
+
+
+def test_an_installation_that_drips_is_none(monkeypatch: pytest.MonkeyPatch, private_key: str) -> None:
+    monkeypatch.setattr("app.github.client.TIMEOUT_SECONDS", 1)
+    with RawServer.dripping("headers") as server, pytest.raises(GitHubAway, match="no whole answer within"):
+        GitHub(GitHubAccess(server.url, app_id="1", private_key=private_key)).dispatch(REPOSITORY, "e", {})
+
+
+def test_a_flood_is_not_githubs() -> None:
+    flood = RawServer(b"HTTP/1.1 200 OK\r\n\r\n", again=b" " * 65536)
+    with flood as server, pytest.raises(GitHubRefused, match="it is larger than 16 MB"):
+        GitHubRepository(by_token(server.url), REPOSITORY).facts()
+
+
+@pytest.mark.parametrize("status", [202, 301])
+def test_what_is_put_off_without_end_is_given_up(monkeypatch: pytest.MonkeyPatch, status: int) -> None:
+    monkeypatch.setattr("app.github.client.TIMEOUT_SECONDS", 1)
+    monkeypatch.setattr("github.Consts.PROCESSING_202_WAIT_TIME", 0.01)
+
+    def answer(request: Received) -> Reply:
+        return Reply(status, {}, headers={"Location": f"{server.url}{request.path}x"})
+
+    with (
+        Loopback(answer) as server,
+        pytest.raises(GitHubAway, match="no whole answer within"),
+    ):
+        GitHubRepository(by_token(server.url), REPOSITORY).facts()
+
+
+@pytest.mark.parametrize("location", ["http://[::1", "http://h:1:2/", "//[", "http://\xff/", ""])
+@pytest.mark.parametrize("status", [301, 302, 307])
+@pytest.mark.parametrize("request_", REQUESTS)
+def test_a_location_that_is_no_url(request_: Callable[[str], object], status: int, location: str) -> None:
+    reply = Reply(status, headers={"Location": location})
+    with Loopback(reply) as server, pytest.raises((GitHubAway, GitHubRefused), match="could not "):
+        request_(server.url)
