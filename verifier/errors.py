@@ -14,6 +14,8 @@ class ErrorKind(StrEnum):
     """What was fetched can't be verified."""
     WRONG_PROVIDER = "wrong-provider"
     """The pact is for another provider."""
+    WRONG_CONSUMER = "wrong-consumer"
+    """The pact is of a consumer that was filtered out."""
     PROVIDER_NOT_READY = "provider-not-ready"
     """The provider did not start, or did not answer."""
     PROVIDER_DIED = "provider-died"

@@ -27,9 +27,11 @@ INPUTS = "PACT_DISPATCH_INPUTS"
 SECRETS = ("broker-password", "broker-token")
 SECRET_VARIABLES = (BROKER_PASSWORD, BROKER_TOKEN)
 PUBLISH = "publish-verification-results"
-LISTS = frozenset({"custom-provider-header", "provider-version-tag", "transport"})
+LISTS = frozenset({"custom-provider-header", "filter-consumer", "provider-version-tag", "transport"})
 """Inputs with one value per line."""
-SWITCHES = frozenset({"provider-states-teardown", "quiet", "unconfined-provider", "verbose"})
+SWITCHES = frozenset(
+    {"filter-no-state", "provider-states-teardown", "quiet", "unconfined-provider", "verbose"}
+)
 """Inputs that are true or false, for options without a value."""
 
 

@@ -137,6 +137,7 @@ class VerificationRequest:
         build_url: The build, for the broker to show.
         filter_description: A regular expression that the descriptions of the interactions must match.
         filter_state: One that the name of a provider state must match; "" for interactions without states.
+        filter_consumers: The consumers, one of which the pact must be of; none for any.
         timeout: How many seconds the whole run may take.
         notes: What the reader of the reports should know of the request.
     """
@@ -152,6 +153,7 @@ class VerificationRequest:
     build_url: str | None = None
     filter_description: str | None = None
     filter_state: str | None = None
+    filter_consumers: tuple[str, ...] = ()
     timeout: float = 1800.0
     notes: tuple[str, ...] = ()
 
@@ -179,6 +181,7 @@ class VerificationRequest:
             ("--provider-app-version", self.provider_version),
             ("--provider-version-branch", self.provider_branch),
             *(("--provider-version-tag", tag) for tag in self.provider_tags),
+            *(("--filter-consumer", name) for name in self.filter_consumers),
         ):
             if value is not None and not is_name(value):
                 raise UsageError(f"{option} {NAME_RULE}")
@@ -228,8 +231,8 @@ class VerificationRequest:
         if self.filter_description is not None or self.filter_state is not None:
             raise UsageError(
                 "--publish-verification-results: a filtered run is never published, since it leaves interactions out; "
-                "leave the filter out (--filter-description, PACT_DESCRIPTION, --filter-state, PACT_PROVIDER_STATE), "
-                "or don't publish"
+                "leave the filter out (--filter-description, PACT_DESCRIPTION, --filter-state, PACT_PROVIDER_STATE, "
+                "--filter-no-state, PACT_PROVIDER_NO_STATE), or don't publish"
             )
         if not self.provider_version:
             raise UsageError(

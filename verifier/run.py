@@ -162,6 +162,12 @@ class _Run:
                 "check the URL, and the provider that the webhook is for",
                 kind=ErrorKind.WRONG_PROVIDER,
             )
+        if request.filter_consumers and pact.consumer not in request.filter_consumers:
+            raise CannotVerify(
+                f"the pact is of the consumer {pact.consumer!r}, which --filter-consumer leaves out, so nothing was "
+                "verified: have the webhook, or the workflow, start for the other consumers alone",
+                kind=ErrorKind.WRONG_CONSUMER,
+            )
         self._uses_plugins = bool(pact.plugins)
         self._verification = replace(
             self._verification,

@@ -128,8 +128,12 @@ def _pact_options(parser: argparse.ArgumentParser) -> None:
         "only interactions whose description has this regular expression; never published (PACT_DESCRIPTION)"
     )
     add("--filter-description", "RE", text)
-    text = "only interactions with such a provider state; '' for those without (PACT_PROVIDER_STATE)"
+    text = "only interactions with such a provider state; never published (PACT_PROVIDER_STATE)"
     add("--filter-state", "RE", text)
+    text = "only interactions without a provider state; never published (PACT_PROVIDER_NO_STATE)"
+    add("--filter-no-state", None, text, action="store_true", default=None)
+    text = "only a pact of this consumer; another one is not verified (exit 3); may be repeated"
+    add("--filter-consumer", "NAME", text, action="append")
     add = _Group(parser, "the broker").add
     text = "the broker; credentials go there and nowhere else (PACT_BROKER_BASE_URL)"
     add("--pact-broker-base-url", "URL", text)

@@ -52,6 +52,7 @@ ENVIRONMENT = {
     "broker_token": BROKER_TOKEN,
     "filter_description": "PACT_DESCRIPTION",
     "filter_state": "PACT_PROVIDER_STATE",
+    "filter_no_state": "PACT_PROVIDER_NO_STATE",
 }
 """The environment variable of each option."""
 
@@ -75,6 +76,11 @@ class Setting:
     name: str
     value: Any
     source: str
+
+    @property
+    def is_option(self) -> bool:
+        """Whether it comes from the command line."""
+        return self.source == flag(self.name)
 
     def __str__(self) -> str:
         shown = "***" if self.name in SECRETS else self.value
@@ -184,13 +190,31 @@ def build_request(settings: list[Setting]) -> VerificationRequest:
         publish=_boolean(given.get("publish_verification_results")),
         build_url=value("build_url"),
         filter_description=value("filter_description"),
-        filter_state=value("filter_state"),
+        filter_state=_filter_state(given),
+        filter_consumers=tuple(value("filter_consumer", ())),
         timeout=value("timeout", 1800.0),
     )
     version = given.get("provider_app_version")
     if request.publish and version is not None and version.source == EVENT_SHA:
         return replace(request, notes=check_checkout(version.value, provider.folder))
     return request
+
+
+def _filter_state(given: Mapping[str, Setting]) -> str | None:
+    """Return the filter by provider state; "" for interactions without one.
+
+    Raises:
+        UsageError: Both filters are given, and neither as an option, which would win against a variable.
+    """
+    state, no_state = given.get("filter_state"), given.get("filter_no_state")
+    name = None if state is None else str(state.value)
+    if no_state is None or not _boolean(no_state):
+        return name
+    if state is None or not name:
+        return ""
+    if no_state.is_option == state.is_option:
+        raise UsageError(f"{state.source} and {no_state.source} choose nothing together: give one of the two")
+    return name if state.is_option else ""
 
 
 def _boolean(setting: Setting | None) -> bool:

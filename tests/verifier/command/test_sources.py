@@ -108,6 +108,36 @@ def test_empty_state_filter_is_a_value_as_a_flag() -> None:
     assert built(environment={"PACT_PROVIDER_STATE": ""}).filter_state is None
 
 
+@pytest.mark.parametrize(
+    ("flags", "variables", "chosen"),
+    [
+        ({"filter_no_state": True}, {}, ""),
+        ({"filter_no_state": True, "filter_state": ""}, {}, ""),
+        ({"filter_no_state": True}, {"PACT_PROVIDER_STATE": "x"}, ""),
+        ({"filter_state": "x"}, {"PACT_PROVIDER_NO_STATE": "true"}, "x"),
+        ({}, {"PACT_PROVIDER_NO_STATE": "TRUE"}, ""),
+        ({}, {"PACT_PROVIDER_NO_STATE": "false"}, None),
+        ({}, {"PACT_PROVIDER_NO_STATE": "false", "PACT_PROVIDER_STATE": "x"}, "x"),
+    ],
+)
+def test_the_option_wins_of_the_two_filters_by_state(
+    flags: dict[str, Any], variables: dict[str, str], chosen: str | None
+) -> None:
+    assert built(flags, variables).filter_state == chosen
+
+
+@pytest.mark.parametrize(
+    ("flags", "variables"),
+    [
+        ({"filter_no_state": True, "filter_state": "x"}, {}),
+        ({}, {"PACT_PROVIDER_NO_STATE": "1", "PACT_PROVIDER_STATE": "x"}),
+    ],
+)
+def test_two_filters_by_state_choose_nothing(flags: dict[str, Any], variables: dict[str, str]) -> None:
+    with pytest.raises(UsageError, match="give one of the two"):
+        built(flags, variables)
+
+
 def test_false_and_zero_are_values() -> None:
     settings = found(
         {"publish_verification_results": False, "jobs": 0},
@@ -348,6 +378,7 @@ def test_boolean_that_is_none_is_refused(text: str) -> None:
         ({"provider_states": "x"}, "--provider-states"),
         ({"jobs": 0}, "--jobs"),
         ({"filter_state": "("}, "--filter-state"),
+        ({"filter_consumer": [" "]}, "--filter-consumer"),
         ({"pact_url": None}, "--pact-url"),
     ],
 )
