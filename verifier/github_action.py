@@ -30,7 +30,14 @@ PUBLISH = "publish-verification-results"
 LISTS = frozenset({"custom-provider-header", "filter-consumer", "provider-version-tag", "transport"})
 """Inputs with one value per line."""
 SWITCHES = frozenset(
-    {"filter-no-state", "provider-states-teardown", "quiet", "unconfined-provider", "verbose"}
+    {
+        "exit-on-first-error",
+        "filter-no-state",
+        "provider-states-teardown",
+        "quiet",
+        "unconfined-provider",
+        "verbose",
+    }
 )
 """Inputs that are true or false, for options without a value."""
 

@@ -46,6 +46,7 @@ class ProviderUnderTest:
         secrets: Other values that no report and no log may show.
         transports: Transports other than the main HTTP one.
         jobs: How many interactions are verified at the same time.
+        ends_at_first: Whether the first interaction that is not passed is the last one that is verified.
         request_timeout: The timeout of one request, in seconds.
         memory_limit: How much memory the engine's process may use, in MB.
         confinement: What the command may do to others.
@@ -64,6 +65,7 @@ class ProviderUnderTest:
     secrets: tuple[str, ...] = field(default=(), repr=False)
     transports: tuple[Transport, ...] = ()
     jobs: int = 1
+    ends_at_first: bool = False
     request_timeout: float = 5.0
     memory_limit: int = 1024
     confinement: Confinement = UNCONFINED

@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from verifier.engine.core_results import no_result
+from verifier.engine.core_results import NO_RESULT, no_result
 from verifier.engine.process import Engine
 from verifier.engine.protocol import Job
 from verifier.errors import CannotVerify, ErrorKind
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 PORT_TRIES = 3
 """How many ports are tried if another process takes the one that the provider was told to use."""
+NOT_REACHED = "not verified: the run had ended at another interaction (--exit-on-first-error)"
 A_PACT_URL = ". A pact's URL looks like BROKER/pacts/provider/PROVIDER/consumer/CONSUMER/latest"
 
 
@@ -196,9 +197,7 @@ class _Run:
             try:
                 self._replay(pact, chosen, base_url, started)
             finally:
-                for interaction in chosen:  # each has a result, whatever happened
-                    missing = redacted_result(self._redaction, no_result(interaction))
-                    self._results.setdefault(interaction.index, missing)
+                self._add_missing(chosen)
         except CannotVerify as error:
             if started is not None:
                 error.output = error.output or started.output()
@@ -207,6 +206,21 @@ class _Run:
             started.check_alive()
             started.stop()
             self._notes += started.check_port()
+
+    def _add_missing(self, chosen: tuple[Interaction, ...]) -> None:
+        """Give each interaction a result, whatever happened."""
+        missing = [interaction for interaction in chosen if interaction.index not in self._results]
+        reason = NO_RESULT
+        if self._provider.ends_at_first and any(result.prevents_pass for result in self._results.values()):
+            reason = NOT_REACHED
+            if missing:
+                self._notes.append(
+                    f"the run ended at the first interaction that was not passed (--exit-on-first-error): "
+                    f"{len(missing)} of {len(chosen)} were not verified"
+                )
+        for interaction in missing:
+            result = redacted_result(self._redaction, no_result(interaction, reason))
+            self._results[interaction.index] = result
 
     def _wait_for_provider(self, started: StartedProvider | None) -> str | None:
         options = self._provider
@@ -255,6 +269,7 @@ class _Run:
                 states_teardown=options.states_teardown,
                 states_file=options.states_file,
                 jobs=options.jobs,
+                ends_at_first=options.ends_at_first,
                 request_timeout=options.request_timeout,
                 memory_limit=options.memory_limit,
             ),
@@ -268,7 +283,8 @@ class _Run:
 def _why(verification: Verification, *, uses_plugins: bool) -> VerificationError:
     """Return why nothing is known, from the interactions that could not be verified."""
     unknown = [result for result in verification.interactions if result.outcome == Outcome.ERROR]
-    first = unknown[0].reason if unknown else "the pact has no interactions"
+    reached = [result for result in unknown if result.reason != NOT_REACHED]
+    first = reached[0].reason if reached else "the pact has no interactions"
     message = (
         f"{len(unknown)} of {len(verification.interactions)} interactions could not be verified, so there is "
         f"no result for the contract. The first: {first}"

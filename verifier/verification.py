@@ -95,6 +95,11 @@ class InteractionResult:
         return self.outcome == Outcome.FAILED and not self.pending
 
     @property
+    def prevents_pass(self) -> bool:
+        """Whether the verification can't pass, whatever the other interactions do."""
+        return self.breaks_contract or self.outcome == Outcome.ERROR
+
+    @property
     def is_pending_failure(self) -> bool:
         """Whether it failed and is pending."""
         return self.outcome == Outcome.FAILED and self.pending

@@ -8,15 +8,18 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.support.pact_verifier import pact_verifier
-from tests.support.pacts import interaction, pact
+from tests.support.pacts import BROKEN, interaction, pact
 from tests.support.request_log import logging_provider
-from tests.support.running import verify
+from tests.support.running import PROVIDER, verify
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from tests.support.processes import EmbeddedBroker
     from tests.support.request_log import LoggingProvider
+
+    Publish = Callable[..., str]
 
 HEALTH = ("--provider-health-path", "/health")
 
@@ -101,3 +104,76 @@ def test_another_consumers_pact_is_no_green_run(provider: LoggingProvider, tmp_p
     )
     assert done.code == 0, done
     assert len(done.report["interactions"]) == len(STATES)
+
+
+@pytest.mark.parametrize("jobs", [1, 3])
+def test_the_first_failure_ends_the_run(jobs: int, provider: LoggingProvider, tmp_path: Path) -> None:
+    thirty = [interaction(f"number {number}", f"/{number}") for number in range(30)]
+    thirty[4] = interaction("one that fails", "/broken", state="refused by nobody")
+    file = written(tmp_path, *thirty)
+    done = verify(
+        tmp_path, file, "--provider-base-url", provider.url, *HEALTH, "--exit-on-first-error", "--jobs", jobs
+    )
+    assert done.code == 1, done
+    asked = provider.targets()
+    results = done.report["interactions"]
+    assert len(results) == 30
+    reached = [result for result in results if result["duration"] is not None]
+    assert len(reached) == len(asked)
+    assert {result["outcome"] for result in reached} == {"passed", "failed"}
+    assert {result["outcome"] for result in results if result not in reached} == {"error"}
+    assert any(f"{30 - len(reached)} of 30 were not verified" in note for note in done.report["notes"]), done
+    assert "not verified: the run had ended" in done.out
+    if jobs == 1:
+        assert asked == ["/0", "/1", "/2", "/3", "/broken"]
+        assert pact_verifier(file, provider.url, "--exit-on-first-error").returncode == 1
+        assert provider.targets() == asked
+
+
+def test_a_run_that_ended_early_is_published_as_a_failure_with_what_there_is(
+    provider: LoggingProvider, tmp_path: Path, broker: EmbeddedBroker, published: Publish
+) -> None:
+    path = published(pact(interaction("a", "/a"), interaction("b", "/broken"), interaction("c", "/c")))
+    done = verify(
+        tmp_path,
+        *(broker.url + path, "--provider-base-url", provider.url, *HEALTH, "--exit-on-first-error"),
+        *("--pact-broker-base-url", broker.url, "--publish-verification-results"),
+        *("--provider-app-version", "abc1234"),
+    )
+    assert done.code == 1, done
+    recorded = broker.get(done.report["published"]["url"]).json()
+    assert recorded["success"] is False
+    results = [(one["interactionDescription"], one["success"]) for one in recorded["testResults"]]
+    assert results == [("a", True), ("b", False)]
+
+
+def test_the_first_one_that_could_not_be_verified_ends_the_run_and_nothing_is_known(
+    tmp_path: Path, broker: EmbeddedBroker, published: Publish
+) -> None:
+    path = published(pact(interaction("a", "/hang"), interaction("b", "/things/1"), BROKEN))
+    done = verify(
+        tmp_path,
+        *(broker.url + path, "--provider-command", PROVIDER, *HEALTH, "--request-timeout", 0.3),
+        *("--exit-on-first-error", "--pact-broker-base-url", broker.url, "--publish-verification-results"),
+        *("--provider-app-version", "abc1234"),
+    )
+    assert done.code == 3, done
+    error = done.report["error"]
+    assert (error["kind"], error["retryable"]) == ("interactions-not-verified", True)
+    assert "/hang" in error["message"] or "timed out" in error["message"]
+    assert done.report["published"] is None
+    assert [result["duration"] is None for result in done.report["interactions"]] == [False, True, True]
+
+
+def test_a_run_of_what_passes_goes_to_its_end(provider: LoggingProvider, tmp_path: Path) -> None:
+    v4 = {
+        **pact(interaction("pending", "/broken", pending=True, type="Synchronous/HTTP")),
+        "metadata": {"pactSpecification": {"version": "4.0"}},
+    }
+    v4["interactions"].append(interaction("after it", "/after", type="Synchronous/HTTP"))
+    file = tmp_path / "pact.json"
+    file.write_text(json.dumps(v4), encoding="utf-8")
+    done = verify(tmp_path, file, "--provider-base-url", provider.url, *HEALTH, "--exit-on-first-error")
+    assert done.code == 0, done
+    assert provider.targets() == ["/broken", "/after"]
+    assert not done.report["notes"]

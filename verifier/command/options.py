@@ -195,6 +195,8 @@ def _result_options(parser: argparse.ArgumentParser) -> None:
 def _run_options(parser: argparse.ArgumentParser) -> None:
     add = _Group(parser, "the run").add
     add("--jobs", "N", "interactions verified at once (1: they share the provider's states)", type=int)
+    text = "end at the first interaction that is not passed; the others are not verified"
+    add("--exit-on-first-error", None, text, action="store_true", default=None)
     add("--timeout", "SECONDS", "of the whole run (1800)", type=float)
     add("--request-timeout", "SECONDS", "of one request to the provider (5)", type=float)
     text = "how much memory the replay may take in the face of large answers (1024)"

@@ -170,6 +170,7 @@ def build_request(settings: list[Setting]) -> VerificationRequest:
         headers=headers,
         transports=parse_transports(map(with_port_placeholder, value("transport", ()))),
         jobs=value("jobs", 1),
+        ends_at_first=value("exit_on_first_error", default=False),
         request_timeout=value("request_timeout", 5.0),
         memory_limit=value("memory_limit", 1024),
         confinement=Confinement(apart=has_secrets and not value("unconfined_provider", default=False)),

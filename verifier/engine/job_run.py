@@ -123,9 +123,18 @@ class JobRun:
                     with self._lock:
                         self._pace = (time.perf_counter() - started) / len(shard)
                     self._events.send(Results(tuple(results)))
+                    if self._job.ends_at_first and self._is_over(results):
+                        with self._lock:
+                            self._left.clear()
             except BaseException as error:  # `run` raises it again in the thread that waits
                 self._errors.append(error)
                 raise
+
+    def _is_over(self, results: list[InteractionResult]) -> bool:
+        """Return whether an interaction did not pass, of these or of those that had to wait for another's answer."""
+        return any(result.prevents_pass for result in results) or (
+            bool(self._undecided) and any(relay.has_answered for relay in self._message_relays)
+        )
 
     def _relays(self, stack: contextlib.ExitStack) -> _Relays:
         relays = _Relays(stack)
@@ -141,7 +150,7 @@ class JobRun:
     def _next_shard(self) -> list[Interaction]:
         with self._lock:
             fair = -(-len(self._left) // self._job.jobs)
-            largest = 1 if self._job.singly else LARGEST_SHARD
+            largest = 1 if self._job.singly or self._job.ends_at_first else LARGEST_SHARD
             size = max(1, min(largest, fair, int(SHARD_SECONDS / self._pace)))
             shard: list[Interaction] = []
             while self._left and len(shard) < size:

@@ -42,6 +42,7 @@ class Job:
     states_teardown: bool = False
     states_file: tuple[str, str] | None = None
     jobs: int = 1
+    ends_at_first: bool = False
     request_timeout: float = 5.0
     memory_limit: int = 1024
     singly: bool = False
