@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import traceback
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, NoReturn
 
@@ -49,6 +48,8 @@ def run(arguments: list[str]) -> int:
         return ExitCode.INTERRUPTED
     except Exception:  # noqa: BLE001 - the outermost boundary
         # Python would exit with 1, which here means that the contract is broken.
+        import traceback  # noqa: PLC0415 - none of these is needed where all is well
+
         from broker.text.harmless import lines_of  # noqa: PLC0415
         from broker.text.redaction import Redaction  # noqa: PLC0415
 

@@ -1,18 +1,16 @@
-"""Fetching the pact: one request for exactly that document, or a file."""
+"""Fetching the pact from its broker: one request for exactly that document."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from broker.client import MAX_BYTES, BrokerClient
+from broker.client import BrokerClient
 from broker.http.errors import BrokerError, NotFound, OffOrigin, UnexpectedAnswer
 from broker.http.shown_url import shown_url
-from broker.http.strict_json import NotJson, parse_json
 from verifier.errors import CannotVerify, ErrorKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from pathlib import Path
 
     from broker.http.origin import Origin
     from verifier.request import VerificationRequest
@@ -41,9 +39,6 @@ def fetch(
     Raises:
         CannotVerify: There is no such document, or it is no JSON.
     """
-    file = request.pact_file
-    if file is not None:
-        return _read_file(file), {}
     with BrokerClient(
         request.broker_access, retry_time=FETCH_SECONDS, deadline=deadline, on_retry=on_retry
     ) as client:
@@ -71,23 +66,6 @@ def _check_links(links: Mapping[str, str | None], origin: Origin) -> None:
                 "one for --pact-broker-base-url, or set the broker's base URL",
                 kind=ErrorKind.PACT_UNAVAILABLE,
             )
-
-
-def _read_file(file: Path) -> Any:
-    try:
-        with file.open("rb") as stream:
-            content = stream.read(MAX_BYTES + 1)
-    except OSError as error:
-        hint = ". If it is a URL, it lacks http:// or https://" if "/pacts/" in str(file) else ""
-        raise CannotVerify(
-            f"the pact file can't be read: {error.strerror}: {file}{hint}", kind=ErrorKind.PACT_UNAVAILABLE
-        ) from error
-    if len(content) > MAX_BYTES:
-        raise CannotVerify(f"{file} is larger than {MAX_BYTES // 2**20} MB", kind=ErrorKind.NOT_A_PACT)
-    try:
-        return parse_json(content, encodable=True)
-    except NotJson as error:
-        raise CannotVerify(f"{file} {error}", kind=ErrorKind.NOT_A_PACT) from error
 
 
 def _unavailable(error: BrokerError) -> CannotVerify:

@@ -7,14 +7,14 @@ import uuid
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from verifier.engine.core_results import NO_RESULT, no_result
 from verifier.engine.process import Engine
 from verifier.engine.protocol import Job
 from verifier.errors import CannotVerify, ErrorKind
-from verifier.fetch import fetch
 from verifier.pact_document import NotAPact, parse_pact
+from verifier.pact_file import read_pact_file
 from verifier.preconditions import check_means, choose, notes_on_states
 from verifier.progress import Progress
 from verifier.provider.process import PortTaken, StartedProvider
@@ -144,11 +144,7 @@ class _Run:
     def _fetch(self) -> Pact:
         request = self._request
         self._progress.step("Fetching the pact")
-        document, links = fetch(
-            request,
-            deadline=self._deadline,
-            on_retry=lambda text: self._progress.notice(self._redaction.own(text)),
-        )
+        document, links = self._read_or_fetch()
         try:
             pact = parse_pact(document)
         except NotAPact as error:
@@ -181,6 +177,17 @@ class _Run:
         )
         self._notes += pact.notes
         return pact
+
+    def _read_or_fetch(self) -> tuple[Any, dict[str, str]]:
+        if self._request.pact_file is not None:
+            return read_pact_file(self._request.pact_file), {}
+        from verifier.fetch import fetch  # noqa: PLC0415 - a pact in a file takes no client of a broker
+
+        return fetch(
+            self._request,
+            deadline=self._deadline,
+            on_retry=lambda text: self._progress.notice(self._redaction.own(text)),
+        )
 
     def _verify_provider(
         self, pact: Pact, chosen: tuple[Interaction, ...], started: StartedProvider | None

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin
 
 from broker.client.refusal import refusal, status_line
-from broker.http.access import BrokerAccess, Credentials
+from broker.http.credentials import Credentials
 from broker.http.errors import (
     BrokerError,
     BrokerRefused,
@@ -36,16 +36,15 @@ from broker.http.no_reply import (
 from broker.http.origin import Origin
 from broker.http.retry_after import seconds_to_wait
 from broker.http.shown_url import shown_url
-from broker.http.strict_json import NotJson, parse_json
+from broker.http.strict_json import MAX_BYTES, NotJson, parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from broker.http.access import BrokerAccess
     from broker.http.limits import Reply
 
 ACCEPT = "application/hal+json, application/json"
-MAX_BYTES = 50 * 1024 * 1024
-"""The largest pact or other answer that is read, in bytes, unpacked."""
 LONGEST_LINK = 8000
 """Characters of a link, which is requested, shown and stored."""
 LIMITS = Limits(60.0, MAX_BYTES)

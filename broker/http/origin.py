@@ -5,9 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import unquote
 
-from urllib3.exceptions import LocationParseError
-from urllib3.util import parse_url
-
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -68,6 +65,10 @@ def _split(url: str) -> tuple[str, str, int, str]:
     Raises:
         ValueError: It is no http(s) URL, or it carries credentials.
     """
+    # a run whose pact is a file, without a broker, needs no HTTP library, which takes long to import
+    from urllib3.exceptions import LocationParseError  # noqa: PLC0415
+    from urllib3.util import parse_url  # noqa: PLC0415
+
     if any(ord(c) <= 0x20 or c in '\\"<>^`|' or ord(c) == 0x7F for c in url):
         raise ValueError("it has a space or another character that a URL can't have")
     try:

@@ -6,6 +6,9 @@ import json
 import re
 from typing import Any
 
+MAX_BYTES = 50 * 1024 * 1024
+"""The largest pact, or other answer of a broker, that is read, in bytes, unpacked."""
+
 _HALF_OF_A_PAIR = re.compile(rb"\\u[dD][89a-fA-F]")
 """An escape that may be half of a surrogate pair; where there is none, nothing needs to be checked."""
 

@@ -6,27 +6,15 @@ be an escape is undone, until nothing is left: what is looked for, and what it i
 
 from __future__ import annotations
 
-import html
 import re
 from bisect import bisect_right
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache, lru_cache
 
 DEEPEST = 8
 """How many escapes around one another are undone: JSON in JSON in a URL has three."""
 
 _HEX = "[0-9A-Fa-f]"
-_ESCAPE = re.compile(
-    # a character of UTF-8, percent-encoded, or one byte
-    rf"%[0-7]{_HEX}|%[c-dC-D]{_HEX}%[89abAB]{_HEX}|%[eE]{_HEX}(?:%[89abAB]{_HEX}){{2}}"
-    rf"|%[fF][0-7](?:%[89abAB]{_HEX}){{3}}|%[89a-fA-F]{_HEX}"
-    # with a backslash: UTF-16, UTF-32, UTF-8, punctuation, control characters
-    rf"|\\u[dD][89abAB]{_HEX}{{2}}\\u[dD][c-fC-F]{_HEX}{{2}}|\\u{_HEX}{{4}}|\\U{_HEX}{{8}}"
-    rf"|\\x[c-fC-F]{_HEX}(?:\\x[89abAB]{_HEX})+|\\x{_HEX}{{2}}|\\[^A-Za-z0-9]|\\[nrtbf]"
-    # in HTML
-    "|&(?:#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|[a-z]{2,6});",
-    re.DOTALL,
-)
 _LETTERS = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f"}
 _HALF = re.compile(rf"(?:%{_HEX}?|\\+(?:[uUx]{_HEX}{{0,7}})?|&#?[0-9A-Za-z]{{0,7}})\Z")
 _TRIGGER = re.compile(r"[%\\&]")
@@ -94,7 +82,7 @@ def _undone(reading: Reading) -> Reading:
     starts: list[int] = []
     escapes: list[tuple[int, int, int]] = []
     read, length = 0, 0
-    for match in _ESCAPE.finditer(reading.text):
+    for match in _escape().finditer(reading.text):
         start, end = match.span()
         value = _character(match[0])
         length += start - read
@@ -105,11 +93,29 @@ def _undone(reading: Reading) -> Reading:
     return Reading("".join((*parts, reading.text[read:])), starts, escapes, reading)
 
 
+@cache
+def _escape() -> re.Pattern[str]:
+    """Return what finds all that may be an escape; most runs need none, and it takes a while to be compiled."""
+    return re.compile(
+        # a character of UTF-8, percent-encoded, or one byte
+        rf"%[0-7]{_HEX}|%[c-dC-D]{_HEX}%[89abAB]{_HEX}|%[eE]{_HEX}(?:%[89abAB]{_HEX}){{2}}"
+        rf"|%[fF][0-7](?:%[89abAB]{_HEX}){{3}}|%[89a-fA-F]{_HEX}"
+        # with a backslash: UTF-16, UTF-32, UTF-8, punctuation, control characters
+        rf"|\\u[dD][89abAB]{_HEX}{{2}}\\u[dD][c-fC-F]{_HEX}{{2}}|\\u{_HEX}{{4}}|\\U{_HEX}{{8}}"
+        rf"|\\x[c-fC-F]{_HEX}(?:\\x[89abAB]{_HEX})+|\\x{_HEX}{{2}}|\\[^A-Za-z0-9]|\\[nrtbf]"
+        # in HTML
+        "|&(?:#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|[a-z]{2,6});",
+        re.DOTALL,
+    )
+
+
 @lru_cache(maxsize=1024)
 def _character(escape: str) -> str:
     kind = escape[1]
     match escape[0]:
         case "&":
+            import html  # noqa: PLC0415 - its table of entities is large, and seldom needed
+
             return html.unescape(escape)
         case "%":
             return _of_bytes(escape.replace("%", ""))

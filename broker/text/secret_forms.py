@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import html
 import json
 import re
 from contextlib import suppress
@@ -80,6 +79,8 @@ def is_ordinary(secret: str) -> bool:
 
 def spelt(secret: str) -> list[str]:
     """Return a secret as it stands in plain text, JSON, URLs and HTML; the plain form is the first."""
+    import html  # noqa: PLC0415 - its table of entities is large, and without secrets not needed
+
     percent = quote(secret, safe="")
     text = json.dumps(secret)[1:-1]
     forms = [

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from difflib import get_close_matches
 from typing import Any, NoReturn
 
 from verifier.errors import UsageError
@@ -82,6 +81,8 @@ NOT_TO_SUGGEST = frozenset({"-r", "--publish-verification-results"})
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
+        from difflib import get_close_matches  # noqa: PLC0415 - only for a command line that is wrong
+
         options = [option for action in self._actions for option in action.option_strings]
         near = [
             match

@@ -5,16 +5,15 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from broker.http.limited_request import LimitedSession
-from broker.http.limits import Limits
 from broker.http.no_reply import NoReply
+from broker.http.quick_status import quick_status
 from verifier.errors import CannotVerify, ErrorKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 ANSWER_SECONDS = 2.0
-"""The time that one health check may take, with all of its answer's head; the body is not read."""
+"""The time that one health check may take, with all of its answer's head."""
 SHORTEST = 0.1
 """The seconds that the last health check is given, however late it is."""
 
@@ -48,27 +47,41 @@ def wait_until_ready(
     pause = 0.01
     problem = "no answer"
     urls = {base: base.rstrip("/") + "/" + health_path.lstrip("/") for base in candidates}
+    while True:
+        for base, url in urls.items():
+            try:
+                status = _status(url, min(ANSWER_SECONDS, wait, max(end - time.monotonic(), SHORTEST)))
+            except NoReply as error:
+                if base == candidates[0]:
+                    problem = str(error)
+                continue
+            if 200 <= status < 500:
+                return base
+            problem = f"it answered {status}"
+        check_alive()
+        if time.monotonic() + pause >= end:
+            within = "before time ran out (--timeout)" if end == deadline else f"in {wait:g} s"
+            raise CannotVerify(
+                f"the provider did not become ready {within}: {urls[candidates[0]]}: {problem}. {hint}".rstrip(),
+                kind=ErrorKind.PROVIDER_NOT_READY,
+                retryable=True,
+            )
+        time.sleep(pause)
+        pause = min(pause * 1.5, 0.25)
+
+
+def _status(url: str, seconds: float) -> int:
+    """Return the status of the answer to a health check.
+
+    Raises:
+        NoReply: There was none in time.
+    """
+    status = quick_status(url, seconds)
+    if status is not None:
+        return status
+    from broker.http.limited_request import LimitedSession  # noqa: PLC0415 - most runs do without it
+    from broker.http.limits import Limits  # noqa: PLC0415
+
     # the verification finds out whether its certificate is trusted
     with LimitedSession(direct=True, trusts_all=True) as session:
-        while True:
-            for base, url in urls.items():
-                limits = Limits(min(ANSWER_SECONDS, wait, max(end - time.monotonic(), SHORTEST)), max_bytes=0)
-                try:
-                    status = session.send("GET", url, limits=limits).status
-                except NoReply as error:
-                    if base == candidates[0]:
-                        problem = str(error)
-                    continue
-                if 200 <= status < 500:
-                    return base
-                problem = f"it answered {status}"
-            check_alive()
-            if time.monotonic() + pause >= end:
-                within = "before time ran out (--timeout)" if end == deadline else f"in {wait:g} s"
-                raise CannotVerify(
-                    f"the provider did not become ready {within}: {urls[candidates[0]]}: {problem}. {hint}".rstrip(),
-                    kind=ErrorKind.PROVIDER_NOT_READY,
-                    retryable=True,
-                )
-            time.sleep(pause)
-            pause = min(pause * 1.5, 0.25)
+        return session.send("GET", url, limits=Limits(seconds, max_bytes=0)).status

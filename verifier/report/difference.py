@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from typing import TYPE_CHECKING
 
@@ -24,6 +23,8 @@ def difference(mismatch: Mismatch, *, longest: int) -> list[tuple[str, str]]:
     expected, actual = mismatch.expected or "(nothing)", mismatch.actual or "(nothing)"
     if len(expected) <= SHORT and len(actual) <= SHORT:
         return [("-", expected), ("+", actual)]
+    import difflib  # noqa: PLC0415 - only for long values that differ
+
     unified = difflib.unified_diff(_lines(expected), _lines(actual), lineterm="", n=CONTEXT)
     lines = [(" ", "...") if line.startswith("@@") else (line[:1], line[1:]) for line in list(unified)[2:]]
     lines = lines[1:]  # the first hunk needs no mark
