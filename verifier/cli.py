@@ -82,8 +82,15 @@ def _report_problem(message: str) -> None:
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """Stop a run at SIGTERM and SIGHUP as at Ctrl-C; a second signal does not interrupt the clean-up."""
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    """Stop a run at SIGTERM and SIGHUP as at Ctrl-C; a second signal does not interrupt the clean-up.
+
+    What is ignored from the start stays so: `nohup` has a run outlive its terminal.
+    """
+    numbers = [
+        number
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        if signal.getsignal(number) != signal.SIG_IGN
+    ]
 
     def interrupt(*_: object) -> None:
         for number in numbers:

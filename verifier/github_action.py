@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from broker.text.redaction import Redaction
 from broker.text.secret_names import is_secret_name
+from broker.text.terminal import guard_terminal, unguarded
 from verifier.cli import refuse, run
 from verifier.environment import BROKER_PASSWORD, BROKER_TOKEN, PUBLISH_RESULTS
 from verifier.errors import UsageError
@@ -46,11 +48,13 @@ def main() -> NoReturn:
     """Run `verify` with the Action's inputs, and exit with its exit code."""
     # The provider doesn't inherit the inputs, and can't read them where the kernel keeps this process's environment.
     become_undumpable()
+    guard_terminal()
     inputs = read_inputs(os.environ.pop(INPUTS, "{}"))
     secrets = [*(inputs.get(name) for name in SECRETS), *(os.environ.get(name) for name in SECRET_VARIABLES)]
     secrets += header_secrets(inputs.get("custom-provider-header", "").splitlines())
     for line in masks(Redaction(secrets).secrets):
-        print(line, flush=True)  # noqa: T201 - the runner reads it, and shows the secret as ***
+        # as it is, for the runner, which shows the secret as ***
+        print(line, file=unguarded(sys.stdout), flush=True)
     try:
         arguments = to_arguments(inputs, os.environ)
     except UsageError as error:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import select
 import sys
 from enum import IntEnum
 from typing import TYPE_CHECKING
@@ -11,7 +9,7 @@ from typing import TYPE_CHECKING
 from broker.http.errors import BrokerError
 from broker.text.harmless import one_line
 from broker.text.redaction import Redaction
-from broker.text.terminal import guard_terminal
+from broker.text.terminal import guard_terminal, loss_of
 from verifier.errors import UsageError
 from verifier.undumpable import become_undumpable
 
@@ -112,7 +110,6 @@ def run(options: argparse.Namespace, load: Callable[[], ModuleType]) -> int:
     code: int
     try:
         code = _loaded(load).run(options, messages)
-        sys.stdout.flush()
     except CommandFailed as failure:
         code, lines = failure.code, failure.lines
     except UsageError as error:
@@ -121,12 +118,11 @@ def run(options: argparse.Namespace, load: Callable[[], ModuleType]) -> int:
         code, lines = ExitCode.COULD_NOT, (str(error),)
     except KeyboardInterrupt:
         code, lines = ExitCode.INTERRUPTED, ("interrupted",)
-    except BrokenPipeError:
-        if not _nobody_reads():
-            raise
-        code = ExitCode.COULD_NOT
     for line in lines:
         messages.say(line)
+    loss = loss_of(sys.stdout)
+    if loss is not None and not isinstance(loss, BrokenPipeError):  # who has left a pipe has seen enough
+        messages.say(f"not all that it printed could be written: {loss.strerror}")
     return code
 
 
@@ -137,14 +133,3 @@ def _loaded(load: Callable[[], ModuleType]) -> ModuleType:
         if (error.name or "").partition(".")[0] not in SERVER_LIBRARIES:
             raise
         raise CommandFailed(ExitCode.COULD_NOT, f"it needs {error.name}: {INSTALL_SERVER}") from error
-
-
-def _nobody_reads() -> bool:
-    """Tell whether the reader of standard output has left, and point it elsewhere for Python's last flush."""
-    output = sys.stdout.fileno()
-    poll = select.poll()
-    poll.register(output, 0)
-    if not any(events & (select.POLLERR | select.POLLHUP) for _, events in poll.poll(0)):
-        return False
-    os.dup2(os.open(os.devnull, os.O_WRONLY), output)
-    return True

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from broker.text.harmless import one_line
+from broker.text.terminal import loss_of
 from verifier.errors import UsageError
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ def check_files(files: Mapping[str, str]) -> None:
         raise UsageError("only one of --json, --junit and --html can go to standard output (-)")
     for name, path in files.items():
         if path == "-":
+            if not sys.stdout.writable():
+                raise UsageError(f"--{name} -: standard output is closed")
             continue
         folder = Path(path).absolute().parent
         try:
@@ -48,7 +51,9 @@ def write_file(name: str, path: str, findings: Findings) -> None:
     """Write a report to its file. The exit code is about the contract, so an error is only printed."""
     report = _report(name)
     if path == "-":
-        print_report(report, findings, sys.stdout)
+        report.write(findings, sys.stdout)
+        if loss := loss_of(sys.stdout):
+            print(f"verify: --{name} - was not written, or not all of it: {loss.strerror}", file=sys.stderr)
         return
     try:
         with Path(path).open("w", encoding="utf-8", errors="backslashreplace") as stream:
@@ -57,17 +62,15 @@ def write_file(name: str, path: str, findings: Findings) -> None:
         print(f"verify: {one_line(path)} could not be written: {error.strerror}", file=sys.stderr)
 
 
-def print_report(report: Report, findings: Findings, stream: TextIO | None) -> None:
-    """Write a report to a standard stream, which may be closed, full, or a pipe that nobody reads."""
-    if stream is None:
+def print_report(report: Report, findings: Findings, stream: TextIO) -> None:
+    """Write a report to a standard stream, and say so if that is full; who closed it or left a pipe knows."""
+    if not stream.writable():
         return
-    try:
-        report.write(findings, stream)
-        stream.flush()
-    except OSError as error:
-        # Python flushes the stream once more at its exit, and a second error would change the exit code.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-        print(f"verify: the report could not be printed: {error.strerror}", file=sys.stderr)
+    loss_before = loss_of(stream)
+    report.write(findings, stream)
+    loss = loss_of(stream)
+    if loss_before is None and loss is not None and not isinstance(loss, BrokenPipeError):
+        print(f"verify: the report could not be printed: {loss.strerror}", file=sys.stderr)
 
 
 def _report(name: str) -> Report:

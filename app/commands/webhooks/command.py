@@ -15,6 +15,7 @@ from app.commands.webhooks.requested import for_create, for_update
 from broker.client import BrokerClient
 from broker.http.errors import BrokerError, BrokerRefused
 from broker.text.harmless import one_line
+from broker.text.terminal import loss_of
 from broker.webhooks import Webhooks, carried_over
 from broker.webhooks.hidden_secrets import (
     hidden_headers,
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
 
 RETRY_SECONDS = 5.0
 """How long a request to a broker that is away is retried: someone is waiting."""
+SHOWING = frozenset({"list", "show", "logs"})
+"""The commands that do nothing but print: if that is lost, they could not do it."""
 
 Connect: TypeAlias = "Callable[..., BrokerClient]"
 """Opens the session with the broker; takes the secrets that no message may show."""
@@ -57,7 +60,11 @@ def run(options: argparse.Namespace, messages: Messages) -> int:
         messages.hide(*secrets)
         return BrokerClient(access, retry_time=RETRY_SECONDS, on_retry=messages.say)
 
-    return _COMMANDS[options.webhooks_command](options, connect)
+    code = _COMMANDS[options.webhooks_command](options, connect)
+    if options.webhooks_command not in SHOWING:
+        return code
+    loss = loss_of(sys.stdout)
+    return code if loss is None or isinstance(loss, BrokenPipeError) else ExitCode.COULD_NOT
 
 
 def _list(options: argparse.Namespace, connect: Connect) -> int:
