@@ -35,6 +35,7 @@ SWITCHES = frozenset(
     {
         "exit-on-first-error",
         "filter-no-state",
+        "last-failed",
         "provider-states-teardown",
         "quiet",
         "unconfined-provider",

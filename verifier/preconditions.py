@@ -5,15 +5,19 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from verifier.engine.core_results import no_result
 from verifier.engine.plugins import missing_plugins
 from verifier.errors import CannotVerify, ErrorKind, UsageError
 from verifier.pact import HTTP, Interaction, Pact
+from verifier.redaction import redacted_result
 from verifier.report.interface import count
 from verifier.request import PORT
 from verifier.transport import MESSAGE
 
 if TYPE_CHECKING:
+    from broker.text.redaction import Redaction
     from verifier.request import ProviderUnderTest, VerificationRequest
+    from verifier.verification import InteractionResult, Verification
 
 
 def choose(pact: Pact, request: VerificationRequest) -> tuple[Interaction, ...]:
@@ -29,6 +33,50 @@ def choose(pact: Pact, request: VerificationRequest) -> tuple[Interaction, ...]:
             "--filter-no-state"
         )
     return chosen
+
+
+def not_passed_before(
+    pact: Pact, chosen: tuple[Interaction, ...], last_run: Verification | None, redaction: Redaction
+) -> tuple[tuple[Interaction, ...], list[str]]:
+    """Return the interactions that did not pass in the run before, or all of them if there are none, and notes on that.
+
+    An interaction is known again by its description, its states and its request.
+
+    Args:
+        pact: The pact.
+        chosen: The interactions that the filters leave.
+        last_run: The run before; None if there was none.
+        redaction: What hid the secrets in its report.
+
+    Raises:
+        UsageError: The run before was of another pact.
+    """
+    if last_run is None:
+        return chosen, [
+            "--last-failed: there is no report of a run before, so every interaction was verified"
+        ]
+    parties = [(last_run.consumer, last_run.provider), (pact.consumer, pact.provider)]
+    if all(parties[0]) and parties[0] != parties[1]:
+        before, now = (f"{consumer} and {provider}" for consumer, provider in parties)
+        raise UsageError(
+            f"--last-failed: the report of --json is of the pact between {before}, and this one is between {now}: "
+            "give each pact a report of its own"
+        )
+    bad = {_identity(result) for result in last_run.interactions if result.prevents_pass}
+    again = tuple(
+        interaction
+        for interaction in chosen
+        if _identity(redacted_result(redaction, no_result(interaction))) in bad
+    )
+    if again:
+        return again, []
+    return chosen, [
+        "--last-failed: in the run before nothing failed that is in the pact, so all was verified"
+    ]
+
+
+def _identity(result: InteractionResult) -> tuple[str, str, tuple[str, ...]]:
+    return result.description, result.request, result.states
 
 
 def check_means(pact: Pact, chosen: tuple[Interaction, ...], provider: ProviderUnderTest) -> None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from verifier.transport import Transport
+    from verifier.verification import Verification
 
 MAX_JOBS = 64
 LEAST_MEMORY, MOST_MEMORY = 128, 1024 * 1024
@@ -140,6 +141,8 @@ class VerificationRequest:
         filter_description: A regular expression that the descriptions of the interactions must match.
         filter_state: One that the name of a provider state must match; "" for interactions without states.
         filter_consumers: The consumers, one of which the pact must be of; none for any.
+        last_failed: Whether only the interactions are verified that did not pass in `last_run`.
+        last_run: The run before, for `last_failed`; None if there was none.
         timeout: How many seconds the whole run may take.
         notes: What the reader of the reports should know of the request.
     """
@@ -156,6 +159,8 @@ class VerificationRequest:
     filter_description: str | None = None
     filter_state: str | None = None
     filter_consumers: tuple[str, ...] = ()
+    last_failed: bool = False
+    last_run: Verification | None = None
     timeout: float = 1800.0
     notes: tuple[str, ...] = ()
 
@@ -230,11 +235,11 @@ class VerificationRequest:
                 "--publish-verification-results: a pact from a file has no place in a broker to publish to; give its "
                 "URL in the broker, or --no-publish-verification-results"
             )
-        if self.filter_description is not None or self.filter_state is not None:
+        if self.filter_description is not None or self.filter_state is not None or self.last_failed:
             raise UsageError(
                 "--publish-verification-results: a filtered run is never published, since it leaves interactions out; "
                 "leave the filter out (--filter-description, PACT_DESCRIPTION, --filter-state, PACT_PROVIDER_STATE, "
-                "--filter-no-state, PACT_PROVIDER_NO_STATE), or don't publish"
+                "--filter-no-state, PACT_PROVIDER_NO_STATE, --last-failed), or don't publish"
             )
         if not self.provider_version:
             raise UsageError(

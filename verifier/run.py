@@ -15,7 +15,7 @@ from verifier.engine.protocol import Job
 from verifier.errors import CannotVerify, ErrorKind
 from verifier.pact_document import NotAPact, parse_pact
 from verifier.pact_file import read_pact_file
-from verifier.preconditions import check_means, choose, notes_on_states
+from verifier.preconditions import check_means, choose, not_passed_before, notes_on_states
 from verifier.progress import Progress
 from verifier.provider.process import PortTaken, StartedProvider
 from verifier.provider.readiness import wait_until_ready
@@ -108,6 +108,9 @@ class _Run:
                     "the pact has no interactions, so its consumer expects nothing of the provider"
                 )
                 return
+            if self._request.last_failed:
+                chosen, about = not_passed_before(pact, chosen, self._request.last_run, self._redaction)
+                self._notes += about
             check_means(pact, chosen, self._provider)
             notes = list(self._notes)
             for tries_left in reversed(range(PORT_TRIES)):

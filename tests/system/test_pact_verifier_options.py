@@ -10,7 +10,7 @@ import pytest
 from tests.support.pact_verifier import pact_verifier
 from tests.support.pacts import BROKEN, interaction, pact
 from tests.support.request_log import logging_provider
-from tests.support.running import PROVIDER, verify
+from tests.support.running import PROVIDER, start_verify, verify
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -177,3 +177,73 @@ def test_a_run_of_what_passes_goes_to_its_end(provider: LoggingProvider, tmp_pat
     assert done.code == 0, done
     assert provider.targets() == ["/broken", "/after"]
     assert not done.report["notes"]
+
+
+def test_what_failed_is_verified_again_until_all_of_it_passes(
+    provider: LoggingProvider, tmp_path: Path
+) -> None:
+    """With the option, `pact verifier` 1.3.5 asks for nothing and ends with 0."""
+    broken = [interaction(f"broken {n}", f"/broken/{n}", custom=n) for n in range(2)]
+    file = written(tmp_path, interaction("fine", "/fine"), *broken)
+
+    def again(options: tuple[str, ...] = ()) -> tuple[int, list[str]]:
+        command = (file, "--provider-base-url", provider.url, *HEALTH, "--last-failed", *options)
+        done = verify(tmp_path, *command)
+        return done.code, provider.targets()
+
+    assert again() == (1, ["/fine", "/broken/0", "/broken/1"])  # there is no report yet
+    assert again() == (1, ["/broken/0", "/broken/1"])
+    assert again(("--filter-description", "broken 1")) == (1, ["/broken/1"])
+    broken[1]["response"]["status"] = 500
+    written(tmp_path, interaction("fine", "/fine"), *broken)
+    assert again() == (0, ["/broken/1"])
+    assert again() == (1, ["/fine", "/broken/0", "/broken/1"])  # nothing had failed
+
+
+def test_what_was_not_verified_before_is_verified_again(provider: LoggingProvider, tmp_path: Path) -> None:
+    file = written(tmp_path, interaction("a", "/a"), interaction("b", "/broken"), interaction("c", "/c"))
+    command = (file, "--provider-base-url", provider.url, *HEALTH)
+    verify(tmp_path, *command, "--exit-on-first-error")
+    assert provider.targets() == ["/a", "/broken"]
+    verify(tmp_path, *command, "--last-failed")
+    assert provider.targets() == ["/broken", "/c"]
+
+
+def test_a_part_is_never_published(tmp_path: Path, broker: EmbeddedBroker, published: Publish) -> None:
+    path = published(pact(interaction("a", "/a")))
+    done = verify(
+        tmp_path,
+        *(broker.url + path, "--provider-command", PROVIDER, "--last-failed"),
+        *("--pact-broker-base-url", broker.url, "--publish-verification-results"),
+        *("--provider-app-version", "abc1234"),
+    )
+    assert done.code == 2, done
+    assert "a filtered run is never published" in done.err
+    assert "--last-failed" in done.err
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"nonsense", "is no JSON report of verify: is not JSON"),
+        (b'{"result": true, "interactionResults": []}', "is no JSON report of verify"),
+        (None, "is of the pact between Storefront and Others, and this one is between Storefront and Things"),
+    ],
+)
+def test_a_report_of_something_else_is_refused(
+    content: bytes | None, said: str, provider: LoggingProvider, tmp_path: Path
+) -> None:
+    file = written(tmp_path, interaction("a", "/a"))
+    command = ("--provider-base-url", provider.url, *HEALTH)
+    if content is None:
+        other = tmp_path / "other.json"
+        other.write_text(json.dumps(pact(interaction("a", "/broken"), provider="Others")), encoding="utf-8")
+        verify(tmp_path, other, *command)
+    else:
+        (tmp_path / "report.json").write_bytes(content)
+    provider.targets()
+    with start_verify(file, *command, "--last-failed", "--json", tmp_path / "report.json") as process:
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 2, err
+    assert said in err
+    assert not provider.targets()

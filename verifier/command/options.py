@@ -135,6 +135,8 @@ def _pact_options(parser: argparse.ArgumentParser) -> None:
     add("--filter-no-state", None, text, action="store_true", default=None)
     text = "only a pact of this consumer; another one is not verified (exit 3); may be repeated"
     add("--filter-consumer", "NAME", text, action="append")
+    text = "only interactions that did not pass in the run whose report --json has; never published"
+    add("--last-failed", None, text, action="store_true", default=None)
     add = _Group(parser, "the broker").add
     text = "the broker; credentials go there and nowhere else (PACT_BROKER_BASE_URL)"
     add("--pact-broker-base-url", "URL", text)

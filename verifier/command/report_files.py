@@ -7,9 +7,11 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from broker.http.strict_json import NotJson, parse_json
 from broker.text.harmless import one_line
 from broker.text.terminal import loss_of
 from verifier.errors import UsageError
+from verifier.verification import Verification
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,6 +47,31 @@ def check_files(files: Mapping[str, str]) -> None:
             raise UsageError(f"--{name}: {path} is a folder, and a file is wanted")
         if not os.access(folder, os.W_OK):
             raise UsageError(f"--{name}: the folder {folder} can't be written to")
+
+
+def read_last_run(path: str | None) -> Verification | None:
+    """Read the JSON report of the run before, which this run's will replace.
+
+    Returns:
+        The run; None if there was none.
+
+    Raises:
+        UsageError: There is no place for it, or what is there is no such report.
+    """
+    if path is None or path == "-":
+        raise UsageError(
+            "--last-failed needs the report of the run before: give --json FILE, the same file each time"
+        )
+    try:
+        return Verification.from_dict(parse_json(Path(path).read_bytes()))
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise UsageError(f"--last-failed: {path} can't be read: {error.strerror}") from error
+    except (NotJson, ValueError) as error:
+        raise UsageError(
+            f"--last-failed: {path} is no JSON report of verify: {error}. Remove it, or give another file"
+        ) from error
 
 
 def write_file(name: str, path: str, findings: Findings) -> None:

@@ -193,6 +193,7 @@ def build_request(settings: list[Setting]) -> VerificationRequest:
         filter_description=value("filter_description"),
         filter_state=_filter_state(given),
         filter_consumers=tuple(value("filter_consumer", ())),
+        last_failed=value("last_failed", default=False),
         timeout=value("timeout", 1800.0),
     )
     version = given.get("provider_app_version")

@@ -6,12 +6,19 @@ import os
 import sys
 import time
 from contextlib import nullcontext
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TextIO
 
 from broker.text.harmless import one_line
 from broker.text.terminal import unguarded
 from verifier.command.github import is_github_run
-from verifier.command.report_files import REPORTS, check_files, print_report, write_file
+from verifier.command.report_files import (
+    REPORTS,
+    check_files,
+    print_report,
+    read_last_run,
+    write_file,
+)
 from verifier.command.sources import build_request, collect
 from verifier.errors import PublishFailed
 from verifier.progress import Progress
@@ -68,6 +75,8 @@ class VerifyCommand:
             for setting in sorted(settings, key=lambda setting: setting.name):
                 print(one_line(redacted_urls(str(setting))), file=sys.stderr)
         request = build_request(settings)
+        if request.last_failed:
+            request = replace(request, last_run=read_last_run(self._files.get("json")))
         deadline = time.monotonic() + request.timeout
         with self._progress() as progress:
             verification = verify(request, progress, self._engine)
