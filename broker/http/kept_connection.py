@@ -15,7 +15,8 @@ from urllib.parse import SplitResult, urljoin, urlsplit
 
 from broker.http.deadline import Deadline, TimedSocket, connect_in_time, timed_tls
 from broker.http.limits import MAX_REDIRECTS, Reply
-from broker.http.no_reply import NotTrusted, TooSlow, Unreachable, Unreadable
+from broker.http.no_reply import IN_THE_MIDST, BrokeOff, NotTrusted, TooSlow, Unreachable, Unreadable
+from broker.http.whole_head import WholeHeadResponse
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -76,6 +77,8 @@ class KeptConnections:
             raise NotTrusted(str(error)) from error
         except OSError as error:
             raise Unreachable(str(error) or type(error).__name__) from error
+        except http.client.IncompleteRead as error:
+            raise BrokeOff(IN_THE_MIDST) from error
         except (ValueError, http.client.HTTPException) as error:
             raise Unreadable(str(error) or type(error).__name__) from error
 
@@ -121,6 +124,8 @@ class KeptConnections:
 
 class _Connection(http.client.HTTPConnection):
     """A connection that keeps to its deadline, which is set for each request; nothing is sent before."""
+
+    response_class = WholeHeadResponse
 
     def __init__(self, parts: SplitResult, limits: Limits) -> None:
         default_port = _PORTS.get(parts.scheme)

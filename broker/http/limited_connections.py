@@ -10,6 +10,7 @@ from urllib3.exceptions import ConnectTimeoutError
 from urllib3.util.ssl_ import create_urllib3_context, resolve_cert_reqs
 
 from broker.http.deadline import TimedSocket, connect_in_time, timed_tls
+from broker.http.whole_head import WholeHeadResponse
 
 if TYPE_CHECKING:
     import socket
@@ -55,6 +56,7 @@ def _timed(plain: Any, deadline: Deadline) -> Any:
 
     class Timed(plain):  # type: ignore[misc] # known when it runs
         _deadline = deadline
+        response_class = WholeHeadResponse
 
         def connect(self) -> None:
             unset = getattr(self, "ssl_context", None) is None

@@ -5,6 +5,7 @@ The only way in which the verifier, the receiver and the client of a broker send
 
 from __future__ import annotations
 
+import http.client
 import warnings
 from contextlib import contextmanager
 from dataclasses import replace
@@ -19,6 +20,7 @@ from broker.http.deadline import Deadline
 from broker.http.limited_connections import LimitedAdapter
 from broker.http.limits import MAX_REDIRECTS, REDIRECTS, Reply
 from broker.http.no_reply import (
+    IN_THE_MIDST,
     BrokeOff,
     NoReply,
     NotSent,
@@ -28,7 +30,7 @@ from broker.http.no_reply import (
     Unreachable,
     Unreadable,
 )
-from broker.http.reason import innermost
+from broker.http.reason import innermost, innermost_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -193,19 +195,27 @@ class LimitedSession:
 
     def _no_reply(self, error: Exception, limits: Limits) -> NoReply:
         """Return what an error of requests or urllib3 means."""
-        if self._deadline.is_over:
-            return TooSlow(f"no whole answer within {limits.seconds:.3g} s")
-        if isinstance(error, requests.exceptions.ConnectTimeout):
-            return TooSlow(f"no connection within {limits.connect_seconds:g} s")
-        if isinstance(error, (requests.exceptions.Timeout, TimedOut, TimeoutError)):
-            return TooSlow(f"nothing came for {limits.silent_seconds:g} s")
+        if late := self._too_slow(error, limits):
+            return TooSlow(late)
         if isinstance(error, DecodeError):
             return Unreadable(f"its compression is broken ({innermost(error)})")
+        if isinstance(innermost_error(error), http.client.IncompleteRead):
+            return BrokeOff(IN_THE_MIDST)
         for kinds, meaning in _MEANINGS:
             if isinstance(error, kinds):
                 return meaning(innermost(error))
         # requests: "Could not find a suitable TLS CA certificate bundle"
         return NotSent(f"{innermost(error)} (REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE)")
+
+    def _too_slow(self, error: Exception, limits: Limits) -> str | None:
+        """Return what did not come in time; None if the error is another one."""
+        if self._deadline.is_over:
+            return f"no whole answer within {limits.seconds:.3g} s"
+        if isinstance(error, requests.exceptions.ConnectTimeout):
+            return f"no connection within {limits.connect_seconds:g} s"
+        if isinstance(error, (requests.exceptions.Timeout, TimedOut, TimeoutError)):
+            return f"nothing came for {limits.silent_seconds:g} s"
+        return None
 
 
 def send_request(

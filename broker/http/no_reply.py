@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from broker.http.reason import brief
+
+IN_THE_MIDST = "the connection ended in the midst of the answer"
+
 
 class NoReply(Exception):
-    """No whole answer was received; the message says why."""
+    """No whole answer was received; the message says why, in brief: it may quote what the other end sent."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(brief(why))
 
 
 class NotSent(NoReply):

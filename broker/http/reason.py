@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+from broker.text.redaction import CUT
+
 LONGEST = 300
+"""The most characters of a reason: a library's error may quote what it was sent."""
 DEEPEST = 10
+
+
+def brief(text: str) -> str:
+    """Return a reason, of which no more than the beginning is kept if it is long."""
+    return text if len(text) <= LONGEST else text[:LONGEST] + CUT
 
 
 def innermost(error: BaseException) -> str:
     """Return the innermost reason of an HTTP library's error, without the object addresses around it."""
+    return brief(str(innermost_error(error)).split(">: ", 1)[-1].split("): ", 1)[-1])
+
+
+def innermost_error(error: BaseException) -> BaseException:
+    """Return the error that an HTTP library's error is about."""
     for _ in range(DEEPEST):
         inner = getattr(error, "reason", None) or error.__cause__ or error.__context__
         if not isinstance(inner, BaseException) and error.args and isinstance(error.args[0], BaseException):
@@ -15,5 +28,4 @@ def innermost(error: BaseException) -> str:
         if not isinstance(inner, BaseException):
             break
         error = inner
-    text = str(error).split(">: ", 1)[-1].split("): ", 1)[-1]
-    return text if len(text) <= LONGEST else text[:LONGEST] + "..."
+    return error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import struct
 import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Self
@@ -23,6 +24,40 @@ DRIPS = {
 """Answers that never end: how they begin, and what comes again and again; nothing at all is one of them."""
 
 
+def _answer(*headers: bytes, body: bytes) -> bytes:
+    lines = [b"HTTP/1.1 200 OK", b"Content-Type: application/json", *headers]
+    return b"\r\n".join([*lines, b"", body])
+
+
+_BODY = b'{"a": "another thing"}'
+_LENGTH = b"Content-Length: %d" % len(_BODY)
+_LONGER = b"Content-Length: %d" % (len(_BODY) + 1)
+_CHUNKS = b"Transfer-Encoding: chunked"
+_CHUNK = b"%x\r\n%b\r\n" % (len(_BODY), _BODY)
+BROKEN_OFF = {
+    "nothing": b"",
+    "status without an end": b"HTTP/1.1 200",
+    "status": b"HTTP/1.1 200 OK\r\n",
+    "error's status": b"HTTP/1.1 500 Internal Server Error\r\n",
+    "100 Continue": b"HTTP/1.1 100 Continue\r\n\r\n",
+    "name of a header": b"HTTP/1.1 200 OK\r\nContent-T",
+    "head without its blank line": _answer(_LENGTH, body=b"").removesuffix(b"\r\n"),
+    "head": _answer(_LENGTH, body=b""),
+    "body": _answer(_LENGTH, body=_BODY[:-5]),
+    "error's body": _answer(_LENGTH, body=_BODY[:-5]).replace(b"200 OK", b"404 Not Found"),
+    "body that could be whole": _answer(_LONGER, body=_BODY),
+    "body before its connection is closed": _answer(_LONGER, b"Connection: close", body=_BODY),
+    "size of the first chunk": _answer(_CHUNKS, body=b"0"),
+    "chunk": _answer(_CHUNKS, body=_CHUNK[:-7]),
+    "last chunk": _answer(_CHUNKS, body=_CHUNK),
+    "size of the last chunk": _answer(_CHUNKS, body=_CHUNK + b"0"),
+    "end of the last chunk": _answer(_CHUNKS, body=_CHUNK + b"0\r\n"),
+}
+"""Answers that end in the midst of what they are named by."""
+CLOSED_AT_THE_END = {"body without a length": _answer(body=_BODY)}
+"""Answers that are whole if their connection is closed, and not if it is reset."""
+
+
 class RawServer:
     """A listener that answers with the given bytes, again and again if told so, whatever it is sent.
 
@@ -31,10 +66,19 @@ class RawServer:
         again: What is sent after that until the client or the test is done; b"" closes the connection instead.
         pause: The seconds before each of these.
         hang: Whether the connection stays open, without another byte.
+        reset: Whether the connection is reset in the end, and not closed.
     """
 
-    def __init__(self, answer: bytes, *, again: bytes = b"", pause: float = 0.0, hang: bool = False) -> None:
-        self._answer, self._again, self._pause, self._hang = answer, again, pause, hang
+    def __init__(
+        self,
+        answer: bytes,
+        *,
+        again: bytes = b"",
+        pause: float = 0.0,
+        hang: bool = False,
+        reset: bool = False,
+    ) -> None:
+        self._answer, self._again, self._pause, self._hang, self._reset = answer, again, pause, hang, reset
         self._over = threading.Event()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
@@ -74,6 +118,8 @@ class RawServer:
                 connection.sendall(self._again)
             if self._hang:
                 self._over.wait(60)
+            if self._reset:
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
 def _read_request(connection: socket.socket) -> None:

@@ -9,10 +9,10 @@ import pytest
 from app.provider.version import VersionUnknown, ask
 from broker.http.limited_request import LimitedSession, send_request
 from broker.http.limits import Limits, Reply
-from broker.http.no_reply import NoReply
+from broker.http.no_reply import NoReply, Unreachable
 from tests.support import loopback
 from tests.support.loopback import Loopback, closed_port
-from tests.support.raw_server import DRIPS, RawServer
+from tests.support.raw_server import BROKEN_OFF, DRIPS, RawServer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -134,6 +134,19 @@ def test_a_redirect_is_an_answer_wherever_it_leads(location: str) -> None:
 def test_a_broken_answer_is_none(reply: loopback.Reply) -> None:
     with pytest.raises(NoReply):
         send(reply)
+
+
+@pytest.mark.parametrize("reset", [False, True], ids=["closed", "reset"])
+@pytest.mark.parametrize("name", BROKEN_OFF)
+def test_an_answer_that_breaks_off_is_none(name: str, *, reset: bool) -> None:
+    with RawServer(BROKEN_OFF[name], reset=reset) as server, pytest.raises(Unreachable):
+        send_request("GET", server.url, limits=LIMITS)
+
+
+def test_why_there_is_no_answer_is_said_in_brief() -> None:
+    with RawServer(b"y" * 60_000 + b"\r\n") as server, pytest.raises(NoReply, match="yyy") as error:
+        send_request("GET", server.url, limits=LIMITS)
+    assert len(str(error.value)) < 400
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:{closed}", BAD_URL, "http://"])

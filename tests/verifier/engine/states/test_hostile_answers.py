@@ -8,7 +8,7 @@ import pytest
 import requests
 
 from tests.support.loopback import Loopback, Reply
-from tests.support.raw_server import DRIPS, RawServer
+from tests.support.raw_server import BROKEN_OFF, DRIPS, RawServer
 from verifier.engine.states.change import StateChange, StateChangeFailed, StateFailure
 from verifier.engine.states.handlers import MAX_ANSWER, UrlHandler
 from verifier.engine.states.relay import RelayedChange, StateRelay
@@ -41,6 +41,29 @@ def test_answer_that_drips_is_no_answer(drip: str) -> None:
     with RawServer.dripping(drip) as provider, pytest.raises(StateChangeFailed, match="timed out") as error:
         UrlHandler(provider.url, timeout=0.4)(CHANGE)
     assert not error.value.failure.answered
+
+
+@pytest.mark.parametrize("reset", [False, True], ids=["closed", "reset"])
+@pytest.mark.parametrize("name", BROKEN_OFF)
+def test_answer_that_breaks_off_is_no_answer(name: str, *, reset: bool) -> None:
+    with RawServer(BROKEN_OFF[name], reset=reset) as provider, pytest.raises(StateChangeFailed) as error:
+        UrlHandler(provider.url, timeout=20)(CHANGE)
+    assert not error.value.failure.answered
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"y" * 60_000 + b"\r\n",
+        b"HTTP/1.1 307 No\r\nContent-Length: 0\r\nLocation: http://h:" + b"y" * 60_000 + b"\r\n\r\n",
+        b"HTTP/1.1 302 No\r\nContent-Length: 0\r\nLocation: /" + b"y" * 60_000 + b"\r\n\r\n",
+    ],
+    ids=["status", "no URL", "another URL"],
+)
+def test_what_is_quoted_of_an_answer_is_brief(answer: bytes) -> None:
+    with RawServer(answer) as provider, pytest.raises(StateChangeFailed, match="yyy") as error:
+        UrlHandler(provider.url, timeout=20)(CHANGE)
+    assert len(error.value.failure.reason) < 1000
 
 
 def test_a_flood_is_no_answer() -> None:
