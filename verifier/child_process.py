@@ -6,7 +6,7 @@ import os
 import signal
 from typing import IO, TYPE_CHECKING
 
-from broker.text.redaction import CUT
+from broker.text.cut import CUT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

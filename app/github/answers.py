@@ -6,7 +6,8 @@ import json
 from typing import TYPE_CHECKING, Any, Self
 
 from broker.http.json_values import text_at, value_at
-from broker.text.redaction import Redaction, shortened
+from broker.text.cut import shortened
+from broker.text.redaction import Redaction
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

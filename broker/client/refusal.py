@@ -6,7 +6,8 @@ import json
 from typing import TYPE_CHECKING
 
 from broker.http.shown_url import shown_url
-from broker.text.redaction import CUT, Redaction, shortened
+from broker.text.cut import CUT, shortened
+from broker.text.redaction import Redaction
 
 if TYPE_CHECKING:
     from broker.http.access import BrokerAccess

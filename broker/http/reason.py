@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from broker.text.redaction import CUT
+from broker.text.cut import CUT
 
 LONGEST = 300
 """The most characters of a reason: a library's error may quote what it was sent."""

@@ -6,6 +6,7 @@ import re
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from broker.text.cut import CUT
 from broker.text.escapes import is_escaped, unescaped, without_half_escape
 from broker.text.secret_forms import LONG, SHORTEST, in_base64, is_ordinary, parts_of, spelt
 
@@ -14,10 +15,6 @@ if TYPE_CHECKING:
 
 HIDDEN = "***"
 """What is shown in the place of a secret."""
-LONGEST_READ = 64 * 1024
-"""The most bytes of a line, or of another text, that are read before it is redacted: far more than a secret has."""
-CUT = "…"
-"""What stands at the end of a text that was cut."""
 LONG_WORD = 20
 """Longer pieces of base64 are only looked for in texts that have words of this length, which most have not."""
 
@@ -218,8 +215,3 @@ def _search(form: str) -> tuple[str, str]:
 def _whole(core: str) -> str:
     """Return what finds a piece of base64 with the characters beside it that the secret decides in part."""
     return f"[A-Za-z0-9+/_-]?{re.escape(core)}[A-Za-z0-9+/_-]?={{0,2}}"
-
-
-def shortened(text: str) -> str:
-    """Return a text that is not too long to be passed to where its secrets are known and it is cut for good."""
-    return text if len(text) <= LONGEST_READ else text[:LONGEST_READ] + CUT

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from broker.text.redaction import CUT
+from broker.text.cut import CUT
 from verifier.child_process import how_it_ended, read_lines, signal_group
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import queue
-import shutil
 import signal
 import sys
 import threading
@@ -18,19 +17,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from verifier.child_process import signal_group
-from verifier.engine.job_run import JobRun
 from verifier.engine.protocol import (
     BrokenMessage,
     Done,
     Failed,
     Guard,
+    HandlersUnusable,
     Job,
     OutOfMemory,
     Ready,
     decode_command,
     encode,
 )
-from verifier.engine.states.handlers_file import HandlersUnusable
 from verifier.undumpable import become_undumpable
 
 if TYPE_CHECKING:
@@ -83,6 +81,8 @@ def _read_commands(folder: Path, jobs: queue.SimpleQueue[Job]) -> None:
             jobs.put(command)
     if guarded is not None:
         _stop_group(guarded)
+    import shutil  # noqa: PLC0415 - for this alone
+
     shutil.rmtree(folder, ignore_errors=True)
     os._exit(0)
 
@@ -103,7 +103,7 @@ def main() -> None:
     events, folder = EventPipe(int(sys.argv[1])), Path(sys.argv[2])
     jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
     threading.Thread(target=_read_commands, args=(folder, jobs), daemon=True).start()
-    import pact  # noqa: F401, PLC0415 - after the reader has started, which notices the end of the parent
+    from verifier.engine.job_run import JobRun  # noqa: PLC0415 - the reader notices the end of the parent meanwhile
 
     events.send(Ready())
     while True:

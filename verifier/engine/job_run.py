@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import threading
 import time
-from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
-from broker.text.redaction import shortened
+from broker.text.cut import shortened
+from verifier.engine.core import CoreVerifier
 from verifier.engine.core_results import REQUEST_NOT_SENT, interaction_result, not_loaded
 from verifier.engine.custom_headers import without_headers
 from verifier.engine.memory import limited_memory
-from verifier.engine.message_relay import MessageRelay, answers_of, depends_on_others, judged
 from verifier.engine.protocol import (
     Begun,
     Job,
     Note,
     Results,
 )
-from verifier.engine.redirects import RedirectRelay, expecting_shifted, expects_redirect, unshifted
-from verifier.engine.states.handlers import PythonHandler, UrlHandler
-from verifier.engine.states.handlers_file import load_handlers
-from verifier.engine.states.relay import StateRelay, failures
+from verifier.engine.redirects import expecting_shifted, expects_redirect, unshifted
+from verifier.engine.relays import Relays, state_handler
 from verifier.engine.trust_store import SmallTrustStore
 from verifier.pact import HTTP
 from verifier.transport import MESSAGE
@@ -34,11 +30,8 @@ from verifier.verification import Outcome
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pact import Verifier
-
-    from verifier.engine.message_relay import Asked
+    from verifier.engine.message_relay import Asked, MessageRelay
     from verifier.engine.protocol import Event
-    from verifier.engine.states.handlers import StateHandler
     from verifier.pact import Interaction
     from verifier.verification import InteractionResult
 
@@ -80,7 +73,7 @@ class JobRun:
         self._lock = threading.Lock()
         self._pace = float("inf")  # seconds for one interaction; unknown at first, so the first shard has one
         self._store = SmallTrustStore(folder) if job.small_trust_store else None
-        self._states = self._state_handler()
+        self._states = state_handler(job)
         self._header_names = frozenset(name.lower() for name, _ in job.headers)
         self._messages_url = _messages_url(job)
         self._message_relays: list[MessageRelay] = []
@@ -107,14 +100,17 @@ class JobRun:
             self._store.leave()
         if self._errors:
             raise self._errors[0]
-        has_answered = any(relay.has_answered for relay in self._message_relays)
         if self._undecided:
+            from verifier.engine.message_relay import judged  # noqa: PLC0415 - see `verifier.engine.relays`
+
+            has_answered = any(relay.has_answered for relay in self._message_relays)
             decided = [judged(result, asked, has_answered=has_answered) for result, asked in self._undecided]
             self._events.send(Results(tuple(decided)))
 
     def _work(self, worker: str) -> None:
-        with contextlib.ExitStack() as stack:
-            relays = self._relays(stack)
+        with Relays(self._job, self._states, self._messages_url) as relays:
+            if relays.messages is not None:
+                self._message_relays.append(relays.messages)
             try:
                 while shard := self._next_shard():
                     self._events.send(Begun(tuple(interaction.index for interaction in shard)))
@@ -135,17 +131,6 @@ class JobRun:
         return any(result.prevents_pass for result in results) or (
             bool(self._undecided) and any(relay.has_answered for relay in self._message_relays)
         )
-
-    def _relays(self, stack: contextlib.ExitStack) -> _Relays:
-        relays = _Relays(stack)
-        if self._states is not None:
-            relays.states = StateRelay(self._states)
-            stack.callback(relays.states.close)
-        if self._messages_url is not None:
-            relays.messages = MessageRelay(self._messages_url, timeout=self._job.request_timeout)
-            stack.callback(relays.messages.close)
-            self._message_relays.append(relays.messages)
-        return relays
 
     def _next_shard(self) -> list[Interaction]:
         with self._lock:
@@ -178,7 +163,7 @@ class JobRun:
         transport = interaction.document.get("transport") or MESSAGE
         return self._messages_url is not None and interaction.kind != HTTP and transport == MESSAGE
 
-    def _verify(self, worker: str, shard: list[Interaction], relays: _Relays) -> list[InteractionResult]:
+    def _verify(self, worker: str, shard: list[Interaction], relays: Relays) -> list[InteractionResult]:
         store = self._store
         results = self._verify_once(worker, shard, relays)
         suspects = [result.index for result in results if _may_be_tls(result)]
@@ -196,30 +181,25 @@ class JobRun:
             self._events.send(Note(REDIRECTS_TO_TLS))
         return self._verify_once(worker, shard, relays)
 
-    def _verify_once(self, worker: str, shard: list[Interaction], relays: _Relays) -> list[InteractionResult]:
+    def _verify_once(self, worker: str, shard: list[Interaction], relays: Relays) -> list[InteractionResult]:
         source = self._folder / f"shard-{worker}.json"
         source.write_text(self._job.pact.shard(tuple(shard), self._for_the_core), encoding="utf-8")
         way = self._way(shard[0])
-        verifier = self._verifier(relays, way)
-        verifier.add_source(source)
-        # RuntimeError is raised for a broken contract and for any other trouble; the results say which it was.
-        with contextlib.suppress(RuntimeError):
-            verifier.verify()
-        found = verifier.results
+        with CoreVerifier() as verifier:
+            self._configure(verifier, relays, way)
+            found = verifier.verify(source)
         entries = {entry.get("interactionId"): entry for entry in found.get("interactionResults", ())}
-        states = [tuple(state.name for state in interaction.states) for interaction in shard]
-        failed = failures(relays.states.take(), states) if relays.states is not None else [None] * len(shard)
         results = [
             interaction_result(interaction, entries[str(interaction.index)], failure)
             if str(interaction.index) in entries
             else self._alone(worker, interaction, relays)
             if len(shard) > 1
             else not_loaded(interaction, _why_not_loaded(found, source))
-            for interaction, failure in zip(shard, failed, strict=True)
+            for interaction, failure in zip(shard, relays.failures(shard), strict=True)
         ]
         if way == _Way.BY_MESSAGE_RELAY and relays.messages is not None:
             return self._judge_messages(shard, results, relays.messages)
-        if way == _Way.BY_REDIRECT_RELAY and relays.redirects is not None:
+        if way == _Way.BY_REDIRECT_RELAY:
             return [unshifted(result, relays.redirects) for result in results]
         return results
 
@@ -227,6 +207,12 @@ class JobRun:
         self, shard: list[Interaction], results: list[InteractionResult], relay: MessageRelay
     ) -> list[InteractionResult]:
         """Return the results that are certain now, in view of how the provider answered, and keep the others."""
+        from verifier.engine.message_relay import (  # noqa: PLC0415 - see `verifier.engine.relays`
+            answers_of,
+            depends_on_others,
+            judged,
+        )
+
         certain = []
         for result, asked in zip(results, answers_of(relay.take(), shard), strict=True):
             if asked is not None and depends_on_others(asked):
@@ -235,51 +221,35 @@ class JobRun:
                 certain.append(judged(result, asked, has_answered=relay.has_answered))
         return certain
 
-    def _alone(self, worker: str, interaction: Interaction, relays: _Relays) -> InteractionResult:
+    def _alone(self, worker: str, interaction: Interaction, relays: Relays) -> InteractionResult:
         """Verify an interaction of a shard that has no results, for another one that the core can't load."""
         [result] = self._verify_once(worker, [interaction], relays)
         return result
 
-    def _verifier(self, relays: _Relays, way: _Way) -> Verifier:
-        from pact import Verifier  # noqa: PLC0415 - see `main`
-
+    def _configure(self, verifier: CoreVerifier, relays: Relays, way: _Way) -> None:
         job = self._job
         parts = urlsplit(job.base_url or "")
         host = (parts.hostname if way == _Way.DIRECT else None) or "127.0.0.1"
-        verifier = Verifier(job.pact.provider, host=f"[{host}]" if ":" in host else host)
-        base_path = parts.path.rstrip("/") or "/"
+        others = list(job.transports) if way == _Way.DIRECT else []
+        scheme: str | None = parts.scheme
+        port, path = parts.port, parts.path.rstrip("/") or "/"
         if way == _Way.BY_MESSAGE_RELAY and relays.messages is not None:
-            verifier.add_transport(protocol=MESSAGE, port=relays.messages.port, path="/")
+            scheme, port, path = None, relays.messages.port, "/"
         elif way == _Way.BY_REDIRECT_RELAY:
-            port = self._redirect_relay(relays).port
-            verifier.add_transport(protocol="http", port=port, path=base_path, scheme="http")
-        elif job.base_url:
-            verifier.add_transport(protocol="http", port=parts.port, path=base_path, scheme=parts.scheme)
-        for transport in job.transports if way == _Way.DIRECT else ():
-            verifier.add_transport(protocol=transport.protocol, port=transport.port, path=transport.path)
+            scheme, port = "http", relays.redirects.port
+        elif not job.base_url:
+            first = others.pop(0)  # which is that of the only kind of interactions that there is
+            scheme, port, path = None, first.port, first.path or ""
+        verifier.set_provider(
+            job.pact.provider, scheme=scheme, host=f"[{host}]" if ":" in host else host, port=port, path=path
+        )
+        for transport in others:
+            verifier.add_transport(transport.protocol, port=transport.port, path=transport.path)
         for name, value in job.headers:
             verifier.add_custom_header(name, value)
         if relays.states is not None:
-            verifier.state_handler(relays.states.url, teardown=job.states_teardown, body=True)
-        verifier.set_request_timeout(int(job.request_timeout * 1000))
-        verifier.set_coloured_output(enabled=False)
-        return verifier
-
-    def _redirect_relay(self, relays: _Relays) -> RedirectRelay:
-        """Return the relay of this thread for redirects, which few pacts need."""
-        if relays.redirects is None:
-            parts = urlsplit(self._job.base_url or "")
-            origin = f"{parts.scheme}://{parts.netloc}"
-            relays.redirects = RedirectRelay(origin, timeout=self._job.request_timeout)
-            relays.stack.callback(relays.redirects.close)
-        return relays.redirects
-
-    def _state_handler(self) -> StateHandler | None:
-        if self._job.states_url:
-            return UrlHandler(self._job.states_url, timeout=self._job.request_timeout)
-        if self._job.states_file:
-            return PythonHandler(load_handlers(*self._job.states_file))
-        return None
+            verifier.set_states_url(relays.states.url, teardown=job.states_teardown)
+        verifier.set_request_timeout(job.request_timeout)
 
 
 class _Way(Enum):
@@ -288,16 +258,6 @@ class _Way(Enum):
     DIRECT = auto()
     BY_MESSAGE_RELAY = auto()
     BY_REDIRECT_RELAY = auto()
-
-
-@dataclass
-class _Relays:
-    """What stands between the core of one thread and the provider."""
-
-    stack: contextlib.ExitStack
-    states: StateRelay | None = None
-    messages: MessageRelay | None = None
-    redirects: RedirectRelay | None = None
 
 
 def _messages_url(job: Job) -> str | None:

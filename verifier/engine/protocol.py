@@ -117,6 +117,10 @@ Command = Job | Guard
 Event = Ready | Begun | Results | Note | Done | Failed | OutOfMemory
 
 
+class HandlersUnusable(Exception):
+    """The file with provider state handlers, or the object in it, can't be used; the message says why."""
+
+
 class BrokenMessage(Exception):
     """A line is none of the messages that are expected."""
 

@@ -1,4 +1,4 @@
-"""Interactions that expect a redirect.
+"""Interactions that expect a redirect. No I/O.
 
 The core follows redirects, so such an interaction always failed: "expected 302 but was 200". For these, the core asks a
 relay, which gives it another status in the place of each that it would follow, and is told to expect that one. In the
@@ -13,11 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from broker.http.json_values import integer_at, value_at
 from broker.http.limits import REDIRECTS
-from verifier.engine.provider_relay import ProviderRelay
 
 if TYPE_CHECKING:
-    from broker.http.limits import Reply
-    from verifier.engine.provider_relay import Request
+    from verifier.engine.redirect_relay import RedirectRelay
     from verifier.pact import Interaction
     from verifier.verification import InteractionResult
 
@@ -25,7 +23,7 @@ SHIFT = 500
 """What is added to a status that the core would follow: no server answers with 801 to 808."""
 CLASSES = {"redirect": range(300, 400), "nonError": range(100, 400)}
 """The classes of statuses in V4's matcher `statusCode` that have redirects in them."""
-_SHIFTED = re.compile(rf"\b(?:{'|'.join(str(status + SHIFT) for status in sorted(REDIRECTS))})\b")
+_SHIFTED = rf"\b(?:{'|'.join(str(status + SHIFT) for status in sorted(REDIRECTS))})\b"
 
 
 def expects_redirect(interaction: Interaction) -> bool:
@@ -77,23 +75,4 @@ def unshifted(result: InteractionResult, relay: RedirectRelay) -> InteractionRes
 
 
 def _unshifted(text: str) -> str:
-    return _SHIFTED.sub(lambda found: str(int(found[0]) - SHIFT), text)
-
-
-class RedirectRelay(ProviderRelay):
-    """Gives the core a provider's redirects as what it doesn't follow.
-
-    Args:
-        origin: The provider's scheme, host and port.
-        timeout: The time that a request may take with all of its answer, in seconds.
-    """
-
-    def __init__(self, origin: str, *, timeout: float) -> None:
-        self.origin = origin
-        super().__init__(timeout=timeout)
-
-    def answer(self, request: Request) -> Reply:
-        """Pass a request on."""
-        url = self.origin + request.target
-        reply = self.connections.send(request.method, url, request.body, request.headers)
-        return replace(reply, status=reply.status + SHIFT) if reply.status in REDIRECTS else reply
+    return re.sub(_SHIFTED, lambda found: str(int(found[0]) - SHIFT), text)

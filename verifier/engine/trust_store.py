@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+ONE_CERTIFICATE = Path(__file__).with_name("isrg-root-x1.pem")
+"""The certificate: that of Let's Encrypt's authority. The core takes no store without one."""
+
 
 class SmallTrustStore:
     """A trust store with a single certificate, for when the core needs none.
@@ -16,18 +19,13 @@ class SmallTrustStore:
     NAMES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 
     def __init__(self, folder: Path) -> None:
-        import certifi  # noqa: PLC0415 - this process starts with each run
-
-        first = Path(certifi.where()).read_text(encoding="utf-8").split("-----END CERTIFICATE-----", 1)[0]
-        self._file = folder / "one-certificate.pem"
-        self._file.write_text(first + "-----END CERTIFICATE-----\n", encoding="utf-8")
         self._empty = folder / "no-certificates"
         self._empty.mkdir(exist_ok=True)
         self._before = {name: os.environ.get(name) for name in self.NAMES}
 
     def use(self) -> None:
         """Make the core use this store from its next request on."""
-        os.environ.update(zip(self.NAMES, (str(self._file), str(self._empty)), strict=True))
+        os.environ.update(zip(self.NAMES, (str(ONE_CERTIFICATE), str(self._empty)), strict=True))
 
     def leave(self) -> None:
         """Make the core use the store that it had before."""

@@ -10,8 +10,9 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Self
 
+from broker.text.cut import LONGEST_READ
 from broker.text.redacted_lines import RedactedLines
-from broker.text.redaction import LONGEST_READ, Redaction
+from broker.text.redaction import Redaction
 from verifier.child_process import how_it_ended, read_lines, signal_group
 from verifier.confinement import UNCONFINED, Confinement
 from verifier.environment import without_secrets

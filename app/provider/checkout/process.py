@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
 
 from app.provider.checkout.failure import TIMED_OUT, CheckoutFailed
-from broker.text.redaction import LONGEST_READ
+from broker.text.cut import LONGEST_READ
 from verifier.child_process import read_lines, signal_group
 from verifier.confinement import UNCONFINED, Confinement
 

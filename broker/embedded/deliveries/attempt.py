@@ -20,7 +20,8 @@ from broker.embedded.deliveries.http_request import (
     send,
 )
 from broker.embedded.webhooks.template import Template, render
-from broker.text.redaction import CUT, Redaction
+from broker.text.cut import CUT
+from broker.text.redaction import Redaction
 from broker.text.secret_names import STARS, is_hidden_by_brokers
 
 if TYPE_CHECKING:

@@ -10,8 +10,9 @@ from urllib.parse import quote, quote_plus, urlencode
 
 import pytest
 
+from broker.text.cut import CUT, LONGEST_READ, shortened
 from broker.text.redacted_lines import RedactedLines, redacted_output
-from broker.text.redaction import CUT, LONGEST_READ, Redaction, shortened
+from broker.text.redaction import Redaction
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from broker.http.kept_connection import KeptConnections
 from broker.http.limits import Limits
 from broker.http.no_reply import NoReply
-from broker.text.redaction import shortened
+from broker.text.cut import shortened
 from verifier.engine.states.change import StateChangeFailed
 
 if TYPE_CHECKING:

@@ -8,9 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-
-class HandlersUnusable(Exception):
-    """The file or the object in it can't be used; the message says why."""
+from verifier.engine.protocol import HandlersUnusable
 
 
 def load_handlers(file: str, name: str) -> Any:

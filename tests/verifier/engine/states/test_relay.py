@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
-from broker.text.redaction import LONGEST_READ
+from broker.text.cut import LONGEST_READ
 from tests.support.loopback import Loopback, Received, Reply, closed_port
 from verifier.engine.states.change import StateChange, StateChangeFailed, StateFailure
 from verifier.engine.states.handlers import PythonHandler, StateHandler, UrlHandler

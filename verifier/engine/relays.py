@@ -1,0 +1,103 @@
+"""What stands between the core of one thread and the provider: relays for states, messages and redirects.
+
+Most jobs need none of them, and their modules take longer to import than such a job takes. So each is imported by the
+job that needs it.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Self
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from verifier.engine.message_relay import MessageRelay
+    from verifier.engine.protocol import Job
+    from verifier.engine.redirect_relay import RedirectRelay
+    from verifier.engine.states.change import StateFailure
+    from verifier.engine.states.handlers import StateHandler
+    from verifier.engine.states.relay import StateRelay
+    from verifier.pact import Interaction
+
+
+def state_handler(job: Job) -> StateHandler | None:
+    """Return what carries out the state changes of a job, or None if nothing does.
+
+    Raises:
+        HandlersUnusable: The provider state handlers can't be loaded.
+    """
+    if job.states_url:
+        from verifier.engine.states.handlers import UrlHandler  # noqa: PLC0415
+
+        return UrlHandler(job.states_url, timeout=job.request_timeout)
+    if job.states_file:
+        from verifier.engine.states.handlers import PythonHandler  # noqa: PLC0415
+        from verifier.engine.states.handlers_file import load_handlers  # noqa: PLC0415
+
+        return PythonHandler(load_handlers(*job.states_file))
+    return None
+
+
+class Relays:
+    """The relays of one thread.
+
+    Use it as a context manager: leaving it stops them.
+
+    Args:
+        job: The job.
+        handler: What carries out state changes, if anything does.
+        messages_url: Where the provider takes requests for messages, if it takes any.
+    """
+
+    def __init__(self, job: Job, handler: StateHandler | None, messages_url: str | None) -> None:
+        self._job = job
+        self._stack = ExitStack()
+        self.states = None if handler is None else self._state_relay(handler)
+        self.messages = None if messages_url is None else self._message_relay(messages_url)
+        self._redirects: RedirectRelay | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    def failures(self, shard: list[Interaction]) -> list[StateFailure | None]:
+        """Return the state change of each interaction that failed, if one did, since the last call."""
+        if self.states is None:
+            return [None] * len(shard)
+        from verifier.engine.states.relay import failures  # noqa: PLC0415
+
+        return failures(
+            self.states.take(), [tuple(state.name for state in interaction.states) for interaction in shard]
+        )
+
+    @property
+    def redirects(self) -> RedirectRelay:
+        """The relay for redirects, which is started when it is first needed."""
+        if self._redirects is None:
+            from verifier.engine.redirect_relay import RedirectRelay  # noqa: PLC0415
+
+            parts = urlsplit(self._job.base_url or "")
+            origin = f"{parts.scheme}://{parts.netloc}"
+            self._redirects = RedirectRelay(origin, timeout=self._job.request_timeout)
+            self._stack.callback(self._redirects.close)
+        return self._redirects
+
+    def _state_relay(self, handler: StateHandler) -> StateRelay:
+        from verifier.engine.states.relay import StateRelay  # noqa: PLC0415
+
+        relay = StateRelay(handler)
+        self._stack.callback(relay.close)
+        return relay
+
+    def _message_relay(self, url: str) -> MessageRelay:
+        from verifier.engine.message_relay import MessageRelay  # noqa: PLC0415
+
+        relay = MessageRelay(url, timeout=self._job.request_timeout)
+        self._stack.callback(relay.close)
+        return relay
