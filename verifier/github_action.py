@@ -29,7 +29,16 @@ INPUTS = "PACT_DISPATCH_INPUTS"
 SECRETS = ("broker-password", "broker-token")
 SECRET_VARIABLES = (BROKER_PASSWORD, BROKER_TOKEN)
 PUBLISH = "publish-verification-results"
-LISTS = frozenset({"custom-provider-header", "filter-consumer", "provider-version-tag", "transport"})
+HEADERS = ("custom-provider-header", "provider-states-header")
+LISTS = frozenset(
+    {
+        "custom-provider-header",
+        "filter-consumer",
+        "provider-states-header",
+        "provider-version-tag",
+        "transport",
+    }
+)
 """Inputs with one value per line."""
 SWITCHES = frozenset(
     {
@@ -38,6 +47,7 @@ SWITCHES = frozenset(
         "last-failed",
         "provider-states-teardown",
         "quiet",
+        "state-change-as-query",
         "unconfined-provider",
         "verbose",
     }
@@ -52,7 +62,8 @@ def main() -> NoReturn:
     guard_terminal()
     inputs = read_inputs(os.environ.pop(INPUTS, "{}"))
     secrets = [*(inputs.get(name) for name in SECRETS), *(os.environ.get(name) for name in SECRET_VARIABLES)]
-    secrets += header_secrets(inputs.get("custom-provider-header", "").splitlines())
+    for name in HEADERS:
+        secrets += header_secrets(inputs.get(name, "").splitlines())
     for line in masks(Redaction(secrets).secrets):
         # as it is, for the runner, which shows the secret as ***
         print(line, file=unguarded(sys.stdout), flush=True)

@@ -30,7 +30,7 @@ def redaction_of(request: VerificationRequest) -> Redaction:
     """Return what hides the credentials of a request: the broker's, and those in headers, variables and URLs."""
     provider = request.provider
     broker = request.broker.secrets if request.broker is not None else []
-    named = named_secrets(provider.headers, provider.environment)
+    named = named_secrets((*provider.headers, *provider.states_headers), provider.environment)
     return Redaction([*broker, *named, *in_url(provider.states_url or ""), *provider.secrets])
 
 

@@ -41,6 +41,8 @@ class ProviderUnderTest:
         health_path: The path that is requested to find out whether the provider is ready.
         wait: How many seconds it has to become ready.
         states_url: The URL that sets its provider states up.
+        states_headers: Names and values of headers to send there; the values may be secrets.
+        states_as_query: Whether a state is sent there as the query, and not as JSON.
         states_teardown: Whether states are torn down as well.
         states_file: The Python file that sets states up, instead, and the name of the handlers in it.
         headers: Names and values of headers to send with each request; the values may be secrets.
@@ -60,6 +62,8 @@ class ProviderUnderTest:
     health_path: str = "/"
     wait: float = 30.0
     states_url: str | None = None
+    states_headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    states_as_query: bool = False
     states_teardown: bool = False
     states_file: tuple[str, str] | None = None
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
@@ -90,6 +94,10 @@ class ProviderUnderTest:
         if self.states_url and self.states_file:
             raise UsageError(
                 "--provider-states-setup-url and --provider-states are two ways of one thing: give one"
+            )
+        if self.states_headers and not self.states_url:
+            raise UsageError(
+                "--provider-states-header is for --provider-states-setup-url, which is not given"
             )
         if self.command and not self.folder.is_dir():
             raise UsageError(f"--provider-dir: there is no folder {self.folder}")

@@ -276,6 +276,8 @@ class _Run:
                 transports=transports,
                 headers=options.headers,
                 states_url=states_url,
+                states_headers=options.states_headers,
+                states_as_query=options.states_as_query,
                 states_teardown=options.states_teardown,
                 states_file=options.states_file,
                 jobs=options.jobs,

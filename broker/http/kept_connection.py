@@ -40,15 +40,25 @@ class KeptConnections:
         self._limits = limits
         self._connections: dict[tuple[str, str], _Connection] = {}
 
-    def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Reply:
+    def post(
+        self, url: str, body: bytes, headers: Mapping[str, str], private: Mapping[str, str] | None = None
+    ) -> Reply:
         """Post to a URL, and to where it redirects with the same method.
+
+        Args:
+            url: The URL.
+            body: The body.
+            headers: The headers.
+            private: More headers, which a redirect to another scheme, host or port does not take along.
 
         Raises:
             NoReply: There was no whole answer within the limits; the message says why.
         """
         whole = Deadline(self._limits.seconds)
+        origin = urlsplit(url)[:2]
         for _ in range(MAX_REDIRECTS + 1):
-            reply = self._send_in_time("POST", url, body, headers, whole)
+            sent = {**headers, **(private or {})} if urlsplit(url)[:2] == origin else headers
+            reply = self._send_in_time("POST", url, body, sent, whole)
             location = reply.redirects_to
             if reply.status not in _SAME_METHOD or location is None:
                 return reply

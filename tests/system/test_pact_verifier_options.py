@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+import psutil
 import pytest
 
+from tests.support.canaries import canary, found_in, traces
+from tests.support.loopback import Loopback, Reply
 from tests.support.pact_verifier import pact_verifier
 from tests.support.pacts import BROKEN, interaction, pact
-from tests.support.request_log import logging_provider
-from tests.support.running import PROVIDER, start_verify, verify
+from tests.support.running import BIN, PROVIDER, scripted_provider, start_verify, verify
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from tests.support.loopback import Received
     from tests.support.processes import EmbeddedBroker
-    from tests.support.request_log import LoggingProvider
 
     Publish = Callable[..., str]
 
@@ -25,9 +28,20 @@ HEALTH = ("--provider-health-path", "/health")
 
 
 @pytest.fixture
-def provider() -> Iterator[LoggingProvider]:
-    with logging_provider() as started:
+def provider() -> Iterator[Loopback]:
+    with Loopback(answer) as started:
         yield started
+
+
+def answer(request: Received) -> Reply:
+    return Reply(500 if request.path.startswith("/broken") else 200, {"path": request.path})
+
+
+def targets(provider: Loopback) -> list[str]:
+    """Take what was asked for since the last call, but for health checks."""
+    found = [request.path for request in provider.received if request.path != "/health"]
+    provider.received.clear()
+    return found
 
 
 def written(folder: Path, *interactions: dict[str, Any]) -> Path:
@@ -45,7 +59,7 @@ STATES = (
 
 
 @pytest.mark.parametrize(
-    ("options", "variables", "targets"),
+    ("options", "variables", "chosen"),
     [
         (("--filter-no-state",), {}, ["/without", "/none"]),
         ((), {"PACT_PROVIDER_NO_STATE": "true"}, ["/without", "/none"]),
@@ -57,38 +71,38 @@ STATES = (
 def test_filters_leave_what_those_of_pact_verifier_leave(
     options: tuple[str, ...],
     variables: dict[str, str],
-    targets: list[str],
-    provider: LoggingProvider,
+    chosen: list[str],
+    provider: Loopback,
     tmp_path: Path,
 ) -> None:
     file = written(tmp_path, *STATES)
     done = verify(tmp_path, file, "--provider-base-url", provider.url, *HEALTH, *options, **variables)
     assert done.code == 0, done
-    assert provider.targets() == targets
+    assert targets(provider) == chosen
     theirs = pact_verifier(file, provider.url, *options, **variables)
     assert theirs.returncode == 0, theirs.stdout
-    assert provider.targets() == targets
+    assert targets(provider) == chosen
 
 
 def test_two_filters_by_state_that_contradict_each_other_are_refused(
-    provider: LoggingProvider, tmp_path: Path
+    provider: Loopback, tmp_path: Path
 ) -> None:
     both = ("--filter-no-state", "--filter-state", "one")
     file = written(tmp_path, *STATES)
     done = verify(tmp_path, file, "--provider-base-url", provider.url, *both)
     assert done.code == pact_verifier(file, provider.url, *both).returncode == 2
     assert "--filter-state and --filter-no-state" in done.err
-    assert not provider.asked
+    assert not provider.received
 
 
-def test_another_consumers_pact_is_no_green_run(provider: LoggingProvider, tmp_path: Path) -> None:
+def test_another_consumers_pact_is_no_green_run(provider: Loopback, tmp_path: Path) -> None:
     """`pact verifier` ends with 0 where it has verified nothing; here 0 means that every interaction passed."""
     file = written(tmp_path, *STATES)
     others = ("--filter-consumer", "Billing", "--filter-consumer", "Search")
     assert pact_verifier(file, provider.url, *others).returncode == 0
     done = verify(tmp_path, file, "--provider-base-url", provider.url, *others)
     assert done.code == 3, done
-    assert not provider.asked
+    assert not provider.received
     assert done.report["error"]["kind"] == "wrong-consumer"
     assert "of the consumer 'Storefront', which --filter-consumer leaves out" in done.out
 
@@ -107,7 +121,7 @@ def test_another_consumers_pact_is_no_green_run(provider: LoggingProvider, tmp_p
 
 
 @pytest.mark.parametrize("jobs", [1, 3])
-def test_the_first_failure_ends_the_run(jobs: int, provider: LoggingProvider, tmp_path: Path) -> None:
+def test_the_first_failure_ends_the_run(jobs: int, provider: Loopback, tmp_path: Path) -> None:
     thirty = [interaction(f"number {number}", f"/{number}") for number in range(30)]
     thirty[4] = interaction("one that fails", "/broken", state="refused by nobody")
     file = written(tmp_path, *thirty)
@@ -115,7 +129,7 @@ def test_the_first_failure_ends_the_run(jobs: int, provider: LoggingProvider, tm
         tmp_path, file, "--provider-base-url", provider.url, *HEALTH, "--exit-on-first-error", "--jobs", jobs
     )
     assert done.code == 1, done
-    asked = provider.targets()
+    asked = targets(provider)
     results = done.report["interactions"]
     assert len(results) == 30
     reached = [result for result in results if result["duration"] is not None]
@@ -127,11 +141,11 @@ def test_the_first_failure_ends_the_run(jobs: int, provider: LoggingProvider, tm
     if jobs == 1:
         assert asked == ["/0", "/1", "/2", "/3", "/broken"]
         assert pact_verifier(file, provider.url, "--exit-on-first-error").returncode == 1
-        assert provider.targets() == asked
+        assert targets(provider) == asked
 
 
 def test_a_run_that_ended_early_is_published_as_a_failure_with_what_there_is(
-    provider: LoggingProvider, tmp_path: Path, broker: EmbeddedBroker, published: Publish
+    provider: Loopback, tmp_path: Path, broker: EmbeddedBroker, published: Publish
 ) -> None:
     path = published(pact(interaction("a", "/a"), interaction("b", "/broken"), interaction("c", "/c")))
     done = verify(
@@ -165,7 +179,7 @@ def test_the_first_one_that_could_not_be_verified_ends_the_run_and_nothing_is_kn
     assert [result["duration"] is None for result in done.report["interactions"]] == [False, True, True]
 
 
-def test_a_run_of_what_passes_goes_to_its_end(provider: LoggingProvider, tmp_path: Path) -> None:
+def test_a_run_of_what_passes_goes_to_its_end(provider: Loopback, tmp_path: Path) -> None:
     v4 = {
         **pact(interaction("pending", "/broken", pending=True, type="Synchronous/HTTP")),
         "metadata": {"pactSpecification": {"version": "4.0"}},
@@ -175,13 +189,11 @@ def test_a_run_of_what_passes_goes_to_its_end(provider: LoggingProvider, tmp_pat
     file.write_text(json.dumps(v4), encoding="utf-8")
     done = verify(tmp_path, file, "--provider-base-url", provider.url, *HEALTH, "--exit-on-first-error")
     assert done.code == 0, done
-    assert provider.targets() == ["/broken", "/after"]
+    assert targets(provider) == ["/broken", "/after"]
     assert not done.report["notes"]
 
 
-def test_what_failed_is_verified_again_until_all_of_it_passes(
-    provider: LoggingProvider, tmp_path: Path
-) -> None:
+def test_what_failed_is_verified_again_until_all_of_it_passes(provider: Loopback, tmp_path: Path) -> None:
     """With the option, `pact verifier` 1.3.5 asks for nothing and ends with 0."""
     broken = [interaction(f"broken {n}", f"/broken/{n}", custom=n) for n in range(2)]
     file = written(tmp_path, interaction("fine", "/fine"), *broken)
@@ -189,7 +201,7 @@ def test_what_failed_is_verified_again_until_all_of_it_passes(
     def again(options: tuple[str, ...] = ()) -> tuple[int, list[str]]:
         command = (file, "--provider-base-url", provider.url, *HEALTH, "--last-failed", *options)
         done = verify(tmp_path, *command)
-        return done.code, provider.targets()
+        return done.code, targets(provider)
 
     assert again() == (1, ["/fine", "/broken/0", "/broken/1"])  # there is no report yet
     assert again() == (1, ["/broken/0", "/broken/1"])
@@ -200,13 +212,13 @@ def test_what_failed_is_verified_again_until_all_of_it_passes(
     assert again() == (1, ["/fine", "/broken/0", "/broken/1"])  # nothing had failed
 
 
-def test_what_was_not_verified_before_is_verified_again(provider: LoggingProvider, tmp_path: Path) -> None:
+def test_what_was_not_verified_before_is_verified_again(provider: Loopback, tmp_path: Path) -> None:
     file = written(tmp_path, interaction("a", "/a"), interaction("b", "/broken"), interaction("c", "/c"))
     command = (file, "--provider-base-url", provider.url, *HEALTH)
     verify(tmp_path, *command, "--exit-on-first-error")
-    assert provider.targets() == ["/a", "/broken"]
+    assert targets(provider) == ["/a", "/broken"]
     verify(tmp_path, *command, "--last-failed")
-    assert provider.targets() == ["/broken", "/c"]
+    assert targets(provider) == ["/broken", "/c"]
 
 
 def test_a_part_is_never_published(tmp_path: Path, broker: EmbeddedBroker, published: Publish) -> None:
@@ -231,7 +243,7 @@ def test_a_part_is_never_published(tmp_path: Path, broker: EmbeddedBroker, publi
     ],
 )
 def test_a_report_of_something_else_is_refused(
-    content: bytes | None, said: str, provider: LoggingProvider, tmp_path: Path
+    content: bytes | None, said: str, provider: Loopback, tmp_path: Path
 ) -> None:
     file = written(tmp_path, interaction("a", "/a"))
     command = ("--provider-base-url", provider.url, *HEALTH)
@@ -241,9 +253,76 @@ def test_a_report_of_something_else_is_refused(
         verify(tmp_path, other, *command)
     else:
         (tmp_path / "report.json").write_bytes(content)
-    provider.targets()
+    targets(provider)
     with start_verify(file, *command, "--last-failed", "--json", tmp_path / "report.json") as process:
         _, err = process.communicate(timeout=60)
     assert process.returncode == 2, err
     assert said in err
-    assert not provider.targets()
+    assert not targets(provider)
+
+
+def test_states_as_a_query_are_asked_for_as_pact_verifier_does(provider: Loopback, tmp_path: Path) -> None:
+    params = {"id": 7, "name": "a b&é", "list": [1, {"x": None, "a": 1.50}], "none": None, "is": True, "": ""}
+    states = [
+        {"name": "été", "params": params},
+        {"name": "another"},
+        {"name": "odd", "params": {"state": "x", "action": "y"}},
+    ]
+    file = written(tmp_path, interaction("a", "/a", providerStates=states), interaction("b", "/b"))
+    url = f"{provider.url}/_states?z=1"
+    theirs = ("--state-change-url", url, "--state-change-as-query", "--state-change-teardown")
+    assert pact_verifier(file, provider.url, *theirs).returncode == 0
+    expected = [(one.method, one.path, one.body) for one in provider.received]
+    assert len(expected) == 10
+    command = (file, "--provider-base-url", provider.url, *HEALTH, "--provider-states-setup-url", url)
+    for option, variables in (
+        (("--state-change-as-query",), {}),
+        ((), {"PACT_PROVIDER_STATE_CHANGE_AS_QUERY": "true"}),
+    ):
+        provider.received.clear()
+        done = verify(tmp_path, *command, "--provider-states-teardown", *option, **variables)
+        assert done.code == 0, done
+        asked = [(one.method, one.path, one.body) for one in provider.received if one.path != "/health"]
+        assert asked == expected
+
+
+def test_headers_for_the_states_are_sent_there_alone_and_shown_nowhere(
+    provider: Loopback, tmp_path: Path
+) -> None:
+    secret, of_the_provider = canary(), canary()
+    command_lines: list[list[str]] = []
+
+    def refuse(request: Received) -> Reply:
+        for process in psutil.process_iter():
+            with suppress(psutil.Error):
+                command_lines.append(process.cmdline())
+        return Reply(500, {"error": f"I know {request.headers['authorization']} and {secret}"})
+
+    file = written(tmp_path, interaction("a", "/a", state="one"), interaction("b", "/b"))
+    with Loopback(refuse) as states:
+        done = verify(
+            tmp_path,
+            *(file, "-v", "--provider-base-url", provider.url, *HEALTH),
+            *("--provider-states-setup-url", f"{states.url}/_states"),
+            *("--provider-states-header", f"Authorization: Bearer {secret}"),
+            *("--custom-provider-header", f"X-Api-Key: {of_the_provider}"),
+        )
+    assert done.code == 1, done
+    assert {request.headers["authorization"] for request in states.received} == {f"Bearer {secret}"}
+    assert not any("x-api-key" in request.headers for request in states.received)
+    assert not any("authorization" in one.headers for one in provider.received)
+    shown = (done.out + done.err + json.dumps(done.report)).encode()
+    assert found_in(shown, {"header": traces(secret), "other": traces(of_the_provider)}) == []
+    with_secret = [line for line in command_lines if any(secret in word for word in line)]
+    assert all("verifier.engine.child" not in line for line in with_secret)
+    assert {line[1] for line in with_secret} == {str(BIN / "verify")}
+
+
+def test_the_timeout_of_a_request_from_the_environment_is_that_of_pact_verifier(tmp_path: Path) -> None:
+    file = written(tmp_path, interaction("a", "/hang"))
+    with scripted_provider() as url:
+        variables = {"PACT_PROVIDER_REQUEST_TIMEOUT": "300"}
+        done = verify(tmp_path, file, "-v", "--provider-base-url", url, *HEALTH, **variables)
+        assert done.code == 3, done
+        assert "--request-timeout = 0.3  (from PACT_PROVIDER_REQUEST_TIMEOUT)" in done.err
+        assert pact_verifier(file, url, **variables).returncode == 1

@@ -19,8 +19,10 @@ _HEADER = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\x20-\x7e]*)")
 _TRANSPORT = re.compile(r"([A-Za-z][\w.+-]*):(\d{1,5}|{port})(/[^\s]*)?")
 
 
-def parse_headers(values: Iterable[str]) -> tuple[tuple[str, str], ...]:
-    """Parse the values of `--custom-provider-header`.
+def parse_headers(
+    values: Iterable[str], option: str = "--custom-provider-header"
+) -> tuple[tuple[str, str], ...]:
+    """Parse the values of an option for headers.
 
     Raises:
         UsageError: One isn't `Name: value`; it is not shown, since it may be a secret.
@@ -30,11 +32,22 @@ def parse_headers(values: Iterable[str]) -> tuple[tuple[str, str], ...]:
         match = _HEADER.fullmatch(value)
         if match is None:
             raise UsageError(
-                f"--custom-provider-header number {number} is not 'Name: value' in printable ASCII, as in "
+                f"{option} number {number} is not 'Name: value' in printable ASCII, as in "
                 "'Authorization: Bearer abc'"
             )
         headers.append((match[1], match[2]))
     return tuple(headers)
+
+
+def parse_milliseconds(variable: str, text: str) -> float:
+    """Return the seconds that a variable has in milliseconds.
+
+    Raises:
+        UsageError: It has something else.
+    """
+    if not (text.strip().isdecimal() and text.strip().isascii() and int(text) > 0):
+        raise UsageError(f"{variable} must be a whole number of milliseconds, as in 5000, not {text!r}")
+    return int(text) / 1000
 
 
 def with_port_placeholder(text: str | None) -> str | None:

@@ -162,6 +162,10 @@ def _provider_options(parser: argparse.ArgumentParser) -> None:
         'where {"state", "action", "params"} is posted before an interaction; {port} as in the command '
         "(PACT_PROVIDER_STATES_SETUP_URL)",
     )
+    text = "a header for each request to that URL; may be repeated"
+    add("--provider-states-header", "'N: V'", text, action="append")
+    text = "send it there as the query, and no JSON (PACT_PROVIDER_STATE_CHANGE_AS_QUERY)"
+    add("--state-change-as-query", None, text, action="store_true", default=None)
     text = "post it with the action teardown afterwards, too"
     add("--provider-states-teardown", None, text, action="store_true", default=None)
     text = "or set states up in Python: a dict of functions by state name, or one function"
@@ -201,7 +205,8 @@ def _run_options(parser: argparse.ArgumentParser) -> None:
     text = "end at the first interaction that is not passed; the others are not verified"
     add("--exit-on-first-error", None, text, action="store_true", default=None)
     add("--timeout", "SECONDS", "of the whole run (1800)", type=float)
-    add("--request-timeout", "SECONDS", "of one request to the provider (5)", type=float)
+    text = "of one request to the provider (5; PACT_PROVIDER_REQUEST_TIMEOUT, which is in milliseconds)"
+    add("--request-timeout", "SECONDS", text, type=float)
     text = "how much memory the replay may take in the face of large answers (1024)"
     add("--memory-limit", "MB", text, type=int)
     add("-q/--quiet", None, "only what did not pass, and the end", action="store_true")

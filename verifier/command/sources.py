@@ -19,6 +19,7 @@ from verifier.command.github import (
 from verifier.command.option_values import (
     parse_access,
     parse_headers,
+    parse_milliseconds,
     parse_states_file,
     parse_transports,
     with_port_placeholder,
@@ -43,6 +44,7 @@ ENVIRONMENT = {
     "provider_base_url": "PACT_PROVIDER_BASE_URL",
     "provider_command": "PACT_PROVIDER_COMMAND",
     "provider_states_setup_url": "PACT_PROVIDER_STATES_SETUP_URL",
+    "state_change_as_query": "PACT_PROVIDER_STATE_CHANGE_AS_QUERY",
     "provider_app_version": "GIT_COMMIT",
     "provider_version_branch": "GIT_BRANCH",
     "publish_verification_results": PUBLISH_RESULTS,
@@ -56,7 +58,18 @@ ENVIRONMENT = {
 }
 """The environment variable of each option."""
 
-SECRETS = frozenset({"broker_password", "broker_token", "broker_username", "custom_provider_header"})
+REQUEST_TIMEOUT = "PACT_PROVIDER_REQUEST_TIMEOUT"
+"""The variable of `--request-timeout`, in milliseconds as `pact verifier` has it."""
+
+SECRETS = frozenset(
+    {
+        "broker_password",
+        "broker_token",
+        "broker_username",
+        "custom_provider_header",
+        "provider_states_header",
+    }
+)
 
 EVENT_PACT_URL = "client_payload.pact_url of the GitHub event"
 EVENT_SHA = "client_payload.sha of the GitHub event"
@@ -100,7 +113,7 @@ def collect(flags: Mapping[str, Any], environment: Mapping[str, str]) -> list[Se
         environment: The environment; an empty variable counts as not set.
 
     Raises:
-        UsageError: The GitHub event can't be used.
+        UsageError: The GitHub event, or the timeout of a request, can't be used.
     """
     event = read_github_event(environment)
     found: dict[str, Setting] = {}
@@ -115,6 +128,8 @@ def collect(flags: Mapping[str, Any], environment: Mapping[str, str]) -> list[Se
         offer(name, value, flag(name))
     for name, variable in ENVIRONMENT.items():
         offer(name, environment.get(variable), variable)
+    if (text := environment.get(REQUEST_TIMEOUT)) and "request_timeout" not in found:
+        offer("request_timeout", parse_milliseconds(REQUEST_TIMEOUT, text), REQUEST_TIMEOUT)
     offer("pact_url", event.pact_url, EVENT_PACT_URL)
     # A branch belongs to a version: both come from one place, else a version would be put on the branch of another.
     offer("provider_app_version", event.sha, EVENT_SHA)
@@ -157,7 +172,8 @@ def build_request(settings: list[Setting]) -> VerificationRequest:
         value("broker_token"),
     )
     headers = parse_headers(value("custom_provider_header", ()))
-    has_secrets = bool(headers) or (access is not None and access.has_credentials)
+    states_headers = parse_headers(value("provider_states_header", ()), "--provider-states-header")
+    has_secrets = bool(headers or states_headers) or (access is not None and access.has_credentials)
     provider = ProviderUnderTest(
         base_url=value("provider_base_url"),
         command=value("provider_command"),
@@ -165,6 +181,8 @@ def build_request(settings: list[Setting]) -> VerificationRequest:
         health_path=value("provider_health_path", "/"),
         wait=value("wait", 30.0),
         states_url=with_port_placeholder(value("provider_states_setup_url")),
+        states_headers=states_headers,
+        states_as_query=_boolean(given.get("state_change_as_query")),
         states_teardown=value("provider_states_teardown", default=False),
         states_file=parse_states_file(value("provider_states")) if value("provider_states") else None,
         headers=headers,

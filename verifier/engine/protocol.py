@@ -39,6 +39,8 @@ class Job:
     transports: tuple[Transport, ...] = ()
     headers: tuple[tuple[str, str], ...] = ()
     states_url: str | None = None
+    states_headers: tuple[tuple[str, str], ...] = ()
+    states_as_query: bool = False
     states_teardown: bool = False
     states_file: tuple[str, str] | None = None
     jobs: int = 1
@@ -191,7 +193,10 @@ def _job(values: dict[str, Any]) -> Job:
         "pact": parse_pact(values["pact"]),
         "indexes": tuple(values["indexes"]),
         "transports": tuple(Transport(**transport) for transport in values["transports"]),
-        "headers": tuple((name, value) for name, value in values["headers"]),
+        **{
+            kind: tuple((name, value) for name, value in values[kind])
+            for kind in ("headers", "states_headers")
+        },
         "states_file": None if states_file is None else tuple(states_file),
     }
     return Job(**values | converted)

@@ -31,7 +31,12 @@ def state_handler(job: Job) -> StateHandler | None:
     if job.states_url:
         from verifier.engine.states.handlers import UrlHandler  # noqa: PLC0415
 
-        return UrlHandler(job.states_url, timeout=job.request_timeout)
+        return UrlHandler(
+            job.states_url,
+            timeout=job.request_timeout,
+            headers=job.states_headers,
+            as_query=job.states_as_query,
+        )
     if job.states_file:
         from verifier.engine.states.handlers import PythonHandler  # noqa: PLC0415
         from verifier.engine.states.handlers_file import load_handlers  # noqa: PLC0415

@@ -374,6 +374,8 @@ def test_boolean_that_is_none_is_refused(text: str) -> None:
         ({"publish_verification_results": True}, "--provider-app-version"),
         ({"broker_token": "s3cret"}, "--pact-broker-base-url"),
         ({"custom_provider_header": ["s3cret"]}, "--custom-provider-header"),
+        ({"provider_states_header": ["s3cret"]}, "--provider-states-header number 1"),
+        ({"provider_states_header": ["X-Key: s3cret"]}, "--provider-states-header is for"),
         ({"transport": ["x"]}, "--transport"),
         ({"provider_states": "x"}, "--provider-states"),
         ({"jobs": 0}, "--jobs"),
@@ -386,6 +388,24 @@ def test_mistake_names_the_option(flags: dict[str, Any], said: str) -> None:
     with pytest.raises(UsageError, match=said) as error:
         built(flags)
     assert "s3cret" not in str(error.value)
+
+
+def test_the_variable_of_the_timeout_of_a_request_is_in_milliseconds() -> None:
+    variables = {"PACT_PROVIDER_REQUEST_TIMEOUT": "1500"}
+    assert built(environment=variables).provider.request_timeout == 1.5
+    assert found({}, variables)["request_timeout"] == (1.5, "PACT_PROVIDER_REQUEST_TIMEOUT")
+    assert built({"request_timeout": 7.0}, variables).provider.request_timeout == 7
+    assert (
+        built({"request_timeout": 7.0}, {"PACT_PROVIDER_REQUEST_TIMEOUT": "x"}).provider.request_timeout == 7
+    )
+
+
+@pytest.mark.parametrize("text", ["5s", "0", "-1", "1.5", "²"])
+def test_a_timeout_that_is_no_number_of_milliseconds_is_refused(text: str) -> None:
+    with pytest.raises(
+        UsageError, match="PACT_PROVIDER_REQUEST_TIMEOUT must be a whole number of milliseconds"
+    ):
+        built(environment={"PACT_PROVIDER_REQUEST_TIMEOUT": text})
 
 
 # --- the checkout

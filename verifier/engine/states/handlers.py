@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import urlencode
 
 from broker.http.kept_connection import KeptConnections
 from broker.http.limits import Limits
@@ -13,7 +14,7 @@ from broker.text.cut import shortened
 from verifier.engine.states.change import StateChangeFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 from verifier.engine.states.change import StateChange
 
@@ -24,6 +25,8 @@ HEADERS = {"Content-Type": "application/json", "Accept": "*/*", "User-Agent": "p
 
 NOT_THE_HANDLER = frozenset({401, 403, 405, 501, 502, 503, 504})
 """Statuses that a gateway answers, a sign-in, or another resource at a wrong URL, but not a handler."""
+
+_COMPACT: dict[str, Any] = {"ensure_ascii": False, "separators": (",", ":"), "sort_keys": True}
 
 
 class StateHandler(Protocol):
@@ -48,10 +51,24 @@ class UrlHandler:
     Args:
         url: The URL to post them to.
         timeout: The time that one request may take with all of its answer, in seconds.
+        headers: More headers, for that host alone.
+        as_query: Whether the change is sent as the query of the URL, and no body.
     """
 
-    def __init__(self, url: str, *, timeout: float) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        timeout: float,
+        headers: Iterable[tuple[str, str]] = (),
+        as_query: bool = False,
+    ) -> None:
         self._url = url
+        self._own_headers = dict(headers)
+        replaced = {"content-type"} if as_query else set()
+        replaced |= {name.lower() for name in self._own_headers}
+        self._headers = {name: value for name, value in HEADERS.items() if name.lower() not in replaced}
+        self._as_query = as_query
         self._shown = url.partition("?")[0]  # a query may hold a token
         # A little less than the core's own timeout, so that the reason is known when the core gives up.
         self._connections = KeptConnections(Limits(timeout * 0.95, MAX_ANSWER))
@@ -61,7 +78,8 @@ class UrlHandler:
         """Post the change to the URL."""
         what = f"{change} at {self._shown}"
         try:
-            reply = self._connections.post(self._url, change.body, HEADERS)
+            url, body = (with_query(self._url, change), b"") if self._as_query else (self._url, change.body)
+            reply = self._connections.post(url, body, self._headers, self._own_headers)
         except NoReply as error:
             raise StateChangeFailed(f"{what}: {error}", answered=False) from error
         status, answer = reply.status, reply.content
@@ -77,12 +95,28 @@ class UrlHandler:
                 f", a redirect to {reply.redirects_to[:MAX_LOCATION].partition('?')[0]} that is followed without the "
                 "state, and so it isn't followed: give the URL that takes states"
             )
+        if status in {401, 403} and not self._own_headers:
+            reason += ". If it wants credentials, give them by --provider-states-header"
         answered = 400 <= status < 600 and status not in NOT_THE_HANDLER
         if status == 404 and not self._accepts:
             # Nothing there has ever accepted a state, so it is the URL that is not found, and not the state.
             answered = False
             reason += ". Is --provider-states-setup-url right?"
         raise StateChangeFailed(reason, answered=answered)
+
+
+def with_query(url: str, change: StateChange) -> str:
+    """Return the URL of a state change with all of it in the query, as the core makes it with `state_change_as_query`.
+
+    The parameters stand beside the state and the action, sorted by name, and win against these. One that is no text is
+    written as JSON.
+    """
+    values = {"state": change.state, "action": change.action, **change.params}
+    pairs = [
+        (name, value if isinstance(value, str) else json.dumps(value, **_COMPACT))
+        for name, value in sorted(values.items())
+    ]
+    return f"{url}{'&' if '?' in url else '?'}{urlencode(pairs)}"
 
 
 def _is_json(content_type: str) -> bool:

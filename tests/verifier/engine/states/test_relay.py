@@ -48,6 +48,26 @@ def test_url_is_posted_the_change_as_the_pact_verifiers_do() -> None:
     assert request.json == CHANGE
 
 
+def test_headers_for_the_url_go_with_each_request_to_its_host_alone() -> None:
+    with Loopback(Reply(200, b"")) as other:
+        places = {"/_states": "/moved", "/moved": f"{other.url}/_states"}
+        with Loopback(lambda asked: Reply(307, headers={"Location": places[asked.path]})) as provider:
+            headers = (("authorization", "Basic abc"), ("content-TYPE", "application/vnd.acme+json"))
+            ask(UrlHandler(f"{provider.url}/_states", timeout=5, headers=headers))
+    assert [request.path for request in provider.received] == ["/_states", "/moved"]
+    for request in provider.received:
+        assert request.headers["authorization"] == "Basic abc"
+        assert request.headers["content-type"] == "application/vnd.acme+json"
+    [request] = other.received
+    assert request.json == CHANGE
+    assert "authorization" not in request.headers
+
+
+def test_url_that_wants_credentials_says_which_option_gives_them() -> None:
+    with Loopback(Reply(401, b"")) as provider:
+        assert "give them by --provider-states-header" in url_refusal(provider.url).reason
+
+
 @pytest.mark.parametrize(("status", "body"), [(200, b""), (201, {"a": 1}), (204, b"")])
 def test_any_2xx_is_a_state_that_was_set_up(status: int, body: Any) -> None:
     with Loopback(Reply(status, body)) as provider:
