@@ -130,7 +130,21 @@ class _Reader:
                 self.notes.append(f"{at} has no {part} that is an object, and is read as {read_as}")
         request = document.get("request")
         method, path = value_at(request, "method") or "GET", value_at(request, "path") or "/"
-        return f"{_text(method).upper()} {_text(path)}"
+        return f"{_text(method).upper()} {_text(path)}{_query(value_at(request, 'query'))}"
+
+
+def _query(query: Any) -> str:
+    """Return the query of a request with its question mark: a string up to V2, else lists of values by their names."""
+    if isinstance(query, str):
+        return f"?{query}" if query else ""
+    if not isinstance(query, dict):
+        return ""
+    pairs = [
+        f"{name}={_text(value)}" if value is not None else name
+        for name, values in query.items()
+        for value in (values if isinstance(values, list) else [values])
+    ]
+    return f"?{'&'.join(pairs)}" if pairs else ""
 
 
 def _kind(document: dict[str, Any], at: str) -> str:

@@ -153,6 +153,11 @@ def test_only_v4_has_pending_and_comments() -> None:
         ({"method": "post", "path": "/orders"}, "POST /orders"),
         ({"path": "/orders"}, "GET /orders"),
         ({}, "GET /"),
+        ({"path": "/orders", "query": "page=2&size=5"}, "GET /orders?page=2&size=5"),
+        ({"path": "/orders", "query": {"page": ["2"], "tag": ["a", "b"]}}, "GET /orders?page=2&tag=a&tag=b"),
+        ({"path": "/orders", "query": {"page": "2", "all": [None], "n": [1]}}, "GET /orders?page=2&all&n=1"),
+        ({"path": "/orders", "query": {}}, "GET /orders"),
+        ({"path": "/orders", "query": 7}, "GET /orders"),
     ],
 )
 def test_request_line(request_part: dict[str, Any], line: str) -> None:

@@ -5,18 +5,34 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, TextIO
 
+from broker.text.differences import shortened
 from broker.text.harmless import lines_of, one_line
-from verifier.report.difference import difference
-from verifier.report.interface import more_differences, parties, publication, remarks, seconds, summary
+from verifier.report.failures import failures
+from verifier.report.interface import (
+    matched,
+    more_differences,
+    parties,
+    publication,
+    remarks,
+    seconds,
+    shared_cause,
+    summary,
+)
 from verifier.verification import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from broker.text.differences import Difference
+    from verifier.report.failures import Failure
     from verifier.report.interface import Findings
-    from verifier.verification import InteractionResult, Mismatch
+    from verifier.verification import InteractionResult
 
-LONGEST_DIFF = 60
+LONGEST_DIFF = 20
+WIDEST_PLACE = 48
+"""So far the places of differences are filled up, so that what follows stands in a column."""
+NAMES_SHOWN = 5
+"""How many interactions that share a cause are named where it is shown."""
 GUTTER = "    | "
 """Before each line of foreign text, so that none of them looks like a line of the report or a CI command."""
 MARKS = {Outcome.PASSED: ("✓", "green"), Outcome.FAILED: ("✗", "red"), Outcome.ERROR: ("!", "yellow")}
@@ -67,39 +83,66 @@ class ConsoleReport:
             for label, value in parties(verification):
                 yield f"{paint(f'{label:9}', 'bold')} {one_line(value)}"
             yield ""
-        for result in verification.interactions:
-            if not self._quiet or result.outcome != Outcome.PASSED:
-                yield from self._interaction(result, paint)
+        if not self._quiet:
+            for result in verification.interactions:
+                if result.outcome == Outcome.PASSED:
+                    yield from self._interaction(result, paint)
+        found = failures(verification.interactions)
+        for failure in found:
+            yield from self._failure(failure, paint)
         if verification.interactions and not self._quiet:
             yield ""
+        yield from self._names(found, paint)
         yield from self._end(findings, paint)
 
     def _interaction(self, result: InteractionResult, paint: Paint) -> Iterator[str]:
-        mark, style = MARKS[result.outcome]
-        pending = " (pending)" if result.pending else ""
-        duration = f"  {paint(seconds(result.duration), 'dim')}" if result.duration is not None else ""
-        yield (
-            f"  {paint(mark, style)} {one_line(result.description)}{pending}  "
-            f"{paint(one_line(result.request), 'cyan')}{duration}"
-        )
+        yield f"  {_title(result, paint)}"
         for state in result.states:
             yield f"      {paint('given', 'dim')} {one_line(state)}"
         for label, value in remarks(result):
             yield f"      {paint(label, 'dim')} {one_line(value)}"
-        if result.reason:
-            yield from (f"  {GUTTER}{line}" for line in lines_of(result.reason))
-        for mismatch in result.mismatches:
-            yield from self._mismatch(mismatch, paint)
-        if more := more_differences(result.more_mismatches):
-            yield f"      {more}"
 
-    def _mismatch(self, mismatch: Mismatch, paint: Paint) -> Iterator[str]:
-        yield f"      {paint(one_line(mismatch.where), 'bold')}: {one_line(mismatch.description)}"
-        if mismatch.expected is None and mismatch.actual is None:
+    def _failure(self, failure: Failure, paint: Paint) -> Iterator[str]:
+        if len(failure.results) == 1:
+            yield from self._interaction(failure.first, paint)
+        else:
+            mark, style = MARKS[failure.first.outcome]
+            yield f"  {paint(mark, style)} {paint(shared_cause(failure), 'bold')}"
+            for result in failure.results[:NAMES_SHOWN]:
+                yield f"      {_title(result, paint)}"
+            if len(failure.results) > NAMES_SHOWN:
+                yield f"      ... and {len(failure.results) - NAMES_SHOWN} more, which are listed below"
+        if failure.reason:
+            yield from (f"  {GUTTER}{line}" for line in lines_of(failure.reason))
+        widest = max((len(one.where) for one in failure.differences), default=0)
+        for one in failure.differences:
+            where = one_line(one.where).ljust(min(widest, WIDEST_PLACE))
+            yield f"      {paint(where, 'bold')}  {self._what(one, paint)}"
+            for sign, line in one.lines(LONGEST_DIFF):
+                word, style = SIGNS[sign]
+                yield f"  {GUTTER}{paint(f'{word} {one_line(line)}', style)}"
+        if more_text := more_differences(failure.more):
+            yield f"      {more_text}"
+        if failure.matched:
+            yield f"      {paint(matched(failure), 'dim')}"
+
+    def _what(self, one: Difference, paint: Paint) -> str:
+        if one.expected is None or one.actual is None:
+            return one_line(one.what)
+        times = f"  ({one.times} times)" if one.times > 1 else ""
+        return f"expected {paint(one_line(one.expected), 'red')}  got {paint(one_line(one.actual), 'green')}{times}"
+
+    def _names(self, found: list[Failure], paint: Paint) -> Iterator[str]:
+        """Return the names of all that failed, each with the first thing that is wrong."""
+        if sum(len(failure.results) for failure in found) < 2:
             return
-        for sign, line in difference(mismatch, longest=LONGEST_DIFF):
-            word, style = SIGNS[sign]
-            yield f"  {GUTTER}{paint(f'{word} {one_line(line)}', style)}"
+        for failure in found:
+            mark, style = MARKS[failure.first.outcome]
+            for result in failure.results:
+                reason = failure.in_a_line if result is failure.first else "the same"
+                line = one_line(f"{result.description}: {' '.join(reason.split())}")
+                yield f"  {paint(mark, style)} {shortened(line)}"
+        yield ""
 
     def _end(self, findings: Findings, paint: Paint) -> Iterator[str]:
         verification = findings.verification
@@ -113,3 +156,13 @@ class ConsoleReport:
         yield from (f"{paint('Note:', 'bold yellow')} {one_line(note)}" for note in verification.notes)
         style = "bold red" if findings.publish_error else "default"
         yield paint(one_line(publication(findings)), style)
+
+
+def _title(result: InteractionResult, paint: Paint) -> str:
+    mark, style = MARKS[result.outcome]
+    pending = " (pending)" if result.pending else ""
+    duration = f"  {paint(seconds(result.duration), 'dim')}" if result.duration is not None else ""
+    return (
+        f"{paint(mark, style)} {one_line(result.description)}{pending}  "
+        f"{paint(one_line(result.request), 'cyan')}{duration}"
+    )

@@ -7,16 +7,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from broker.text.harmless import one_line
+from verifier.report.failures import failures, text_of
 from verifier.report.github_summary import markdown, problem
-from verifier.report.interface import more_differences, publication
+from verifier.report.interface import publication
 from verifier.report.workflow_commands import ANNOTATIONS_SHOWN, annotation
 from verifier.verification import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from verifier.report.failures import Failure
     from verifier.report.interface import Findings
-    from verifier.verification import InteractionResult
 
 LARGEST_SUMMARY = 1024 * 1024 - 1024
 """GitHub shows up to 1 MiB for each step, and nothing of a larger summary."""
@@ -90,15 +91,16 @@ def annotated(findings: Findings) -> Iterator[str]:
         errors.append(("The result was not published", publication(findings)))
     if verification.error is not None:
         errors.append((f"Could not verify the pact of {about}", verification.error.message))
+    broken = [f for f in failures(verification.interactions) if f.first.outcome == Outcome.FAILED]
     errors += [
-        (f"Broken contract of {about}: {result.description}", _reason(result))
-        for result in verification.interactions
-        if result.breaks_contract
+        (f"Broken contract of {about}: {_names(failure)}", _reason(failure))
+        for failure in broken
+        if not failure.first.pending
     ]
     warnings = [
-        (f"Pending, and not honoured: {result.description}", _reason(result))
-        for result in verification.interactions
-        if result.is_pending_failure
+        (f"Pending, and not honoured: {_names(failure)}", _reason(failure))
+        for failure in broken
+        if failure.first.pending
     ]
     for level, found in (("error", errors), ("warning", warnings)):
         shown = found if len(found) <= ANNOTATIONS_SHOWN else found[: ANNOTATIONS_SHOWN - 1]
@@ -111,9 +113,12 @@ def annotated(findings: Findings) -> Iterator[str]:
             )
 
 
-def _reason(result: InteractionResult) -> str:
-    """Return what is wrong with an interaction, in a line for each difference."""
-    lines = [result.request] if result.request else []
-    lines += [f"{mismatch.where}: {mismatch.description}" for mismatch in result.mismatches]
-    lines += [more] if (more := more_differences(result.more_mismatches)) else []
-    return "\n".join([*lines, *([result.reason] if result.reason else [])])
+def _names(failure: Failure) -> str:
+    names = "; ".join(result.description for result in failure.results)
+    return names if len(failure.results) == 1 else f"{len(failure.results)} interactions: {names}"
+
+
+def _reason(failure: Failure) -> str:
+    """Return what is wrong with interactions, in a line for each difference."""
+    request = failure.first.request if len(failure.results) == 1 else ""
+    return "\n".join([*([request] if request else []), *text_of(failure)])

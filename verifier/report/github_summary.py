@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
 from broker.text.harmless import lines_of, one_line
-from verifier.report.difference import difference
+from verifier.report.failures import failures
 from verifier.report.interface import (
     count,
+    matched,
     more_differences,
     parties,
     publication,
     remarks,
     result_word,
     seconds,
+    shared_cause,
     summary,
 )
 from verifier.verification import Outcome
@@ -23,14 +25,16 @@ from verifier.verification import Outcome
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from broker.text.differences import Difference
+    from verifier.report.failures import Failure
     from verifier.report.interface import Findings
-    from verifier.verification import InteractionResult, Mismatch
+    from verifier.verification import InteractionResult
 
 ROWS_SHOWN = 300
-MISMATCHES_SHOWN = 20
-"""The maximum for one interaction."""
+NAMES_SHOWN = 20
+"""How many interactions that share a cause are named where it is shown."""
 LONGEST_TEXT = 500
-LONGEST_DIFF = 100
+LONGEST_DIFF = 30
 MARKS = {"passed": "✅", "failed": "❌", "not verified": "⚠️", "pending": "🟡"}
 OUTCOMES = {Outcome.PASSED: "✅", Outcome.FAILED: "❌", Outcome.ERROR: "⚠️"}
 MORE = "\n*The summary ends here, since GitHub takes no more of it: the other reports have everything.*\n"
@@ -75,9 +79,8 @@ def _parts(findings: Findings) -> Iterator[str]:
     for note in verification.notes:
         yield f"\n> {_text(note)}\n"
     yield from _table(verification.interactions)
-    for result in verification.interactions:
-        if result.outcome != Outcome.PASSED:
-            yield from _details(result)
+    for failure in failures(verification.interactions):
+        yield from _details(failure)
 
 
 def _publication(findings: Findings) -> str:
@@ -111,24 +114,44 @@ def _table(results: tuple[InteractionResult, ...]) -> Iterator[str]:
         yield f"\n... and {count(len(results) - len(shown), 'interaction')} more.\n"
 
 
-def _details(result: InteractionResult) -> Iterator[str]:
-    word = result_word(result)
-    yield f"\n### {MARKS[word]} {_text(result.description)}\n"
-    if result.reason:
-        yield f"\n{_fence('text', lines_of(result.reason))}"
-    for mismatch in result.mismatches[:MISMATCHES_SHOWN]:
-        yield _mismatch(mismatch)
-    left_out = max(0, len(result.mismatches) - MISMATCHES_SHOWN) + result.more_mismatches
-    if more := more_differences(left_out):
+def _details(failure: Failure) -> Iterator[str]:
+    word = result_word(failure.first)
+    yield f"\n### {MARKS[word]} {_text(_title(failure))}\n"
+    yield from _names(failure)
+    if failure.reason:
+        yield f"\n{_fence('text', lines_of(failure.reason))}"
+    if failure.differences:
+        yield "\n| where | expected | got |\n| --- | --- | --- |\n"
+        for one in failure.differences:
+            yield _row(one)
+        for one in failure.differences:
+            if lines := [f"{sign} {one_line(line)}" for sign, line in one.lines(LONGEST_DIFF)]:
+                yield f"\n**{_text(one.where)}**\n\n{_fence('diff', lines)}"
+    if more := more_differences(failure.more):
         yield f"\n{more}.\n"
+    if failure.matched:
+        yield f"\n{matched(failure)}.\n"
 
 
-def _mismatch(mismatch: Mismatch) -> str:
-    shown = f"\n**{_text(mismatch.where)}**: {_text(mismatch.description)}\n"
-    if mismatch.expected is None and mismatch.actual is None:
-        return shown
-    lines = [f"{sign} {one_line(line)}" for sign, line in difference(mismatch, longest=LONGEST_DIFF)]
-    return f"{shown}\n{_fence('diff', lines)}"
+def _title(failure: Failure) -> str:
+    return failure.first.description if len(failure.results) == 1 else shared_cause(failure)
+
+
+def _names(failure: Failure) -> Iterator[str]:
+    if len(failure.results) == 1:
+        return
+    yield "\n"
+    for result in failure.results[:NAMES_SHOWN]:
+        yield f"- {_text(result.description)}\n"
+    if len(failure.results) > NAMES_SHOWN:
+        yield f"- ... and {len(failure.results) - NAMES_SHOWN} more\n"
+
+
+def _row(one: Difference) -> str:
+    where = _text(one.where) + (f" ({one.times} times)" if one.times > 1 else "")
+    if one.expected is None or one.actual is None:
+        return f"| {where} | {_text(one.sentence)} | |\n"
+    return f"| {where} | {_text(one.expected)} | {_text(one.actual)} |\n"
 
 
 def _text(text: str, *, longest: int = LONGEST_TEXT) -> str:

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from functools import cache, partial
+from functools import cache
 from typing import TYPE_CHECKING, Any, TextIO
 
 from jinja2 import BaseLoader, ChoiceLoader, Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from broker.text.harmless import inert_markup
-from verifier.report.difference import difference
+from verifier.report.failures import failures
 from verifier.report.interface import (
     count,
+    matched,
     more_differences,
     parties,
     publication,
     remarks,
     result_word,
     seconds,
+    shared_cause,
     summary,
+    versions,
 )
 from verifier.verification import Outcome
 
@@ -26,7 +29,11 @@ if TYPE_CHECKING:
 
     from verifier.report.interface import Findings
 
-LONGEST_DIFF = 2000
+LONGEST_DIFF = 200
+SHOWN_OPEN = 3
+"""How many failures are unfolded."""
+SHOWN_ALIKE = 100
+"""How many interactions that share a cause are named."""
 
 
 class HtmlReport:
@@ -54,7 +61,8 @@ def _environment(
         "word": result_word,
         "remarks": remarks,
         "more_differences": more_differences,
-        "difference": partial(difference, longest=LONGEST_DIFF),
+        "matched": matched,
+        "shared_cause": shared_cause,
         **dict(filters),
     }
     return environment
@@ -93,6 +101,11 @@ def page(
         "parties": parties(verification),
         "publication": publication(findings),
         "counts": counts,
+        "failures": failures(verification.interactions),
+        "versions": versions(verification),
+        "longest_diff": LONGEST_DIFF,
+        "shown_open": SHOWN_OPEN,
+        "shown_alike": SHOWN_ALIKE,
         "total": count(len(verification.interactions), "interaction"),
     }
     return inert_markup(environment.get_template(template).render(values | more))

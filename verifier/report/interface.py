@@ -9,6 +9,7 @@ from verifier.exit_code import ExitCode
 from verifier.verification import Outcome
 
 if TYPE_CHECKING:
+    from verifier.report.failures import Failure
     from verifier.verification import InteractionResult, PublishedResult, Verification
 
 _EXIT_CODES = {
@@ -69,6 +70,19 @@ def more_differences(left_out: int) -> str:
     return f"... and {count(left_out, 'more difference')}" if left_out else ""
 
 
+def shared_cause(failure: Failure) -> str:
+    """Return how many interactions share a cause, in words."""
+    verb = "can't be verified" if failure.first.outcome == Outcome.ERROR else "fail"
+    return f"{count(len(failure.results), 'interaction')} {verb} for the same cause:"
+
+
+def matched(failure: Failure) -> str:
+    """Return which parts of the answer are as expected, in words."""
+    parts = [{"header": "headers"}.get(part, part) for part in failure.matched]
+    verb = "is" if len(parts) == 1 and parts[0] != "headers" else "are"
+    return f"{' and '.join(parts)} {verb} as expected"
+
+
 def count(number: int, noun: str) -> str:
     """Return a number with its noun."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
@@ -94,6 +108,13 @@ def parties(verification: Verification) -> list[tuple[str, str]]:
         pact += f" (specification {verification.specification})"
     rows = [("Consumer", consumer), ("Provider", provider), ("Pact", pact)]
     return [(label, value) for label, value in rows if value]
+
+
+def versions(verification: Verification) -> str:
+    """Return the versions that were verified, as far as they are known, in words."""
+    named = [("consumer", verification.consumer_version), ("provider", verification.provider_version)]
+    known = [f"{role} version {version}" for role, version in named if version]
+    return ", ".join(known) or "Does the provider honour this pact?"
 
 
 def publication(findings: Findings) -> str:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, TextIO
 from xml.etree import ElementTree as ET
 
 from broker.text.harmless import inert_markup
-from verifier.report.interface import more_differences, publication, remarks
+from verifier.report.failures import failure_of, text_of
+from verifier.report.interface import publication, remarks
 from verifier.verification import Outcome
 
 if TYPE_CHECKING:
@@ -71,18 +72,9 @@ class JunitReport:
                 ET.SubElement(properties, "property", name=label, value=value)
         if result.outcome == Outcome.PASSED:
             return
-        details = "\n".join(
-            f"{mismatch.where}: {mismatch.description}\n"
-            f"  expected: {mismatch.expected}\n  actual:   {mismatch.actual}"
-            for mismatch in result.mismatches
-        )
-        if more_text := more_differences(result.more_mismatches):
-            details += f"\n{more_text}"
-        first = result.reason or ""
-        if result.mismatches:
-            shown, more = result.mismatches[0], len(result.mismatches) - 1 + result.more_mismatches
-            first = f"{shown.where}: {shown.description}"
-            first += f" (and {more} more)" if more else ""
+        failure = failure_of(result)
+        first = failure.in_a_line.strip()
+        details = "\n".join(text_of(failure))
         # JUnit has no pending; a test that was skipped is nearest to it
         tag = (
             "skipped"
@@ -94,7 +86,7 @@ class JunitReport:
         problem = ET.SubElement(case, tag, message=first)
         if tag != "skipped":
             problem.set("type", "mismatch" if result.mismatches else "reason")
-        problem.text = details or result.reason or ""
+        problem.text = details
 
 
 def _title(result: InteractionResult) -> str:

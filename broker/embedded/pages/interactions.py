@@ -6,6 +6,8 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from broker.text.differences import Found, differences
+
 MAX_SHOWN = 20_000
 """The most characters of a body; a page is for reading."""
 
@@ -105,22 +107,43 @@ def _outcome(test: dict[str, Any], names: dict[str, str]) -> Outcome:
     if not isinstance(success, bool):
         success = {"passed": True, "failed": False}.get(str(test.get("status")))
     problems = [
-        _problem(one)
-        for key in ("mismatches", "exceptions")
-        if isinstance(test.get(key), list)
-        for one in test[key]
+        *_mismatches(test.get("mismatches")),
+        *map(_problem, test["exceptions"] if isinstance(test.get("exceptions"), list) else ()),
     ]
     if isinstance(test.get("exception"), dict):
         problems.append(_problem(test["exception"]))
     return Outcome(str(description or "(unnamed)"), success, tuple(problems))
 
 
+def _mismatches(mismatches: Any) -> list[str]:
+    """Return mismatches as lines, alike ones once."""
+    if not isinstance(mismatches, list):
+        return []
+    found, other = [], []
+    for mismatch in mismatches:
+        sentence = _first_of(mismatch, "description", "mismatch", "message")
+        if sentence:
+            kind = _first_of(mismatch, "attribute", "type") or "mismatch"
+            found.append(Found(kind, _first_of(mismatch, "identifier", "path"), None, None, sentence))
+        else:
+            other.append(_problem(mismatch))
+    alike, left_out = differences(found)
+    lines = [f"{one.where}: {one.what}" for one in alike] + other
+    return [*lines, f"... and {left_out} more"] if left_out else lines
+
+
+def _first_of(problem: Any, *keys: str) -> str:
+    if not isinstance(problem, dict):
+        return ""
+    return next((str(problem[key]) for key in keys if problem.get(key)), "")
+
+
 def _problem(problem: Any) -> str:
     if not isinstance(problem, dict):
         return str(problem)
-    text = next((str(problem[key]) for key in ("description", "mismatch", "message") if problem.get(key)), "")
-    where = next((str(problem[key]) for key in ("identifier", "path") if problem.get(key)), "")
-    kind = next((str(problem[key]) for key in ("attribute", "type") if problem.get(key)), "")
+    text = _first_of(problem, "description", "mismatch", "message")
+    where = _first_of(problem, "identifier", "path")
+    kind = _first_of(problem, "attribute", "type")
     start = " ".join(part for part in (kind, where) if part)
     if not text:
         return start or shown(problem)

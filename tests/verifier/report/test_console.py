@@ -103,17 +103,51 @@ def test_report_says_who_what_and_how_it_went() -> None:
 
 def test_mismatch_leads_to_the_cause() -> None:
     lines = [line.strip() for line in report(verification(FAILED)).splitlines()]
-    place = lines.index(f"body $.price: {PRICE.description}")
-    assert lines[place + 1 : place + 3] == ["| - expected 34.9", '| + actual   "34.90"']
+    assert '$.price  expected 34.9  got "34.90"' in lines
+    assert "status and headers are as expected" in lines
 
 
 def test_long_values_are_compared_line_by_line() -> None:
     expected = '{"name": "Kettle", "price": 34.9, "tags": ["kitchen", "steel", "copper", "enamel"]}'
     mismatch = replace(PRICE, expected=expected, actual=expected.replace("34.9", "35.9"))
     text = report(verification(replace(FAILED, mismatches=(mismatch,))))
-    assert '| - expected   "price": 34.9,' in text
-    assert '| + actual     "price": 35.9,' in text
+    assert '| - expected   "price": 34.9\n' in text
+    assert '| + actual     "price": 35.9\n' in text
     assert "enamel" not in text, "what is far from the difference is left out"
+
+
+def test_failures_of_the_same_cause_are_shown_once() -> None:
+    others = [replace(FAILED, description=f"the price of {n}") for n in range(14)]
+    lines = report(verification(PASSED, *others, ERROR)).splitlines()
+    assert "  ✗ 14 interactions fail for the same cause:" in lines
+    assert sum("expected 34.9" in line and not line.startswith("  ✗") for line in lines) == 1
+    assert sum("a lost one" in line for line in lines) == 2
+    assert "      ... and 9 more, which are listed below" in lines
+
+
+def test_the_names_of_all_that_failed_come_last() -> None:
+    other = replace(FAILED, description="another", mismatches=(replace(PRICE, identifier="$.cost"),))
+    lines = report(verification(FAILED, PASSED, other, PENDING_FAILED, ERROR)).splitlines()
+    end = lines.index("Failed: 2 of 5 interactions in 1.5 s")
+    assert lines[end - 5 : end] == [
+        '  ✗ the price: $.price: expected 34.9 got "34.90"',
+        '  ✗ another: $.cost: expected 34.9 got "34.90"',
+        '  ✗ a wish: $.price: expected 34.9 got "34.90"',
+        "  ! a lost one: connection refused",
+        "",
+    ]
+
+
+def test_a_pact_that_fails_everywhere_is_a_screen_or_three() -> None:
+    places = [f"$.items[{n}].price.{field}" for n in range(33) for field in ("amount", "currency", "tax")]
+    mismatches = tuple(replace(PRICE, identifier=place) for place in places)
+    broken = [
+        replace(FAILED, description=f"page {n}", request=f"GET /catalogue?page={n}", mismatches=mismatches)
+        for n in range(14)
+    ]
+    text = report(verification(*broken, PASSED, PASSED, PASSED))
+    assert len(text.splitlines()) < 60
+    assert '      $.items[*].price.currency  expected 34.9  got "34.90"  (33 times)\n' in text
 
 
 def test_endless_difference_is_cut() -> None:
@@ -125,12 +159,12 @@ def test_endless_difference_is_cut() -> None:
 
 def test_missing_side_of_a_mismatch_is_nothing() -> None:
     text = report(verification(replace(FAILED, mismatches=(replace(PRICE, actual=None),))))
-    assert "+ actual   (nothing)" in text
+    assert "$.price  expected 34.9  got nothing\n" in text
 
 
 def test_mismatch_without_values_is_one_line() -> None:
     text = report(verification(replace(FAILED, mismatches=(replace(PRICE, expected=None, actual=None),))))
-    assert "expected" not in text.replace(PRICE.description, "").lower()
+    assert f"      $.price  {PRICE.description}\n" in text
 
 
 def test_error_is_shown_with_the_last_output() -> None:

@@ -121,7 +121,7 @@ def test_the_page_of_a_result(shared_broker: EmbeddedBroker, result_url: str) ->
     shown = text(page(shared_broker, result_url))
     for expected in (
         "a request for a thing",
-        "body $.id: Expected 1 but got 2",
+        "$.id: Expected 1 but got 2",
         "another request",
         "no answer",
         "https://ci.example.org/9",
@@ -202,7 +202,7 @@ def test_chromium_shows_the_pages(shared_broker: EmbeddedBroker, result_url: str
     assert "<title>Pacts</title>" in shown, "no script of a hostile name ran"
     assert '<span class="mark failed">failed</span>' in shown
     shown = html.unescape(chromium("--dump-dom", result_url))
-    assert "body $.id: Expected 1 but got 2" in shown
+    assert "$.id: Expected 1 but got 2" in shown
     assert "<title>Verification result" in shown
 
 
