@@ -86,6 +86,8 @@ class _Run:
             self._verify()
         except CannotVerify as cause:
             error = VerificationError(cause.kind, str(cause), cause.retryable, cause.output)
+        finally:
+            self._keep_log()
         verification = replace(
             self._verification,
             duration=time.monotonic() - self._started,
@@ -284,12 +286,23 @@ class _Run:
                 ends_at_first=options.ends_at_first,
                 request_timeout=options.request_timeout,
                 memory_limit=options.memory_limit,
+                log_level=options.log_level if options.log_file else None,
             ),
             deadline=self._deadline,
             on_results=keep,
             on_note=self._notes.append,
             watch=started.check_alive if started else lambda: None,
         )
+
+    def _keep_log(self) -> None:
+        """Write the log of the core to the file that it is wanted in."""
+        if self._provider.log_file is None:
+            return
+        from verifier.engine.core_log import keep_log  # noqa: PLC0415 - seldom wanted
+
+        problem = keep_log(self._engine.folder, self._provider.log_file, self._redaction)
+        if problem is not None:
+            self._notes.append(problem)
 
 
 def _why(verification: Verification, *, uses_plugins: bool) -> VerificationError:

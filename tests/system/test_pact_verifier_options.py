@@ -326,3 +326,50 @@ def test_the_timeout_of_a_request_from_the_environment_is_that_of_pact_verifier(
         assert done.code == 3, done
         assert "--request-timeout = 0.3  (from PACT_PROVIDER_REQUEST_TIMEOUT)" in done.err
         assert pact_verifier(file, url, **variables).returncode == 1
+
+
+def test_the_log_of_the_core_is_kept_without_the_secrets(provider: Loopback, tmp_path: Path) -> None:
+    secret = canary()
+    file = written(tmp_path, interaction("a", "/a"), interaction("b", f"/broken/{secret}"))
+    log = tmp_path / "logs" / "core.log"
+    header = ("--custom-provider-header", f"Authorization: Bearer {secret}")
+    command = (file, "--provider-base-url", provider.url, *HEALTH, *header, "--log-file", log)
+    assert verify(tmp_path, *command).code == 1
+    debug = log.read_bytes()
+    assert b" DEBUG " in debug
+    assert b"/broken/***" in debug
+    assert found_in(debug, {"header": traces(secret)}) == []
+
+    assert verify(tmp_path, *command, "--log-level", "info").code == 1
+    info = log.read_bytes()
+    assert b" INFO " in info
+    assert b" DEBUG " not in info
+
+
+def test_the_log_of_a_run_that_did_not_come_to_its_end_is_kept(tmp_path: Path) -> None:
+    file = written(tmp_path, interaction("a", "/hang"))
+    log = tmp_path / "core.log"
+    with scripted_provider() as url:
+        command = ("--provider-base-url", url, *HEALTH, "--timeout", 1.5, "--request-timeout", 60)
+        done = verify(tmp_path, file, *command, "--log-file", log)
+    assert done.report["error"]["kind"] == "timed-out", done
+    assert "/hang" in log.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--log-level", "debug"), "--log-level is for the file that --log-file names"),
+        (("--log-file", "x", "--log-level", "loud"), "--log-level: invalid choice: 'loud'"),
+        (("--log-file", "-"), "--log-file: - is no file"),
+        (("--log-file", "."), "--log-file: . is a folder"),
+        (("--log-file", "/proc/x/y"), "--log-file: the folder /proc/x can't be made"),
+    ],
+)
+def test_a_log_that_can_not_be_written_is_refused_before_anything_is_asked(
+    options: tuple[str, ...], said: str, provider: Loopback, tmp_path: Path
+) -> None:
+    done = verify(tmp_path, written(tmp_path), "--provider-base-url", provider.url, *options)
+    assert done.code == 2, done
+    assert said in done.err
+    assert not provider.received

@@ -6,6 +6,7 @@ import argparse
 from typing import Any, NoReturn
 
 from verifier.errors import UsageError
+from verifier.log_level import LogLevel
 
 DESCRIPTION = """\
 Verify one pact against its provider, and publish the result, confirmed.
@@ -209,6 +210,9 @@ def _run_options(parser: argparse.ArgumentParser) -> None:
     add("--request-timeout", "SECONDS", text, type=float)
     text = "how much memory the replay may take in the face of large answers (1024)"
     add("--memory-limit", "MB", text, type=int)
+    add("--log-file", "FILE", "write what pact-python's core does to a file, without the secrets")
+    text = f"how much of it: {', '.join(LogLevel)} (debug)"
+    add("--log-level", "LEVEL", text, choices=list(map(str, LogLevel)))
     add("-q/--quiet", None, "only what did not pass, and the end", action="store_true")
     text = "where each value comes from, each step, each interaction, the provider's output"
     add("-v/--verbose", None, text, action="count", default=0)

@@ -38,15 +38,30 @@ def check_files(files: Mapping[str, str]) -> None:
             if not sys.stdout.writable():
                 raise UsageError(f"--{name} -: standard output is closed")
             continue
-        folder = Path(path).absolute().parent
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise UsageError(f"--{name}: the folder {folder} can't be made: {error.strerror}") from error
-        if Path(path).is_dir():
-            raise UsageError(f"--{name}: {path} is a folder, and a file is wanted")
-        if not os.access(folder, os.W_OK):
-            raise UsageError(f"--{name}: the folder {folder} can't be written to")
+        check_file(name, path)
+
+
+def check_file(name: str, path: str) -> None:
+    """Make sure that a file can be written, and make its folder.
+
+    Args:
+        name: The name of its option, without dashes.
+        path: The file.
+
+    Raises:
+        UsageError: It can't.
+    """
+    folder = Path(path).absolute().parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"--{name}: the folder {folder} can't be made: {error.strerror}") from error
+    if Path(path).is_dir() or path == "-":
+        raise UsageError(
+            f"--{name}: {path} is {'no file' if path == '-' else 'a folder'}, and a file is wanted"
+        )
+    if not os.access(folder, os.W_OK):
+        raise UsageError(f"--{name}: the folder {folder} can't be written to")
 
 
 def read_last_run(path: str | None) -> Verification | None:

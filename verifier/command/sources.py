@@ -33,6 +33,7 @@ from verifier.environment import (
     PUBLISH_RESULTS,
 )
 from verifier.errors import UsageError
+from verifier.log_level import LogLevel
 from verifier.request import ProviderUnderTest, VerificationRequest
 
 if TYPE_CHECKING:
@@ -191,8 +192,12 @@ def build_request(settings: list[Setting]) -> VerificationRequest:
         ends_at_first=value("exit_on_first_error", default=False),
         request_timeout=value("request_timeout", 5.0),
         memory_limit=value("memory_limit", 1024),
+        log_file=Path(value("log_file")) if "log_file" in given else None,
+        log_level=LogLevel(value("log_level", LogLevel.DEBUG)),
         confinement=Confinement(apart=has_secrets and not value("unconfined_provider", default=False)),
     )
+    if "log_level" in given and "log_file" not in given:
+        raise UsageError("--log-level is for the file that --log-file names, which is not given")
     if access is None and "pact_url" in given and given["pact_url"].source == EVENT_PACT_URL:
         raise UsageError(
             "the pact's URL comes from the GitHub event, and no broker is configured that it could be held against: "

@@ -14,6 +14,7 @@ from broker.text.terminal import unguarded
 from verifier.command.github import is_github_run
 from verifier.command.report_files import (
     REPORTS,
+    check_file,
     check_files,
     print_report,
     read_last_run,
@@ -56,6 +57,8 @@ class VerifyCommand:
         self._files: dict[str, str] = {name: path for name in REPORTS if (path := values.pop(name))}
         self._flags: dict[str, Any] = values
         check_files(self._files)
+        if values["log_file"]:
+            check_file("log-file", values["log_file"])
         # standard output belongs to a machine-readable report that goes there
         self._text: TextIO = sys.stderr if "-" in self._files.values() else sys.stdout
 

@@ -12,6 +12,8 @@ from importlib.machinery import PathFinder
 from importlib.util import module_from_spec
 from typing import TYPE_CHECKING, Any, Self
 
+from verifier.log_level import LogLevel
+
 if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
@@ -35,6 +37,16 @@ def _load() -> Any:
 
 _bindings = _load()
 _core, _ffi = _bindings.lib, _bindings.ffi
+
+
+def log_to(file: Path, level: LogLevel) -> None:
+    """Have the core append its log to a file, from now on and once in a process.
+
+    Args:
+        file: The file.
+        level: How much it writes.
+    """
+    _core.pactffi_log_to_file(_text(str(file)), list(LogLevel).index(level) + 1)  # 0 is nothing
 
 
 class CoreVerifier:

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
 from broker.text.cut import shortened
-from verifier.engine.core import CoreVerifier
+from verifier.engine.core import CoreVerifier, log_to
 from verifier.engine.core_results import REQUEST_NOT_SENT, interaction_result, not_loaded
 from verifier.engine.custom_headers import without_headers
 from verifier.engine.memory import limited_memory
 from verifier.engine.protocol import (
+    CORE_LOG,
     Begun,
     Job,
     Note,
@@ -84,6 +85,8 @@ class JobRun:
     def run(self) -> None:
         """Verify all interactions, and send the results of each shard."""
         _bypass_proxy(urlsplit(self._job.base_url or "").hostname)
+        if self._job.log_level is not None:
+            log_to(self._folder / CORE_LOG, self._job.log_level)
         if self._store is not None:
             self._store.use()
         threads = [

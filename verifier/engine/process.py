@@ -106,6 +106,11 @@ class Engine:
         self.close()
 
     @property
+    def folder(self) -> Path:
+        """The folder of the child's files, which are gone once this is closed."""
+        return self._folder
+
+    @property
     def pid(self) -> int:
         """The child's process id, which is also that of its process group."""
         return self._process.pid

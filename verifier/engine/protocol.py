@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
+from verifier.log_level import LogLevel
 from verifier.pact_document import NotAPact, parse_pact
 from verifier.transport import Transport
 from verifier.verification import InteractionResult
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from verifier.pact import Pact
+
+CORE_LOG = "core.log"
+"""The file of the core's log in the engine's folder; a child that replaces another one appends to it."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,7 @@ class Job:
         indexes: The indexes of the interactions to verify.
         base_url: The provider's base URL; None if it has only other transports. The attributes that follow are those of
             `verifier.request.ProviderUnderTest`.
+        log_level: The level of the core's log, which is in the engine's folder; None for no log.
         singly: Whether each interaction is verified alone, so that it is known which one is too much.
     """
 
@@ -47,6 +52,7 @@ class Job:
     ends_at_first: bool = False
     request_timeout: float = 5.0
     memory_limit: int = 1024
+    log_level: LogLevel | None = None
     singly: bool = False
 
     @property
@@ -197,6 +203,7 @@ def _job(values: dict[str, Any]) -> Job:
             kind: tuple((name, value) for name, value in values[kind])
             for kind in ("headers", "states_headers")
         },
+        "log_level": None if values["log_level"] is None else LogLevel(values["log_level"]),
         "states_file": None if states_file is None else tuple(states_file),
     }
     return Job(**values | converted)
