@@ -16,7 +16,7 @@ from broker.http.errors import BrokerError, BrokerRefused, BrokerUnreachable, No
 from broker.http.json_values import objects_at, text_at, value_at
 from verifier.errors import PublishFailed
 from verifier.report.interface import more_differences
-from verifier.verification import Outcome, PublishedResult
+from verifier.verification import LONGEST_DESCRIPTION, LONGEST_REASON, Outcome, PublishedResult
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from verifier.verification import InteractionResult, Verification
 
 IMPLEMENTATION = "pact-dispatch"
-LONGEST_DESCRIPTION = 4000
 TOO_LARGE = 413
 """The status of a broker, or of a proxy in front of it, that takes no body of this size."""
 WITHOUT_DETAILS = "The differences were left out, since the broker takes no result as large as they make it"
@@ -292,5 +291,5 @@ def _test_result(result: InteractionResult, verification_id: str, *, with_detail
     if more := more_differences(result.more_mismatches):
         document["mismatches"].append({"attribute": "body", "identifier": "", "description": more})
     if result.reason:
-        document["exceptions"] = [{"message": result.reason[:LONGEST_DESCRIPTION]}]
+        document["exceptions"] = [{"message": result.reason[:LONGEST_REASON]}]
     return document

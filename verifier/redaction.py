@@ -1,23 +1,22 @@
-"""The secrets of a verification, and what is reported without them."""
+"""What is reported of a verification: without its secrets, and no more of a text from elsewhere than anybody reads."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from broker.text.cut import beginning
 from broker.text.redacted_lines import redacted_output
 from broker.text.redaction import Redaction
 from broker.text.secret_forms import in_header, in_url
 from broker.text.secret_names import is_secret_name
+from verifier.verification import LONGEST_DESCRIPTION, LONGEST_MESSAGE, LONGEST_REASON, LONGEST_VALUE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from verifier.request import VerificationRequest
     from verifier.verification import InteractionResult, Mismatch, Verification
-
-LONGEST_REASON = 2000
-"""The most characters of a reason, such as a provider state handler's answer, that are shown."""
 
 
 def named_secrets(headers: Iterable[tuple[str, str]], variables: Mapping[str, str]) -> list[str]:
@@ -36,16 +35,14 @@ def redaction_of(request: VerificationRequest) -> Redaction:
 
 def redacted(redaction: Redaction, verification: Verification) -> Verification:
     """Return a verification without the secrets in what the provider and the engine reported."""
-    if not redaction:
-        return verification
     error = verification.error
     return replace(
         verification,
-        notes=tuple(map(redaction.own, verification.notes)),
+        notes=tuple(beginning(redaction.own(note), LONGEST_MESSAGE) for note in verification.notes),
         error=error
         and replace(
             error,
-            message=redaction.own(error.message),
+            message=beginning(redaction.own(error.message), LONGEST_MESSAGE),
             output=redacted_output(redaction, error.output),
         ),
         interactions=tuple(redacted_result(redaction, result) for result in verification.interactions),
@@ -69,8 +66,8 @@ def redacted_result(redaction: Redaction, result: InteractionResult) -> Interact
 def _redacted_mismatch(redaction: Redaction, mismatch: Mismatch) -> Mismatch:
     return replace(
         mismatch,
-        identifier=redaction.text(mismatch.identifier),
-        expected=mismatch.expected and redaction.text(mismatch.expected),
-        actual=mismatch.actual and redaction.text(mismatch.actual),
-        description=redaction.text(mismatch.description),
+        identifier=redaction.cut(mismatch.identifier, LONGEST_DESCRIPTION),
+        expected=mismatch.expected and redaction.cut(mismatch.expected, LONGEST_VALUE),
+        actual=mismatch.actual and redaction.cut(mismatch.actual, LONGEST_VALUE),
+        description=redaction.cut(mismatch.description, LONGEST_DESCRIPTION),
     )

@@ -14,6 +14,14 @@ from typing import Any
 SCHEMA_VERSION = 1
 MOST_MISMATCHES = 100
 """The most differences that are kept of one interaction; nobody reads more, and they would fill logs and the broker."""
+LONGEST_VALUE = 64 * 1024
+"""The most characters that are kept of a value that was expected, or found instead."""
+LONGEST_DESCRIPTION = 4000
+"""The most characters that are kept of the engine's sentence about a difference."""
+LONGEST_REASON = 2000
+"""The most characters that are kept of a reason, such as a provider state handler's answer."""
+LONGEST_MESSAGE = 10_000
+"""The most characters that are kept of an error, and of a note: a URL in it may have thousands."""
 
 
 class Outcome(StrEnum):

@@ -1,4 +1,4 @@
-"""Texts from elsewhere that are cut before their secrets are known (no I/O)."""
+"""Texts from elsewhere that are cut, for good or before their secrets are known (no I/O)."""
 
 from __future__ import annotations
 
@@ -11,3 +11,8 @@ CUT = "…"
 def shortened(text: str) -> str:
     """Return a text that is not too long to be passed to where its secrets are known and it is cut for good."""
     return text if len(text) <= LONGEST_READ else text[:LONGEST_READ] + CUT
+
+
+def beginning(text: str, longest: int) -> str:
+    """Return a text without secrets, or as many characters of its beginning, of which the last is `CUT`."""
+    return text if len(text) <= longest else text[: longest - len(CUT)] + CUT

@@ -6,7 +6,7 @@ import re
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from broker.text.cut import CUT
+from broker.text.cut import CUT, beginning
 from broker.text.escapes import is_escaped, unescaped, without_half_escape
 from broker.text.secret_forms import LONG, SHORTEST, in_base64, is_ordinary, parts_of, spelt
 
@@ -64,9 +64,7 @@ class Redaction:
             longest: How many characters are shown.
         """
         text, is_whole = self.text(self._without_beginning(text)), not text.endswith(CUT)
-        return (
-            text if len(text) <= longest and is_whole else text.removesuffix(CUT)[: longest - len(CUT)] + CUT
-        )
+        return beginning(text if is_whole else text.removesuffix(CUT) + CUT, longest)
 
     def _without_beginning(self, text: str) -> str:
         if not text.endswith(CUT):

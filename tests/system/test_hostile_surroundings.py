@@ -277,7 +277,7 @@ def test_a_states_url_that_is_not_there_is_not_a_broken_contract(
         arguments = (broker.url + path, "--provider-base-url", provider.url, *READY, *states)
         done = verify(tmp_path, *arguments, *publishing(broker.url))
     assert done.code == 3, done
-    assert "Is --provider-states-setup-url right?" in done.out
+    assert "is --provider-states-setup-url right?" in done.out
     assert nothing_published(broker, path)
 
 

@@ -12,7 +12,8 @@ from broker.http.access import BrokerAccess
 from tests.support.examples import ERROR, FAILED, MANY_MISMATCHES, PASSED, PENDING_FAILED, PRICE, verification
 from tests.support.loopback import Loopback, Received, Reply
 from verifier.errors import PublishFailed
-from verifier.publishing import LONGEST_DESCRIPTION, publish, result_document
+from verifier.publishing import publish, result_document
+from verifier.verification import LONGEST_DESCRIPTION, LONGEST_REASON
 
 if TYPE_CHECKING:
     from verifier.verification import Verification
@@ -125,7 +126,7 @@ def test_long_descriptions_are_cut() -> None:
     long = replace(FAILED, mismatches=(replace(PRICE, description="x" * 9999),), reason="y" * 9999)
     [result] = result_document(verification(long))["testResults"]
     assert len(result["mismatches"][0]["description"]) == LONGEST_DESCRIPTION
-    assert len(result["exceptions"][0]["message"]) == LONGEST_DESCRIPTION
+    assert len(result["exceptions"][0]["message"]) == LONGEST_REASON
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,21 @@ from pathlib import Path
 import pytest
 
 from broker.http.access import BrokerAccess
+from broker.text.cut import CUT
 from broker.text.redaction import Redaction
 from tests.support.examples import ERROR, FAILED, PASSED, verification
 from verifier.redaction import redacted, redaction_of
 from verifier.request import ProviderUnderTest, VerificationRequest
-from verifier.verification import Mismatch, Verification, VerificationError
+from verifier.verification import (
+    LONGEST_DESCRIPTION,
+    LONGEST_MESSAGE,
+    LONGEST_REASON,
+    LONGEST_VALUE,
+    Mismatch,
+    Outcome,
+    Verification,
+    VerificationError,
+)
 
 BROKER = "http://broker.example"
 PASSWORD, TOKEN, HEADER, COOKIE = "pass-word-1", "broker-token-2", "header-secret-3", "sid=cookie-4"
@@ -76,7 +86,24 @@ def test_no_secret_survives(broker: BrokerAccess | None, secrets: list[str]) -> 
 def test_nothing_else_is_changed() -> None:
     made = telling("nothing")
     assert redacted(redaction_of(request(None)), made) == made
-    assert redacted(Redaction([]), made) is made
+    assert redacted(Redaction([]), made) == made
+
+
+@pytest.mark.parametrize("secrets", [[], [PASSWORD]], ids=["no secrets", "a secret"])
+def test_no_text_from_elsewhere_is_endless(secrets: list[str]) -> None:
+    shown = redacted(Redaction(secrets), telling("y" * 200_000))
+    [failed, could_not] = [result for result in shown.interactions if result.outcome != Outcome.PASSED]
+    assert shown.error is not None
+    for text, longest in (
+        (shown.error.message, LONGEST_MESSAGE),
+        (shown.notes[0], LONGEST_MESSAGE),
+        (could_not.reason, LONGEST_REASON),
+        *((mismatch.description, LONGEST_DESCRIPTION) for mismatch in failed.mismatches),
+        (failed.mismatches[0].expected, LONGEST_VALUE),
+        (failed.mismatches[0].actual, LONGEST_VALUE),
+    ):
+        assert len(str(text)) == longest
+        assert str(text).endswith(CUT)
 
 
 def test_longest_secret_goes_first_so_that_no_tail_is_left() -> None:

@@ -16,6 +16,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from broker.text.cut import shortened
 from verifier.verification import MOST_MISMATCHES, InteractionResult, Mismatch, Outcome
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ def _judge(
         return Outcome.ERROR, (), NO_RESULT
     if found.get("type") == "mismatches":
         return _judge_mismatches(found)
-    message = str(found.get("message") or NO_RESULT)
+    message = shortened(str(found.get("message") or NO_RESULT))
     if failure is not None and STATE_CHANGE_FAILED in message:
         return Outcome.FAILED if failure.answered else Outcome.ERROR, (), failure.reason
     return Outcome.ERROR, (), message
@@ -127,15 +128,15 @@ def _mismatch(item: Mapping[str, Any]) -> Mismatch:
     identifier = item.get("path") if kind == "BodyMismatch" else item.get("key", item.get("parameter"))
     return Mismatch(
         attribute=_ATTRIBUTES.get(kind, kind.removesuffix("Mismatch").lower() or "other"),
-        identifier=str(identifier or ""),
+        identifier=shortened(str(identifier or "")),
         expected=_text(item.get("expected")),
         actual=_text(item.get("actual")),
-        description=str(item.get("mismatch", "")),
+        description=shortened(str(item.get("mismatch", ""))),
     )
 
 
 def _text(value: Any) -> str | None:
-    return value if value is None else str(value)
+    return value if value is None else shortened(str(value))
 
 
 def seconds(duration: Any) -> float | None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from broker.http.json_values import text_at
 from broker.http.limits import Reply
 from broker.http.no_reply import NoReply
+from broker.text.cut import shortened
 from verifier.engine.core_results import GATEWAY_STATUSES
 from verifier.engine.provider_relay import ProviderRelay
 from verifier.verification import Outcome
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     from verifier.pact import Interaction
     from verifier.verification import InteractionResult
 
-LONGEST_TEXT = 500
-"""The most characters of an answer that is no message which a reason quotes."""
 REFUSED = Reply(400, b"", is_whole=True)
 """What the core is answered in the place of an answer that is no message; it would follow a redirect."""
 
@@ -41,11 +40,13 @@ class Asked:
         description: Which message.
         status: The status of the provider's answer; None if there was none.
         reason: What was wrong with the answer; None if it was a message.
+        text: What stood in such an answer.
     """
 
     description: str
     status: int | None
     reason: str | None
+    text: str = ""
 
 
 class MessageRelay(ProviderRelay):
@@ -76,10 +77,10 @@ class MessageRelay(ProviderRelay):
             self._asked.append(Asked(description, None, f"asking for the message at {self._url}: {error}"))
             raise
         if not 200 <= reply.status < 300:
-            text = reply.content.decode(errors="replace").strip()
-            text = f": {text[:LONGEST_TEXT]}" if text and not text.startswith("<") else ""
-            reason = f"asking for the message at {self._url} was answered with {reply.status}{text}"
-            self._asked.append(Asked(description, reply.status, reason))
+            text = shortened(reply.content.decode(errors="replace").strip())
+            text = "" if text.startswith("<") else text
+            reason = f"asking for the message at {self._url} was answered with {reply.status}"
+            self._asked.append(Asked(description, reply.status, reason, text))
             return REFUSED
         self.has_answered = True
         self._asked.append(Asked(description, reply.status, None))
@@ -137,7 +138,9 @@ def judged(result: InteractionResult, asked: Asked | None, *, has_answered: bool
     reason = asked.reason
     if not unknown and not has_answered:
         unknown = True
-        reason += ". Nothing there has answered with a message: is --transport right?"
+        reason += " (nothing there has answered with a message: is --transport right?)"
+    if asked.text:
+        reason += f": {asked.text}"
     outcome = Outcome.ERROR if unknown else Outcome.FAILED
     return replace(
         result, outcome=outcome, mismatches=(), more_mismatches=0, reason=reason, retryable=unknown

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import astuple
 from typing import Any
 
 import pytest
 
+from broker.text.cut import CUT, LONGEST_READ
 from tests.support.examples import http_interaction, pact_document
 from verifier.engine.core_results import NO_RESULT, interaction_result, no_result, seconds
 from verifier.engine.states.change import StateFailure
@@ -76,6 +78,14 @@ def test_only_the_first_of_many_mismatches_are_kept_and_the_others_counted() -> 
     result = judged(mismatches(*reversed(rows)))
     assert [m.identifier for m in result.mismatches] == [row["path"] for row in rows[:MOST_MISMATCHES]]
     assert result.more_mismatches == 7
+
+
+def test_no_more_is_kept_of_a_text_than_is_passed_on_to_where_it_is_redacted() -> None:
+    text = "x" * 1_000_000
+    result = judged(mismatches({**BODY, "path": text, "expected": text, "actual": text, "mismatch": text}))
+    [mismatch] = result.mismatches
+    assert {len(str(value)) for value in astuple(mismatch)[1:]} == {LONGEST_READ + len(CUT)}
+    assert len(str(judged(error(text)).reason)) == LONGEST_READ + len(CUT)
 
 
 def test_ok_is_passed() -> None:

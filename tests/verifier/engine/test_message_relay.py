@@ -13,7 +13,7 @@ from verifier.engine.process import Engine
 from verifier.request import ProviderUnderTest, VerificationRequest
 from verifier.run import verify
 from verifier.transport import Transport
-from verifier.verification import Outcome
+from verifier.verification import LONGEST_REASON, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -75,6 +75,20 @@ def test_what_nothing_answers_is_an_outage(tmp_path: Path, engine: Engine, statu
     assert [result.outcome for result in found.interactions] == [Outcome.ERROR, Outcome.ERROR]
     assert "/_messages was answered with" in str(found.interactions[0].reason)
     assert "is --transport right?" in str(found.interactions[0].reason)
+
+
+def test_a_secret_in_an_answer_that_is_no_message_is_hidden_wherever_it_stands(
+    tmp_path: Path, engine: Engine
+) -> None:
+    secret = "abcdefgh-ijklmnop-qrstuvwx"
+    for place in (480, 490, 1990):
+        with Loopback(Reply(500, "z" * place + secret * 10_000)) as provider:
+            headers = (("Authorization", f"Bearer {secret}"),)
+            found = verified(tmp_path, messages("one"), engine, provider.port, headers=headers)
+        reason = str(found.interactions[0].reason)
+        assert len(reason) <= LONGEST_REASON
+        assert secret[:3] not in reason
+        assert "is --transport right?" in reason
 
 
 @pytest.mark.parametrize("status", [302, 400, 404, 500])

@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 from broker.http.kept_connection import KeptConnections
 from broker.http.limits import Limits
 from broker.http.no_reply import NoReply
+from broker.http.reason import brief
 from broker.text.cut import shortened
 from verifier.engine.states.change import StateChangeFailed
 
@@ -20,7 +21,6 @@ from verifier.engine.states.change import StateChange
 
 MAX_ANSWER = 10 * 1024 * 1024
 """The most bytes that are read of a handler's answer."""
-MAX_LOCATION = 300
 HEADERS = {"Content-Type": "application/json", "Accept": "*/*", "User-Agent": "pact-dispatch"}
 
 NOT_THE_HANDLER = frozenset({401, 403, 405, 501, 502, 503, 504})
@@ -89,20 +89,21 @@ class UrlHandler:
         text = shortened(answer.decode(errors="replace").strip())
         if text.startswith("<"):
             text = "(a web page)"
-        reason = f"{what} was answered with {status}" + (f": {text}" if text else "")
+        reason = f"{what} was answered with {status}"
         if reply.redirects_to is not None:
+            location = brief(reply.redirects_to.partition("?")[0])
             reason += (
-                f", a redirect to {reply.redirects_to[:MAX_LOCATION].partition('?')[0]} that is followed without the "
-                "state, and so it isn't followed: give the URL that takes states"
+                f", a redirect to {location} that is followed without the state, and so it isn't followed: give the "
+                "URL that takes states"
             )
         if status in {401, 403} and not self._own_headers:
-            reason += ". If it wants credentials, give them by --provider-states-header"
+            reason += " (if it wants credentials, give them by --provider-states-header)"
         answered = 400 <= status < 600 and status not in NOT_THE_HANDLER
         if status == 404 and not self._accepts:
             # Nothing there has ever accepted a state, so it is the URL that is not found, and not the state.
             answered = False
-            reason += ". Is --provider-states-setup-url right?"
-        raise StateChangeFailed(reason, answered=answered)
+            reason += " (is --provider-states-setup-url right?)"
+        raise StateChangeFailed(reason + (f": {text}" if text else ""), answered=answered)
 
 
 def with_query(url: str, change: StateChange) -> str:
