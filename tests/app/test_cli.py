@@ -7,13 +7,15 @@ import sys
 
 import pytest
 
-from app.cli import COMMANDS
+from app.command_line import GROUPS, parser
 
 HEAVY = ("flask", "github", "gunicorn", "psycopg", "pydantic", "rich", "sqlalchemy", "yaml")
+COMMANDS = [command for commands in GROUPS.values() for command in commands]
 NAMES = [command.__name__.split(".")[2].replace("_", "-") for command in COMMANDS]
+SHOW_MODULES = "import sys; from {module} import {name}; {name}({words!r}); print('loaded', *sys.modules)"
 
 
-@pytest.mark.parametrize("words", [*([name] for name in NAMES), ["webhooks", "create"]])
+@pytest.mark.parametrize("words", [*([name] for name in NAMES if name != "verify"), ["webhooks", "create"]])
 def test_the_help_needs_nothing_of_the_server(words: list[str]) -> None:
     program = (
         "import sys; from app.cli import main\n"
@@ -24,3 +26,21 @@ def test_the_help_needs_nothing_of_the_server(words: list[str]) -> None:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.startswith("usage: pact-dispatch")
     assert done.stdout.endswith("\n[]\n")
+
+
+def test_the_help_lists_each_command_in_its_group() -> None:
+    text = parser().format_help()
+    for title, commands in GROUPS.items():
+        section = text.partition(f"\n{title}:\n")[2].partition("\n\n")[0]
+        listed = [line.split()[0] for line in section.splitlines() if line[2] != " "]
+        assert listed == [command.__name__.split(".")[2].replace("_", "-") for command in commands]
+
+
+def test_verify_as_a_command_of_pact_dispatch_loads_nothing_that_verify_does_not() -> None:
+    def loaded(module: str, name: str, words: list[str]) -> set[str]:
+        program = SHOW_MODULES.format(module=module, name=name, words=[*words, "--no-such-option"])
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+        assert "See verify --help" in done.stderr
+        return set(done.stdout.partition("loaded ")[2].split())
+
+    assert loaded("app.cli", "main", ["verify"]) - loaded("verifier.cli", "run", []) == {"app", "app.cli"}

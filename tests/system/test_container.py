@@ -13,7 +13,7 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 
-from app.cli import parser
+from app.command_line import parser
 from app.config.variables import OF_THE_WEB_SIDE, OF_WORKERS, OTHERS, SECRETS
 from app.database.connections import database, migrate
 from app.database.embedded.cluster import find_binaries

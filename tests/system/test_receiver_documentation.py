@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from app.cli import parser
+from app.command_line import parser
 from app.config import provider, provider_table, settings
 from app.config.file import load
 from app.config.variables import SECRETS

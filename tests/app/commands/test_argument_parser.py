@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from app.cli import parser
+from app.command_line import parser
 
 if TYPE_CHECKING:
     import argparse
