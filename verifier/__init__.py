@@ -13,9 +13,13 @@ separate, and a `Verification` can be saved and loaded, so that a result can be 
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
+TYPE_CHECKING = False
+if (
+    TYPE_CHECKING
+):  # `typing` would be imported for this alone, before the engine is started (`verifier.engine.spawn`)
+    from typing import Any
+
     from broker.http.access import BrokerAccess
     from verifier.errors import PublishFailed, UsageError
     from verifier.publishing import publish

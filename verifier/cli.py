@@ -1,24 +1,19 @@
-"""The entry point of the `verify` command: its options, its exit code, and what it prints if it can't start."""
+"""The entry point of the `verify` command.
+
+The engine's process is started before anything is imported that Python hasn't loaded at its start: it imports what it
+needs, while this one does the same.
+"""
 
 from __future__ import annotations
 
-import os
-import signal
 import sys
-from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, NoReturn
 
-from broker.text.terminal import guard_terminal
-from verifier.command.github import is_github_run
-from verifier.command.options import parse_options
-from verifier.engine.process import Engine
-from verifier.environment import BROKER_CREDENTIALS
-from verifier.errors import UsageError
-from verifier.exit_code import ExitCode
-from verifier.undumpable import become_undumpable
+from broker.text.standard_descriptors import open_closed_descriptors
+from verifier.engine.spawn import SpawnedChild
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # `typing` would be imported for this alone
+    from typing import NoReturn
 
 
 def main() -> NoReturn:
@@ -32,72 +27,8 @@ def run(arguments: list[str]) -> int:
     Returns:
         The exit code.
     """
-    guard_terminal()
-    try:
-        options = parse_options(arguments)
-        # The engine's process starts while this one imports the rest: both take a tenth of a second.
-        with _interruptible(), Engine() as engine:
-            become_undumpable()
-            from verifier.command.verify import VerifyCommand  # noqa: PLC0415
+    open_closed_descriptors()
+    with SpawnedChild() as child:
+        from verifier.command.execution import execute  # noqa: PLC0415 - see above
 
-            return VerifyCommand(options, engine).run()
-    except UsageError as error:
-        return refuse(error)
-    except KeyboardInterrupt:
-        print("verify: interrupted; what was started has been stopped", file=sys.stderr)
-        return ExitCode.INTERRUPTED
-    except Exception:  # noqa: BLE001 - the outermost boundary
-        # Python would exit with 1, which here means that the contract is broken.
-        import traceback  # noqa: PLC0415 - none of these is needed where all is well
-
-        from broker.text.harmless import lines_of  # noqa: PLC0415
-        from broker.text.redaction import Redaction  # noqa: PLC0415
-
-        secrets = [os.environ.get(name) for name in BROKER_CREDENTIALS]
-        print("\n".join(lines_of(Redaction(secrets).text(traceback.format_exc()))), file=sys.stderr)
-        _report_problem("this is a mistake in verify itself; nothing is known about the contract")
-        return ExitCode.COULD_NOT_VERIFY
-
-
-def refuse(error: UsageError) -> int:
-    """Report what is wrong with the command or its configuration.
-
-    Returns:
-        The exit code.
-    """
-    _report_problem(str(error))
-    return ExitCode.USAGE
-
-
-def _report_problem(message: str) -> None:
-    """Report why nothing was verified: on standard error, and in GitHub's run if this is one."""
-    from broker.text.harmless import one_line  # noqa: PLC0415
-
-    print(f"verify: {one_line(message)}", file=sys.stderr)
-    if is_github_run(os.environ):
-        from verifier.report.github import GitHubReport  # noqa: PLC0415
-
-        GitHubReport(os.environ).write_problem(message, sys.stderr)
-
-
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """Stop a run at SIGTERM and SIGHUP as at Ctrl-C; a second signal does not interrupt the clean-up.
-
-    What is ignored from the start stays so: `nohup` has a run outlive its terminal.
-    """
-    numbers = [
-        number
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-        if signal.getsignal(number) != signal.SIG_IGN
-    ]
-
-    def interrupt(*_: object) -> None:
-        for number in numbers:
-            signal.signal(number, signal.SIG_IGN)
-        raise KeyboardInterrupt
-
-    with ExitStack() as stack:
-        for number in numbers:
-            stack.callback(signal.signal, number, signal.signal(number, interrupt))
-        yield
+        return execute(arguments, child)

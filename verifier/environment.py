@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
+TYPE_CHECKING = False
+if (
+    TYPE_CHECKING
+):  # `typing` would be imported for this alone, before the engine is started (`verifier.engine.spawn`)
     from collections.abc import Collection, Mapping
 
 BROKER_BASE_URL = "PACT_BROKER_BASE_URL"

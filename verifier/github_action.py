@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, NoReturn
 from broker.text.redaction import Redaction
 from broker.text.secret_names import is_secret_name
 from broker.text.terminal import guard_terminal, unguarded
-from verifier.cli import refuse, run
+from verifier.cli import run
+from verifier.command.execution import refuse
 from verifier.environment import BROKER_PASSWORD, BROKER_TOKEN, PUBLISH_RESULTS
 from verifier.errors import UsageError
 from verifier.report.workflow_commands import masks

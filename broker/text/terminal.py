@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import errno
 import io
-import os
 import re
 import sys
 from typing import Any, TextIO, cast
+
+from broker.text.standard_descriptors import open_closed_descriptors
 
 _UNSAFE = re.compile(
     "\x1b\\[[0-9;]*m"  # a colour, which stays
@@ -100,7 +101,7 @@ def guard_terminal() -> None:
     One that can't take what is written, or was closed from the start (`writable()` tells), takes it nevertheless, and
     `loss_of` tells.
     """
-    _open_closed_descriptors()
+    open_closed_descriptors()
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if isinstance(stream, TerminalStream):
@@ -109,15 +110,6 @@ def guard_terminal() -> None:
             stream.reconfigure(errors="backslashreplace")
         below = LosableStream(cast("TextIO", _ClosedStream()) if stream is None else stream)
         setattr(sys, name, cast("TextIO", TerminalStream(cast("TextIO", below))))
-
-
-def _open_closed_descriptors() -> None:
-    """Open the standard descriptors that are closed: a file or socket would get their numbers, and be written to."""
-    for descriptor in range(3):
-        try:
-            os.fstat(descriptor)
-        except OSError:
-            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
 
 
 def unguarded(stream: TextIO) -> TextIO:

@@ -228,7 +228,7 @@ def _open_with_engine() -> Iterator[Check]:
             try:
                 check(given)
             finally:
-                if engine._process.poll() is not None:  # noqa: SLF001 - it crashed, or time ran out
+                if engine._child.poll() is not None:  # noqa: SLF001 - it crashed, or time ran out
                     engine.restart()
 
         yield check_and_restart
@@ -257,7 +257,8 @@ def _open_command() -> Iterator[Check]:
         DamagedServer(answer) as broker,
         DamagedServer(_right) as server,
         Engine() as engine,
-        patch("verifier.cli.Engine", lambda: nullcontext(engine)),
+        patch("verifier.cli.SpawnedChild", nullcontext),
+        patch("verifier.command.execution.Engine", lambda _: nullcontext(engine)),
         patch("verifier.fetch.FETCH_SECONDS", 0.0),
         patch("verifier.command.verify.PUBLISH_SECONDS", 0.0),
     ):
@@ -269,7 +270,7 @@ def _open_command() -> Iterator[Check]:
             try:
                 _run_command(broker.url, server.url)
             finally:
-                if engine._process.poll() is not None:  # noqa: SLF001 - it crashed, or time ran out
+                if engine._child.poll() is not None:  # noqa: SLF001 - it crashed, or time ran out
                     engine.restart()
 
         yield check

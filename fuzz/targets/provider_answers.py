@@ -186,7 +186,7 @@ def _open_with_engine() -> Iterator[Check]:
             try:
                 verification = verify(request, engine=engine)
             finally:
-                if engine._process.poll() is not None:  # noqa: SLF001 - it crashed, or time ran out
+                if engine._child.poll() is not None:  # noqa: SLF001 - it crashed, or time ran out
                     engine.restart()
             check_verification(verification, healthy=False)
             _check_outages(verification, list(server.applied))

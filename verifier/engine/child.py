@@ -1,8 +1,8 @@
-"""The child process that runs pact-python: `python -m verifier.engine.child DESCRIPTOR FOLDER`.
+"""The child process that runs pact-python: `python -m verifier.engine.child DESCRIPTOR`.
 
 It reads messages (see `verifier.engine.protocol`) from standard input and writes its own to the pipe DESCRIPTOR.
-Standard output and error belong to the core, which prints to descriptors 1 and 2 whatever Python does. FOLDER is for
-its files. When standard input ends, its parent is done or was killed, and the child ends as well.
+Standard output and error belong to the core, which prints to descriptors 1 and 2 whatever Python does. When standard
+input ends, its parent is done or was killed, and the child ends as well.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from verifier.engine.protocol import (
     BrokenMessage,
     Done,
     Failed,
+    Folder,
     Guard,
     HandlersUnusable,
     Job,
@@ -62,28 +63,33 @@ class EventPipe:
         os._exit(1)
 
 
-def _read_commands(folder: Path, jobs: queue.SimpleQueue[Job]) -> None:
+def _read_commands(jobs: queue.SimpleQueue[tuple[Job, Path]]) -> None:
     """Read messages until standard input ends, and end the process at once then, whatever the core is doing.
 
     A parent that was killed could not clean up, so the child stops the provider that the parent had started (`Guard`
     has its process group), and removes the files.
     """
     guarded: int | None = None
+    folder: Path | None = None
     for line in sys.stdin.buffer:
         try:
             command = decode_command(line)
         except BrokenMessage as error:
             sys.stderr.write(f"{error}\n")
             os._exit(1)
-        if isinstance(command, Guard):
-            guarded = command.group
-        else:
-            jobs.put(command)
+        match command:
+            case Guard(group):
+                guarded = group
+            case Folder(path):
+                folder = Path(path)
+            case Job() if folder is not None:
+                jobs.put((command, folder))
     if guarded is not None:
         _stop_group(guarded)
-    import shutil  # noqa: PLC0415 - for this alone
+    if folder is not None:
+        import shutil  # noqa: PLC0415 - for this alone
 
-    shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
     os._exit(0)
 
 
@@ -100,14 +106,14 @@ def main() -> None:
     become_undumpable()
     os.environ.setdefault("PACT_DO_NOT_TRACK", "true")
     os.environ |= {"RUST_BACKTRACE": "0", "RUST_LIB_BACKTRACE": "0"}  # the core writes traces into mismatches
-    events, folder = EventPipe(int(sys.argv[1])), Path(sys.argv[2])
-    jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
-    threading.Thread(target=_read_commands, args=(folder, jobs), daemon=True).start()
+    events = EventPipe(int(sys.argv[1]))
+    jobs: queue.SimpleQueue[tuple[Job, Path]] = queue.SimpleQueue()
+    threading.Thread(target=_read_commands, args=(jobs,), daemon=True).start()
     from verifier.engine.job_run import JobRun  # noqa: PLC0415 - the reader notices the end of the parent meanwhile
 
     events.send(Ready())
     while True:
-        job = jobs.get()
+        job, folder = jobs.get()
         try:
             JobRun(job, folder, events).run()
         except HandlersUnusable as error:

@@ -7,25 +7,22 @@ started early, so that it imports what it needs while the pact is fetched and th
 from __future__ import annotations
 
 import contextlib
-import os
 import queue
 import shutil
-import signal
-import subprocess
-import sys
 import tempfile
 import threading
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self
 
-from verifier.child_process import how_it_ended, signal_group
+from verifier.child_process import how_it_ended
 from verifier.engine.protocol import (
     Begun,
     BrokenMessage,
     Done,
     Failed,
+    Folder,
     Guard,
     Note,
     OutOfMemory,
@@ -34,11 +31,12 @@ from verifier.engine.protocol import (
     decode_event,
     encode,
 )
-from verifier.environment import without_secrets
+from verifier.engine.spawn import SpawnedChild
 from verifier.errors import CannotVerify, ErrorKind, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from typing import BinaryIO
 
     from verifier.engine.protocol import Command, Event, Job
     from verifier.verification import InteractionResult
@@ -62,41 +60,33 @@ class Engine:
     """One child process, for one job after another.
 
     Use it as a context manager: leaving it ends the child and everything that the child started.
+
+    Args:
+        child: A child that has been started; by default one is started now.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, child: SpawnedChild | None = None) -> None:
+        self._child = child or SpawnedChild()
         self._folder = Path(tempfile.mkdtemp(prefix="pact-dispatch-"))
-        self._log: IO[bytes] = (self._folder / "output.log").open("w+b")
         self._guarded: int | None = None
         self._begun: set[int] = set()
-        self._events, self._process = self._start()
+        self._listen()
 
-    def _start(self) -> tuple[Events, subprocess.Popen[bytes]]:
-        # -P: no module in the current directory, a provider's repository, replaces another one; -I: nor one in
-        # PYTHONPATH, if this process ignores it as well
-        isolation = "-I" if sys.flags.isolated else "-P"
-        reader, writer = os.pipe()
-        try:
-            process = subprocess.Popen(
-                [sys.executable, isolation, "-m", "verifier.engine.child", str(writer), str(self._folder)],
-                stdin=subprocess.PIPE,
-                stdout=self._log,
-                stderr=self._log,
-                pass_fds=(writer,),
-                start_new_session=True,
-                env=without_secrets(os.environ),
-            )
-        finally:
-            os.close(writer)
+    def _listen(self) -> None:
+        """Tell the child where its files are, and begin to read what it sends."""
         self._is_up = False
-        events: Events = queue.SimpleQueue()
-        threading.Thread(target=_read, args=(reader, events), daemon=True, name="engine-events").start()
-        return events, process
+        self._events: Events = queue.SimpleQueue()
+        threading.Thread(
+            target=_read, args=(self._child.events, self._events), daemon=True, name="engine-events"
+        ).start()
+        with contextlib.suppress(CannotVerify):  # that it ended is for `run` to report
+            self._write(Folder(str(self._folder)))
 
     def restart(self) -> None:
         """Replace the child by a new one, for another job while the child is still busy with one that was given up."""
-        self._kill()
-        self._events, self._process = self._start()
+        self._child.close()
+        self._child = SpawnedChild()
+        self._listen()
         self.guard(self._guarded)
 
     def __enter__(self) -> Self:
@@ -113,7 +103,7 @@ class Engine:
     @property
     def pid(self) -> int:
         """The child's process id, which is also that of its process group."""
-        return self._process.pid
+        return self._child.pid
 
     def wait_until_up(self) -> None:
         """Wait until the child has imported what it needs. `run` can be called earlier.
@@ -183,7 +173,7 @@ class Engine:
         while True:
             left = deadline - time.monotonic()
             if left <= 0:
-                self._kill()
+                self._child.kill()
                 raise CannotVerify(
                     "time ran out (--timeout) before every interaction was verified",
                     kind=ErrorKind.TIMED_OUT,
@@ -215,7 +205,7 @@ class Engine:
             case Failed(message):
                 raise UsageError(message)
             case OutOfMemory():
-                self._kill()
+                self._child.kill()
                 raise _out_of_memory()
 
     def guard(self, group: int | None) -> None:
@@ -229,10 +219,9 @@ class Engine:
 
     def _write(self, command: Command) -> None:
         # Standard input and not the command line, which others can see: headers may be secrets.
-        assert self._process.stdin is not None  # noqa: S101 - it was opened as a pipe
         try:
-            self._process.stdin.write(encode(command))
-            self._process.stdin.flush()
+            self._child.commands.write(encode(command))
+            self._child.commands.flush()
         except (BrokenPipeError, ValueError):  # it ended, or was ended
             raise self._crashed() from None
 
@@ -241,16 +230,14 @@ class Engine:
         if event is None:
             raise self._crashed()
         if isinstance(event, BrokenMessage):
-            self._kill()
+            self._child.kill()
             raise self._failed(f"the verification engine can't be understood: {event}", retryable=False)
         return event
 
     def _crashed(self) -> CannotVerify:
-        try:
-            code = self._process.wait(timeout=5)
-        except subprocess.TimeoutExpired:
-            self._kill()
-            code = self._process.returncode
+        code = self._child.wait(5)
+        if code is None:
+            code = self._child.kill()
         if any(line.startswith(ALLOCATION_FAILED) for line in self._output()):
             return _out_of_memory()
         return self._failed(
@@ -264,20 +251,11 @@ class Engine:
 
     def _output(self) -> list[str]:
         """Return the last lines of the child's output."""
-        self._log.seek(max(self._log.seek(0, os.SEEK_END) - OUTPUT_BYTES, 0))
-        return self._log.read().decode(errors="replace").splitlines()[-OUTPUT_LINES:]
-
-    def _kill(self) -> None:
-        signal_group(self._process.pid, signal.SIGKILL)
-        self._process.wait()
-        if self._process.stdin is not None:
-            with contextlib.suppress(BrokenPipeError):
-                self._process.stdin.close()
+        return self._child.last_output(OUTPUT_BYTES).decode(errors="replace").splitlines()[-OUTPUT_LINES:]
 
     def close(self) -> None:
         """End the child and what it started (plugins), and remove its files."""
-        self._kill()
-        self._log.close()
+        self._child.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
@@ -297,9 +275,9 @@ def _too_much(job: Job, index: int, error: TooMuchMemory) -> TooMuchMemory:
     )
 
 
-def _read(reader: int, events: Events) -> None:
+def _read(pipe: BinaryIO, events: Events) -> None:
     """Put what a child sends into a queue, then None when it has ended."""
-    with os.fdopen(reader, "rb") as pipe:
+    with pipe:
         for line in pipe:
             try:
                 events.put(decode_event(line))

@@ -1,7 +1,7 @@
 """The messages between the engine and its child process, each a line of JSON that names its type.
 
-The child is sent `Job` and `Guard`. It sends `Ready`, then for each job `Begun`, `Results` and `Note` until `Done`,
-`Failed` or `OutOfMemory`.
+The child is sent `Folder`, then `Job` and `Guard`. It sends `Ready`, then for each job `Begun`, `Results` and `Note`
+until `Done`, `Failed` or `OutOfMemory`.
 """
 
 from __future__ import annotations
@@ -72,6 +72,13 @@ class Job:
 
 
 @dataclass(frozen=True)
+class Folder:
+    """The folder for the child's files, which the child removes if its parent is killed."""
+
+    path: str
+
+
+@dataclass(frozen=True)
 class Guard:
     """The process group that the child stops if its parent is killed; None if there is none."""
 
@@ -121,7 +128,7 @@ class Failed:
     message: str
 
 
-Command = Job | Guard
+Command = Folder | Job | Guard
 Event = Ready | Begun | Results | Note | Done | Failed | OutOfMemory
 
 
@@ -158,6 +165,8 @@ def decode_command(line: bytes) -> Command:
         BrokenMessage: The line is no such message.
     """
     match json.loads(line):
+        case {"type": "Folder", "path": str(path)}:
+            return Folder(path)
         case {"type": "Guard", "group": int() | None as group}:
             return Guard(group)
         case {"type": "Job", **values}:

@@ -614,7 +614,7 @@ def test_child_killed_in_the_middle_of_a_line_is_a_failed_engine() -> None:
         reader, writer = os.pipe()
         os.write(writer, b'{"type": "Results", "resu')
         os.close(writer)
-        _read(reader, engine._events)
+        _read(os.fdopen(reader, "rb"), engine._events)
         os.kill(engine.pid, signal.SIGKILL)
         with pytest.raises(CannotVerify, match="killed by SIGKILL"):
             run(engine, job_for(pact_document(http_interaction()), "http://127.0.0.1:1"), seconds=20)
@@ -628,7 +628,7 @@ def test_line_that_is_no_message_of_the_engine_is_a_failed_engine(line: bytes) -
         reader, writer = os.pipe()
         os.write(writer, line)
         os.close(writer)
-        _read(reader, engine._events)
+        _read(os.fdopen(reader, "rb"), engine._events)
         with pytest.raises(CannotVerify, match="can't be understood") as error:
             run(engine, job_for(pact_document(http_interaction()), "http://127.0.0.1:1"), seconds=20)
         assert not psutil.pid_exists(engine.pid)
@@ -637,10 +637,9 @@ def test_line_that_is_no_message_of_the_engine_is_a_failed_engine(line: bytes) -
 
 def test_child_that_is_sent_no_message_ends_and_says_why() -> None:
     with Engine() as engine:
-        assert engine._process.stdin is not None
-        engine._process.stdin.write(b"{}\n")
-        engine._process.stdin.flush()
-        engine._process.wait(20)
+        engine._child.commands.write(b"{}\n")
+        engine._child.commands.flush()
+        engine._child.wait(20)
         with pytest.raises(CannotVerify, match="ended with exit code 1") as error:
             run(engine, job_for(pact_document(http_interaction()), "http://127.0.0.1:1"), seconds=20)
     assert "not a message to the engine" in error.value.output
@@ -687,7 +686,7 @@ def test_close_removes_its_folder_and_its_child() -> None:
 
 def test_guard_of_a_child_that_was_ended_is_fine() -> None:
     with Engine() as engine:
-        engine._kill()
+        engine._child.kill()
         engine.guard(None)
     engine.guard(None)
 

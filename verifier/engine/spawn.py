@@ -1,0 +1,140 @@
+"""Starting the engine's child process, before this one has imported anything.
+
+Both processes take as long to import what they need as to verify a handful of interactions, so they do it at the same
+time. That is why this module imports nothing that Python hasn't loaded at its start, and does without `subprocess`,
+which takes 10 ms with what it imports.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+
+from verifier.environment import without_secrets
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # `typing` would be imported for this alone
+    from types import TracebackType
+    from typing import Self
+
+POLL_SECONDS = 0.005
+"""How often `wait` looks whether the child has ended, if its patience is limited."""
+
+
+class SpawnedChild:
+    """A process that runs `verifier.engine.child`, in a process group of its own.
+
+    Use it as a context manager: leaving it kills the child.
+
+    Attributes:
+        pid: Its process id, which is also that of its process group.
+        commands: The pipe to it, which it reads messages from.
+        events: The pipe from it, to which it writes messages.
+        returncode: How it ended, negative for a signal; None until `wait` has seen it.
+    """
+
+    def __init__(self) -> None:
+        commands, commands_end = os.pipe()
+        events, events_end = os.pipe()
+        output = _nameless_file()
+        os.set_inheritable(events_end, True)
+        try:
+            self.pid = os.posix_spawn(
+                sys.executable,
+                [sys.executable, _isolation(), "-m", "verifier.engine.child", str(events_end)],
+                without_secrets(os.environ),
+                file_actions=[
+                    (os.POSIX_SPAWN_DUP2, commands, 0),
+                    (os.POSIX_SPAWN_DUP2, output, 1),
+                    (os.POSIX_SPAWN_DUP2, output, 2),
+                ],
+                setsid=True,
+            )
+        except BaseException:
+            for descriptor in (commands_end, events, output):
+                os.close(descriptor)
+            raise
+        finally:
+            os.close(commands)
+            os.close(events_end)
+        self.commands = os.fdopen(commands_end, "wb")
+        self.events = os.fdopen(events, "rb")
+        self._output = output
+        self.returncode: int | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def poll(self) -> int | None:
+        """Return how it ended, or None if it has not."""
+        if self.returncode is None:
+            self._reap(os.WNOHANG)
+        return self.returncode
+
+    def _reap(self, options: int) -> None:
+        try:
+            pid, status = os.waitpid(self.pid, options)
+        except ChildProcessError:  # another part of the program has done so, and knows how it ended
+            self.returncode = 0
+            return
+        if pid:
+            self.returncode = os.waitstatus_to_exitcode(status)
+
+    def wait(self, seconds: float) -> int | None:
+        """Wait until it has ended, and return how; None if it has not within the time."""
+        end = time.monotonic() + seconds
+        while self.poll() is None and time.monotonic() < end:
+            time.sleep(POLL_SECONDS)
+        return self.returncode
+
+    def kill(self) -> int:
+        """End it and what it started (plugins), and return how it ended."""
+        # what this process had to import before it could do anything with the child
+        from contextlib import suppress  # noqa: PLC0415
+        from signal import SIGKILL  # noqa: PLC0415
+
+        from verifier.child_process import signal_group  # noqa: PLC0415
+
+        signal_group(self.pid, SIGKILL)
+        if self.returncode is None:
+            self._reap(0)
+        with suppress(BrokenPipeError):
+            self.commands.close()
+        return self.returncode or 0
+
+    def last_output(self, max_bytes: int) -> bytes:
+        """Return the end of what the child has printed; nothing once it is closed."""
+        if self._output < 0:
+            return b""
+        size = os.fstat(self._output).st_size
+        return os.pread(self._output, max_bytes, max(size - max_bytes, 0))
+
+    def close(self) -> None:
+        """End it, and forget what it has printed."""
+        self.kill()
+        if self._output >= 0:
+            os.close(self._output)
+            self._output = -1
+
+
+def _isolation() -> str:
+    # -P: no module in the current directory, a provider's repository, replaces another one; -I: nor one in
+    # PYTHONPATH, if this process ignores it as well
+    return "-I" if sys.flags.isolated else "-P"
+
+
+def _nameless_file() -> int:
+    """Return the descriptor of a temporary file without a name."""
+    try:
+        return os.open(os.environ.get("TMPDIR") or "/tmp", os.O_TMPFILE | os.O_RDWR, 0o600)  # noqa: S108
+    except (AttributeError, OSError):  # only Linux has this, and not every file system there
+        import tempfile  # noqa: PLC0415
+
+        with tempfile.TemporaryFile() as file:
+            return os.dup(file.fileno())
