@@ -17,14 +17,22 @@ import yaml
 from tests.support.paths import DOCS, ROOT
 from tests.support.processes import EmbeddedBroker
 from tests.support.running import BIN, environment
+from verifier.command.names_of_pact_verifier import NAMES
 from verifier.command.options import build_parser
+from verifier.command.sources import ENVIRONMENT, REQUEST_TIMEOUT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-PAGES = ("README.md", "docs/verify.md", "docs/reports.md", "docs/python-api.md")
+PAGES = (
+    "README.md",
+    "docs/verify.md",
+    "docs/coming-from-pact-verifier.md",
+    "docs/reports.md",
+    "docs/python-api.md",
+)
 
 
 def blocks(page: str, language: str) -> list[str]:
@@ -61,9 +69,8 @@ def test_examples_work_as_they_stand(page: str, tmp_path: Path) -> None:
         broker.publish(pact, "1.0.0", branch="main")
         variables = environment(PATH=f"{BIN}:{os.environ['PATH']}")
         for block in examples:
-            here = block.replace("http://127.0.0.1:9292", broker.url).replace(
-                "127.0.0.1:8080", f"127.0.0.1:{port}"
-            )
+            here = block.replace("http://127.0.0.1:9292", broker.url).replace("--port 8080", f"--port {port}")
+            here = here.replace("127.0.0.1:8080", f"127.0.0.1:{port}")
             here = here.replace("build/verification", str(tmp_path / "verification"))
             command = [sys.executable, "-c", here]
             if block.startswith("$ "):
@@ -82,6 +89,40 @@ def test_the_help_in_the_documentation_is_the_real_one() -> None:
     command = [str(BIN / "verify"), "--help"]
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment(COLUMNS="100"))
     assert shown == done.stdout
+
+
+def rows_of_pact_verifiers_options() -> dict[str, tuple[list[str], str, str]]:
+    """What the page for its users says of each option: its variables, and what it is here."""
+    text = (DOCS / "coming-from-pact-verifier.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(--[\w-]+)` \| (.*?) ?\| (.*?) ?\| .*\|$", text, re.MULTILINE)
+    assert len(rows) == len({option for option, *_ in rows})
+    return {option: (re.findall(r"`([A-Z_]+)`", theirs), theirs, ours) for option, theirs, ours in rows}
+
+
+def test_the_page_for_users_of_pact_verifier_has_each_of_its_options() -> None:
+    command = [str(BIN / "pact"), "verifier", "--help"]
+    text = subprocess.run(command, capture_output=True, text=True, check=True, env=environment()).stdout
+    parts = re.split(r"^ +(?:-\w, +|)(--[a-z-]+)", text, flags=re.MULTILINE)[1:]
+    real = {
+        option: re.findall(r"\[env: (\w+)=", about)
+        for option, about in zip(parts[::2], parts[1::2], strict=True)
+    }
+    assert len(real) > 50
+    assert {option: variables for option, (variables, *_) in rows_of_pact_verifiers_options().items()} == real
+
+
+def test_the_page_for_users_of_pact_verifier_knows_our_options_and_variables() -> None:
+    variables = {f"--{name.replace('_', '-')}": variable for name, variable in ENVIRONMENT.items()}
+    variables["--request-timeout"] = REQUEST_TIMEOUT
+    known = {option for action in build_parser()._actions for option in action.option_strings}
+    for option, (theirs, _, ours) in rows_of_pact_verifiers_options().items():
+        for here, variable in re.findall(r"`(--[\w-]+)`(?: \(`([A-Z_]+)`\))?", ours):
+            assert here in known, option
+            assert variables.get(here) in ([variable] if variable else [None, *theirs]), option
+        if option in NAMES:
+            assert f"`{NAMES[option]}`" in ours
+        elif option in known:
+            assert f"`{option}`" in ours or option == "--transport"
 
 
 def test_the_examples_of_the_help_can_be_parsed() -> None:

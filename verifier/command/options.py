@@ -82,17 +82,21 @@ NOT_TO_SUGGEST = frozenset({"-r", "--publish-verification-results"})
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        from difflib import get_close_matches  # noqa: PLC0415 - only for a command line that is wrong
-
-        options = [option for action in self._actions for option in action.option_strings]
-        near = [
-            match
-            for word in message.partition("unrecognized arguments: ")[2].split()
-            for match in get_close_matches(word.partition("=")[0], options, n=1)
-            if match not in NOT_TO_SUGGEST
-        ]
+        near = self._near(message.partition("unrecognized arguments: ")[2].split())
         did_you_mean = f"; did you mean {', '.join(near)}?" if near else ""
         raise UsageError(f"{message}{did_you_mean} See {self.prog} --help")
+
+    def _near(self, words: list[str]) -> list[str]:
+        """Return the options that may have been meant by words that are none."""
+        from difflib import get_close_matches  # noqa: PLC0415 - only for a command line that is wrong
+
+        from verifier.command.names_of_pact_verifier import NAMES  # noqa: PLC0415 - likewise
+
+        options = [option for action in self._actions for option in action.option_strings]
+        near = []
+        for name in (word.partition("=")[0] for word in words):
+            near += [NAMES[name]] if name in NAMES else get_close_matches(name, options, n=1)
+        return [option for option in dict.fromkeys(near) if option not in NOT_TO_SUGGEST]
 
 
 class _Version(argparse.Action):
