@@ -10,16 +10,26 @@ import os
 import socket
 import ssl
 import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 from broker.http.deadline import Deadline, TimedSocket, connect_in_time, timed_tls
 from broker.http.limits import MAX_REDIRECTS, Reply
-from broker.http.no_reply import IN_THE_MIDST, BrokeOff, NotTrusted, TooSlow, Unreachable, Unreadable
+from broker.http.no_reply import (
+    IN_THE_MIDST,
+    BrokeOff,
+    NotTrusted,
+    Refused,
+    TooSlow,
+    Unreachable,
+    Unreadable,
+)
+from broker.http.reason import tls_problem
 from broker.http.whole_head import WholeHeadResponse
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from broker.http.limits import Limits
 
@@ -79,18 +89,8 @@ class KeptConnections:
     def _send_in_time(
         self, method: str, url: str, body: bytes, headers: Mapping[str, str], whole: Deadline
     ) -> Reply:
-        try:
+        with _meaning(self._limits):
             return self._send(method, urlsplit(url), body, headers, whole)
-        except TimeoutError as error:
-            raise TooSlow(f"timed out: no whole answer within {self._limits.seconds:.3g} s") from error
-        except ssl.SSLError as error:
-            raise NotTrusted(str(error)) from error
-        except OSError as error:
-            raise Unreachable(str(error) or type(error).__name__) from error
-        except http.client.IncompleteRead as error:
-            raise BrokeOff(IN_THE_MIDST) from error
-        except (ValueError, http.client.HTTPException) as error:
-            raise Unreadable(str(error) or type(error).__name__) from error
 
     def _send(
         self, method: str, parts: SplitResult, body: bytes, headers: Mapping[str, str], whole: Deadline
@@ -98,7 +98,8 @@ class KeptConnections:
         place = (parts.scheme, parts.netloc)
         kept = self._connections.pop(place, None)
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        for connection in (kept, _Connection(parts, self._limits)):
+        authorities = os.environ.get("REQUESTS_CA_BUNDLE") or None
+        for connection in (kept, _Connection(parts, self._limits, authorities)):
             if connection is None:
                 continue
             connection.begin(whole.left())
@@ -132,12 +133,51 @@ class KeptConnections:
         return content
 
 
+def try_to_connect(url: str, limits: Limits) -> None:
+    """Connect to the server of a URL, with TLS if it is https, and send nothing.
+
+    Authorities are the system's and those of `SSL_CERT_FILE`, as where pact-python connects.
+
+    Raises:
+        NoReply: There is no connection within the limits; the message says why.
+    """
+    with _meaning(limits):
+        connection = _Connection(urlsplit(url), limits, authorities=None)
+        try:
+            connection.begin(limits.seconds)
+            connection.connect()
+        finally:
+            connection.close()
+
+
+@contextmanager
+def _meaning(limits: Limits) -> Iterator[None]:
+    """Raise errors of the standard library's client as what they mean."""
+    try:
+        yield
+    except TimeoutError as error:
+        raise TooSlow(f"timed out: no whole answer within {limits.seconds:.3g} s") from error
+    except ssl.SSLError as error:
+        raise NotTrusted(tls_problem(error) or str(error)) from error
+    except http.client.RemoteDisconnected as error:
+        raise Unreachable("the connection was closed without an answer") from error
+    except OSError as error:
+        kind = Refused if isinstance(error, ConnectionRefusedError) else Unreachable
+        raise kind(error.strerror or str(error) or type(error).__name__) from error
+    except http.client.IncompleteRead as error:
+        raise BrokeOff(IN_THE_MIDST) from error
+    except http.client.BadStatusLine as error:
+        raise Unreadable(f"what came is not HTTP: {str(error).strip()}") from error
+    except (ValueError, http.client.HTTPException) as error:
+        raise Unreadable(str(error) or type(error).__name__) from error
+
+
 class _Connection(http.client.HTTPConnection):
     """A connection that keeps to its deadline, which is set for each request; nothing is sent before."""
 
     response_class = WholeHeadResponse
 
-    def __init__(self, parts: SplitResult, limits: Limits) -> None:
+    def __init__(self, parts: SplitResult, limits: Limits, authorities: str | None) -> None:
         default_port = _PORTS.get(parts.scheme)
         if default_port is None:
             raise ValueError(f"it redirects to a URL that is not http: {parts.scheme}:")
@@ -146,6 +186,7 @@ class _Connection(http.client.HTTPConnection):
         self.default_port = default_port
         self.deadline = Deadline()
         self._tls = parts.scheme == "https"
+        self._authorities = authorities
 
     def begin(self, seconds: float) -> None:
         """Begin a request that may take so many seconds."""
@@ -167,5 +208,5 @@ class _Connection(http.client.HTTPConnection):
         self.sock = TimedSocket(connect_in_time(connect, self.host, self.deadline), self.deadline, None)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if self._tls:
-            context = ssl.create_default_context(cafile=os.environ.get("REQUESTS_CA_BUNDLE") or None)
+            context = ssl.create_default_context(cafile=self._authorities)
             self.sock = timed_tls(context, self.deadline).wrap_socket(self.sock, server_hostname=self.host)

@@ -22,6 +22,10 @@ class Unreachable(NoReply):
     """There was no connection, or no answer that begins as HTTP does."""
 
 
+class Refused(Unreachable):
+    """The connection was refused: nothing listens there."""
+
+
 class BrokeOff(Unreachable):
     """The connection ended in the midst of the answer."""
 

@@ -6,6 +6,7 @@ from broker.text.cut import CUT
 
 LONGEST = 300
 """The most characters of a reason: a library's error may quote what it was sent."""
+NO_TLS = "it speaks no TLS there"
 DEEPEST = 10
 
 
@@ -16,7 +17,21 @@ def brief(text: str) -> str:
 
 def innermost(error: BaseException) -> str:
     """Return the innermost reason of an HTTP library's error, without the object addresses around it."""
-    return brief(str(innermost_error(error)).split(">: ", 1)[-1].split("): ", 1)[-1])
+    inner = innermost_error(error)
+    return tls_problem(inner) or brief(str(inner).split(">: ", 1)[-1].split("): ", 1)[-1])
+
+
+def tls_problem(error: BaseException) -> str | None:
+    """Return what is wrong with a TLS connection in words, without OpenSSL's codes; None for another error."""
+    # the module `ssl` takes longer to import than all of what most runs do
+    if type(error).__module__ != "ssl":
+        return None
+    why = getattr(error, "verify_message", None) or getattr(error, "reason", None)
+    if not isinstance(why, str):
+        return None
+    if why == "WRONG_VERSION_NUMBER":
+        return NO_TLS
+    return brief(why if " " in why else why.replace("_", " ").lower())
 
 
 def innermost_error(error: BaseException) -> BaseException:

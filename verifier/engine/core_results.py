@@ -3,8 +3,8 @@
 The core distinguishes a broken contract from an outage only by its wording: both are `"result": "Error"`. As of
 pact-python 4.2 (its Rust core 0.5.12), a `mismatch` of type `mismatches` comes from a real comparison, and one of type
 `error` has a message. `error sending request for url (...)` means that the provider could not be reached, timed out or
-had trouble with TLS. The message about a failed state change is the same whether the handler refused it or was down,
-so `verifier.engine.states.relay`, which forwards state changes, tells the two apart.
+had trouble with TLS; `verifier.engine.no_answer` finds out which. The message about a failed state change is the same
+whether the handler refused it or was down; `verifier.engine.states.relay`, which forwards them, tells the two apart.
 
 An error may be gone later unless its cause is in the pact: an interaction that the core can't load, or whose request it
 can't build.
@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 
 STATE_CHANGE_FAILED = "state change handlers has failed"
 REQUEST_NOT_SENT = "error sending request"
+FAILED_REQUEST = re.compile(
+    r"error (sending request|decoding response body|following redirect) for url \((.*)\)"
+)
+"""A request without a whole answer, of which the core doesn't say why there is none."""
 GATEWAY_STATUSES = frozenset({"502", "503", "504"})
 REQUEST_NOT_BUILT = "Invalid header "
 NO_RESULT = "the engine gave no result for this interaction"

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from broker.text.cut import shortened
 from verifier.engine.core import CoreVerifier, log_to
-from verifier.engine.core_results import REQUEST_NOT_SENT, interaction_result, not_loaded
+from verifier.engine.core_results import FAILED_REQUEST, REQUEST_NOT_SENT, interaction_result, not_loaded
 from verifier.engine.custom_headers import without_headers
 from verifier.engine.memory import limited_memory
 from verifier.engine.protocol import (
@@ -118,7 +118,7 @@ class JobRun:
                 while shard := self._next_shard():
                     self._events.send(Begun(tuple(interaction.index for interaction in shard)))
                     started = time.perf_counter()
-                    results = self._verify(worker, shard, relays)
+                    results = self._explained(self._verify(worker, shard, relays), relays)
                     with self._lock:
                         self._pace = (time.perf_counter() - started) / len(shard)
                     self._events.send(Results(tuple(results)))
@@ -134,6 +134,15 @@ class JobRun:
         return any(result.prevents_pass for result in results) or (
             bool(self._undecided) and any(relay.has_answered for relay in self._message_relays)
         )
+
+    def _explained(self, results: list[InteractionResult], relays: Relays) -> list[InteractionResult]:
+        """Return results that say why a request had no answer."""
+        if not any(map(_has_no_answer, results)):
+            return results
+        from verifier.engine.no_answer import FailedRequests  # noqa: PLC0415 - few runs need it
+
+        failed = FailedRequests(self._job.request_timeout)
+        return [failed.explained(result, relays.states_seconds.get(result.index, 0.0)) for result in results]
 
     def _next_shard(self) -> list[Interaction]:
         with self._lock:
@@ -280,6 +289,10 @@ def _why_not_loaded(found: dict[str, Any], source: Path) -> str:
     return (
         shortened(why) or "a part of it is not of the kind that it must be, a status that is no number, say"
     )
+
+
+def _has_no_answer(result: InteractionResult) -> bool:
+    return result.outcome == Outcome.ERROR and bool(FAILED_REQUEST.search(result.reason or ""))
 
 
 def _was_not_sent(result: InteractionResult) -> bool:

@@ -59,6 +59,7 @@ class MessageRelay(ProviderRelay):
 
     def __init__(self, url: str, *, timeout: float) -> None:
         self._url = url
+        self._seconds = timeout
         self._asked: list[Asked] = []
         self.has_answered = False
         super().__init__(timeout=timeout)
@@ -74,7 +75,10 @@ class MessageRelay(ProviderRelay):
         try:
             reply = self.connections.post(self._url, request.body, request.headers)
         except NoReply as error:
-            self._asked.append(Asked(description, None, f"asking for the message at {self._url}: {error}"))
+            from verifier.engine.no_answer import why_no_reply  # noqa: PLC0415 - few runs need it
+
+            why = why_no_reply(error, seconds=self._seconds, option="--transport")
+            self._asked.append(Asked(description, None, f"asking for the message at {self._url}: {why}"))
             raise
         if not 200 <= reply.status < 300:
             text = shortened(reply.content.decode(errors="replace").strip())

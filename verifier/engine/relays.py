@@ -62,6 +62,8 @@ class Relays:
         self.states = None if handler is None else self._state_relay(handler)
         self.messages = None if messages_url is None else self._message_relay(messages_url)
         self._redirects: RedirectRelay | None = None
+        self.states_seconds: dict[int, float] = {}
+        """How long the states of each interaction took that was asked about last, by its index."""
 
     def __enter__(self) -> Self:
         return self
@@ -75,11 +77,12 @@ class Relays:
         """Return the state change of each interaction that failed, if one did, since the last call."""
         if self.states is None:
             return [None] * len(shard)
-        from verifier.engine.states.relay import failures  # noqa: PLC0415
+        from verifier.engine.states.relay import by_interaction  # noqa: PLC0415
 
-        return failures(
-            self.states.take(), [tuple(state.name for state in interaction.states) for interaction in shard]
-        )
+        names = [tuple(state.name for state in interaction.states) for interaction in shard]
+        found = by_interaction(self.states.take(), names)
+        self.states_seconds = {one.index: states.seconds for one, states in zip(shard, found, strict=True)}
+        return [states.failure for states in found]
 
     @property
     def redirects(self) -> RedirectRelay:

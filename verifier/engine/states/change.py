@@ -59,6 +59,19 @@ class StateFailure:
     reason: str
 
 
+@dataclass(frozen=True)
+class StatesOfOne:
+    """What became of the states of one interaction.
+
+    Attributes:
+        failure: The first failure without an answer of the handler, else the first failure, if there is one.
+        seconds: How long its state changes took.
+    """
+
+    failure: StateFailure | None = None
+    seconds: float = 0.0
+
+
 class StateChangeFailed(Exception):
     """A state change failed."""
 

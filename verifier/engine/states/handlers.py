@@ -72,6 +72,7 @@ class UrlHandler:
         self._shown = url.partition("?")[0]  # a query may hold a token
         # A little less than the core's own timeout, so that the reason is known when the core gives up.
         self._connections = KeptConnections(Limits(timeout * 0.95, MAX_ANSWER))
+        self._seconds = timeout
         self._accepts = False
 
     def __call__(self, change: StateChange) -> bytes:
@@ -81,7 +82,10 @@ class UrlHandler:
             url, body = (with_query(self._url, change), b"") if self._as_query else (self._url, change.body)
             reply = self._connections.post(url, body, self._headers, self._own_headers)
         except NoReply as error:
-            raise StateChangeFailed(f"{what}: {error}", answered=False) from error
+            from verifier.engine.no_answer import why_no_reply  # noqa: PLC0415 - few runs need it
+
+            why = why_no_reply(error, seconds=self._seconds, option="--provider-states-setup-url")
+            raise StateChangeFailed(f"{what}: {why}", answered=False) from error
         status, answer = reply.status, reply.content
         if 200 <= status < 300:
             self._accepts = True

@@ -9,12 +9,13 @@ doubles the pause each time, 127 s in all as measured, so the relay answers 4xx 
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from socketserver import StreamRequestHandler, TCPServer
 from typing import TYPE_CHECKING
 
-from verifier.engine.states.change import StateChange, StateChangeFailed, StateFailure
+from verifier.engine.states.change import StateChange, StateChangeFailed, StateFailure, StatesOfOne
 
 if TYPE_CHECKING:
     from io import BufferedIOBase
@@ -30,11 +31,12 @@ MAX_LINE = 65536
 
 @dataclass(frozen=True)
 class RelayedChange:
-    """A state change that the core asked for, and why it failed, if it did."""
+    """A state change that the core asked for, why it failed, if it did, and the seconds that it took."""
 
     action: str
     state: str
     failure: StateFailure | None
+    seconds: float = field(default=0.0, compare=False)
 
 
 def _read_body(request: BufferedIOBase) -> bytes:
@@ -81,14 +83,15 @@ class StateRelay:
     def answer(self, body: bytes) -> bytes:
         """Carry out a change that the core sent, and return the HTTP response."""
         change = StateChange.from_json(body)
-        failure, status, values = None, 200, b""
+        failure, status, values, started = None, 200, b"", time.perf_counter()
         try:
             values = self._handler(change)
         except StateChangeFailed as error:
             failure, status = error.failure, REFUSED
         except Exception as error:  # noqa: BLE001 - without an answer the core would say nothing about the cause
             failure, status = StateFailure(answered=False, reason=f"{change}: {error!r}"), REFUSED
-        self._changes.append(RelayedChange(change.action, change.state, failure))
+        seconds = time.perf_counter() - started
+        self._changes.append(RelayedChange(change.action, change.state, failure, seconds))
         head = f"HTTP/1.1 {status} .\r\nContent-Type: application/json\r\nConnection: close\r\n"
         return f"{head}Content-Length: {len(values)}\r\n\r\n".encode() + values
 
@@ -98,8 +101,8 @@ class StateRelay:
         return changes
 
 
-def failures(changes: list[RelayedChange], interactions: list[tuple[str, ...]]) -> list[StateFailure | None]:
-    """Find the failure of each interaction of a shard.
+def by_interaction(changes: list[RelayedChange], interactions: list[tuple[str, ...]]) -> list[StatesOfOne]:
+    """Find the state changes of each interaction of a shard.
 
     For each interaction the core asks for the setup of each of its states (of the state "" if it has none), whether one
     failed or not, and then perhaps for teardowns.
@@ -109,10 +112,9 @@ def failures(changes: list[RelayedChange], interactions: list[tuple[str, ...]]) 
         interactions: The names of the states of each interaction, in the order of the shard.
 
     Returns:
-        For each interaction the first failure without an answer of the handler, else the first failure; None for those
-        without one, and for all that follow a change which doesn't fit its interaction.
+        What became of the states of each interaction; nothing from a change on that doesn't fit its interaction.
     """
-    found: list[StateFailure | None] = []
+    found: list[StatesOfOne] = []
     left = deque(changes)
     for states in interactions:
         own = [left.popleft() for _ in states or ("",) if left and left[0].action == "setup"]
@@ -121,5 +123,6 @@ def failures(changes: list[RelayedChange], interactions: list[tuple[str, ...]]) 
         while left and left[0].action == "teardown":
             own.append(left.popleft())
         failed = [change.failure for change in own if change.failure is not None]
-        found.append(min(failed, key=lambda failure: failure.answered, default=None))
-    return found + [None] * (len(interactions) - len(found))
+        first = min(failed, key=lambda failure: failure.answered, default=None)
+        found.append(StatesOfOne(first, sum(change.seconds for change in own)))
+    return found + [StatesOfOne()] * (len(interactions) - len(found))

@@ -12,7 +12,7 @@ from broker.text.cut import LONGEST_READ
 from tests.support.loopback import Loopback, Received, Reply, closed_port
 from verifier.engine.states.change import StateChange, StateChangeFailed, StateFailure
 from verifier.engine.states.handlers import PythonHandler, StateHandler, UrlHandler
-from verifier.engine.states.relay import RelayedChange, StateRelay, failures
+from verifier.engine.states.relay import RelayedChange, StateRelay, by_interaction
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -403,7 +403,7 @@ def teardown(state: str, failure: StateFailure | None = None) -> RelayedChange:
 def test_failures_belong_to_the_interaction_that_they_stopped(
     changes: list[RelayedChange], interactions: list[tuple[str, ...]], expected: list[StateFailure | None]
 ) -> None:
-    assert failures(changes, interactions) == expected
+    assert [states.failure for states in by_interaction(changes, interactions)] == expected
 
 
 def test_relay_listens_on_loopback_alone_and_stops() -> None:
