@@ -99,6 +99,19 @@ class Asked:
 
 
 @dataclass(frozen=True)
+class Sent:
+    """An answer as it was sent.
+
+    Attributes:
+        change: How it differs from the right one.
+        missing: How many bytes of it were not sent, or one by one with pauses.
+    """
+
+    change: Change
+    missing: int
+
+
+@dataclass(frozen=True)
 class Right:
     """The right answer to a request."""
 
@@ -174,7 +187,7 @@ class DamagedServer:
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         self.asked: list[Asked] = []
-        self.applied: list[Change] = []
+        self.sent: list[Sent] = []
 
     def __enter__(self) -> Self:
         threading.Thread(target=self._accept, daemon=True, name="damaged-server").start()
@@ -191,7 +204,7 @@ class DamagedServer:
         with self._lock:
             self._changes = list(changes)
             self.asked.clear()
-            self.applied.clear()
+            self.sent.clear()
 
     def _accept(self) -> None:
         while not self._stopped.is_set():
@@ -210,8 +223,8 @@ class DamagedServer:
             with self._lock:
                 self.asked.append(asked)
                 change = (self._changes.pop(0) if self._changes else None) or Change()
-                self.applied.append(change)
-            answer = rendered(self._right(asked), change, self.url)
+                answer = rendered(self._right(asked), change, self.url)
+                self.sent.append(Sent(change, len(answer) - len(answer[: change.cut])))
             connection.sendall(answer[: change.cut])
             if change.drip and change.cut is not None:
                 self._drip(connection, answer[change.cut :], change.drip)

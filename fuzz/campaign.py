@@ -19,6 +19,7 @@ import hypothesis
 from hypothesis import HealthCheck, Phase, Verbosity
 from hypothesis.errors import HypothesisDeprecationWarning
 
+from fuzz.stopwatch import Stopwatch
 from fuzz.target import TooSlow, Violation
 
 if TYPE_CHECKING:
@@ -32,7 +33,9 @@ ROUND = 1000
 LIMIT_SECONDS = 5.0
 """How long one input may take."""
 HANGING_SECONDS = 20.0
-"""When an input that doesn't end is ended."""
+"""When an input that doesn't end is ended, unless the machine has been too busy to tell."""
+MOST_SECONDS = 600.0
+"""When it is ended in any case."""
 OURS = ("app", "broker", "verifier")
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -88,6 +91,8 @@ class Watch:
         self._interrupts = interrupts
         self._logged: list[str] = []
         self._slow: set[str] = set()
+        self._stopwatch = Stopwatch()
+        self._began = 0.0
 
     def __call__(self, given: Any) -> None:
         """Give the target an input.
@@ -96,16 +101,17 @@ class Watch:
             Exception: It has brought about what must not be.
         """
         self._logged.clear()
-        if self._seconds(given) > LIMIT_SECONDS:
+        if self._is_slow(given):
             what = str(getattr(given, "operation", ""))
-            if what in self._slow or self._seconds(given) > LIMIT_SECONDS:  # the machine may have been busy
+            if what in self._slow or self._is_slow(given):  # the disk may have been busy
                 self._slow.add(what)
                 raise TooSlow(LIMIT_SECONDS, what)
         if self._logged:
             raise Violation("traceback in a log or a thread", self._logged[0])
 
-    def _seconds(self, given: Any) -> float:
-        started = time.monotonic()
+    def _is_slow(self, given: Any) -> bool:
+        self._began = time.monotonic()
+        self._stopwatch = Stopwatch()
         if self._interrupts:
             signal.setitimer(signal.ITIMER_REAL, HANGING_SECONDS)
         try:
@@ -113,7 +119,13 @@ class Watch:
         finally:
             if self._interrupts:
                 signal.setitimer(signal.ITIMER_REAL, 0)
-        return time.monotonic() - started
+        return self._stopwatch.exceeds(LIMIT_SECONDS)
+
+    def _hangs(self, _number: int, _frame: FrameType | None) -> None:
+        if time.monotonic() - self._began < MOST_SECONDS and not self._stopwatch.exceeds(LIMIT_SECONDS):
+            signal.setitimer(signal.ITIMER_REAL, HANGING_SECONDS)
+            return
+        raise TooSlow(HANGING_SECONDS)
 
     @contextmanager
     def watching(self) -> Iterator[None]:
@@ -121,7 +133,7 @@ class Watch:
         handler = _Tracebacks(self._logged)
         before, threading.excepthook = threading.excepthook, self._thread_ended
         logging.getLogger().addHandler(handler)
-        alarm = signal.signal(signal.SIGALRM, _hangs) if self._interrupts else None
+        alarm = signal.signal(signal.SIGALRM, self._hangs) if self._interrupts else None
         try:
             yield
         finally:
@@ -145,10 +157,6 @@ class _Tracebacks(logging.Handler):
             self._logged.append(
                 f"{record.getMessage()}\n{logging.Formatter().formatException(record.exc_info)}"
             )
-
-
-def _hangs(_number: int, _frame: FrameType | None) -> None:
-    raise TooSlow(HANGING_SECONDS)
 
 
 class Campaign:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 TRACEBACK = "Traceback (most recent call last)"
+LONGEST_SENTENCE = 20_000
 _OURS = (str(ROOT), "site-packages", "/verifier/", "/broker/http/", "/broker/client/")
 
 
@@ -40,8 +41,12 @@ def check_output(text: str, command: str, *secrets: str) -> None:
         raise Violation(f"an escape sequence in the output of {command}", repr(text))
 
 
-def check_sentence(error: BaseException) -> None:
+def check_sentence(error: BaseException, *, longest: int = LONGEST_SENTENCE) -> None:
     """Raise unless an expected error has a message for people.
+
+    Args:
+        error: The error.
+        longest: How many characters its message may have.
 
     Raises:
         Violation: It has none, or one that is not for people.
@@ -50,7 +55,7 @@ def check_sentence(error: BaseException) -> None:
     if not text.strip():
         raise Violation(f"no message in {type(error).__name__}", repr(error))
     check_text(text, f"the message of {type(error).__name__}")
-    if len(text) > 20_000:
+    if len(text) > longest:
         raise Violation(f"an endless message in {type(error).__name__}", text[:500])
 
 

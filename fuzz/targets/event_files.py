@@ -16,8 +16,8 @@ from broker.http.origin import Origin
 from fuzz.choices import below
 from fuzz.mutation import Damage, damages
 from fuzz.outcomes import check_sentence
+from fuzz.receiver.requests import deliveries
 from fuzz.target import Target, Violation
-from fuzz.targets.payloads import deliveries
 from verifier.command.sources import build_request, collect
 from verifier.commit_id import is_commit_id
 from verifier.errors import UsageError

@@ -1,0 +1,1 @@
+"""Requests to the receiver, and what it may answer and log."""
