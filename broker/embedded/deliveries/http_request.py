@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import http.client
 import os
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -190,6 +191,9 @@ def _failure(sent: Message, error: Exception) -> Failure:
         )
     if type(cause) is OSError and cause.errno is None:  # requests: the file of certificates isn't there
         return Failure(kind, f"The request to {_host(sent)} was not sent ({cause})", connected=False)
+    if isinstance(cause, http.client.IncompleteRead | http.client.RemoteDisconnected):
+        message = f"The connection to {_host(sent)} ended before the answer did ({kind})"
+        return Failure(kind, message, connected=True)
     if isinstance(error, requests.ConnectionError):
         return Failure(kind, f"Failed to open TCP connection to {_host(sent)} ({reason})", connected=False)
     return Failure(kind, f"The request to {_host(sent)} failed ({reason})", connected=False)

@@ -15,7 +15,7 @@ from broker.embedded.webhooks.settings import WebhookSettings
 from broker.embedded.webhooks.template import Template
 from broker.text.secret_names import STARS
 from tests.support.processes import EmbeddedBroker
-from tests.support.raw_server import RawServer
+from tests.support.raw_server import BROKEN_OFF, RawServer
 from tests.support.webhook_documents import OPEN, all_are, create, logs, wait_for, webhook
 from tests.support.webhook_target import Target
 
@@ -105,6 +105,15 @@ def test_a_compressed_answer_is_not_unpacked() -> None:
         made = sent(target.url)
     assert made.answer is not None
     assert made.answer.text == "(not shown: its Content-Encoding is gzip, gzip)"
+
+
+@pytest.mark.parametrize("name", BROKEN_OFF)
+def test_an_answer_that_breaks_off_is_none(name: str) -> None:
+    with RawServer(BROKEN_OFF[name]) as target:
+        made = sent(target.url)
+    assert not made.success
+    assert made.answer is None
+    assert "ended before the answer did" in made.logs()
 
 
 def test_an_answer_in_chunks_is_read() -> None:
