@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlencode
@@ -13,6 +12,7 @@ from broker.http.no_reply import NoReply
 from broker.http.reason import brief
 from broker.text.cut import shortened
 from verifier.engine.states.change import StateChangeFailed
+from verifier.engine.states.python_call import arguments_for, is_still_to_be_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -132,9 +132,8 @@ def _is_json(content_type: str) -> bool:
 class PythonHandler:
     """State changes by Python: a dict of functions by state name, or one function for all.
 
-    As with pact-python's `state_handler`, arguments are passed by their names (`state`, `action`, `parameters`) if the
-    function has them, and the others in that order. An interaction without states has the state "", which is passed to
-    a dict only if it has the key "".
+    Arguments are `action` and `parameters`, and for one function `state`, the first; see `python_call`. An interaction
+    without states has the state "", which is passed to a dict only if it has the key "".
     """
 
     def __init__(self, handlers: Mapping[str, Callable[..., Any]] | Callable[..., Any]) -> None:
@@ -156,23 +155,20 @@ class PythonHandler:
                 f"no handler for state {json.dumps(change.state)}; there are: {known}", answered=True
             )
         try:
-            values = _call(handler, arguments)
-            return json.dumps(values).encode() if isinstance(values, dict) else b""
+            positional, named = arguments_for(handler, arguments)
+        except (TypeError, ValueError) as error:
+            raise StateChangeFailed(
+                f"{change}: the handler can't be called: {error}", answered=False
+            ) from error
+        try:
+            values = handler(*positional, **named)
+            if not is_still_to_be_run(values):
+                return json.dumps(values).encode() if isinstance(values, dict) else b""
         except (Exception, SystemExit) as error:  # the user's code may raise anything
             reason = shortened(f"{change} raised {type(error).__name__}: {error}")
             # OSError: something that the handler needs (a database) can't be reached
             raise StateChangeFailed(reason, answered=not isinstance(error, OSError)) from error
-
-
-def _call(function: Callable[..., Any], arguments: dict[str, Any]) -> Any:
-    parameters = list(inspect.signature(function).parameters.values())
-    if any(parameter.kind == parameter.VAR_KEYWORD for parameter in parameters):
-        return function(**arguments)
-    by_name = {**arguments, "params": arguments["parameters"]}
-    named = {p.name: by_name[p.name] for p in parameters if p.name in by_name}
-    places = [p.name for p in parameters if p.name not in named and p.default is p.empty]
-    used = {"parameters" if name == "params" else name for name in named}
-    left = {name: value for name, value in arguments.items() if name not in used}
-    if len(places) < len(left):
-        left.pop("action", None)  # a handler that only sets up does without it
-    return function(**named, **dict(zip(places, left.values(), strict=False)))
+        kind = type(values).__name__.lstrip("_")
+        raise StateChangeFailed(
+            f"{change} returned a {kind}, which nobody runs: nothing was set up", answered=False
+        )

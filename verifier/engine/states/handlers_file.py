@@ -9,6 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from verifier.engine.protocol import HandlersUnusable
+from verifier.engine.states.python_call import WrongSignature, check_call
+
+ARGUMENTS = ("action", "parameters")
+"""The arguments that any handler may ask for; one for all states also `state`, the first."""
 
 
 def load_handlers(file: str, name: str) -> Any:
@@ -29,14 +33,31 @@ def load_handlers(file: str, name: str) -> Any:
     module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
-    except Exception as error:  # the user's code may raise anything
+    except (Exception, SystemExit) as error:  # the user's code may raise anything
         raise HandlersUnusable(f"--provider-states: {file} raised {type(error).__name__}: {error}") from error
     if not hasattr(module, name):
         there = ", ".join(key for key in vars(module) if not key.startswith("_")) or "nothing"
         raise HandlersUnusable(f"--provider-states: there is no {name} in {file}; there is: {there}")
     handlers = getattr(module, name)
-    if not (callable(handlers) or (isinstance(handlers, dict) and all(map(callable, handlers.values())))):
-        raise HandlersUnusable(
-            f"--provider-states: {name} in {file} is neither a function nor a dict of functions by state name"
-        )
+    _check(handlers, f"--provider-states: {name} in {file}")
     return handlers
+
+
+def _check(handlers: Any, what: str) -> None:
+    """Make sure that handlers can be called.
+
+    Raises:
+        HandlersUnusable: They can't.
+    """
+    names: tuple[str, ...] = ARGUMENTS
+    if callable(handlers):
+        functions, names = {what: handlers}, ("state", *ARGUMENTS)
+    elif isinstance(handlers, dict) and all(map(callable, handlers.values())):
+        functions = {f"{what}: the handler of state {state!r}": one for state, one in handlers.items()}
+    else:
+        raise HandlersUnusable(f"{what} is neither a function nor a dict of functions by state name")
+    for which, function in functions.items():
+        try:
+            check_call(function, names)
+        except WrongSignature as error:
+            raise HandlersUnusable(f"{which} {error}") from error

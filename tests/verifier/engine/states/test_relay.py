@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -212,6 +214,18 @@ class Calls(list[dict[str, Any]]):
     def everything(self, **values: Any) -> None:
         self.append(values)
 
+    def by_name_and_the_rest(self, action: str, **values: Any) -> None:
+        self.append({"action": action, "values": values})
+
+    def all_positions(self, *values: Any) -> None:
+        self.append({"values": values})
+
+    def position_and_the_rest(self, state: str, speed: int = 5, *values: Any) -> None:
+        self.append({"state": state, "speed": speed, "values": values})
+
+    def positions_only(self, one: str, action: str, /) -> None:
+        self.append({"one": one, "action": action})
+
     def nothing(self) -> None:
         self.append({})
 
@@ -231,6 +245,10 @@ STATE, PARAMS = "a product exists", {"id": 7}
         ("with_default", {"state": STATE, "speed": 5}),
         ("keyword_only", {"action": "setup", "state": STATE}),
         ("everything", {"state": STATE, "action": "setup", "parameters": PARAMS}),
+        ("by_name_and_the_rest", {"action": "setup", "values": {"state": STATE, "parameters": PARAMS}}),
+        ("all_positions", {"values": (STATE, "setup", PARAMS)}),
+        ("position_and_the_rest", {"state": STATE, "speed": 5, "values": ("setup", PARAMS)}),
+        ("positions_only", {"one": STATE, "action": "setup"}),
         ("nothing", {}),
     ],
 )
@@ -317,11 +335,13 @@ def test_exception_is_an_answer_with_its_text(handlers: Any) -> None:
     assert "LookupError: no database" in failure.reason
 
 
-def test_function_that_wants_too_much_is_a_failure() -> None:
+def test_function_that_wants_too_much_says_nothing_about_the_contract() -> None:
     def greedy(one: str, two: str, three: str, four: str) -> None:
         raise AssertionError((one, two, three, four))
 
-    assert "TypeError" in refusal(PythonHandler(greedy)).reason
+    failure = refusal(PythonHandler(greedy))
+    assert not failure.answered
+    assert "the handler can't be called: missing a required argument: 'four'" in failure.reason
 
 
 def test_returned_dict_that_is_no_json_is_a_failure_with_a_reason() -> None:
@@ -330,7 +350,37 @@ def test_returned_dict_that_is_no_json_is_a_failure_with_a_reason() -> None:
 
 
 def test_function_without_a_signature_is_a_failure_with_a_reason() -> None:
-    assert "no signature" in refusal(PythonHandler(dict)).reason
+    failure = refusal(PythonHandler(dict))
+    assert not failure.answered
+    assert "no signature" in failure.reason
+
+
+async def coroutine() -> None:
+    raise AssertionError
+
+
+@contextmanager
+def context() -> Iterator[None]:
+    yield
+
+
+@pytest.mark.parametrize("make", [lambda: coroutine(), lambda: iter_once(), lambda: context()])  # noqa: PLW0108
+def test_what_nobody_runs_sets_nothing_up(make: Callable[[], Any]) -> None:
+    made = []
+
+    def handler() -> Any:
+        made.append(make())
+        return made[0]
+
+    failure = refusal(PythonHandler(handler))
+    assert not failure.answered
+    assert "which nobody runs: nothing was set up" in failure.reason
+    if isinstance(made[0], Coroutine):
+        made[0].close()
+
+
+def iter_once() -> Iterator[None]:
+    yield
 
 
 # --- the relay
