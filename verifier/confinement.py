@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Mapping, Sequence
 
 _OF_THE_HOME = ("XDG_", "SSH_AUTH_SOCK", "MAIL", "SUDO_")
@@ -65,6 +65,8 @@ class Confinement:
         Raises:
             OSError: It can't be started.
         """
+        import subprocess  # noqa: PLC0415 - a run whose provider is running starts nothing
+
         if self.account is not None:
             options |= {
                 "user": self.account.uid,

@@ -52,6 +52,13 @@ class CannotVerify(Exception):
         self.output = output
 
 
+class PortTaken(CannotVerify):
+    """Another process listens on the port that the provider was told to use; another port may work."""
+
+    def __init__(self, message: str, *, output: str = "") -> None:
+        super().__init__(message, kind=ErrorKind.PROVIDER_NOT_READY, retryable=True, output=output)
+
+
 class PublishFailed(Exception):
     """The verification is done, but the broker did not accept the result (exit 4).
 

@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING, Any
 from verifier.engine.core_results import NO_RESULT, no_result
 from verifier.engine.process import Engine
 from verifier.engine.protocol import Job
-from verifier.errors import CannotVerify, ErrorKind
+from verifier.errors import CannotVerify, ErrorKind, PortTaken
 from verifier.pact_document import NotAPact, parse_pact
 from verifier.pact_file import read_pact_file
 from verifier.preconditions import check_means, choose, not_passed_before, notes_on_states
 from verifier.progress import Progress
-from verifier.provider.process import PortTaken, StartedProvider
 from verifier.provider.readiness import wait_until_ready
 from verifier.redaction import redacted, redacted_result, redaction_of
 from verifier.request import PORT
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from verifier.pact import Interaction, Pact
+    from verifier.provider.process import StartedProvider
     from verifier.request import VerificationRequest
     from verifier.verification import InteractionResult
 
@@ -131,6 +131,8 @@ class _Run:
     def _start_provider(self, stack: ExitStack) -> StartedProvider | None:
         if self._provider.command is None:
             return None
+        from verifier.provider.process import StartedProvider  # noqa: PLC0415 - not for one that is running
+
         self._progress.step("Starting the provider")
         stack.callback(self._engine.guard, None)
         started = stack.enter_context(

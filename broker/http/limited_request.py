@@ -18,7 +18,7 @@ from urllib3.exceptions import TimeoutError as TimedOut
 
 from broker.http.deadline import Deadline
 from broker.http.limited_connections import LimitedAdapter
-from broker.http.limits import MAX_REDIRECTS, REDIRECTS, Reply
+from broker.http.limits import MAX_REDIRECTS, Reply
 from broker.http.no_reply import (
     IN_THE_MIDST,
     BrokeOff,
@@ -31,6 +31,7 @@ from broker.http.no_reply import (
     Unreadable,
 )
 from broker.http.reason import innermost, innermost_error
+from broker.http.redirects import REDIRECTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

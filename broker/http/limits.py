@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from broker.http.redirects import REDIRECTS
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-REDIRECTS = frozenset({301, 302, 303, 307, 308})
-"""The statuses whose `Location` says where to go instead."""
 MAX_REDIRECTS = 5
 """The redirects that are followed, one after the other, where any are."""
 

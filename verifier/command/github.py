@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -114,6 +113,8 @@ def check_checkout(sha: str, folder: Path) -> tuple[str, ...]:
     Raises:
         UsageError: Another commit is checked out.
     """
+    import subprocess  # noqa: PLC0415 - for this alone
+
     # in a container the checkout often belongs to another user, and git refuses to read it without this setting
     command = ["git", "-c", "safe.directory=*", "-C", str(folder), "rev-parse", "HEAD"]
     try:

@@ -12,7 +12,6 @@ import shutil
 import tempfile
 import threading
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -153,7 +152,7 @@ class Engine:
                     raise
                 # once more, one after the other, so that it is known which one it is
                 indexes = (*suspects, *sorted(left.difference(suspects)))
-                job = replace(job, indexes=indexes, jobs=1, singly=True)
+                job = job._replace(indexes=indexes, jobs=1, singly=True)
                 self.restart()
             else:
                 return

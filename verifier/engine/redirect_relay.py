@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from broker.http.limits import REDIRECTS
+from broker.http.redirects import REDIRECTS
 from verifier.engine.provider_relay import ProviderRelay
 from verifier.engine.redirects import SHIFT
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from broker.http.json_values import integer_at, value_at
-from broker.http.limits import REDIRECTS
+from broker.http.redirects import REDIRECTS
 
 if TYPE_CHECKING:
     from verifier.engine.redirect_relay import RedirectRelay

@@ -16,7 +16,7 @@ from broker.text.redaction import Redaction
 from verifier.child_process import how_it_ended, read_lines, signal_group
 from verifier.confinement import UNCONFINED, Confinement
 from verifier.environment import without_secrets
-from verifier.errors import CannotVerify, ErrorKind
+from verifier.errors import CannotVerify, ErrorKind, PortTaken
 from verifier.provider.command_line import split_command
 from verifier.provider.port import free_port, is_listened_on, listeners
 
@@ -32,13 +32,6 @@ STOP_SECONDS = 5.0
 """How long a provider has to stop after SIGTERM before it is killed."""
 RELEASE_SECONDS = 1.0
 """How long the port of a provider that was killed may still be in use."""
-
-
-class PortTaken(CannotVerify):
-    """Another process listens on the port that the provider was told to use; another port may work."""
-
-    def __init__(self, message: str, *, output: str = "") -> None:
-        super().__init__(message, kind=ErrorKind.PROVIDER_NOT_READY, retryable=True, output=output)
 
 
 class StartedProvider:

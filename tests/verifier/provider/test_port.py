@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.examples import http_interaction, pact_document
-from tests.support.loopback import Loopback, Reply, closed_port
-from verifier.errors import CannotVerify
+from tests.support.loopback import Loopback, Received, Reply, closed_port
+from verifier.errors import CannotVerify, PortTaken
 from verifier.progress import Progress
 from verifier.provider.port import HIGHEST, LOWEST, free_port, is_listened_on, listeners
-from verifier.provider.process import PortTaken, StartedProvider
+from verifier.provider.process import StartedProvider
 from verifier.request import ProviderUnderTest, VerificationRequest
 from verifier.run import PORT_TRIES, verify
 from verifier.verification import Outcome
@@ -83,6 +83,11 @@ def verified(folder: Path, provider_command: str, progress: Progress | None = No
     return verify(VerificationRequest(str(folder / "pact.json"), provider), progress)
 
 
+def ready_alone(request: Received) -> Reply:
+    """Answer a health check, and no interaction before the provider has found that it can't listen."""
+    return Reply(hang=request.headers.get("user-agent") != "pact-dispatch")
+
+
 def take_ports(monkeypatch: pytest.MonkeyPatch, *ports: int) -> None:
     """Have providers told to use these ports, and then free ones."""
     left = list(ports)
@@ -123,7 +128,7 @@ def test_listener_is_known_by_its_user() -> None:
 def test_provider_whose_port_was_taken_gets_another(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The other listener would break the contract; the provider honours it."""
     notices = Notices()
-    with Loopback(Reply(200)) as other:
+    with Loopback(ready_alone) as other:
         take_ports(monkeypatch, other.port)
         verification = verified(folder, command(SERVE, "201"), notices)
     assert verification.outcome == Outcome.PASSED, verification.error
@@ -153,7 +158,7 @@ def test_listener_that_takes_the_port_while_the_provider_starts_is_not_verified(
 def test_port_that_is_taken_again_and_again_is_an_outage(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with Loopback(Reply(201)) as other:
+    with Loopback(ready_alone) as other:
         take_ports(monkeypatch, *[other.port] * PORT_TRIES)
         verification = verified(folder, command(SERVE, "201"))
     assert verification.outcome == Outcome.ERROR
