@@ -5,7 +5,9 @@ GitHub's runner executes lines that start with `::`, and `##[...]` anywhere; Azu
 
 from __future__ import annotations
 
+import json
 import re
+from typing import Any, TextIO
 
 _SGR = re.compile(r"\x1b\[[0-9;]*m")
 """The escape sequences for colours."""
@@ -15,6 +17,10 @@ _NOT_MARKUP = "[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 
 It is compiled when it is first used, as that takes 5 ms, and most runs write no such report.
 """
+UNSEEN = "\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff"
+"""Characters beyond ASCII's control characters that no terminal is shown: control characters, line ends, directions of
+writing, invisible ones and halves of characters; as a regular expression has them between brackets."""
+_UNSEEN = re.compile(f"[{UNSEEN}]")
 _LINE_COMMAND = re.compile(r"^(\s*):(?=:)", re.MULTILINE)
 
 
@@ -37,6 +43,24 @@ def inert_markup(markup: str) -> str:
     return _LINE_COMMAND.sub(r"\1&#58;", _CI_COMMAND.sub("&#35;#", markup))
 
 
-def inert_json(document: str) -> str:
-    """Return equal JSON without CI commands."""
-    return _CI_COMMAND.sub(r"\\u0023#", document)
+def is_seen_as_it_is(text: str, stream: TextIO) -> bool:
+    """Return whether a stream can take a text, and a terminal may be shown all of its characters."""
+    try:
+        text.encode(stream.encoding or "utf-8")
+    except UnicodeEncodeError:
+        return False
+    return _UNSEEN.search(text) is None
+
+
+def write_json(document: Any, stream: TextIO) -> None:
+    """Write a document as indented JSON in which no CI finds a command, and a line end.
+
+    Texts stand in it as they are, but for what a terminal may not be shown, and where the stream can't take them.
+    """
+    text = json.dumps(document, indent=2, ensure_ascii=False)
+    try:
+        text.encode(stream.encoding or "utf-8", "surrogatepass")
+    except UnicodeEncodeError:
+        text = json.dumps(document, indent=2)
+    text = _UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    stream.write(_CI_COMMAND.sub(r"\\u0023#", text) + "\n")

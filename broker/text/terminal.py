@@ -11,13 +11,13 @@ import re
 import sys
 from typing import Any, TextIO, cast
 
+from broker.text.harmless import UNSEEN
 from broker.text.standard_descriptors import open_closed_descriptors
 
 _UNSAFE = re.compile(
     "\x1b\\[[0-9;]*m"  # a colour, which stays
-    "|[\x00-\x08\x0b-\x1f\x7f-\x9f]"  # control characters but tab and line feed
-    "|[\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]"  # line ends, directions, invisible ones
-    "|[\ud800-\udfff]"
+    "|[\x00-\x08\x0b-\x1f"  # control characters but tab and line feed
+    f"{UNSEEN}]"
 )
 
 

@@ -5,11 +5,10 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, TextIO
 
-from broker.text.harmless import inert_json
+from broker.text.harmless import write_json
 
 if TYPE_CHECKING:
     from verifier.report.interface import Findings
@@ -20,7 +19,7 @@ class JsonReport:
 
     def write(self, findings: Findings, stream: TextIO) -> None:
         """Write the object, indented, with a line end."""
-        stream.write(inert_json(json.dumps(to_document(findings), indent=2)) + "\n")
+        write_json(to_document(findings), stream)
 
 
 def to_document(findings: Findings) -> dict[str, Any]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
+import sys
 from typing import TYPE_CHECKING, Any
 
 from app.commands.check_config.broker import check_broker
@@ -11,7 +11,7 @@ from app.commands.check_config.summary import understand
 from app.commands.finding import State
 from app.commands.installation import failures_explained
 from app.commands.runner import ExitCode
-from broker.text.harmless import one_line
+from broker.text.harmless import one_line, write_json
 from broker.webhooks.hidden_secrets import redacted_urls
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def run(options: argparse.Namespace, messages: Messages) -> int:
             "warnings": [finding.found for finding in summary.warnings],
             "problems": None if problems is None else [finding.found for finding in problems],
         }
-        print(json.dumps(_without_secrets(document), indent=2))
+        write_json(_without_secrets(document), sys.stdout)
     else:
         print("\n".join(one_line(redacted_urls(line)) for line in _lines(summary.document)))
         if problems == []:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any, TextIO
 
 from app.commands.doctor.chain import LONGEST
 from app.commands.finding import State
-from broker.text.harmless import inert_json, one_line
+from broker.text import harmless
+from broker.text.harmless import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,7 +52,7 @@ def document_of(report: Report, hide: Callable[[str], str]) -> dict[str, Any]:
 
 def write_json(report: Report, hide: Callable[[str], str], stream: TextIO) -> None:
     """Write the report as JSON, so that no CI takes a part of it for a command."""
-    stream.write(inert_json(json.dumps(document_of(report, hide), indent=2, ensure_ascii=True)) + "\n")
+    harmless.write_json(document_of(report, hide), stream)
 
 
 def write_text(report: Report, hide: Callable[[str], str], stream: TextIO) -> None:

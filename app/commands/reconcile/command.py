@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
+import sys
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -14,7 +14,7 @@ from app.config.settings import broker_access
 from app.config.values import ConfigurationError
 from app.database.database_url import DatabaseUnusable
 from app.intake.missed import reconcile
-from broker.text.harmless import one_line
+from broker.text.harmless import one_line, write_json
 
 if TYPE_CHECKING:
     import argparse
@@ -43,7 +43,7 @@ def run(options: argparse.Namespace, messages: Messages) -> int:
         except psycopg.Error as error:
             raise DatabaseUnusable(f"the database failed: {error}") from error
     if options.json:
-        print(json.dumps(document(report, dry_run=options.dry_run), indent=2))
+        write_json(document(report, dry_run=options.dry_run), sys.stdout)
     else:
         for dispatch in report.missed:
             print(one_line(_line(dispatch)))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any, TextIO
 
 from app.commands.finding import State
 from app.commands.setup.request import RECEIVER
-from broker.text.harmless import inert_json, one_line
+from broker.text import harmless
+from broker.text.harmless import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -76,8 +76,7 @@ def write_json(
         "first_problem": problem.name if problem else None,
         "steps": [_document(step, request) for step in steps],
     }
-    text = json.dumps(_without_secrets(document, redacted), indent=2, ensure_ascii=True)
-    stream.write(inert_json(text) + "\n")
+    harmless.write_json(_without_secrets(document, redacted), stream)
 
 
 def title(step: Finding, request: SetupRequest) -> str:

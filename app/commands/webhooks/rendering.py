@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from app.commands.runner import INSTALL_SERVER
-from broker.text.harmless import inert_json, lines_of, one_line
+from broker.text.harmless import is_seen_as_it_is, lines_of, one_line, write_json
 from broker.webhooks.hidden_secrets import redacted_log
 from verifier.errors import UsageError
 
@@ -47,11 +47,13 @@ def check_format(name: str) -> None:
 def write_document(document: Any, output: str, stream: TextIO) -> None:
     """Write a document as JSON or YAML, so that no CI takes a part of it for a command."""
     if output == "yaml":
-        text = yaml.safe_dump(document, sort_keys=False, allow_unicode=False, width=UNLIMITED)
+        text = yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=UNLIMITED)
+        if not is_seen_as_it_is(text, stream):
+            text = yaml.safe_dump(document, sort_keys=False, allow_unicode=False, width=UNLIMITED)
         # a line of data is indented or starts with a name: only a scalar could start with ::, and is quoted then
         stream.write(text.replace("##[", "## [").replace("##vso[", "## vso["))
         return
-    stream.write(inert_json(json.dumps(document, indent=2, ensure_ascii=True)) + "\n")
+    write_json(document, stream)
 
 
 def webhook_document(webhook: Webhook) -> dict[str, Any]:

@@ -43,7 +43,7 @@ class StateChange:
         )
 
     def __str__(self) -> str:
-        return f"{self.action} of state {json.dumps(self.state)}"
+        return f"{self.action} of state {json.dumps(self.state, ensure_ascii=False)}"
 
 
 @dataclass(frozen=True)

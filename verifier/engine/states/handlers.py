@@ -150,9 +150,9 @@ class PythonHandler:
         elif change.state == "":
             return b""
         else:
-            known = ", ".join(json.dumps(name) for name in self._handlers) or "none"
+            state, *known = (json.dumps(name, ensure_ascii=False) for name in (change.state, *self._handlers))
             raise StateChangeFailed(
-                f"no handler for state {json.dumps(change.state)}; there are: {known}", answered=True
+                f"no handler for state {state}; there are: {', '.join(known) or 'none'}", answered=True
             )
         try:
             positional, named = arguments_for(handler, arguments)
