@@ -18,6 +18,7 @@ from app.commands.setup import parser as setup
 from app.commands.web import parser as web
 from app.commands.webhooks import parser as webhooks
 from app.commands.worker import parser as worker
+from broker.text.completion import add_completion_option
 from broker.text.terminal import guard_terminal
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def parser() -> ArgumentParser:
         epilog=EPILOG,
     )
     whole.add_argument("--version", action="version", version=f"%(prog)s {version('pact-dispatch')}")
+    add_completion_option(whole, {"verify": _parser_of_verify})
     commands = whole.add_subparsers(
         dest="command", metavar="COMMAND", prog="pact-dispatch", help=argparse.SUPPRESS
     )
@@ -72,6 +74,13 @@ def run(words: Sequence[str]) -> int:
     folder = options.command.replace("-", "_")
     # only the chosen command is loaded: `--help` needs none, and the extra `server` may be missing
     return runner.run(options, lambda: importlib.import_module(f"app.commands.{folder}.command"))
+
+
+def _parser_of_verify() -> argparse.ArgumentParser:
+    """Return the parser of the command that `app.cli` hands its words to."""
+    from verifier.command.options import build_parser  # noqa: PLC0415 - for completion alone
+
+    return build_parser()
 
 
 def _listed(commands: argparse._SubParsersAction[ArgumentParser]) -> list[argparse.Action]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import argparse
 import re
 import sys
 from typing import Any, NoReturn
 
+from broker.text.command_help import HelpfulParser
 from broker.text.harmless import one_line
 
 _LONG_OPTION = re.compile(r"--[a-z]+(-[a-z]+)*(=.*)?", re.DOTALL)
@@ -14,17 +14,13 @@ _UUID = re.compile(r"-[A-Za-z0-9_-]{15,99}")
 """A Pact Broker's UUIDs of webhooks are 22 characters of URL-safe base64."""
 
 
-class ArgumentParser(argparse.ArgumentParser):
+class ArgumentParser(HelpfulParser):
     """Takes a word that begins with a dash for a value where it can be no option.
 
     argparse itself takes each word with a dash in front for an option: `--consumer -x` and `show -S0meUU1D` end with
     its usage error. Here a word is an option if the parser has it, or if it is written like a long one, so that a
     mistyped option is still refused.
     """
-
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        options.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
-        super().__init__(*arguments, **options)
 
     def error(self, message: str) -> NoReturn:
         """Leave with a message that is one line, whatever the words of the command line have in them."""

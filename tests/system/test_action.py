@@ -503,7 +503,7 @@ def test_there_is_an_input_for_every_option() -> None:
         if option.startswith("--") and not option.startswith("--no-")
     }
     inputs = documents()["action.yml"]["inputs"]
-    assert inputs.keys() == options - {"help", "version"}
+    assert inputs.keys() == options - {"help", "print-completion", "version"}
     assert inputs.keys() >= LISTS | SWITCHES
     assert all(about["description"] and about["required"] is False for about in inputs.values())
 

@@ -250,3 +250,22 @@ def test_verify_passes_no_escapes_on(tmp_path: Path) -> None:
         text = command.end()
     assert "provider |" in text
     assert_harmless(text)
+
+
+@pytest.mark.parametrize("program", ["verify", "pact-dispatch"])
+def test_the_help_is_coloured_on_a_terminal_alone(program: str, tmp_path: Path) -> None:
+    with OnTerminal(tmp_path, "--help", program=program, COLUMNS="80") as command:
+        coloured = command.end()
+    plain = subprocess.run(
+        [str(BIN / program), "--help"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "COLUMNS": "80"},
+    ).stdout
+    assert COLOUR.search(coloured)
+    assert "\x1b" not in plain
+    assert COLOUR.sub("", coloured) == plain
+    for variables in ({"NO_COLOR": "1"}, {"TERM": "dumb"}):
+        with OnTerminal(tmp_path, "--help", program=program, **{"COLUMNS": "80", **variables}) as command:
+            assert command.end() == plain

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Any, NoReturn
 
+from broker.text.command_help import HelpfulParser
+from broker.text.completion import add_completion_option
 from verifier.errors import UsageError
 from verifier.log_level import LogLevel
 
@@ -18,19 +20,25 @@ result is published to the broker if you ask for it. A provider that is down is 
 EPILOG = """\
 examples:
   a pact URL in hand, a provider that is running:
-    verify --pact-url http://127.0.0.1:9292/pacts/provider/Products/consumer/Storefront/latest \\
-           --provider-base-url http://127.0.0.1:8080
+    verify --pact-url "$PACT_URL" \\
+      --provider-base-url http://127.0.0.1:8080
 
   start the provider, set its states up by URL, publish the result:
-    verify --pact-url "$PACT_URL" --pact-broker-base-url https://broker.example.org \\
-           --provider-command 'flask --app products run --port {port}' \\
-           --provider-states-setup-url 'http://127.0.0.1:{port}/_states' \\
-           --provider-app-version "$(git rev-parse HEAD)" --provider-version-branch main \\
-           --publish-verification-results
+    verify --pact-url "$PACT_URL" \\
+      --pact-broker-base-url https://broker.example.org \\
+      --provider-command 'flask run --port {port}' \\
+      --provider-states-setup-url \\
+        'http://127.0.0.1:{port}/_states' \\
+      --provider-app-version "$(git rev-parse HEAD)" \\
+      --provider-version-branch main \\
+      --publish-verification-results
 
   in a GitHub workflow on: repository_dispatch, the pact, the commit and the branch come from the event:
-    verify --provider Products --provider-command 'npm start' \\
-           --provider-states-setup-url 'http://127.0.0.1:{port}/_states' --publish-verification-results
+    verify --provider Products \\
+      --provider-command 'npm start' \\
+      --provider-states-setup-url \\
+        'http://127.0.0.1:{port}/_states' \\
+      --publish-verification-results
 
 exit codes:
   0  every interaction passed (and the result is in the broker, if publishing was asked for)
@@ -64,11 +72,11 @@ def build_parser() -> argparse.ArgumentParser:
         prog="verify",
         description=DESCRIPTION,
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
-        usage="verify [--pact-url] URL (--provider-base-url URL | --provider-command CMD) [options]",
+        usage="verify PACT --provider-base-url URL [options]\n       verify PACT --provider-command CMD [options]",
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
+    add_completion_option(parser)
     _pact_options(parser)
     _provider_options(parser)
     _result_options(parser)
@@ -80,7 +88,7 @@ NOT_TO_SUGGEST = frozenset({"-r", "--publish-verification-results"})
 """Options that a suggestion doesn't name: who takes it without reading must not publish by that."""
 
 
-class _Parser(argparse.ArgumentParser):
+class _Parser(HelpfulParser):
     def error(self, message: str) -> NoReturn:
         near = self._near(message.partition("unrecognized arguments: ")[2].split())
         did_you_mean = f"; did you mean {', '.join(near)}?" if near else ""
@@ -122,7 +130,7 @@ class _Group:
 
 def _pact_options(parser: argparse.ArgumentParser) -> None:
     add = _Group(parser, "the pact").add
-    add("pact", "URL", "the same as --pact-url", nargs="?")
+    add("pact", "PACT", "the same as --pact-url", nargs="?")
     add(
         "--pact-url",
         "URL",
@@ -188,9 +196,11 @@ def _result_options(parser: argparse.ArgumentParser) -> None:
         None,
         "publish the result to the broker, and confirm that it is there "
         "(PACT_BROKER_PUBLISH_VERIFICATION_RESULTS; off)",
-        action=argparse.BooleanOptionalAction,
+        action="store_true",
         default=None,
     )
+    values = {"dest": "publish_verification_results", "action": "store_false", "default": None}
+    add("--no-publish-verification-results", None, "don't, whatever the variable says", **values)
     text = (
         "the version of the provider that answers (GIT_COMMIT; on GitHub client_payload.sha, or GITHUB_SHA)"
     )
