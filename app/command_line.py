@@ -11,8 +11,10 @@ from app.commands import runner, verify
 from app.commands.argument_parser import ArgumentParser
 from app.commands.broker import parser as broker
 from app.commands.check_config import parser as check_config
+from app.commands.deliveries import parser as deliveries
 from app.commands.doctor import parser as doctor
 from app.commands.reconcile import parser as reconcile
+from app.commands.runs import parser as runs
 from app.commands.serve import parser as serve
 from app.commands.setup import parser as setup
 from app.commands.web import parser as web
@@ -28,7 +30,7 @@ GROUPS = {
     "try": (verify, broker),
     "set up": (setup, webhooks, check_config),
     "operate": (serve, web, worker, reconcile),
-    "find out": (doctor,),
+    "find out": (doctor, runs, deliveries),
 }
 """The parsers of the commands, in the groups and the order of `--help`."""
 

@@ -1,12 +1,12 @@
-"""A client of a receiver: its health, its deliveries, its runs."""
+"""A client of a receiver: its health, its deliveries, its runs, and what its API may be told to do."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlencode
+from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
-from broker.http.json_values import integer_at, objects_at
+from broker.http.json_values import integer_at, objects_at, text_at
 from broker.http.limited_request import send_request
 from broker.http.limits import Limits
 from broker.http.no_reply import NoReply
@@ -32,15 +32,30 @@ class NoReceiver(Exception):
 
 
 class ReceiverRefused(Exception):
-    """The receiver does not take the token of its API, or doesn't have what is asked for.
+    """The receiver does not take the token of its API, doesn't have what is asked for, or doesn't do it.
 
     Attributes:
         status: The status of its answer.
+        reason: What its answer says; empty if that is nothing.
     """
 
-    def __init__(self, message: str, *, status: int) -> None:
+    def __init__(self, message: str, *, status: int, reason: str = "") -> None:
         super().__init__(message)
         self.status = status
+        self.reason = reason
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page of a list.
+
+    Attributes:
+        items: The documents, the newest first.
+        next: What leads to the next page; None if this is the last one.
+    """
+
+    items: list[dict[str, Any]]
+    next: str | None
 
 
 @dataclass(frozen=True)
@@ -106,7 +121,7 @@ class ReceiverClient:
         Raises:
             ReceiverRefused: It doesn't take the token.
         """
-        return self._items("/api/deliveries", {"repository": repository})
+        return self.page_of_deliveries({"repository": repository}).items
 
     def delivery(self, number: str) -> dict[str, Any]:
         """Return a delivery.
@@ -122,7 +137,7 @@ class ReceiverClient:
         Raises:
             ReceiverRefused: It doesn't take the token.
         """
-        return self._items("/api/runs", {"provider": provider, "consumer": consumer})
+        return self.page_of_runs({"provider": provider, "consumer": consumer}).items
 
     def run(self, number: str) -> dict[str, Any]:
         """Return a run.
@@ -132,28 +147,105 @@ class ReceiverClient:
         """
         return self._item("/api/runs", number)
 
-    def _items(self, path: str, filters: Mapping[str, str]) -> list[dict[str, Any]]:
-        reply = self._send(f"{path}?{urlencode({**filters, 'limit': LIMIT})}", self.token)
-        if reply.status in {401, 403}:
-            raise ReceiverRefused(f"{self.base_url}{path} answered {reply.status}", status=reply.status)
-        if reply.status == 503:
-            raise ReceiverAway(f"{self.base_url}{path} answered 503: its database is away")
-        items = objects_at(_json(reply), "items")
-        if reply.status != 200 or items is None:
-            raise NoReceiver(f"{self.base_url}{path} answered {reply.status}, and not as a receiver does")
-        return items
+    def page_of_runs(
+        self, filters: Mapping[str, str], *, limit: int = LIMIT, after: str | None = None
+    ) -> Page:
+        """Return a page of runs.
 
-    def _item(self, path: str, number: str) -> dict[str, Any]:
-        reply = self._send(f"{path}/{quote(number, safe='')}", self.token)
-        answered = f"{self.base_url}{path}/{number} answered {reply.status}"
-        if reply.status >= 500:
-            raise ReceiverAway(answered)
-        if reply.status != 200:
-            raise ReceiverRefused(answered, status=reply.status)
+        Args:
+            filters: The values that parameters of the list must have.
+            limit: How many runs the page has at most.
+            after: The `next` of the page before; None for the first page.
+
+        Raises:
+            ReceiverRefused: It doesn't take the token, or a filter.
+        """
+        return self._page("/api/runs", filters, limit, after)
+
+    def page_of_deliveries(
+        self, filters: Mapping[str, str], *, limit: int = LIMIT, after: str | None = None
+    ) -> Page:
+        """Return a page of deliveries; the arguments and errors are those of `page_of_runs`."""
+        return self._page("/api/deliveries", filters, limit, after)
+
+    def log(self, number: str) -> str:
+        """Return the log of a run, of its latest attempt.
+
+        Raises:
+            ReceiverRefused: It doesn't take the token, or has no such run.
+        """
+        path = f"/api/runs/{quote(number, safe='')}/log"
+        return self._checked(path, self._send(path, self.token)).content.decode("utf-8", "replace")
+
+    def verification(self, number: str) -> dict[str, Any]:
+        """Return the verification of a run, as `verify --json` writes it.
+
+        Raises:
+            ReceiverRefused: It doesn't take the token, or has none of such a run.
+        """
+        return self._item("/api/runs", number, "/verification")
+
+    def cancel(self, number: str) -> dict[str, Any]:
+        """Cancel a run, and return it: it runs on until its worker has stopped it.
+
+        Raises:
+            ReceiverRefused: It doesn't take the token, has no such run, or the run is finished.
+        """
+        return self._item("/api/runs", number, "/cancel", method="POST")
+
+    def redeliver(self, number: str) -> dict[str, Any]:
+        """Have a delivery's dispatch carried out again, and return the new delivery.
+
+        Raises:
+            ReceiverRefused: It doesn't take the token, has no such delivery, or would refuse the dispatch.
+        """
+        return self._item("/api/deliveries", number, "/redeliver", method="POST")
+
+    def _page(self, path: str, filters: Mapping[str, str], limit: int, after: str | None) -> Page:
+        query = {**filters, "limit": limit, **({"cursor": after} if after else {})}
+        reply = self._send(f"{path}?{urlencode(query)}", self.token)
+        if reply.status == 404:  # a receiver has the list
+            raise self._no_receiver(path, reply)
+        self._checked(path, reply)
+        document = _json(reply)
+        items = objects_at(document, "items")
+        if items is None:
+            raise self._no_receiver(path, reply)
+        # the cursor alone: the token goes to no address that only an answer names
+        cursor = parse_qs(urlsplit(text_at(document, "next") or "").query).get("cursor")
+        return Page(items, cursor[0] if cursor else None)
+
+    def _item(self, path: str, number: str, action: str = "", *, method: str = "GET") -> dict[str, Any]:
+        path = f"{path}/{quote(number, safe='')}{action}"
+        reply = self._checked(path, self._send(path, self.token, method=method))
         document = _json(reply)
         if not isinstance(document, dict):
-            raise NoReceiver(f"{answered}, and not as a receiver does")
+            raise self._no_receiver(path, reply)
         return document
+
+    def _checked(self, path: str, reply: Reply) -> Reply:
+        """Return an answer that has what was asked for.
+
+        Raises:
+            ReceiverAway: It may have it later.
+            ReceiverRefused: It hasn't.
+            NoReceiver: It is not the answer of a receiver.
+        """
+        answered = f"{self.base_url}{path} answered {reply.status}"
+        if reply.status == 503:
+            raise ReceiverAway(f"{answered}: its database is away")
+        if reply.status >= 500 or reply.status == 429:
+            raise ReceiverAway(answered)
+        if reply.status >= 400:
+            raise ReceiverRefused(
+                answered, status=reply.status, reason=text_at(_json(reply), "message") or ""
+            )
+        if not 200 <= reply.status < 300:
+            raise self._no_receiver(path, reply)
+        return reply
+
+    def _no_receiver(self, path: str, reply: Reply) -> NoReceiver:
+        return NoReceiver(f"{self.base_url}{path} answered {reply.status}, and not as a receiver does")
 
     def _send(self, path: str, token: str | None = None, *, method: str = "GET", json: Any = None) -> Reply:
         try:

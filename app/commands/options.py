@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.config.variables import CONFIG, DATA_DIR
+from app.config.variables import API_TOKEN, CONFIG, DATA_DIR, RECEIVER_URL
 from app.process.environment import DATABASE_URL
 
 if TYPE_CHECKING:
@@ -47,6 +47,44 @@ def add_receiver_options(parser: argparse.ArgumentParser) -> None:
         help=f"checkouts, and the embedded PostgreSQL where {DATABASE_URL} isn't set ({DATA_DIR}; default: "
         "pact-dispatch-data)",
     )
+
+
+def add_receiver_url(parser: _ActionsContainer) -> None:
+    """Add the option `--receiver-url`."""
+    parser.add_argument(
+        "--receiver-url",
+        metavar="URL",
+        help=f"where the receiver listens, seen from here ({RECEIVER_URL}); {API_TOKEN} goes there and nowhere else",
+    )
+
+
+def add_json(parser: _ActionsContainer) -> None:
+    """Add the option `--json`."""
+    parser.add_argument("--json", action="store_true", help="print JSON, for programs")
+
+
+def add_limit(parser: _ActionsContainer, default: int = 50) -> None:
+    """Add the option `--limit` of a list."""
+    parser.add_argument(
+        "--limit",
+        type=_limit,
+        default=default,
+        metavar="N",
+        help=f"the newest N, or all (default: {default})",
+    )
+
+
+def _limit(text: str) -> int | None:
+    """Return a number of items; None for all of them.
+
+    Raises:
+        argparse.ArgumentTypeError: It is neither.
+    """
+    if text == "all":
+        return None
+    if re.fullmatch(r"[0-9]{1,6}", text) is None or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number such as 100, or all")
+    return int(text)
 
 
 def add_github_url(parser: _ActionsContainer, default: str | None = None) -> None:

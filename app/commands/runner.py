@@ -46,6 +46,7 @@ class ExitCode(IntEnum):
     FAILED = 1
     USAGE = 2
     COULD_NOT = 3
+    NOT_PUBLISHED = 4
     INTERRUPTED = 130
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from app.commands.finding import Finding, State
 from app.commands.github_judgement import Listeners, Obstacle, days_left, obstacles
-from app.commands.setup.polling import polls
+from app.commands.polling import polls
 from app.dispatch import PACT_CHANGED
 from app.github.answers import GitHubAway, GitHubRefused
 from app.github.client import DISPATCH_RIGHT

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from app.commands.finding import Finding, State
-from app.commands.setup.polling import polls
+from app.commands.polling import polls
 from app.receiver_client import NoReceiver, ReceiverAway, ReceiverRefused
 from app.records.run import Publishing, RunStatus
 from verifier.verification import Outcome

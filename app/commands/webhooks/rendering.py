@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import json
-import sys
 from typing import TYPE_CHECKING, Any, TextIO
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
 from app.commands.runner import INSTALL_SERVER
+from app.commands.tables import UNLIMITED, write_table
 from broker.text.harmless import is_seen_as_it_is, lines_of, one_line, write_json
 from broker.webhooks.hidden_secrets import redacted_log
 from verifier.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from broker.webhooks import Execution
     from broker.webhooks.definition import Webhook
@@ -30,8 +26,6 @@ else:
     _HAS_YAML = True
 
 FORMATS = ("table", "json", "yaml")
-UNLIMITED = 10_000
-"""The columns of a table that is not for a terminal: a script has no use for a UUID that is cut off."""
 
 
 def check_format(name: str) -> None:
@@ -123,7 +117,8 @@ def write_list(webhooks: Sequence[Webhook], stream: TextIO) -> None:
         )
         for webhook in webhooks
     ]
-    _table(("UUID", "FOR", "EVENTS", "REQUEST", "ENABLED", "DESCRIPTION"), rows, stream)
+    heads = ("UUID", "FOR", "EVENTS", "REQUEST", "ENABLED", "DESCRIPTION")
+    write_table(heads, rows, stream, unbroken=("UUID",))
 
 
 def write_webhook(webhook: Webhook, stream: TextIO) -> None:
@@ -185,7 +180,8 @@ def write_triggered(found: Sequence[Triggered], stream: TextIO) -> None:
             (f"  {attempt.at or ''}", "", "", "", "", str(attempt.status or attempt.error or "no answer"))
             for attempt in one.attempts
         ]
-    _table(("WHEN", "PACT", "EVENT", "WEBHOOK", "STATUS", "ANSWER"), rows, stream)
+    heads = ("WHEN", "PACT", "EVENT", "WEBHOOK", "STATUS", "ANSWER")
+    write_table(heads, rows, stream, unbroken=("WHEN", "WEBHOOK"))
 
 
 def _exchange(headers: Mapping[str, str], body: Any, stream: TextIO) -> None:
@@ -201,13 +197,3 @@ def _headers(headers: Mapping[str, str], stream: TextIO) -> None:
 def _indented(body: Any, stream: TextIO) -> None:
     text = body if isinstance(body, str) else json.dumps(body, indent=2, ensure_ascii=False)
     stream.writelines(f"      {line}\n" for line in lines_of(text))
-
-
-def _table(heads: Iterable[str], rows: Iterable[Sequence[str]], stream: TextIO) -> None:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for head in heads:
-        table.add_column(head, overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(one_line(cell)) for cell in row))
-    width = None if stream is sys.stdout and stream.isatty() else UNLIMITED
-    Console(file=stream, width=width, highlight=False, markup=False).print(table)

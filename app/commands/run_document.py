@@ -1,0 +1,62 @@
+"""What the document of a run says, as a receiver's API gives it (no I/O)."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from app.commands.runner import ExitCode
+from app.records.run import Publishing, RunStatus
+from verifier.verification import Outcome
+
+
+def has_ended(run: dict[str, Any]) -> bool:
+    """Return whether the run is over, and the broker was told or won't be."""
+    return (
+        run.get("status") in {RunStatus.FINISHED, RunStatus.CANCELLED}
+        and run.get("publishing") != Publishing.PENDING
+    )
+
+
+def state_of(run: dict[str, Any]) -> str:
+    """Return where a run stands, in a few words."""
+    status, outcome, publishing = run.get("status"), run.get("outcome"), run.get("publishing")
+    if status != RunStatus.FINISHED:
+        if status == RunStatus.WAITING and run.get("retry_at"):
+            return "waiting to try again"
+        return (
+            f"{status}, to be cancelled"
+            if run.get("cancel_requested") and status == RunStatus.RUNNING
+            else str(status)
+        )
+    if outcome is None:
+        return "passed on to GitHub"
+    if publishing == Publishing.PENDING:
+        return f"{outcome}, being published"
+    return f"{outcome}, not published" if publishing == Publishing.REFUSED else str(outcome)
+
+
+def exit_code_of(run: dict[str, Any]) -> int:
+    """Return the exit code that tells the outcome of a run that has ended, which is that of `verify`."""
+    if run.get("publishing") == Publishing.REFUSED:
+        return ExitCode.NOT_PUBLISHED
+    if run.get("status") == RunStatus.CANCELLED or run.get("outcome") == Outcome.ERROR:
+        return ExitCode.COULD_NOT
+    return ExitCode.FAILED if run.get("outcome") == Outcome.FAILED else ExitCode.DONE
+
+
+def party(run: dict[str, Any], role: str) -> str:
+    """Return the name and the version of a run's `consumer` or `provider`, as far as they are known."""
+    return " ".join(str(run[key]) for key in (role, f"{role}_version") if run.get(key))
+
+
+def age(moment: Any) -> str:
+    """Return how long ago a moment of a document is, in words."""
+    try:
+        seconds = (datetime.now(UTC) - datetime.fromisoformat(str(moment))).total_seconds()
+    except (TypeError, ValueError):
+        return ""
+    for length, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= length:
+            return f"{seconds / length:.0f} {unit} ago"
+    return f"{max(seconds, 0):.0f} s ago"

@@ -1,0 +1,75 @@
+"""Runs as text for people (no I/O but to the stream)."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any, TextIO
+
+from app.commands.run_document import age, party, state_of
+from app.commands.tables import write_fields, write_table
+from broker.http.json_values import objects_at, text_at
+from broker.text.harmless import lines_of
+from verifier.report.console import ConsoleReport
+from verifier.report.interface import Findings
+from verifier.verification import Verification
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def write_list(runs: Sequence[dict[str, Any]], stream: TextIO) -> None:
+    """Write runs as a table."""
+    if not runs:
+        stream.write("no runs\n")
+        return
+    for_people = stream is sys.stdout and stream.isatty()
+    rows = [
+        (
+            str(run.get("id")),
+            state_of(run),
+            age(run.get("created_at")) if for_people else str(run.get("created_at")),
+            party(run, "consumer"),
+            party(run, "provider"),
+        )
+        for run in runs
+    ]
+    write_table(("RUN", "STATE", "WHEN", "CONSUMER", "PROVIDER"), rows, stream, unbroken=("RUN", "WHEN"))
+
+
+def write_run(run: dict[str, Any], verification: dict[str, Any] | None, stream: TextIO) -> None:
+    """Write a run, and the report of its verification if it has one."""
+    relay = run.get("relay")
+    write_fields(
+        (
+            ("run", text_at(run, "id")),
+            ("state", state_of(run)),
+            ("consumer", party(run, "consumer")),
+            ("provider", party(run, "provider")),
+            ("branch", text_at(run, "provider_branch")),
+            ("pact", text_at(run, "pact_url")),
+            ("dispatch", f"{run.get('event_type')} to {run.get('repository')}"),
+            ("commit", text_at(run, "sha")),
+            ("because", text_at(run, "reason")),
+            ("created", text_at(run, "created_at")),
+            ("started", text_at(run, "started_at")),
+            ("finished", text_at(run, "finished_at")),
+            ("next try", text_at(run, "retry_at")),
+            ("attempts", str(run.get("attempts") or "")),
+            ("error", text_at(run, "error")),
+            ("result", text_at(run, "result_url")),
+            ("not published", text_at(run, "publish_error")),
+            ("passed on to", text_at(relay, "repository")),
+            ("deliveries", ", ".join(str(one) for one in run.get("deliveries") or [])),
+        ),
+        stream,
+    )
+    for status in objects_at(run, "commit_statuses") or []:
+        values = (text_at(status, name) for name in ("context", "state", "result", "error"))
+        write_fields((("commit status", ", ".join(value for value in values if value)),), stream)
+    output = text_at(run, "error_output")
+    if output:
+        stream.write("\nprinted last:\n")
+        stream.writelines(f"    | {line}\n" for line in lines_of(output))
+    if verification is not None:
+        stream.write("\n")
+        ConsoleReport(quiet=True).write(Findings(Verification.from_dict(verification)), stream)
