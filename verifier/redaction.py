@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -9,14 +10,25 @@ from broker.text.cut import beginning
 from broker.text.redacted_lines import redacted_output
 from broker.text.redaction import Redaction
 from broker.text.secret_forms import in_header, in_url
-from broker.text.secret_names import is_secret_name
-from verifier.verification import LONGEST_DESCRIPTION, LONGEST_MESSAGE, LONGEST_REASON, LONGEST_VALUE
+from broker.text.secret_names import STARS, is_secret_name
+from verifier.verification import (
+    LONGEST_BODY,
+    LONGEST_DESCRIPTION,
+    LONGEST_MESSAGE,
+    LONGEST_REASON,
+    LONGEST_VALUE,
+    Exchange,
+    HttpMessage,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from verifier.request import VerificationRequest
     from verifier.verification import InteractionResult, Mismatch, Verification
+
+
+_NAMED = re.compile(r'("([^"\\]{1,100})"\s*:\s*)"(?:[^"\\]|\\.)*(?:"|$)')
 
 
 def named_secrets(headers: Iterable[tuple[str, str]], variables: Mapping[str, str]) -> list[str]:
@@ -60,7 +72,32 @@ def redacted_result(redaction: Redaction, result: InteractionResult) -> Interact
         test_name=redaction.own(result.test_name),
         reason=result.reason and redaction.cut(result.reason, LONGEST_REASON),
         mismatches=tuple(_redacted_mismatch(redaction, mismatch) for mismatch in result.mismatches),
+        exchange=result.exchange and _redacted_exchange(redaction, result.exchange),
     )
+
+
+def _redacted_exchange(redaction: Redaction, exchange: Exchange) -> Exchange:
+    return Exchange(
+        _redacted_message(redaction, exchange.request),
+        exchange.response and _redacted_message(redaction, exchange.response),
+    )
+
+
+def _redacted_message(redaction: Redaction, message: HttpMessage) -> HttpMessage:
+    """Return a request or response without known secrets, and what has the name of one."""
+    return HttpMessage(
+        redaction.cut(message.start, LONGEST_VALUE),
+        tuple(
+            (redaction.text(name), STARS if is_secret_name(name) else redaction.cut(value, LONGEST_VALUE))
+            for name, value in message.headers
+        ),
+        redaction.cut(_without_named(message.body), LONGEST_BODY),
+    )
+
+
+def _without_named(body: str) -> str:
+    """Return a body without the strings in JSON whose names are those of secrets."""
+    return _NAMED.sub(lambda found: f'{found[1]}"{STARS}"' if is_secret_name(found[2]) else found[0], body)
 
 
 def _redacted_mismatch(redaction: Redaction, mismatch: Mismatch) -> Mismatch:

@@ -20,6 +20,8 @@ LONGEST_VALUE = 64 * 1024
 """The most characters that are kept of a value that was expected, or found instead."""
 LONGEST_DESCRIPTION = 4000
 """The most characters that are kept of the engine's sentence about a difference."""
+LONGEST_BODY = 4000
+"""The most characters that are kept of the body of a request or of its response."""
 LONGEST_REASON = 2000
 """The most characters that are kept of a reason, such as a provider state handler's answer."""
 LONGEST_MESSAGE = 10_000
@@ -62,6 +64,50 @@ class Mismatch:
 
 
 @dataclass(frozen=True)
+class HttpMessage:
+    """An HTTP request or its response, as it went over the line.
+
+    Attributes:
+        start: The first line: `GET /products/7 HTTP/1.1`, `HTTP/1.1 200 OK`; "" if what came was not HTTP.
+        headers: The names and values of the headers.
+        body: What comes first of the body, as text.
+    """
+
+    start: str
+    headers: tuple[tuple[str, str], ...]
+    body: str
+
+    @classmethod
+    def from_dict(cls, saved: dict[str, Any]) -> HttpMessage:
+        """Read the saved form."""
+        values = _known(cls, saved)
+        values["headers"] = tuple((str(name), str(value)) for name, value in values["headers"])
+        return cls(**values)
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """What was sent for an interaction, and what came.
+
+    Attributes:
+        request: The request.
+        response: The response; None if nothing came.
+    """
+
+    request: HttpMessage
+    response: HttpMessage | None
+
+    @classmethod
+    def from_dict(cls, saved: dict[str, Any]) -> Exchange:
+        """Read the saved form."""
+        response = saved["response"]
+        return cls(
+            HttpMessage.from_dict(saved["request"]),
+            None if response is None else HttpMessage.from_dict(response),
+        )
+
+
+@dataclass(frozen=True)
 class InteractionResult:
     """The outcome of one interaction.
 
@@ -81,6 +127,7 @@ class InteractionResult:
         more_mismatches: How many were found beside these.
         reason: Why it failed or could not be verified, unless that is a mismatch.
         duration: How many seconds it took; None if it was not run.
+        exchange: What was sent and what came, of one that did not pass, if it was recorded.
     """
 
     index: int
@@ -98,6 +145,7 @@ class InteractionResult:
     test_name: str = ""
     more_mismatches: int = 0
     retryable: bool = False
+    exchange: Exchange | None = None
 
     @property
     def breaks_contract(self) -> bool:
@@ -126,6 +174,8 @@ class InteractionResult:
             values["outcome"] = Outcome(values["outcome"])
             values["states"] = tuple(values["states"])
             values["comments"] = tuple(values.get("comments", ()))
+            exchange = values.get("exchange")
+            values["exchange"] = None if exchange is None else Exchange.from_dict(exchange)
             values["mismatches"] = tuple(
                 Mismatch(**_known(Mismatch, mismatch)) for mismatch in values["mismatches"]
             )

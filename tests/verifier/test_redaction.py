@@ -12,13 +12,16 @@ from broker.http.access import BrokerAccess
 from broker.text.cut import CUT
 from broker.text.redaction import Redaction
 from tests.support.examples import ERROR, FAILED, PASSED, verification
-from verifier.redaction import redacted, redaction_of
+from verifier.redaction import redacted, redacted_result, redaction_of
 from verifier.request import ProviderUnderTest, VerificationRequest
 from verifier.verification import (
+    LONGEST_BODY,
     LONGEST_DESCRIPTION,
     LONGEST_MESSAGE,
     LONGEST_REASON,
     LONGEST_VALUE,
+    Exchange,
+    HttpMessage,
     Mismatch,
     Outcome,
     Verification,
@@ -160,3 +163,21 @@ def test_sentence_of_ours_is_not_spoilt_by_a_password_that_is_a_word() -> None:
     assert shown.error is not None
     assert shown.error.message == ours
     assert shown.error.output == "login failed: ***"
+
+
+def test_an_exchange_shows_no_secret_and_no_value_that_is_named_like_one() -> None:
+    made = HttpMessage(
+        f"GET /?token={HEADER} HTTP/1.1",
+        (("authorization", "Basic another"), ("x-a", f"b {HEADER}"), ("set-cookie", "sid=new")),
+        json.dumps({"id": 7, "access_token": 'new "one', "text": HEADER}) + "x" * 5000,
+    )
+    redaction = redaction_of(request(None))
+    result = redacted_result(redaction, replace(FAILED, exchange=Exchange(made, made)))
+    assert result.exchange is not None
+    assert result.exchange.request == result.exchange.response
+    shown = result.exchange.request
+    for secret in (HEADER, "another", "sid=new", "new", "one"):
+        assert secret not in json.dumps([shown.start, shown.headers, shown.body.replace("x", "")])
+    assert shown.headers[1][1].startswith("b ")
+    assert shown.body.startswith('{"id": 7, "access_token": "**')
+    assert len(shown.body) <= LONGEST_BODY

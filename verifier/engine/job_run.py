@@ -21,6 +21,7 @@ from verifier.engine.protocol import (
     Note,
     Results,
 )
+from verifier.engine.recorder import marked
 from verifier.engine.redirects import expecting_shifted, expects_redirect, unshifted
 from verifier.engine.relays import Relays, state_handler
 from verifier.engine.trust_store import SmallTrustStore
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
     from verifier.engine.message_relay import Asked, MessageRelay
     from verifier.engine.protocol import Event
+    from verifier.engine.recorder import Recorder
     from verifier.pact import Interaction
     from verifier.verification import InteractionResult
 
@@ -40,6 +42,8 @@ LARGEST_SHARD = 25
 """The core's cost is quadratic in the number of interactions of one document; up to 25 it is close to linear."""
 SHARD_SECONDS = 0.3
 """How long a shard should take; results are sent after each shard."""
+MOST_EXCHANGES = 50
+"""Of how many interactions a result says what was sent and what came."""
 QUICK_SECONDS = 1.0
 """A request that failed faster than this may have failed because of TLS, and is tried with the full trust store."""
 REDIRECTS_TO_TLS = (
@@ -80,6 +84,7 @@ class JobRun:
         self._message_relays: list[MessageRelay] = []
         self._undecided: list[tuple[InteractionResult, Asked]] = []
         """Results that depend on whether the provider answers any request for a message."""
+        self._exchanges = 0
         self._errors: list[BaseException] = []
 
     def run(self) -> None:
@@ -161,13 +166,17 @@ class JobRun:
             return _Way.BY_MESSAGE_RELAY
         if interaction.kind == HTTP and self._job.base_url and expects_redirect(interaction):
             return _Way.BY_REDIRECT_RELAY
+        if interaction.kind == HTTP and self._job.can_record:
+            return _Way.BY_RECORDER
         return _Way.DIRECT
 
     def _for_the_core(self, interaction: Interaction) -> dict[str, Any]:
         """Return the document of an interaction that the core is given."""
-        document = interaction.document
-        if self._way(interaction) == _Way.BY_REDIRECT_RELAY:
+        document, way = interaction.document, self._way(interaction)
+        if way == _Way.BY_REDIRECT_RELAY:
             document = expecting_shifted(document)
+        elif way == _Way.BY_RECORDER:
+            document = marked(document, interaction.index)
         return without_headers(document, self._header_names) if self._header_names else document
 
     def _is_relayed(self, interaction: Interaction) -> bool:
@@ -213,7 +222,23 @@ class JobRun:
             return self._judge_messages(shard, results, relays.messages)
         if way == _Way.BY_REDIRECT_RELAY:
             return [unshifted(result, relays.redirects) for result in results]
+        if way == _Way.BY_RECORDER:
+            return self._recorded(results, relays.recorder)
         return results
+
+    def _recorded(self, results: list[InteractionResult], recorder: Recorder) -> list[InteractionResult]:
+        """Return results of which those that did not pass have what was sent and came, if these are few."""
+        recorded = recorder.take()
+        if all(result.outcome == Outcome.PASSED for result in results):
+            return results
+        from verifier.engine.exchanges import with_exchange  # noqa: PLC0415 - for what fails alone
+
+        shown = []
+        for result in results:
+            exchange = recorded.get(result.index) if self._exchanges < MOST_EXCHANGES else None
+            shown.append(with_exchange(result, exchange, recorder))
+            self._exchanges += shown[-1].exchange is not None
+        return shown
 
     def _judge_messages(
         self, shard: list[Interaction], results: list[InteractionResult], relay: MessageRelay
@@ -249,6 +274,8 @@ class JobRun:
             scheme, port, path = None, relays.messages.port, "/"
         elif way == _Way.BY_REDIRECT_RELAY:
             scheme, port = "http", relays.redirects.port
+        elif way == _Way.BY_RECORDER:
+            port = relays.recorder.port
         elif not job.base_url:
             first = others.pop(0)  # which is that of the only kind of interactions that there is
             scheme, port, path = None, first.port, first.path or ""
@@ -270,6 +297,7 @@ class _Way(Enum):
     DIRECT = auto()
     BY_MESSAGE_RELAY = auto()
     BY_REDIRECT_RELAY = auto()
+    BY_RECORDER = auto()
 
 
 def _messages_url(job: Job) -> str | None:

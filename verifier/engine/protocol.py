@@ -56,6 +56,11 @@ class Job(NamedTuple):
     singly: bool = False
 
     @property
+    def can_record(self) -> bool:
+        """Whether what passes between the core and the provider can be recorded: it is plain HTTP, and nothing else."""
+        return (self.base_url or "").startswith("http://") and not self.transports
+
+    @property
     def small_trust_store(self) -> bool:
         """Whether the core can do without the system's certificate authorities.
 

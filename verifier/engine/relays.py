@@ -1,4 +1,4 @@
-"""What stands between the core of one thread and the provider: relays for states, messages and redirects.
+"""What stands between the core of one thread and the provider: relays for states, messages, redirects, and a recorder.
 
 Most jobs need none of them, and their modules take longer to import than such a job takes. So each is imported by the
 job that needs it.
@@ -9,6 +9,8 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
+
+from verifier.engine.recorder import Recorder
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -64,6 +66,7 @@ class Relays:
         self._redirects: RedirectRelay | None = None
         self.states_seconds: dict[int, float] = {}
         """How long the states of each interaction took that was asked about last, by its index."""
+        self._recorder: Recorder | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -95,6 +98,17 @@ class Relays:
             self._redirects = RedirectRelay(origin, timeout=self._job.request_timeout)
             self._stack.callback(self._redirects.close)
         return self._redirects
+
+    @property
+    def recorder(self) -> Recorder:
+        """What records the exchanges with the provider, which is started when it is first needed."""
+        if self._recorder is None:
+            parts = urlsplit(self._job.base_url or "")
+            self._recorder = Recorder(
+                parts.hostname or "127.0.0.1", parts.port or 80, parts.netloc.rpartition("@")[2]
+            )
+            self._stack.callback(self._recorder.close)
+        return self._recorder
 
     def _state_relay(self, handler: StateHandler) -> StateRelay:
         from verifier.engine.states.relay import StateRelay  # noqa: PLC0415

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from broker.text.differences import shortened
 from broker.text.harmless import lines_of, one_line
+from verifier.report.exchange import answer_in_a_line, curl
 from verifier.report.failures import failures
 from verifier.report.interface import (
     matched,
@@ -125,6 +126,9 @@ class ConsoleReport:
             yield f"      {more_text}"
         if failure.matched:
             yield f"      {paint(matched(failure), 'dim')}"
+        if exchange := failure.exchange:
+            yield f"      {paint('answered', 'dim')} {one_line(answer_in_a_line(exchange))}"
+            yield f"      {paint('again', 'dim')}    {one_line(curl(exchange))}"
 
     def _what(self, one: Difference, paint: Paint) -> str:
         if one.expected is None or one.actual is None:

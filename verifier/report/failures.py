@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from broker.text.differences import Difference
-    from verifier.verification import InteractionResult
+    from verifier.verification import Exchange, InteractionResult
 
 LONGEST_DIFF = 50
 """The most lines of a comparison in plain text."""
@@ -46,6 +46,11 @@ class Failure:
     def first(self) -> InteractionResult:
         """The first of the interactions."""
         return self.results[0]
+
+    @property
+    def exchange(self) -> Exchange | None:
+        """What was sent for one of the interactions, and what came, if it was recorded."""
+        return next((result.exchange for result in self.results if result.exchange is not None), None)
 
     @property
     def in_a_line(self) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
 from broker.text.harmless import lines_of, one_line
+from verifier.report.exchange import answer_in_a_line, curl
 from verifier.report.failures import failures
 from verifier.report.interface import (
     count,
@@ -131,6 +132,9 @@ def _details(failure: Failure) -> Iterator[str]:
         yield f"\n{more}.\n"
     if failure.matched:
         yield f"\n{matched(failure)}.\n"
+    if exchange := failure.exchange:
+        yield f"\nIt answered {_text(answer_in_a_line(exchange))}. To send it again:\n\n"
+        yield _fence("sh", [one_line(curl(exchange))])
 
 
 def _title(failure: Failure) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from jinja2 import BaseLoader, ChoiceLoader, Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from broker.text.harmless import inert_markup
+from verifier.report.exchange import curl, written
 from verifier.report.failures import failures
 from verifier.report.interface import (
     count,
@@ -61,7 +62,9 @@ def _environment(
         "word": result_word,
         "remarks": remarks,
         "more_differences": more_differences,
+        "curl": curl,
         "matched": matched,
+        "written": written,
         "shared_cause": shared_cause,
         **dict(filters),
     }
