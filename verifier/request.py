@@ -26,6 +26,8 @@ LEAST_MEMORY, MOST_MEMORY = 128, 1024 * 1024
 """The bounds of the limit on the engine's memory, in MB; 16 jobs take 60 MB with answers of an ordinary size."""
 MAX_URL = 8000
 """Characters of the URL of a build, which is passed on and kept."""
+BUILD_URL = r"(?ai:https?://(\[[\dA-F:.]+\])?([\w.~:/?#@!$&'()*+,;=-]|%[\dA-F]{2})*)"
+"""The characters of such a URL, as a regular expression: a Pact Broker (2.120) takes what RFC 3986 does."""
 PORT = "{port}"
 """Stands for the port of a provider that is started, in its command, its states URL and its transports."""
 
@@ -205,8 +207,8 @@ class VerificationRequest:
         ):
             if value is not None and not is_name(value):
                 raise UsageError(f"{option} {NAME_RULE}")
-        if self.build_url and not (self.build_url.isprintable() and len(self.build_url) <= MAX_URL):
-            raise UsageError(f"--build-url must be up to {MAX_URL} printable characters")
+        if self.build_url:
+            _check_build_url(self.build_url)
         if not 0 < self.timeout < 86400 * 7:
             raise UsageError(
                 f"--timeout must be more than 0 and less than a week, in seconds, not {self.timeout:g}"
@@ -261,6 +263,21 @@ class VerificationRequest:
             )
 
 
+def _check_build_url(url: str) -> None:
+    """Make sure that a broker takes the URL of a build: it would refuse it when the version is recorded already.
+
+    Raises:
+        UsageError: It doesn't.
+    """
+    if not is_http_url(url) or len(url) > MAX_URL or re.fullmatch(BUILD_URL, url) is None:
+        raise UsageError(
+            f"--build-url must be an http:// or https:// URL of up to {MAX_URL} characters, with %20 for a space and "
+            "the like: a broker takes no other one"
+        )
+    if "@" in urlsplit(url).netloc:
+        raise UsageError("--build-url must not carry a user name or password: the broker shows it")
+
+
 def check_base_url(url: str, option: str) -> None:
     """Make sure that the value of an option is a URL which paths can follow.
 
@@ -278,15 +295,19 @@ def check_url(url: str, option: str) -> None:
     Raises:
         UsageError: It is no URL, or it contains credentials, which would be printed with it.
     """
-    try:
-        parts = urlsplit(url)
-        usable = parts.scheme.lower() in {"http", "https"} and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        usable = False
-    if not usable or any(character.isspace() for character in url):
+    if not is_http_url(url) or any(character.isspace() for character in url):
         raise UsageError(f"{option} must be an http:// or https:// URL")
-    if parts.username is not None:
+    if urlsplit(url).username is not None:
         raise UsageError(
             f"{option} must not carry a user name or password: send them with "
             "--custom-provider-header 'Authorization: Basic ...'"
         )
+
+
+def is_http_url(url: str) -> bool:
+    """Return whether a text is an http(s) URL with a host, as far as it can be taken apart."""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme.lower() in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False

@@ -27,6 +27,8 @@ def refusal(method: str, url: str, reply: Reply, access: BrokerAccess) -> str:
     what = f"{method} {redaction.text(shown_url(url))} was answered with {redaction.text(status_line(reply))}"
     if said:
         what += f": {said if said.endswith(CUT) else said.removesuffix('.')}"
+    if wanted := _other_kind(reply, access):
+        return what + wanted
     if reply.status == 401:
         return what + (
             (
@@ -45,6 +47,24 @@ def refusal(method: str, url: str, reply: Reply, access: BrokerAccess) -> str:
             else ". The broker lets nobody without credentials do this"
         )
     return what
+
+
+def _other_kind(reply: Reply, access: BrokerAccess) -> str:
+    """Return what to do if the broker wants credentials of another kind than those that it was sent; "" if not."""
+    wanted = reply.headers.get("WWW-Authenticate", "").strip().lower()
+    # a Pact Broker with basic auth answers a token with a bare 400
+    is_bare = reply.status == 400 and not reply.content.strip() and not wanted
+    if access.token is not None and (is_bare or (reply.status in {400, 401} and wanted.startswith("basic"))):
+        return (
+            ". That is how a broker with basic auth answers a token: give --broker-username and --broker-password "
+            "(PACT_BROKER_USERNAME, PACT_BROKER_PASSWORD) instead of --broker-token (PACT_BROKER_TOKEN)"
+        )
+    if access.username is not None and reply.status in {400, 401} and wanted.startswith("bearer"):
+        return (
+            ". The broker wants a token: give --broker-token (PACT_BROKER_TOKEN) instead of --broker-username and "
+            "--broker-password (PACT_BROKER_USERNAME, PACT_BROKER_PASSWORD)"
+        )
+    return ""
 
 
 def status_line(reply: Reply) -> str:

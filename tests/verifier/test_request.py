@@ -255,8 +255,45 @@ def test_pact_may_be_a_file(pact_url: str, file: Path | None) -> None:
     assert request(pact_url=pact_url).pact_file == file
 
 
-@pytest.mark.parametrize("url", ["x" * 8001, "http://ci/1\n2", "http://ci/\ud800"])
-def test_a_build_url_that_can_not_be_kept_is_refused(url: str) -> None:
-    with pytest.raises(UsageError, match="--build-url must be up to 8000 printable characters"):
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://ci/" + "x" * 8000,
+        "http://ci/1\n2",
+        "http://ci/\ud800",
+        "https://ci/a b",
+        "https://ci/\u00e9",
+        "https://ci/[1]",
+        "https://ci/{id}",
+        "https://ci/%zz",
+        "https://ci:99999/",
+        "https://",
+        "ftp://ci/1",
+        "ci.example/1",
+        "#17",
+        "javascript:alert(1)",
+    ],
+)
+def test_a_build_url_that_a_broker_does_not_take_is_refused(url: str) -> None:
+    with pytest.raises(UsageError, match="--build-url must be an http:// or https:// URL of up to 8000 char"):
         request(build_url=url)
-    assert request(build_url="").build_url == ""
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "http://ci.example/1?a=1&b=2#L3-L4",
+        "https://[::1]:80/x",
+        "HTTPS://CI/a%20b",
+        "https://ci/a;b=(c)*",
+    ],
+)
+def test_a_build_url_that_a_broker_takes_is_taken(url: str) -> None:
+    assert request(build_url=url).build_url == url
+
+
+def test_a_build_url_with_a_password_is_not_shown_to_everybody() -> None:
+    with pytest.raises(UsageError, match="the broker shows it") as refused:
+        request(build_url="https://ci:s3cret-word@ci.example/1")
+    assert "s3cret" not in str(refused.value)

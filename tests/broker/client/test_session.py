@@ -480,6 +480,26 @@ def test_refusal_leaves_out_what_says_nothing(body: str) -> None:
     assert str(failing(Reply(404, body))).endswith("404 Not Found")
 
 
+@pytest.mark.parametrize(
+    "reply",
+    [
+        Reply(400),  # of a Pact Broker
+        Reply(400, headers={"WWW-Authenticate": 'Basic realm="broker"'}, body="no"),
+        Reply(401, headers={"WWW-Authenticate": "basic"}),
+    ],
+)
+def test_a_token_for_a_broker_with_basic_auth_is_explained(reply: Reply) -> None:
+    assert "give --broker-username and --broker-password" in str(failing(reply, token="abc-def-ghi"))
+    assert "--broker-username" not in str(failing(Reply(400, {"error": "no"}), token="abc-def-ghi"))
+
+
+def test_a_password_for_a_broker_that_wants_a_token_is_explained() -> None:
+    with Loopback(Reply(401, headers={"WWW-Authenticate": "Bearer"})) as broker:
+        access = BrokerAccess(broker.url, "ci", "s3cret-word")
+        with BrokerClient(access) as client, pytest.raises(BrokerRefused, match="The broker wants a token"):
+            client.get(f"{broker.url}/pacts")
+
+
 def test_401_without_credentials_says_how_to_give_them() -> None:
     message = str(failing(Reply(401), token=None))
     for part in ("--broker-token", "PACT_BROKER_TOKEN", "PACT_BROKER_USERNAME"):
