@@ -13,35 +13,39 @@ from contextlib import suppress
 from urllib.parse import urlsplit
 
 from broker.http.no_reply import TooSlow, Unreachable
+from broker.http.reason import tls_problem
 
 LONGEST_HEAD = 65536
-REST_BYTES, REST_SECONDS = 65536, 0.25
-"""How much is read of what follows the head: a server whose answer isn't read may log a broken connection."""
+REST_BYTES, REST_SECONDS, SILENT_SECONDS = 16 * 1024 * 1024, 2.0, 0.25
+"""How much is read of what follows the head, and for how long if bytes keep coming: a server whose answer isn't read to
+its end may log a broken connection."""
 
+_PORTS = {"http": 80, "https": 443}
 _STATUS = re.compile(rb"HTTP/1\.[01] ([2-5]\d\d)[ \r\n]")
 _LENGTH = re.compile(rb"^Content-Length:[ \t]*(\d{1,18})[ \t]*\r?$", re.IGNORECASE | re.MULTILINE)
 _END = re.compile(rb"\r?\n\r?\n")
 
 
 def quick_status(url: str, seconds: float) -> int | None:
-    """Request a URL, and return the status of its answer; a redirect is not followed.
+    """Request a URL, and return the status of its answer; a redirect is not followed, and any certificate is taken.
 
     Args:
         url: The URL.
         seconds: The time until the head of the answer must be there.
 
     Returns:
-        The status; None if it takes a whole client: for TLS, and an answer that doesn't begin as usual.
+        The status; None if it takes a whole client, for an answer that doesn't begin as usual.
 
     Raises:
         NoReply: There was no answer in time.
     """
     parts = urlsplit(url)
-    if parts.scheme.lower() != "http" or parts.hostname is None or not url.isascii():
+    scheme = parts.scheme.lower()
+    if scheme not in _PORTS or parts.hostname is None or not url.isascii():
         return None
     end = time.monotonic() + seconds
     try:
-        with socket.create_connection((parts.hostname, parts.port or 80), seconds) as connection:
+        with _connection(scheme, parts.hostname, parts.port or _PORTS[scheme], seconds) as connection:
             target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
             lines = [
                 f"GET {target} HTTP/1.1",
@@ -60,21 +64,33 @@ def quick_status(url: str, seconds: float) -> int | None:
     except TimeoutError as error:
         raise TooSlow(f"no whole answer within {seconds:.3g} s") from error
     except OSError as error:
-        raise Unreachable(error.strerror or str(error)) from error
+        raise Unreachable(tls_problem(error) or error.strerror or str(error)) from error
+
+
+def _connection(scheme: str, host: str, port: int, seconds: float) -> socket.socket:
+    connection = socket.create_connection((host, port), seconds)
+    if scheme == "http":
+        return connection
+    import ssl  # noqa: PLC0415 - few providers speak TLS
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    try:
+        return context.wrap_socket(connection, server_hostname=host)
+    except OSError:
+        connection.close()
+        raise
 
 
 def _read_head(connection: socket.socket, end: float) -> tuple[bytes, bytes]:
     """Return the head of the answer, and what came with it of the body; what there is if the server ends it before."""
     received = b""
-    while len(received) < LONGEST_HEAD:
-        found = _END.search(received)
-        if found is not None:
-            return received[: found.end()], received[found.end() :]
+    while (found := _END.search(received)) is None and len(received) < LONGEST_HEAD:
         part = _receive(connection, end)
         if not part:
             break
         received += part
-    return b"", received
+    return (b"", received) if found is None else (received[: found.end()], received[found.end() :])
 
 
 def _read_rest(connection: socket.socket, head: bytes, received: int) -> None:
@@ -82,7 +98,10 @@ def _read_rest(connection: socket.socket, head: bytes, received: int) -> None:
     wanted = min(REST_BYTES, int(length[1])) if length else REST_BYTES
     end = time.monotonic() + REST_SECONDS
     with suppress(OSError):  # it has answered
-        while received < wanted and (part := _receive(connection, end)):
+        while received < wanted:
+            part = _receive(connection, min(end, time.monotonic() + SILENT_SECONDS))
+            if not part:
+                break
             received += len(part)
 
 

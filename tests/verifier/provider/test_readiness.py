@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from typing import TYPE_CHECKING
 
 import pytest
+import trustme
 
-from tests.support.loopback import Loopback, Reply, closed_port
+from tests.support.loopback import Loopback, Received, Reply, closed_port
 from tests.support.raw_server import RawServer
 from verifier.errors import CannotVerify, ErrorKind
 from verifier.provider.readiness import wait_until_ready
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from http.server import BaseHTTPRequestHandler
+    from pathlib import Path
 
 
 def alive() -> None:
@@ -91,6 +95,37 @@ def test_provider_that_drips_is_not_ready(drip: str) -> None:
 def test_the_body_of_a_health_check_is_not_read(drip: str) -> None:
     with RawServer.dripping(drip) as provider:
         wait_until_ready((provider.url,), "/", wait=50, deadline=soon(), check_alive=alive)
+
+
+class Large(Loopback):
+    """Answers with some megabytes, in pieces, and keeps what went wrong at that."""
+
+    broken: OSError | None = None
+
+    def __init__(self, certificate: Path | None) -> None:
+        super().__init__(Reply(), certificate=certificate)
+        self.ended = threading.Event()
+
+    def serve(self, handler: BaseHTTPRequestHandler, body: bytes) -> None:
+        self.take(Received(handler.command, handler.path, {}, body))
+        handler.send_response(200)
+        handler.end_headers()
+        try:
+            for _ in range(30):
+                handler.wfile.write(b"x" * 100_000)
+        except OSError as error:
+            self.broken = error
+        self.ended.set()
+
+
+@pytest.mark.parametrize("is_tls", [False, True], ids=["http", "https"])
+def test_a_provider_is_listened_to_until_its_answer_ends(tmp_path: Path, *, is_tls: bool) -> None:
+    certificate = tmp_path / "server.pem"
+    trustme.CA().issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(str(certificate))
+    with Large(certificate if is_tls else None) as provider:
+        wait_until_ready((provider.url,), "/", wait=50, deadline=soon(), check_alive=alive)
+        assert provider.ended.wait(30)
+        assert provider.broken is None
 
 
 def test_deadline_of_the_run_ends_the_wait() -> None:
