@@ -84,7 +84,8 @@ class VerifyCommand:
         with self._progress() as progress:
             verification = verify(request, progress, self._engine)
             findings = self._publish(request, verification, deadline, progress)
-        print_report(ConsoleReport(quiet=self._quiet), findings, self._text)
+        console = ConsoleReport(quiet=self._quiet, remembers=self._files.get("json", "-") != "-")
+        print_report(console, findings, self._text)
         for name, path in self._files.items():
             write_file(name, path, findings)
         if is_github_run(os.environ):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
 from typing import TYPE_CHECKING, TextIO
 
 from broker.text.differences import shortened
@@ -32,6 +34,9 @@ if TYPE_CHECKING:
 LONGEST_DIFF = 20
 WIDEST_PLACE = 48
 """So far the places of differences are filled up, so that what follows stands in a column."""
+LONGEST_EXPRESSION = 100
+_MEANT = re.compile(r"[.^$*+?{}\[\]\\|()]")
+"""What has a meaning in a regular expression."""
 NAMES_SHOWN = 5
 """How many interactions that share a cause are named where it is shown."""
 GUTTER = "    | "
@@ -68,10 +73,12 @@ class ConsoleReport:
 
     Args:
         quiet: Whether to leave out what passed.
+        remembers: Whether there is a JSON report, from which `--last-failed` knows what failed.
     """
 
-    def __init__(self, *, quiet: bool = False) -> None:
+    def __init__(self, *, quiet: bool = False, remembers: bool = False) -> None:
         self._quiet = quiet
+        self._remembers = remembers
 
     def write(self, findings: Findings, stream: TextIO) -> None:
         """Write the report, in colours if the stream is a terminal."""
@@ -148,6 +155,21 @@ class ConsoleReport:
                 yield f"  {paint(mark, style)} {shortened(line)}"
         yield ""
 
+    def _again(self, findings: Findings) -> Iterator[str]:
+        """Return how to verify again what did not pass, where that is a part."""
+        results = findings.verification.interactions
+        names = [result.description for result in results if result.outcome != Outcome.PASSED]
+        if not 0 < len(names) < len(results):
+            return
+        expression = "|".join(_MEANT.sub(r"\\\g<0>", name) for name in dict.fromkeys(names))
+        expression = f"^({expression})$" if len(names) > 1 else f"^{expression}$"
+        if self._remembers:
+            yield "To verify only what did not pass: the same again with --last-failed"
+        elif len(expression) <= LONGEST_EXPRESSION and expression.isprintable():
+            yield f"To verify only what did not pass: --filter-description {shlex.quote(expression)}"
+        else:
+            yield "To verify only what did not pass: --json FILE now, and --last-failed with it the next time"
+
     def _end(self, findings: Findings, paint: Paint) -> Iterator[str]:
         verification = findings.verification
         style = MARKS[verification.outcome][1]
@@ -160,6 +182,7 @@ class ConsoleReport:
         yield from (f"{paint('Note:', 'bold yellow')} {one_line(note)}" for note in verification.notes)
         style = "bold red" if findings.publish_error else "default"
         yield paint(one_line(publication(findings)), style)
+        yield from self._again(findings)
 
 
 def _title(result: InteractionResult, paint: Paint) -> str:

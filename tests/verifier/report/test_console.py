@@ -391,3 +391,27 @@ def test_seconds_for_people(duration: float | None, text: str) -> None:
 )
 def test_result_word(result: InteractionResult, word: str) -> None:
     assert result_word(result) == word
+
+
+@pytest.mark.parametrize(
+    ("made", "remembers", "line"),
+    [
+        ((PASSED, FAILED), False, "--filter-description '^the price$'"),
+        ((PASSED, FAILED, ERROR), False, "--filter-description '^(the price|a lost one)$'"),
+        ((PASSED, replace(FAILED, description="a (b)?")), False, r"--filter-description '^a \(b\)\?$'"),
+        ((PASSED, FAILED), True, "the same again with --last-failed"),
+        ((PASSED, *[replace(FAILED, description=f"price {n}") for n in range(20)]), False, "--json FILE now"),
+        ((PASSED, replace(FAILED, description="a\nb")), False, "--json FILE now"),
+    ],
+)
+def test_the_report_says_how_to_verify_only_what_did_not_pass(
+    made: tuple[InteractionResult, ...], line: str, *, remembers: bool
+) -> None:
+    stream = io.StringIO()
+    ConsoleReport(remembers=remembers).write(Findings(verification(*made)), stream)
+    assert f"To verify only what did not pass: {line}" in stream.getvalue().splitlines()[-1]
+
+
+@pytest.mark.parametrize("made", [(PASSED, PASSED), (FAILED,), (FAILED, ERROR)])
+def test_where_that_is_all_or_nothing_it_says_nothing_of_it(made: tuple[InteractionResult, ...]) -> None:
+    assert "To verify only" not in report(verification(*made))
