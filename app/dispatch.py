@@ -16,6 +16,8 @@ from verifier.commit_id import is_commit_id
 
 PACT_CHANGED = "pact_changed"
 """The event type of a dispatch that is sent when the content of a pact has changed."""
+DRY_RUN_HEADER = "Pact-Dispatch-Dry-Run"
+"""The header by which a dispatch is checked and nothing else; the receiver's answer to it has it too."""
 MAX_PROPERTIES = 10
 """GitHub's limit of top-level properties of a client payload."""
 MAX_EVENT_TYPE = 100
@@ -70,7 +72,8 @@ class Dispatch:
         repository: OWNER/REPO.
         event_type: The event type, `pact_changed` for instance.
         pact_url: The URL of the pact.
-        sha: The provider's commit to verify, in lower case; None for the version that there is.
+        sha: The provider's version to verify, a commit id in lower case; None for the version that there is. Its form
+            depends on the provider: only one that is checked out needs a commit id.
         branch: The branch of that commit.
         message: A message of the sender.
         client_payload: The whole payload as it came, where the dispatch is passed on; None elsewhere.
@@ -165,10 +168,8 @@ def _read(repository: str, type_field: str, document: dict[str, Any]) -> Dispatc
     if pact_url is not None:
         errors += _errors_in(pact_url)
     sha = _text(payload, "sha", errors)
-    if sha is not None and not is_commit_id(sha):
-        errors.append(
-            FieldError("client_payload.sha", "invalid", "must be a commit id (7 to 64 hexadecimal digits)")
-        )
+    if sha is not None and not is_name(sha):
+        errors.append(FieldError("client_payload.sha", "invalid", NAME_RULE))
     branch = _text(payload, "branch", errors)
     if branch is not None and not is_name(branch):
         errors.append(FieldError("client_payload.branch", "invalid", NAME_RULE))
@@ -176,7 +177,9 @@ def _read(repository: str, type_field: str, document: dict[str, Any]) -> Dispatc
     message = message[:MAX_MESSAGE] if isinstance(message, str) and message else None
     if errors:
         raise InvalidDispatch(*errors)
-    return Dispatch(repository, str(event_type), str(pact_url), sha.lower() if sha else None, branch, message)
+    if sha is not None and is_commit_id(sha):
+        sha = sha.lower()
+    return Dispatch(repository, str(event_type), str(pact_url), sha, branch, message)
 
 
 def _errors_in_event_type(field: str, document: dict[str, Any]) -> list[FieldError]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
+from app.dispatch import DRY_RUN_HEADER
 from broker.http.json_values import integer_at, objects_at, text_at
 from broker.http.limited_request import send_request
 from broker.http.limits import Limits
@@ -76,6 +77,21 @@ class Health:
 
 
 @dataclass(frozen=True)
+class Checked:
+    """What a receiver answered to a dispatch that it was only to check.
+
+    Attributes:
+        status: The status of the answer: 204 if it would take the dispatch.
+        knows_dry_runs: Whether the receiver knows that it was only to check it.
+        errors: Why it would refuse the dispatch, a sentence for each field.
+    """
+
+    status: int
+    knows_dry_runs: bool
+    errors: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class ReceiverClient:
     """A client of one receiver. Every method raises `ReceiverAway` or `NoReceiver` if no receiver answers.
 
@@ -107,13 +123,28 @@ class ReceiverClient:
             waiting=integer_at(document, "queue", "waiting"),
         )
 
-    def probe_dispatch(self, repository: str, token: str) -> int:
-        """Return the status of the answer to a dispatch without an event type.
+    def check_token(self, repository: str, token: str) -> Checked:
+        """Have the receiver check a token and a repository.
 
-        The receiver refuses it after it has checked the token and the repository: nothing is queued, and its history
-        has the refusal.
+        It is sent a dispatch without an event type, which any receiver refuses (422) after it has checked these two, so
+        that nothing is queued.
         """
-        return self._send(f"/repos/{repository}/dispatches", token, method="POST", json={}).status
+        return self._dry_run(repository, token, {})
+
+    def check_dispatch(self, repository: str, token: str, dispatch: Mapping[str, Any]) -> Checked:
+        """Have a receiver that knows dry runs check a dispatch; another one would carry it out."""
+        return self._dry_run(repository, token, dispatch)
+
+    def _dry_run(self, repository: str, token: str, dispatch: Mapping[str, Any]) -> Checked:
+        path = f"/repos/{repository}/dispatches"
+        reply = self._send(path, token, method="POST", json=dispatch, headers={DRY_RUN_HEADER: "true"})
+        errors = objects_at(_json(reply), "errors") or []
+        said = (text_at(error, "message") or text_at(error, "code") for error in errors)
+        return Checked(
+            reply.status,
+            knows_dry_runs=reply.headers.get(DRY_RUN_HEADER) == "true",
+            errors=tuple(filter(None, said)),
+        )
 
     def deliveries(self, repository: str) -> list[dict[str, Any]]:
         """Return the latest deliveries for a repository, the newest first.
@@ -247,13 +278,21 @@ class ReceiverClient:
     def _no_receiver(self, path: str, reply: Reply) -> NoReceiver:
         return NoReceiver(f"{self.base_url}{path} answered {reply.status}, and not as a receiver does")
 
-    def _send(self, path: str, token: str | None = None, *, method: str = "GET", json: Any = None) -> Reply:
+    def _send(
+        self,
+        path: str,
+        token: str | None = None,
+        *,
+        method: str = "GET",
+        json: Any = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Reply:
         try:
             reply = send_request(
                 method,
                 self.base_url.rstrip("/") + path,
                 limits=LIMITS,
-                headers={"Accept": "application/json", "User-Agent": "pact-dispatch"},
+                headers={"Accept": "application/json", "User-Agent": "pact-dispatch", **(headers or {})},
                 token=token,
                 json=json,
             )

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 class State(StrEnum):
@@ -50,3 +53,9 @@ class Finding:
     def is_well(self) -> bool:
         """Whether what depends on it may be tried."""
         return self.state in {State.OK, State.CHANGED, State.PLANNED}
+
+
+def listed(items: Sequence[str], most: int = 5) -> str:
+    """Return a list of the first items, and how many more there are."""
+    more = len(items) - most
+    return ", ".join(items[:most]) + (f" and {more} more" if more > 0 else "")

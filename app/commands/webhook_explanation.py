@@ -216,10 +216,19 @@ def _unprocessable(execution: Execution, _: Target) -> str:
         named = field and reason and str(field) not in str(reason)
         fields.append(f"{field}: {reason}" if named else str(reason or error))
     what = ("; ".join(fields) or _message(execution) or "it doesn't say why").rstrip(".?")
-    return (
-        f"The target read the body and refused it: {what}. A dispatch has an event_type of 1 to 100 characters, "
-        "and a client_payload that is an object with at most 10 properties."
-    )
+    if "client_payload.sha" in what:
+        advice = (
+            "What the broker sends as sha is the provider's version, and here it must be a commit: publish the "
+            "provider's results with the commit id as its version."
+        )
+    elif "client_payload." in what:
+        advice = "The value stands in the webhook's body, or the broker fills it in."
+    else:
+        advice = (
+            "A dispatch has an event_type of 1 to 100 characters, and a client_payload that is an object with at most "
+            "10 properties."
+        )
+    return f"The target read the body and refused it: {what}. {advice}"
 
 
 def _bad_request(execution: Execution, _: Target) -> str:

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 
-from app.config.provider import RelayedProvider
+from app.config.provider import CheckoutProvider, RelayedProvider
 from app.database.failures import is_unstorable, may_pass
 from app.intake.refusal import Refusal
 from app.queue import jobs
 from app.records import deliveries
 from app.records.deliveries import Source
 from broker.http.origin import Origin
+from verifier.commit_id import is_commit_id
 
 if TYPE_CHECKING:
     from psycopg_pool import ConnectionPool
@@ -59,7 +60,8 @@ def check_configured(settings: Settings, provider: ProviderSettings, dispatch: D
     """Raise unless everything that a dispatch asks for is configured.
 
     Raises:
-        Refusal: The event type, the broker or the provider is another one (422).
+        Refusal: The event type, the broker or the provider is another one, or the provider is checked out and the
+            dispatched version is no commit id (422).
     """
     if dispatch.event_type not in settings.event_types:
         accepted = ", ".join(sorted(settings.event_types))
@@ -73,6 +75,12 @@ def check_configured(settings: Settings, provider: ProviderSettings, dispatch: D
             "other-provider",
             "client_payload.pact_url",
             f"is a pact of the provider {dispatch.provider!r}; {dispatch.repository} is {provider.name!r}",
+        )
+    if isinstance(provider, CheckoutProvider) and dispatch.sha is not None and not is_commit_id(dispatch.sha):
+        raise Refusal.invalid(
+            "invalid",
+            "client_payload.sha",
+            f"must be a commit id (7 to 64 hexadecimal digits): {provider.name} is checked out at it",
         )
 
 
@@ -90,6 +98,19 @@ def check_loop(settings: Settings, delivery: IncomingDelivery, dispatch: Dispatc
     if (delivery.user_agent or "").startswith(RELAY_USER_AGENT):
         detail = "says that a pact-dispatch passed this on already: it isn't passed on a second time"
         raise Refusal.invalid("loop", "User-Agent", detail)
+
+
+def check(settings: Settings, delivery: IncomingDelivery, dispatch: Dispatch) -> ProviderSettings:
+    """Check a dispatch, and return the provider that it is for.
+
+    Raises:
+        Refusal: It is not accepted (404, 422).
+    """
+    provider = provider_of(settings, dispatch.repository)
+    check_configured(settings, provider, dispatch)
+    if isinstance(provider, RelayedProvider):
+        check_loop(settings, delivery, dispatch)
+    return provider
 
 
 def accept(
@@ -116,10 +137,8 @@ def accept(
         Refusal: It is not accepted (404, 422), or can't be stored now (503) or ever (422).
         psycopg.Error: A statement is wrong.
     """
-    provider = provider_of(settings, dispatch.repository)
-    check_configured(settings, provider, dispatch)
+    provider = check(settings, delivery, dispatch)
     if isinstance(provider, RelayedProvider):
-        check_loop(settings, delivery, dispatch)
         dispatch = replace(dispatch, client_payload=client_payload)
     lock = jobs.lock_of(provider.name, parallel=provider.parallel)
     try:

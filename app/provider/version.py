@@ -68,10 +68,10 @@ def ask(url: str, pointer: str | None) -> str:
 
 
 def is_same(asked: str, runs: str) -> bool:
-    """Return whether the running version is the requested commit; either commit id may be shortened."""
+    """Return whether the running version is the requested one; either may be a commit id that is shortened."""
+    if not (is_commit_id(asked) and is_commit_id(runs)):
+        return asked == runs  # "20240101-rc1" is no commit that 20240101 could be short for
     first, second = asked.lower(), runs.lower()
-    if not (is_commit_id(first) and is_commit_id(second)):
-        return first == second  # "20240101-rc1" is no commit that 20240101 could be short for
     shorter = min(len(first), len(second))
     return first[:shorter] == second[:shorter]
 

@@ -17,7 +17,7 @@ from flask import Blueprint, Response, request
 from gunicorn.http.errors import ParseException
 from werkzeug.exceptions import ClientDisconnected
 
-from app.dispatch import InvalidDispatch, from_api, from_delivery
+from app.dispatch import DRY_RUN_HEADER, InvalidDispatch, from_api, from_delivery
 from app.intake import acceptance
 from app.intake.credentials import BadCredentials, NoCredentials, check_signature, is_signature
 from app.intake.redacted_payload import MAX_DEPTH, redacted
@@ -52,6 +52,7 @@ def create_dispatch(owner: str, repository: str) -> Response:
     """Accept a dispatch as GitHub's API does."""
     name = f"{owner}/{repository}"
     incoming = _IncomingRequest(Source.API, repository=name)
+    incoming.is_dry_run = request.headers.get(DRY_RUN_HEADER) == "true"
 
     def accept() -> None:
         token = _token(incoming.receiver)
@@ -96,10 +97,17 @@ def receive_event() -> Response:
 
 
 class _IncomingRequest:
-    """A request that carries a dispatch; its delivery is filled in as the request is read."""
+    """A request that carries a dispatch; its delivery is filled in as the request is read.
+
+    Attributes:
+        receiver: The receiver that it came to.
+        is_dry_run: Whether the dispatch is only checked: nothing of it is stored or counted, except for a request whose
+            credentials are wrong.
+    """
 
     def __init__(self, source: Source, **known: Any) -> None:
         self.receiver = receiver()
+        self.is_dry_run = False
         agent = request.headers.get("User-Agent")
         self._delivery = IncomingDelivery(source, address=request.remote_addr, user_agent=agent, **known)
 
@@ -109,6 +117,9 @@ class _IncomingRequest:
 
     def accept(self, dispatch: Dispatch, document: dict[str, Any]) -> None:
         """Store and queue a dispatch, unless it was accepted before."""
+        if self.is_dry_run:
+            acceptance.check(self.receiver.settings, self._delivery, dispatch)
+            return
         accepted = acceptance.accept(
             self.receiver.pool,
             self.receiver.settings,
@@ -134,7 +145,8 @@ class _IncomingRequest:
         try:
             accept()
         except Refusal as refusal:
-            self.receiver.refusal_log.add(self._delivery, refusal)
+            if not (self.is_dry_run and self._delivery.sender):
+                self.receiver.refusal_log.add(self._delivery, refusal)
             response = Response(
                 json.dumps(refusal.document()), refusal.status, content_type="application/json; charset=utf-8"
             )
@@ -144,6 +156,8 @@ class _IncomingRequest:
             response = Response(status=204)
             del response.headers["Content-Type"]
         response.headers["X-GitHub-Request-Id"] = str(self._delivery.id)
+        if self.is_dry_run:
+            response.headers[DRY_RUN_HEADER] = "true"
         return response
 
 

@@ -230,8 +230,9 @@ def _check_version(request: AttemptRequest, version: str) -> None:
     if request.sha is None or is_same(request.sha, version):
         return
     raise RunFailed(
-        f"the dispatch asks for commit {request.sha}, but the provider that runs is {version}: a result is only "
-        "published for the version that was verified. Deploy that commit, or configure a checkout for this provider",
+        f"the dispatch asks for version {request.sha}, but {request.provider['name']} {version} runs: a result is only "
+        f"published for the version that was verified. Deploy {request.sha}, or have each commit checked out "
+        "([providers.checkout] in the configuration)",
         kind="other-version",
     )
 

@@ -126,7 +126,7 @@ OPERATIONS: dict[str, Callable[[DamagedServer], object]] = {
     "version as text": _version(None),
     "receiver's health": _receiver(lambda client: client.health()),
     "receiver's status": _receiver(lambda client: client.status("/readyz")),
-    "receiver's dispatches": _receiver(lambda client: client.probe_dispatch("acme/things", "a-token")),
+    "receiver's dispatches": _receiver(lambda client: client.check_token("acme/things", "a-token")),
     "receiver's deliveries": _receiver(lambda client: client.deliveries("acme/things")),
     "receiver's runs": _receiver(lambda client: client.runs("Things", "Storefront")),
     "receiver's run": _receiver(lambda client: client.run("1")),

@@ -5,11 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from app.commands.finding import Finding, State
-from app.config.provider import RelayedProvider
+from app.commands.provider_versions import NeededVersions, named
+from app.config.provider import CheckoutProvider, RelayedProvider
+from app.provider.version import VersionUnknown, is_same
 from broker.client import BrokerClient
 from broker.http.errors import BrokerError, BrokerRefused, NotFound
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from app.config.provider import VerifiedProvider
     from app.config.settings import Settings
     from broker.http.access import BrokerAccess
 
@@ -17,7 +22,7 @@ RETRY_SECONDS = 2.0
 
 
 def check_broker(settings: Settings, access: BrokerAccess) -> list[Finding]:
-    """Return what is wrong with the broker; an empty list if it knows all providers."""
+    """Return what is wrong with the broker, and warnings; neither if it knows all providers and their versions."""
     findings = []
     with BrokerClient(access, retry_time=RETRY_SECONDS) as client:
         try:
@@ -33,9 +38,44 @@ def check_broker(settings: Settings, access: BrokerAccess) -> list[Finding]:
                     text = f"{client.origin} answers, but not as a Pact Broker (no pb:pacticipant)"
                     return [Finding(State.FAILED, f"broker.url: {text}", name="broker.url")]
                 client.get(link)
+                findings += [
+                    _warning(number, provider.name, text) for text in _about_versions(client, provider)
+                ]
             except BrokerError as error:
                 findings.append(_problem(f"providers[{number}].name", error, provider.name))
     return findings
+
+
+def _about_versions(client: BrokerClient, provider: VerifiedProvider) -> Iterator[str]:
+    """Yield what is to be said of the versions that a dispatch may ask for.
+
+    Raises:
+        BrokerError: The broker could not be asked.
+    """
+    needed = NeededVersions.ask(client, provider.name)
+    if isinstance(provider, CheckoutProvider):
+        if needed.without_commit:
+            yield (
+                f"the broker asks for results of {named(needed.without_commit)}, which is no commit id: it can't be "
+                "checked out, and a dispatch for it is refused. Publish results with the commit id as the version"
+            )
+        return
+    try:
+        runs = provider.running_version()
+    except VersionUnknown as error:
+        yield str(error)
+        return
+    others = [version for version in needed.versions if not is_same(version.number or "", str(runs))]
+    if others:
+        yield (
+            f"the broker asks for results of {named(others)}, and {runs} runs: a dispatch for another version than the "
+            "one that runs ends with an error, and nothing is published"
+        )
+
+
+def _warning(number: int, provider: str, text: str) -> Finding:
+    name = f"providers[{number}] ({provider})"
+    return Finding(State.WARNING, f"{name}: {text}", name=name)
 
 
 def _problem(name: str, error: BrokerError, provider: str | None = None) -> Finding:

@@ -25,19 +25,21 @@ if TYPE_CHECKING:
 def run(options: argparse.Namespace, messages: Messages) -> int:
     """Print what the configuration says, and what is wrong with it."""
     summary = understand(options.config, options.data_dir, os.environ)
-    problems = check_broker(summary.settings, summary.access) if options.online else None
+    found = check_broker(summary.settings, summary.access) if options.online else []
+    problems = [finding for finding in found if finding.state is not State.WARNING]
+    warnings = [*summary.warnings, *(finding for finding in found if finding.state is State.WARNING)]
     if options.json:
         document = {
             **summary.document,
-            "warnings": [finding.found for finding in summary.warnings],
-            "problems": None if problems is None else [finding.found for finding in problems],
+            "warnings": [finding.found for finding in warnings],
+            "problems": [finding.found for finding in problems] if options.online else None,
         }
         write_json(_without_secrets(document), sys.stdout)
     else:
         print("\n".join(one_line(redacted_urls(line)) for line in _lines(summary.document)))
-        if problems == []:
+        if options.online and not problems:
             print("The broker is there, and knows each provider.")
-    for finding in (*summary.warnings, *(problems or ())):
+    for finding in (*warnings, *problems):
         messages.say(f"warning: {finding.found}" if finding.state is State.WARNING else finding.found)
     return ExitCode.COULD_NOT if problems else ExitCode.DONE
 

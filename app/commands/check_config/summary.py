@@ -17,7 +17,16 @@ from app.config.provider import (
 )
 from app.config.settings import broker_access
 from app.config.values import ConfigurationError, secret
-from app.config.variables import API_TOKENS, BROKER_AT_HOME, OTHERS, SECRETS, TOKENS, WEBHOOK_SECRET
+from app.config.variables import (
+    API_TOKEN,
+    API_TOKENS,
+    BROKER_AT_HOME,
+    OTHERS,
+    RECEIVER_TOKEN,
+    SECRETS,
+    TOKENS,
+    WEBHOOK_SECRET,
+)
 from app.database.database_url import DatabaseUnusable, check_url, described
 from app.github.client import github_access
 from app.intake.credentials import Tokens
@@ -213,7 +222,8 @@ def _empty_files(environment: Mapping[str, str]) -> Iterator[Finding]:
 
 
 def _unread(environment: Mapping[str, str]) -> Iterator[Finding]:
-    known = {*SECRETS, *(f"{name}_FILE" for name in SECRETS), *OTHERS}
+    of_commands = (API_TOKEN, RECEIVER_TOKEN)
+    known = {*(name for one in (*SECRETS, *of_commands) for name in (one, f"{one}_FILE")), *OTHERS}
     for name in sorted(environment):
         if name.startswith(OWN_PREFIX) and name not in known and not name.startswith(BROKER_AT_HOME):
             yield _warning(name, " is set, and nothing reads it: is it spelt right?")

@@ -5,18 +5,16 @@ from __future__ import annotations
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
-from app.commands.doctor.chain import listed
 from app.commands.doctor.pact_state import pacticipant
-from app.commands.finding import Finding, State
+from app.commands.finding import Finding, State, listed
+from app.commands.provider_versions import GET_VERSIONS, NEVER, named
+from broker.events import WebhookEvent
+from broker.http.errors import BrokerError
 from broker.http.json_values import objects_at, text_at
 
 if TYPE_CHECKING:
     from app.commands.doctor.pact_state import PactState
     from broker.client import BrokerClient
-
-CONTENT_CHANGED = (
-    "have the webhook triggered by contract_content_changed: pact-dispatch webhooks update UUID --event ..."
-)
 
 
 def check_broker(client: BrokerClient) -> Finding:
@@ -81,46 +79,47 @@ def check_pact(state: PactState) -> Finding:
 
 def check_main_branch(state: PactState) -> Finding:
     """Check that the provider's main branch is set."""
-    name, provider = state.main_branch, state.case.provider
-    if name is not None:
-        return Finding(State.OK, f"it is {name}")
-    todo = (
-        f"publish a result with the provider's branch, or set it: pact broker create-or-update-pacticipant "
-        f"--name {provider!r} --main-branch main"
-    )
-    if state.needs_versions and not state.versions:
+    needed = state.needed
+    if needed.main_branch is not None:
+        return Finding(State.OK, f"it is {needed.main_branch}")
+    if state.needs_versions and not needed.versions:
         return Finding(
             State.FAILED,
-            f"{provider} has no main branch, and nothing of it is deployed or released: "
-            "contract_requiring_verification_published, the only event of the webhook, never happens",
-            f"{todo}. Or {CONTENT_CHANGED}",
+            f"{needed.provider} has no main branch, and nothing of it is deployed or released: {NEVER}, and it is the "
+            "only event of the webhook",
+            f"{needed.set_main_branch}. Or {_content_changed(state)}",
         )
-    return Finding(
-        State.WARNING,
-        f"{provider} has no main branch: contract_requiring_verification_published happens for none of its latest",
-        todo,
-    )
+    return Finding(State.WARNING, needed.no_main_branch, needed.set_main_branch)
 
 
 def check_versions(state: PactState) -> Finding:
-    """Check that the provider has versions that need a result."""
-    found, provider = state.versions, state.case.provider
-    if found:
-        named = listed([f"{version.number} ({version.why})" for version in found])
-        return Finding(State.OK, f"a result is needed of {named}")
-    where = f"on its main branch {state.main_branch}" if state.main_branch else "on a main branch"
-    text = f"{provider} has no version {where}, and none that is deployed or released"
-    todo = (
-        "publish a first result from the provider's own build, with its branch, or record a deployment "
-        "(pact broker record-deployment)"
-    )
+    """Check that the provider has versions that need a result, and that these are what its repository can check out."""
+    needed = state.needed
+    if needed.versions:
+        text = f"a result is needed of {named(needed.versions)}"
+        if state.checks_out and needed.without_commit:
+            return Finding(
+                State.WARNING,
+                f"{text}; {named(needed.without_commit)} is no commit id, and a workflow can't check it out",
+                f"publish the results of {needed.provider} with the commit id as its version",
+            )
+        return Finding(State.OK, text)
     if state.needs_versions:
         return Finding(
             State.FAILED,
-            f"{text}: contract_requiring_verification_published, the only event of the webhook, never happens",
-            f"{todo}. Or {CONTENT_CHANGED}",
+            f"{needed.none}: {NEVER}, and it is the only event of the webhook",
+            f"{GET_VERSIONS}. Or {_content_changed(state)}",
         )
-    return Finding(State.WARNING, f"{text}: a result of any version will do", todo)
+    return Finding(State.WARNING, f"{needed.none}: a result of any version will do", GET_VERSIONS)
+
+
+def _content_changed(state: PactState) -> str:
+    """Return how the webhook gets an event that needs no versions."""
+    uuid = state.triggering[0].uuid
+    return (
+        f"have the webhook triggered by {WebhookEvent.CONTENT_CHANGED}: pact-dispatch webhooks update {uuid} "
+        f"--event {WebhookEvent.CONTENT_CHANGED}"
+    )
 
 
 def check_result(state: PactState, earlier: list[Finding]) -> Finding:
@@ -156,8 +155,16 @@ def check_result(state: PactState, earlier: list[Finding]) -> Finding:
         State.FAILED,
         f"{text}, and no link before it is known to be broken",
         (f"look at what could not be looked at: {', '.join(unseen)}. " if unseen else "")
-        + "Have it sent once more: pact-dispatch webhooks test UUID",
+        + f"Have it sent once more: pact-dispatch webhooks test {_uuid(state)}",
     )
+
+
+def _uuid(state: PactState) -> str:
+    """Return the UUID of the first webhook that would ask for a verification; the word if it can't be known."""
+    try:
+        return next((webhook.uuid for webhook in state.triggering or state.asking), "UUID")
+    except BrokerError:
+        return "UUID"
 
 
 def _names(client: BrokerClient) -> list[str]:

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 from app.commands.finding import State
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from app.commands.finding import Finding
 
 LINKS = {
@@ -100,9 +98,3 @@ class Report:
         broken = [(chain, chain.first_broken) for chain in self.chains]
         found = [(chain, finding) for chain, finding in broken if finding is not None]
         return min(found, key=lambda one: order.index(one[1].name), default=None)
-
-
-def listed(items: Sequence[str], most: int = 5) -> str:
-    """Return a list of the first items, and how many more there are."""
-    more = len(items) - most
-    return ", ".join(items[:most]) + (f" and {more} more" if more > 0 else "")

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from app.commands.dispatch_url import DispatchUrl
-from app.commands.doctor.chain import NotAsked, listed
-from app.commands.finding import Finding, State
+from app.commands.doctor.chain import NotAsked
+from app.commands.finding import Finding, State, listed
 from app.commands.github_judgement import Listeners, Obstacle, days_left, obstacles
 from app.commands.runner import INSTALL_SERVER
 from app.config.variables import GITHUB_TOKEN

@@ -11,7 +11,8 @@ from urllib.parse import quote, urlsplit
 
 from app.commands.dispatch_url import DispatchUrl
 from app.commands.doctor.chain import Case
-from broker.client.missing_results import Questions, content_of
+from app.commands.provider_versions import NeededVersions
+from broker.client.missing_results import content_of
 from broker.client.pact_results import results_of
 from broker.events import PUBLICATION_EVENTS, WebhookEvent
 from broker.http.errors import BrokerError, NotFound, UnexpectedAnswer
@@ -20,6 +21,8 @@ from broker.webhooks import Webhooks
 from broker.webhooks.triggered import TriggeredWebhooks
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from broker.client import BrokerClient
     from broker.client.missing_results import ProviderVersion
     from broker.client.pact_results import Result
@@ -80,14 +83,22 @@ class PactState:
         return text_at(self.pact, "createdAt")
 
     @cached_property
-    def main_branch(self) -> str | None:
-        """The provider's main branch, if it is set."""
-        return text_at(pacticipant(self.client, self.case.provider), "mainBranch") or None
-
-    @cached_property
-    def versions(self) -> list[ProviderVersion]:
+    def needed(self) -> NeededVersions:
         """The provider's versions that need a result: the latest of the main branch, deployed, released."""
-        return Questions(self.client, self.case.provider).versions(None)
+        return NeededVersions.ask(self.client, self.case.provider)
+
+    @property
+    def versions(self) -> Sequence[ProviderVersion]:
+        """The provider's versions that need a result."""
+        return self.needed.versions
+
+    @property
+    def checks_out(self) -> bool:
+        """Whether the provider's versions are sent to GitHub, whose workflow checks them out."""
+        dispatches = [
+            DispatchUrl.read(self._sent_to(webhook)) for webhook in self.triggering if _sends_version(webhook)
+        ]
+        return any(one is not None and one.is_github for one in dispatches)
 
     @cached_property
     def results(self) -> list[Result]:
@@ -228,6 +239,10 @@ def pacticipant(client: BrokerClient, name: str) -> dict[str, Any] | None:
         BrokerError: The broker could not be asked.
     """
     return client.find_object(client.index_link("pb:pacticipant", pacticipant=name))
+
+
+def _sends_version(webhook: Webhook) -> bool:
+    return "${pactbroker.providerVersionNumber}" in json.dumps(webhook.request.body)
 
 
 def _asks(webhook: Webhook) -> bool:

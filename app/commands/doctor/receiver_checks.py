@@ -6,8 +6,8 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from app.commands.doctor.chain import NotAsked, listed
-from app.commands.finding import Finding, State
+from app.commands.doctor.chain import NotAsked
+from app.commands.finding import Finding, State, listed
 from app.config.variables import API_TOKEN, API_TOKENS
 from app.receiver_client import NoReceiver, ReceiverAway, ReceiverClient, ReceiverRefused
 from app.records.run import Publishing, RunStatus

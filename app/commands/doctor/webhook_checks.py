@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from app.commands.doctor.chain import listed
-from app.commands.finding import Finding, State
+from app.commands.finding import Finding, State, listed
 from app.commands.webhook_explanation import explain
 from broker.events import PUBLICATION_EVENTS, WebhookEvent
 from broker.http.errors import NotFound

@@ -7,8 +7,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from app.commands.finding import Finding, State
+from app.commands.provider_versions import GET_VERSIONS, NEVER, NeededVersions, named
 from app.commands.setup.token_description import TokenDescription, fingerprint, with_fingerprint
 from app.commands.webhook_explanation import explain
+from broker.events import WebhookEvent
 from broker.http.errors import BrokerRefused, NotFound
 from broker.webhooks import Webhooks, carried_over
 from broker.webhooks.hidden_secrets import is_stars
@@ -16,8 +18,10 @@ from broker.webhooks.triggered import TriggeredWebhooks
 from broker.webhooks.user_secrets import NoSecrets, UserSecrets
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
+    from app.commands.setup.receiver_steps import ReceiverStep
     from app.commands.setup.request import SetupRequest
     from broker.client import BrokerClient
     from broker.webhooks import Execution
@@ -40,19 +44,21 @@ class BrokerSteps:
     Args:
         request: What is to be set up.
         client: The session with the broker.
+        receiver: The receiver that is told; None for GitHub.
     """
 
-    def __init__(self, request: SetupRequest, client: BrokerClient) -> None:
+    def __init__(
+        self, request: SetupRequest, client: BrokerClient, receiver: ReceiverStep | None = None
+    ) -> None:
         self._request = request
         self._webhooks = Webhooks(client)
         self._secrets = UserSecrets(client)
         self._pacts = TriggeredWebhooks(client)
         self._client = client
         self._fingerprint = fingerprint(request.token, str(client.origin))
-        self._webhook = request.webhook
-        if request.secret is None:
-            description = with_fingerprint(request.webhook.description or "", self._fingerprint)
-            self._webhook = replace(request.webhook, description=description)
+        self._receiver = receiver
+        self._webhook = self._marked(request.webhook)
+        self._needed = NeededVersions(request.provider, None, ())
         self._unchanged: list[str] = []
         """What was not written, since the broker shows no difference."""
         self._description = ""
@@ -106,7 +112,6 @@ class BrokerSteps:
 
     def webhook(self) -> Finding:
         """Create the webhook, or replace the one that is there if it differs."""
-        intended = self._webhook
         if missing := self._unknown():
             return Finding(
                 State.FAILED,
@@ -114,13 +119,15 @@ class BrokerSteps:
                 to_do="Check the name, capitals too. A pact that is published makes both sides known; so does "
                 "pact-broker create-or-update-pacticipant --name NAME.",
             )
+        happens, event_warnings = self._choose_event()
+        intended = self._webhook
         existing = self._webhooks.find(intended.uuid)
-        warnings = tuple(
+        warnings = event_warnings + tuple(
             f"Webhook {other.uuid} sends from the same scope to the same URL: each event may be delivered twice. "
             f"Delete it (pact-dispatch webhooks delete {other.uuid}) if it isn't meant."
             for other in self._webhooks.sent_to_same_target(intended)
         )
-        facts = {"webhook": intended.uuid}
+        facts = {"webhook": intended.uuid, "event_happens": happens}
         name = f"webhook {intended.uuid}"
         if existing is None:
             found = f"The broker has no {name} yet."
@@ -174,10 +181,12 @@ class BrokerSteps:
         done = f"{again}The broker sent it, and got {_answer(execution)}."
         facts = {"status": execution.status, "delivery": execution.answer_headers.get("x-github-request-id")}
         if execution.success:
+            refused = self._refused(pacts)
             return Finding(
-                State.OK,
+                State.FAILED if refused else State.OK,
                 found=found,
                 done=f"{done} {explain(execution)}",
+                to_do=refused,
                 warnings=warnings,
                 facts=facts,
             )
@@ -189,6 +198,62 @@ class BrokerSteps:
             warnings=warnings,
             facts=facts,
         )
+
+    def _choose_event(self) -> tuple[bool, tuple[str, ...]]:
+        """Choose the event of the webhook by the versions of the provider, where no option gives it.
+
+        Returns:
+            Whether the event happens when a pact is published, and what is to be said of it.
+        """
+        if self._webhook.events != (WebhookEvent.REQUIRING_VERIFICATION,):
+            return True, ()
+        self._needed = needed = NeededVersions.ask(self._client, self._request.provider)
+        if not needed.versions and self._request.until_versions is not None:
+            self._webhook = self._marked(self._request.until_versions)
+            text = (
+                f"{needed.none}: {NEVER}, so the webhook is on {WebhookEvent.CONTENT_CHANGED}, which needs none. "
+                "Once a result is published with the provider's branch, run this again."
+            )
+            return True, (text,)
+        if not needed.versions:
+            text = (
+                f"{needed.none}: {NEVER}, and nothing is sent. To have some, {GET_VERSIONS}; or take "
+                f"--event {WebhookEvent.CONTENT_CHANGED}."
+            )
+            return False, (text,)
+        warnings = []
+        if needed.main_branch is None:
+            warnings.append(f"{needed.no_main_branch}. To mend it, {needed.set_main_branch}.")
+        if self._receiver is None and needed.without_commit:
+            warnings.append(
+                f"{named(needed.without_commit)} is no commit id, and a workflow can't check it out: publish the "
+                f"results of {needed.provider} with the commit id as its version."
+            )
+        return True, tuple(warnings)
+
+    def _refused(self, pacts: Sequence[tuple[str, str]]) -> str:
+        """Return why the receiver would refuse what the broker sends after a change; an empty text if it wouldn't.
+
+        The test has no version of the provider, as a change has.
+        """
+        if self._receiver is None or not pacts:
+            return ""
+        consumer, provider = pacts[0]
+        pact_url = self._client.url("pacts", "provider", provider, "consumer", consumer, "latest")
+        for version in self._needed.versions:
+            payload = {"pact_url": pact_url, "sha": version.number, "branch": version.branch or ""}
+            if errors := self._receiver.errors_in(self._webhook.request.body["event_type"], payload):
+                return (
+                    f"What is sent when a pact changes is refused for {named([version])}: {'; '.join(errors)}. Publish "
+                    f"the results of {provider} with the commit id as its version, or change what is named."
+                )
+        return ""
+
+    def _marked(self, webhook: Webhook) -> Webhook:
+        """Return a webhook with the fingerprint of the token that stands in it."""
+        if self._request.secret is not None:
+            return webhook
+        return replace(webhook, description=with_fingerprint(webhook.description or "", self._fingerprint))
 
     def _no_secret(self) -> Finding:
         """Leave the token to the webhook, with a warning."""

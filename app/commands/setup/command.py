@@ -15,7 +15,7 @@ from app.commands.setup import rendering
 from app.commands.setup.broker_steps import BrokerSteps
 from app.commands.setup.github_steps import GitHubSteps
 from app.commands.setup.receiver_run import ReceiverRun
-from app.commands.setup.receiver_steps import check_receiver
+from app.commands.setup.receiver_steps import ReceiverStep
 from app.commands.setup.request import GITHUB, read
 from app.github.answers import GitHubFailed
 from app.github.client import GitHub, GitHubAccess
@@ -68,9 +68,10 @@ class Setup:
         if self._request.target == GITHUB:
             self._with_github(client, progress)
         else:
-            broker = BrokerSteps(self._request, client)
             receiver = ReceiverClient(self._request.base_url, self._request.api_token)
-            ready = self._take("receiver", lambda: check_receiver(receiver, self._request))
+            step = ReceiverStep(receiver, self._request)
+            broker = BrokerSteps(self._request, client, step)
+            ready = self._take("receiver", step.check)
             tested = self._in_broker(broker, ready, lambda: broker.secret(None))
             seconds = self._request.wait_seconds
             if seconds is not None:

@@ -52,7 +52,7 @@ examples:
         --repository acme/products --provider Products
 
 exit codes:
-  0  every step is well
+  0  every step is well; with --wait also if the run has found that the latest pact fails (state "warning")
   1  a step failed: the first one is named, with what to do
   2  the command is wrong
   3  could not: the broker, GitHub or the receiver is away; run it again later

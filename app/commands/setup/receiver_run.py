@@ -15,11 +15,8 @@ if TYPE_CHECKING:
 
     from app.receiver_client import ReceiverClient
 
-_NOT_PASSED: dict[str, str] = {
-    Outcome.FAILED: "The whole way works, and the contract is broken: "
-    "the run's page and the result in the broker say how.",
-    Outcome.ERROR: "The way to the receiver works, but it could not verify: mend what the error names.",
-}
+_FAILED = "The whole way works. The latest pact fails: the run's page and the result in the broker say how."
+_ERROR = "The way to the receiver works, but it could not verify: mend what the error names."
 
 
 class ReceiverRun:
@@ -111,14 +108,15 @@ def _ended(run: dict[str, Any]) -> Finding:
     for name in ("error", "publish_error", "result_url"):
         if run.get(name):
             text += f" {run[name]}"
-    if (
-        status == RunStatus.FINISHED
-        and outcome in {Outcome.PASSED, None}
-        and run.get("publishing") != Publishing.REFUSED
-    ):
+    taken = status == RunStatus.FINISHED and run.get("publishing") != Publishing.REFUSED
+    if taken and outcome in {Outcome.PASSED, None}:
         return Finding(State.OK, text, facts=_facts(run))
-    to_do = _NOT_PASSED.get(
-        str(outcome), "Look at the run: it was cancelled, or the broker did not take its result."
+    if taken and outcome == Outcome.FAILED:
+        return Finding(State.WARNING, text, _FAILED, facts=_facts(run))
+    to_do = (
+        _ERROR
+        if outcome == Outcome.ERROR
+        else "Look at the run: it was cancelled, or the broker did not take its result."
     )
     return Finding(State.FAILED, text, to_do, facts=_facts(run))
 

@@ -3,43 +3,74 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from app.commands.finding import Finding, State
 from app.receiver_client import NoReceiver, ReceiverAway
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from app.commands.setup.request import SetupRequest
     from app.receiver_client import ReceiverClient
 
 
-def check_receiver(client: ReceiverClient, request: SetupRequest) -> Finding:
-    """Check that the receiver is up, and would take a dispatch with this token."""
-    url, repository = client.base_url, request.repository
-    try:
-        health = client.status("/healthz")
-        if health != 200:
-            return _not_a_receiver(f"{url}/healthz", health)
-        warnings: tuple[str, ...] = ()
-        if client.status("/readyz") != 200:
-            warnings = (
-                f"It is up, but not ready: its database or its worker is away. {url}/readyz says which.",
-            )
-        if request.plan:
-            return Finding(
-                State.PLANNED,
-                f"{url} is up.",
-                done=f"Would ask it whether it knows the token and {repository}.",
-                warnings=warnings,
-            )
-        answer = client.probe_dispatch(repository, request.token)
-    except (ReceiverAway, NoReceiver) as error:
-        return Finding(
-            State.UNKNOWN,
-            str(error),
-            "Start it (pact-dispatch serve), or mend --receiver-url, and run it again. The broker must reach it too.",
+class ReceiverStep:
+    """The step at the receiver.
+
+    Args:
+        client: The client of the receiver.
+        request: What is to be set up.
+    """
+
+    def __init__(self, client: ReceiverClient, request: SetupRequest) -> None:
+        self._client = client
+        self._request = request
+        self._knows_dry_runs = False
+
+    def check(self) -> Finding:
+        """Check that the receiver is up, and would take a dispatch with this token."""
+        request, url = self._request, self._client.base_url
+        try:
+            health = self._client.status("/healthz")
+            if health != 200:
+                return _not_a_receiver(f"{url}/healthz", health)
+            warnings: tuple[str, ...] = ()
+            if self._client.status("/readyz") != 200:
+                warnings = (
+                    f"It is up, but not ready: its database or its worker is away. {url}/readyz says which.",
+                )
+            if request.plan:
+                return Finding(
+                    State.PLANNED,
+                    f"{url} is up.",
+                    done=f"Would ask it whether it knows the token and {request.repository}.",
+                    warnings=warnings,
+                )
+            answer = self._client.check_token(request.repository, request.token)
+        except (ReceiverAway, NoReceiver) as error:
+            return Finding(State.UNKNOWN, str(error), _advice(error))
+        self._knows_dry_runs = answer.knows_dry_runs
+        return replace(_judged(url, request.repository, answer.status), warnings=warnings)
+
+    def errors_in(self, event_type: str, client_payload: Mapping[str, Any]) -> tuple[str, ...]:
+        """Return why the receiver would refuse a dispatch; nothing if it wouldn't, or can't be asked."""
+        if not self._knows_dry_runs:
+            return ()
+        dispatch = {"event_type": event_type, "client_payload": client_payload}
+        try:
+            return self._client.check_dispatch(self._request.repository, self._request.token, dispatch).errors
+        except (ReceiverAway, NoReceiver):
+            return ()
+
+
+def _advice(error: ReceiverAway | NoReceiver) -> str:
+    if "certificate" in str(error).lower():
+        return (
+            "Have this machine trust its certificate (SSL_CERT_FILE or REQUESTS_CA_BUNDLE names the file of its "
+            "authority), or mend --receiver-url, and run it again. The broker must trust it too."
         )
-    return replace(_judged(url, repository, answer), warnings=warnings)
+    return "Start it (pact-dispatch serve), or mend --receiver-url, and run it again. The broker must reach it too."
 
 
 def _judged(url: str, repository: str, status: int) -> Finding:

@@ -50,10 +50,14 @@ def write_end(steps: Sequence[Finding], request: SetupRequest, stream: TextIO) -
         text = f"Not set up yet: step {number} ({problem.name}) {word}. What to do stands there."
     elif request.plan:
         text = "Nothing was changed. Without --plan, what is planned is done."
+    elif any(step.facts.get("event_happens") is False for step in steps):
+        text = f"Set up, but nothing is sent yet: {request.provider} has no version that the event could be about."
     elif any(step.state is State.CHANGED for step in steps):
         text = f"Set up: when a pact with {request.provider} changes, {request.repository} is told."
     else:
         text = f"All was set up already: when a pact with {request.provider} changes, {request.repository} is told."
+    if problem is None and any(step.state is State.WARNING for step in steps):
+        text += " The latest pact fails: that is the contract, and not the setup."
     stream.write(f"{one_line(text)}\n")
 
 

@@ -39,6 +39,8 @@ class SetupRequest:
         token: The token that the broker dispatches with.
         secret: The name of the broker's secret for the token; None if the token stands in the webhook itself.
         webhook: The webhook as it should be.
+        until_versions: The webhook as it should be while the provider has no version that needs a result; None where
+            an option gives the event.
         plan: Whether nothing is to be changed.
         wait_seconds: How long the run that the test starts is waited for; None for not at all.
         api_token: The token of the receiver's API, if the run is waited for there.
@@ -55,6 +57,7 @@ class SetupRequest:
     plan: bool
     wait_seconds: float | None
     api_token: str | None = field(default=None, repr=False)
+    until_versions: Webhook | None = field(default=None, repr=False)
 
     @property
     def holder(self) -> str:
@@ -78,14 +81,25 @@ def read(options: argparse.Namespace, environment: Mapping[str, str]) -> SetupRe
     template = _template(options)
     name = options.secret or TEMPLATES[template].secret
     token = _token(options, environment)
-    filled = fill(template, repository=options.repository, base_url=url, events=_events(options), secret=name)
-    headers = dict(filled.headers)
-    if options.token_in_webhook:
-        headers["Authorization"] = f"Bearer {token}"
     scope = Scope(
         consumer=Party(name=options.consumer) if options.consumer else None,
         provider=Party(name=options.provider),
     )
+
+    def webhook(events: tuple[str, ...]) -> Webhook:
+        filled = fill(template, repository=options.repository, base_url=url, events=events, secret=name)
+        headers = dict(filled.headers)
+        if options.token_in_webhook:
+            headers["Authorization"] = f"Bearer {token}"
+        return Webhook(
+            uuid=stable_uuid(scope, filled.url, template),
+            scope=scope,
+            events=filled.events,
+            request=WebhookRequest("POST", filled.url, headers, dict(filled.body)),
+            description=filled.description,
+        )
+
+    chooses_event = options.target == RECEIVER and not options.event
     return SetupRequest(
         target=options.target,
         repository=options.repository,
@@ -94,13 +108,8 @@ def read(options: argparse.Namespace, environment: Mapping[str, str]) -> SetupRe
         base_url=url.rstrip("/"),
         token=token,
         secret=None if options.token_in_webhook else name,
-        webhook=Webhook(
-            uuid=stable_uuid(scope, filled.url, template),
-            scope=scope,
-            events=filled.events,
-            request=WebhookRequest("POST", filled.url, headers, dict(filled.body)),
-            description=filled.description,
-        ),
+        webhook=webhook(_events(options)),
+        until_versions=webhook((WebhookEvent.CONTENT_CHANGED,)) if chooses_event else None,
         plan=options.plan,
         wait_seconds=options.wait,
         api_token=_api_token(options, environment),

@@ -9,6 +9,7 @@ from typing import Any
 
 from flask import Blueprint, Response
 
+from app.dispatch import DRY_RUN_HEADER
 from app.records.deliveries import LONGEST_GITHUB_ID
 from app.web.api.paging import (
     DEFAULT_LIMIT,
@@ -127,6 +128,14 @@ def _dispatch() -> Json:
         "Dispatch, as GitHub's API takes it",
         _dispatch_answers(),
         security=_DISPATCH,
+        parameters=[
+            {
+                "name": DRY_RUN_HEADER,
+                "in": "header",
+                "description": "`true` has the dispatch checked, and nothing stored; the answer has the header too.",
+                "schema": {"type": "string"},
+            }
+        ],
         requestBody={"required": True, "content": {"application/json": {"schema": _ref("Dispatch")}}},
     )
     return {"parameters": parameters, "post": operation}

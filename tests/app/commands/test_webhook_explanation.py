@@ -108,7 +108,7 @@ def test_a_github_enterprise_is_github() -> None:
                     {"field": "client_payload.sha", "message": "client_payload.sha must be a commit id"}
                 ]
             },
-            "refused it: client_payload.sha must be a commit id.",
+            "refused it: client_payload.sha must be a commit id. What the broker sends as sha",
         ),
         (422, GITHUB, {}, {"message": "Invalid request", "errors": ["odd", None]}, "odd"),
         (422, GITHUB, {}, "text", "it doesn't say why"),

@@ -22,6 +22,9 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
         (COMMIT, f"{COMMIT[:39]}8", False),
         ("20240101", "20240101-rc1", False),
         ("20240101", "20240101", True),
+        ("1.4.0", "1.4.0", True),
+        ("1.4.0", "1.5.0", False),
+        ("1.4.0-RC1", "1.4.0-rc1", False),
         (COMMIT[:7], f"{COMMIT[:7]}-dirty", False),
     ],
 )

@@ -30,6 +30,11 @@ def started(tmp_path_factory: pytest.TempPathFactory, module_database_url: str) 
     config = configuration(
         BROKER,
         {"base_url": "http://127.0.0.1:1", "version": SHA},
+        {
+            "name": "Orders",
+            "repository": "acme/orders",
+            "checkout": {"url": "https://git.example.org/orders.git", "command": "true"},
+        },
         dispatches={"event_types": ["check_me"]},
     )
     with ReceiverProcess(
@@ -62,6 +67,34 @@ def post(
     sent = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
     sent |= {name.replace("_", "-"): value for name, value in headers.items()}
     return web.session.post(f"{web.url}{path}", data=content, headers=sent, timeout=30)
+
+
+@pytest.mark.parametrize("version", ["1.4.0", "2024-11-27.3", "v2-RC1", "main; rm -rf /"])
+def test_a_provider_that_runs_may_be_asked_for_any_version_and_one_that_is_checked_out_for_a_commit(
+    web: ReceiverProcess, version: str
+) -> None:
+    assert web.dispatch(PACT, sha=version).status_code == 204
+    assert [run["sha"] for run in web.runs()] == [version]
+
+    refused = web.dispatch(PACT.replace("Products", "Orders"), repository="acme/orders", sha=version)
+    assert refused.status_code == 422
+    [error] = refused.json()["errors"]
+    assert error["field"] == "client_payload.sha"
+    assert "must be a commit id" in error["message"]
+    assert "Orders is checked out" in error["message"]
+
+
+def test_a_dry_run_is_answered_as_the_dispatch_would_be_and_leaves_nothing(web: ReceiverProcess) -> None:
+    for payload, status in (({"sha": "1.4.0"}, 204), ({"sha": ".."}, 422)):
+        body = {"event_type": "pact_changed", "client_payload": {"pact_url": PACT, **payload}}
+        answer = post(web, body, Pact_Dispatch_Dry_Run="true")
+        assert (answer.status_code, answer.headers["Pact-Dispatch-Dry-Run"]) == (status, "true")
+    assert post(web, {}, "/repos/acme/unknown/dispatches", Pact_Dispatch_Dry_Run="true").status_code == 404
+    assert (deliveries(web), web.runs(), web.rows("SELECT * FROM procrastinate_jobs")) == ([], [], [])
+
+    wrong = post(web, {}, Pact_Dispatch_Dry_Run="true", Authorization="Bearer a-guessed-token")
+    assert wrong.status_code == 401
+    assert [delivery["refusal"] for delivery in deliveries(web)] == ["bad-token"]
 
 
 def test_a_dispatch_is_answered_as_github_answers_it_and_is_queued(web: ReceiverProcess) -> None:
@@ -154,7 +187,8 @@ URL = "client_payload.pact_url"
         (changed(pact_url=f"{BROKER}/../pacts"), 422, URL),
         (changed(pact_url=PACT.replace("Products", "Other")), 422, URL),
         (changed(pact_url="http://[::1"), 422, URL),
-        (changed(sha="main; rm -rf /"), 422, "client_payload.sha"),
+        (changed(sha=".."), 422, "client_payload.sha"),
+        (changed(sha="1.4.0\n"), 422, "client_payload.sha"),
         (changed(sha=1234567), 422, "client_payload.sha"),
         (changed(branch="a\nb"), 422, "client_payload.branch"),
         (changed(**{str(number): number for number in range(10)}), 422, "client_payload"),

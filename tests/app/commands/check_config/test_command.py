@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -214,6 +215,21 @@ def test_the_broker_is_asked_where_it_is_wanted(tmp_path: Path) -> None:
         assert (done.returncode, done.stdout.splitlines()[-1]) == (
             0,
             "The broker is there, and knows each provider.",
+        )
+        for version in ("1.4.0", "1.3.0"):
+            branch = f"/pacticipants/Products/branches/main/versions/{version}"
+            broker.request("PUT", branch, json={}).raise_for_status()
+        broker.request("PATCH", "/pacticipants/Products", json={"mainBranch": "main"}).raise_for_status()
+        done = check(file, "--online")
+        assert done.returncode == 0
+        assert "asks for results of 1.3.0 (latest from main branch), and" in done.stderr
+        checkout = 'checkout = { url = "https://git.example.org/p.git", command = "true" }'
+        changed = re.sub(r"base_url = .*\nversion = .*", checkout, file.read_text(encoding="utf-8"))
+        done = check(written(tmp_path, changed), "--online", "--json")
+        assert done.returncode == 0
+        assert any(
+            "1.3.0 (latest from main branch), which is no commit id" in text
+            for text in json.loads(done.stdout)["warnings"]
         )
         broker.stop()
         done = check(file, "--online", "--json")

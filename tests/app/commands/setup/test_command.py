@@ -603,9 +603,80 @@ def test_the_run_of_a_receiver_is_waited_for(tmp_path: Path, database_url: str) 
             broken = interaction("a thing", "/things/1", body={"id": 2})
             own.publish(pact(broken, provider="Products"), "2.0.0", "main")
             failed = setup()
-            assert failed.code == 1
-            assert failed.steps["run"]["outcome"] == "failed"
-            assert "the contract is broken" in failed.steps["run"]["to_do"]
+            assert failed.code == 0, failed.out
+            assert (failed.states["run"], failed.steps["run"]["outcome"]) == ("warning", "failed")
+            assert failed.document["first_problem"] is None
+            text = setup(output=()).out
+            assert "The whole way works. The latest pact fails" in text
+            assert text.splitlines()[-1].startswith(("Set up: when", "All was set up already: when"))
+            assert "Not set up" not in text
+
+
+def test_the_least_configuration_verifies_what_the_webhook_of_setup_sends(
+    tmp_path: Path, database_url: str
+) -> None:
+    """The configuration and the command of the documentation, and then a pact that really changes."""
+    page = (ROOT / "docs/receiver-configuring.md").read_text(encoding="utf-8")
+    [least] = [
+        text for text in re.findall(r"```toml\n(.*?)```", page, re.DOTALL) if 'version = "1.4.0"' in text
+    ]
+    thing = interaction("a thing", "/things/1", body={"id": 1, "name": "thing"})
+    other = interaction("another thing", "/things/2", body={"id": 2, "name": "thing"})
+    with EmbeddedBroker(tmp_path, *OPEN) as own, scripted_provider() as provider:
+        own.publish(pact(thing, provider="Products"), "1.0.0", "main")
+        config = least.replace("http://127.0.0.1:9292", own.url).replace("http://127.0.0.1:8080", provider)
+        with LocalReceiver(
+            tmp_path, config + 'health_path = "/health"\n', database_url=database_url
+        ) as receiver:
+            setup = Setup(own.url, "--target", "receiver", "--receiver-url", receiver.url, "--wait", "50")
+            first = setup()
+            assert (first.code, first.states["run"]) == (0, "ok"), first.out
+            assert own.get("/webhooks").json()["_links"]["pb:webhooks"][0]["title"] is not None
+            assert "never happens, so the webhook is on contract_content_changed" in str(
+                first.steps["webhook"]["warnings"]
+            )
+            again = setup()
+            assert (again.code, again.steps["webhook"]["warnings"]) == (0, []), again.out
+            assert "contract_requiring_verification_published" in again.steps["webhook"]["done"]
+
+            own.publish(pact(thing, other, provider="Products"), "1.1.0", "main")
+            runs = receiver.wait_for_runs(3)
+            assert [run["sha"] for run in runs] == [None, None, "1.4.0"]
+            assert {run["outcome"] for run in runs} == {"passed"}
+            assert receiver.rows("SELECT * FROM deliveries WHERE refusal IS NOT NULL") == []
+
+            wrong = receiver.dispatch(
+                f"{own.url}/pacts/provider/Products/consumer/Storefront/latest", sha="1.5.0"
+            )
+            assert wrong.status_code == 204
+            error = receiver.wait_for_runs(4)[-1]
+            assert (error["outcome"], error["error_kind"]) == ("error", "other-version")
+            assert "asks for version 1.5.0, but Products 1.4.0 runs" in error["error"]
+
+
+def test_what_the_receiver_will_refuse_is_a_failure_before_a_pact_changes(
+    tmp_path: Path, database_url: str
+) -> None:
+    checkout = {"url": "https://git.example.org/products.git", "command": "true"}
+    with EmbeddedBroker(tmp_path, *OPEN) as own:
+        own.publish(PACT, "1.0.0", "main")
+        own.request("PUT", "/pacticipants/Products/branches/main/versions/1.4.0", json={}).raise_for_status()
+        own.request("PATCH", "/pacticipants/Products", json={"mainBranch": "main"}).raise_for_status()
+        config = configuration(own.url, {"checkout": checkout})
+        with LocalReceiver(tmp_path, config, command="web", database_url=database_url) as receiver:
+            done = Setup(own.url, "--target", "receiver", "--receiver-url", receiver.url)()
+    assert (done.code, done.states["test"]) == (1, "failed")
+    assert "refused for 1.4.0 (latest from main branch)" in done.steps["test"]["to_do"]
+    assert "must be a commit id" in done.steps["test"]["to_do"]
+
+
+def test_an_event_that_never_happens_is_said_to_be_one(setup: Setup) -> None:
+    event = ("--event", "contract_requiring_verification_published")
+    done = setup(*event)
+    [warning] = done.steps["webhook"]["warnings"]
+    assert "contract_requiring_verification_published never happens, and nothing is sent" in warning
+    text = setup(*event, "--plan", output=()).out
+    assert "Products has no version on a main branch" in text
 
 
 def test_a_receiver_that_is_not_there_or_none_is_told_apart(broker: EmbeddedBroker) -> None:
