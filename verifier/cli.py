@@ -6,6 +6,8 @@ needs, while this one does the same.
 
 from __future__ import annotations
 
+import gc
+import os
 import sys
 
 from broker.text.standard_descriptors import open_closed_descriptors
@@ -18,7 +20,15 @@ if TYPE_CHECKING:  # `typing` would be imported for this alone
 
 def main() -> NoReturn:
     """Run the command and exit."""
-    sys.exit(run(sys.argv[1:]))
+    gc.disable()  # until all is imported, since nothing of that is ever freed
+    end(run(sys.argv[1:]))
+
+
+def end(code: int) -> NoReturn:
+    """End this process with an exit code, at once: Python would take 8 ms to free what the system frees anyway."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(code)
 
 
 def run(arguments: list[str]) -> int:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NoReturn
 from broker.text.redaction import Redaction
 from broker.text.secret_names import is_secret_name
 from broker.text.terminal import guard_terminal, unguarded
-from verifier.cli import run
+from verifier.cli import end, run
 from verifier.command.execution import refuse
 from verifier.environment import BROKER_PASSWORD, BROKER_TOKEN, PUBLISH_RESULTS
 from verifier.errors import UsageError
@@ -72,7 +72,7 @@ def main() -> NoReturn:
         arguments = to_arguments(inputs, os.environ)
     except UsageError as error:
         raise SystemExit(refuse(error)) from None
-    raise SystemExit(run(arguments))
+    end(run(arguments))
 
 
 def read_inputs(text: str) -> dict[str, str]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, field
 from typing import Any
 
 from broker.http.json_values import text_at, value_at
@@ -40,10 +39,10 @@ def parse_pact(document: Any) -> Pact:
     return _Reader(document).read()
 
 
-@dataclass
 class _Reader:
-    document: dict[str, Any]
-    notes: list[str] = field(default_factory=list)
+    def __init__(self, document: dict[str, Any]) -> None:
+        self.document = document
+        self.notes: list[str] = []
 
     def read(self) -> Pact:
         document = self.document

@@ -10,7 +10,7 @@ from verifier.engine.plugins import missing_plugins
 from verifier.errors import CannotVerify, ErrorKind, UsageError
 from verifier.pact import HTTP, Interaction, Pact
 from verifier.redaction import redacted_result
-from verifier.report.interface import count
+from verifier.report.amounts import count
 from verifier.request import PORT
 from verifier.transport import MESSAGE
 

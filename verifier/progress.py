@@ -20,6 +20,9 @@ class Progress:
     def total(self, interactions: int) -> None:
         """Take note of how many interactions will be verified; called again if verifying starts anew."""
 
+    def waiting(self) -> None:
+        """Take note that the engine has begun: what is needed after the results can be imported now."""
+
     def verified(self, result: InteractionResult) -> None:
         """Take note that an interaction is verified."""
 

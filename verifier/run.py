@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-import uuid
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from verifier.engine.core_results import NO_RESULT, no_result
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 PORT_TRIES = 3
 """How many ports are tried if another process takes the one that the provider was told to use."""
+NEEDED_LATER = ("shutil", "uuid")
+"""Modules that the end of a run takes: they are imported while the engine verifies, and this process waits."""
 NOT_REACHED = "not verified: the run had ended at another interaction (--exit-on-first-error)"
 A_PACT_URL = ". A pact's URL looks like BROKER/pacts/provider/PROVIDER/consumer/CONSUMER/latest"
 
@@ -70,7 +72,7 @@ class _Run:
         self._notes: list[str] = list(request.notes)
         self._uses_plugins = False
         self._verification = Verification(
-            id=str(uuid.uuid4()),
+            id="",
             pact_url=request.pact_url,
             started_at=datetime.now(UTC),
             provider=request.provider_name or "",
@@ -88,8 +90,11 @@ class _Run:
             error = VerificationError(cause.kind, str(cause), cause.retryable, cause.output)
         finally:
             self._keep_log()
+        import uuid  # noqa: PLC0415 - see `NEEDED_LATER`
+
         verification = replace(
             self._verification,
+            id=str(uuid.uuid4()),
             duration=time.monotonic() - self._started,
             interactions=tuple(self._results[index] for index in sorted(self._results)),
             notes=tuple(self._notes),
@@ -294,7 +299,13 @@ class _Run:
             on_results=keep,
             on_note=self._notes.append,
             watch=started.check_alive if started else lambda: None,
+            meanwhile=self._prepare_end,
         )
+
+    def _prepare_end(self) -> None:
+        for name in NEEDED_LATER:
+            import_module(name)
+        self._progress.waiting()
 
     def _keep_log(self) -> None:
         """Write the log of the core to the file that it is wanted in."""

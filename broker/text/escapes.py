@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from dataclasses import dataclass, field
 from functools import cache, lru_cache
+from typing import NamedTuple
 
 DEEPEST = 8
 """How many escapes around one another are undone: JSON in JSON in a URL has three."""
@@ -20,37 +20,39 @@ _HALF = re.compile(rf"(?:%{_HEX}?|\\+(?:[uUx]{_HEX}{{0,7}})?|&#?[0-9A-Za-z]{{0,7
 _TRIGGER = re.compile(r"[%\\&]")
 
 
-@dataclass(frozen=True)
-class Reading:
+class Reading(NamedTuple):
     """What a text is once its escapes are undone.
 
     Attributes:
         text: The text.
+        starts: Where in it a character begins that was escaped.
+        escapes: For each of these, its length and the place of its escape in the text before.
+        of: The text before; None if this is the original one.
     """
 
     text: str
-    _starts: list[int] = field(default_factory=list, repr=False)
-    _escapes: list[tuple[int, int, int]] = field(default_factory=list, repr=False)
-    _of: Reading | None = field(default=None, repr=False)
+    starts: tuple[int, ...] = ()
+    escapes: tuple[tuple[int, int, int], ...] = ()
+    of: Reading | None = None
 
     @property
     def has_escapes(self) -> bool:
         """Whether there was anything to undo."""
-        return bool(self._escapes)
+        return bool(self.escapes)
 
     def origin(self, start: int, end: int) -> tuple[int, int]:
         """Return the place in the original text of a place in this one."""
-        if self._of is None:
+        if self.of is None:
             return start, end
-        return self._of.origin(self._before(start)[0], self._before(end - 1)[1])
+        return self.of.origin(self._before(start)[0], self._before(end - 1)[1])
 
     def _before(self, place: int) -> tuple[int, int]:
         """Return where a character begins and ends in the text that this is a reading of."""
-        number = bisect_right(self._starts, place) - 1
+        number = bisect_right(self.starts, place) - 1
         if number < 0:
             return place, place + 1
-        length, start, end = self._escapes[number]
-        offset = place - self._starts[number] - length
+        length, start, end = self.escapes[number]
+        offset = place - self.starts[number] - length
         return (start, end) if offset < 0 else (end + offset, end + offset + 1)
 
 
@@ -90,7 +92,7 @@ def _undone(reading: Reading) -> Reading:
         escapes.append((len(value), start, end))
         parts += [reading.text[read:start], value]
         read, length = end, length + len(value)
-    return Reading("".join((*parts, reading.text[read:])), starts, escapes, reading)
+    return Reading("".join((*parts, reading.text[read:])), tuple(starts), tuple(escapes), reading)
 
 
 @cache

@@ -5,8 +5,6 @@ No I/O.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
 import re
 from contextlib import suppress
@@ -106,6 +104,8 @@ def in_base64(secret: str) -> list[str]:
     Three bytes become four characters, so there are three such places. The characters next to these are decided
     by the secret and by what is beside it.
     """
+    import base64  # noqa: PLC0415 - only where there are secrets
+
     content = secret.encode(errors="surrogatepass")
     found = []
     for before, undecided in ((0, 0), (1, 2), (2, 3)):
@@ -120,6 +120,9 @@ def _lower_hex(percent: str) -> str:
 
 
 def _basic(encoded: str) -> tuple[str, ...]:
+    import base64  # noqa: PLC0415 - likewise
+    import binascii  # noqa: PLC0415
+
     with suppress(binascii.Error, UnicodeDecodeError):
         user, colon, password = base64.b64decode(encoded, validate=True).decode().partition(":")
         if colon:

@@ -93,6 +93,7 @@ class PassingEngine(Engine):
         on_results: Callable[[Sequence[InteractionResult]], None],
         on_note: Callable[[str], None],  # noqa: ARG002 - the engine's
         watch: Callable[[], None],  # noqa: ARG002 - the engine's
+        meanwhile: Callable[[], None] = lambda: None,  # noqa: ARG002 - the engine's
     ) -> None:
         """Answer a job with results that the core could have given."""
         received = decode_command(encode(job))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from importlib import import_module
 from typing import TYPE_CHECKING, TextIO
 
 from broker.text.harmless import one_line
 from verifier.progress import Progress
-from verifier.report.console import MARKS, Paint
-from verifier.report.interface import seconds
+from verifier.report.amounts import seconds
+from verifier.report.paint import MARKS, Paint
 from verifier.verification import Outcome
 
 if TYPE_CHECKING:
@@ -20,7 +21,17 @@ PLAIN_SECONDS = 5.0
 """How often the progress is written to a build's log."""
 
 
-class PlainProgress(Progress):
+REPORT = "verifier.report.console"
+"""What shows the results; it is imported while the engine verifies, and this process waits."""
+
+
+class _BeforeReport(Progress):
+    def waiting(self) -> None:
+        """Import the report."""
+        import_module(REPORT)
+
+
+class PlainProgress(_BeforeReport):
     """A line every few seconds, or for each interaction.
 
     Args:
@@ -72,7 +83,7 @@ class PlainProgress(Progress):
         print(line, file=self._stream, flush=True)
 
 
-class BarProgress(Progress):
+class BarProgress(_BeforeReport):
     """A progress bar, which disappears at the end of the run."""
 
     def __init__(self, stream: TextIO) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -40,6 +41,8 @@ def execute(arguments: list[str], child: SpawnedChild) -> int:
             become_undumpable()
             from verifier.command.verify import VerifyCommand  # noqa: PLC0415 - not for a command line that is wrong
 
+            gc.freeze()
+            gc.enable()
             return VerifyCommand(options, engine).run()
     except UsageError as error:
         return refuse(error)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from broker.http.json_values import object_at
 from broker.http.strict_json import NotJson, parse_json
@@ -19,8 +18,7 @@ if TYPE_CHECKING:
 MAX_EVENT_BYTES = 1024 * 1024
 
 
-@dataclass(frozen=True)
-class GitHubEvent:
+class GitHubEvent(NamedTuple):
     """The payload of the `repository_dispatch` that started a workflow run; all None for another event.
 
     Attributes:

@@ -24,8 +24,6 @@ from verifier.command.sources import build_request, collect
 from verifier.errors import PublishFailed
 from verifier.progress import Progress
 from verifier.redaction import redaction_of
-from verifier.report.console import ConsoleReport
-from verifier.report.interface import Findings
 from verifier.run import verify
 from verifier.verification import Outcome
 
@@ -34,6 +32,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from verifier.engine.process import Engine
+    from verifier.report.interface import Findings
     from verifier.request import VerificationRequest
     from verifier.verification import Verification
 
@@ -84,6 +83,8 @@ class VerifyCommand:
         with self._progress() as progress:
             verification = verify(request, progress, self._engine)
             findings = self._publish(request, verification, deadline, progress)
+        from verifier.report.console import ConsoleReport  # noqa: PLC0415 - it is there: see `Progress.waiting`
+
         console = ConsoleReport(quiet=self._quiet, remembers=self._files.get("json", "-") != "-")
         print_report(console, findings, self._text)
         for name, path in self._files.items():
@@ -99,6 +100,8 @@ class VerifyCommand:
     def _publish(
         self, request: VerificationRequest, verification: Verification, deadline: float, progress: Progress
     ) -> Findings:
+        from verifier.report.interface import Findings  # noqa: PLC0415 - likewise
+
         if not request.publish or verification.outcome == Outcome.ERROR:
             return Findings(verification, publishing=request.publish)
         from verifier.publishing import publish  # noqa: PLC0415 - needed here alone

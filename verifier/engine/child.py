@@ -1,127 +1,22 @@
-"""The child process that runs pact-python: `python -m verifier.engine.child DESCRIPTOR`.
+"""The child process that runs pact-python: `python -m verifier.engine.child DESCRIPTOR FOLDER`.
 
-It reads messages (see `verifier.engine.protocol`) from standard input and writes its own to the pipe DESCRIPTOR.
-Standard output and error belong to the core, which prints to descriptors 1 and 2 whatever Python does. When standard
-input ends, its parent is done or was killed, and the child ends as well.
+Its messages go to the pipe DESCRIPTOR, its files to FOLDER.
 """
 
 from __future__ import annotations
 
-import os
-import queue
-import signal
+import gc
 import sys
-import threading
-import time
-from pathlib import Path
-from typing import TYPE_CHECKING
-
-from verifier.child_process import signal_group
-from verifier.engine.protocol import (
-    BrokenMessage,
-    Done,
-    Failed,
-    Folder,
-    Guard,
-    HandlersUnusable,
-    Job,
-    OutOfMemory,
-    Ready,
-    decode_command,
-    encode,
-)
-from verifier.undumpable import become_undumpable
-
-if TYPE_CHECKING:
-    from verifier.engine.protocol import Event
-
-STOP_SECONDS = 2.0
-"""How long the provider of a parent that was killed has to stop before it is killed."""
-
-
-class EventPipe:
-    """The pipe to the parent."""
-
-    def __init__(self, descriptor: int) -> None:
-        self._pipe = os.fdopen(descriptor, "wb")
-        self._lock = threading.Lock()
-
-    def send(self, event: Event) -> None:
-        """Send a message; safe from any thread."""
-        line = encode(event)
-        with self._lock:
-            try:
-                self._pipe.write(line)
-                self._pipe.flush()
-            except BrokenPipeError:
-                # The parent is gone. The thread that reads standard input cleans up and ends this process.
-                threading.Event().wait()
-
-    def end_out_of_memory(self) -> None:
-        """Say that this process has used more memory than it may, and end it."""
-        self.send(OutOfMemory())
-        os._exit(1)
-
-
-def _read_commands(jobs: queue.SimpleQueue[tuple[Job, Path]]) -> None:
-    """Read messages until standard input ends, and end the process at once then, whatever the core is doing.
-
-    A parent that was killed could not clean up, so the child stops the provider that the parent had started (`Guard`
-    has its process group), and removes the files.
-    """
-    guarded: int | None = None
-    folder: Path | None = None
-    for line in sys.stdin.buffer:
-        try:
-            command = decode_command(line)
-        except BrokenMessage as error:
-            sys.stderr.write(f"{error}\n")
-            os._exit(1)
-        match command:
-            case Guard(group):
-                guarded = group
-            case Folder(path):
-                folder = Path(path)
-            case Job() if folder is not None:
-                jobs.put((command, folder))
-    if guarded is not None:
-        _stop_group(guarded)
-    if folder is not None:
-        import shutil  # noqa: PLC0415 - for this alone
-
-        shutil.rmtree(folder, ignore_errors=True)
-    os._exit(0)
-
-
-def _stop_group(group: int) -> None:
-    end = time.monotonic() + STOP_SECONDS
-    signal_group(group, signal.SIGTERM)
-    while signal_group(group, 0) and time.monotonic() < end:
-        time.sleep(0.02)
-    signal_group(group, signal.SIGKILL)
 
 
 def main() -> None:
     """Run jobs until standard input ends."""
-    become_undumpable()
-    os.environ.setdefault("PACT_DO_NOT_TRACK", "true")
-    os.environ |= {"RUST_BACKTRACE": "0", "RUST_LIB_BACKTRACE": "0"}  # the core writes traces into mismatches
-    events = EventPipe(int(sys.argv[1]))
-    jobs: queue.SimpleQueue[tuple[Job, Path]] = queue.SimpleQueue()
-    threading.Thread(target=_read_commands, args=(jobs,), daemon=True).start()
-    from verifier.engine.job_run import JobRun  # noqa: PLC0415 - the reader notices the end of the parent meanwhile
+    gc.disable()  # until all is imported, since nothing of that is ever freed
+    from pathlib import Path  # noqa: PLC0415
 
-    events.send(Ready())
-    while True:
-        job, folder = jobs.get()
-        try:
-            JobRun(job, folder, events).run()
-        except HandlersUnusable as error:
-            events.send(Failed(str(error)))
-        except MemoryError:
-            events.end_out_of_memory()
-        else:
-            events.send(Done())
+    from verifier.engine.service import serve  # noqa: PLC0415
+
+    serve(int(sys.argv[1]), Path(sys.argv[2]))
 
 
 if __name__ == "__main__":

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import queue
-import shutil
-import tempfile
 import threading
 import time
 from pathlib import Path
@@ -21,7 +19,6 @@ from verifier.engine.protocol import (
     BrokenMessage,
     Done,
     Failed,
-    Folder,
     Guard,
     Note,
     OutOfMemory,
@@ -66,25 +63,21 @@ class Engine:
 
     def __init__(self, child: SpawnedChild | None = None) -> None:
         self._child = child or SpawnedChild()
-        self._folder = Path(tempfile.mkdtemp(prefix="pact-dispatch-"))
         self._guarded: int | None = None
         self._begun: set[int] = set()
         self._listen()
 
     def _listen(self) -> None:
-        """Tell the child where its files are, and begin to read what it sends."""
+        """Begin to read what the child sends."""
         self._is_up = False
         self._events: Events = queue.SimpleQueue()
         threading.Thread(
             target=_read, args=(self._child.events, self._events), daemon=True, name="engine-events"
         ).start()
-        with contextlib.suppress(CannotVerify):  # that it ended is for `run` to report
-            self._write(Folder(str(self._folder)))
 
     def restart(self) -> None:
         """Replace the child by a new one, for another job while the child is still busy with one that was given up."""
-        self._child.close()
-        self._child = SpawnedChild()
+        self._child = self._child.replaced()
         self._listen()
         self.guard(self._guarded)
 
@@ -97,7 +90,7 @@ class Engine:
     @property
     def folder(self) -> Path:
         """The folder of the child's files, which are gone once this is closed."""
-        return self._folder
+        return Path(self._child.folder)
 
     @property
     def pid(self) -> int:
@@ -121,6 +114,7 @@ class Engine:
         on_results: Callable[[Sequence[InteractionResult]], None],
         on_note: Callable[[str], None],
         watch: Callable[[], None],
+        meanwhile: Callable[[], None] = lambda: None,
     ) -> None:
         """Run a job.
 
@@ -130,6 +124,7 @@ class Engine:
             on_results: Called with the results of some interactions as soon as there are any.
             on_note: Called with what the reader of the report should know.
             watch: Called every `TICK_SECONDS`; an exception that it raises ends the job.
+            meanwhile: Called once the child has the job, when there is nothing to do before the first results.
 
         Raises:
             CannotVerify: The engine crashed, needed too much memory, or the deadline has passed.
@@ -143,7 +138,14 @@ class Engine:
 
         while True:
             try:
-                self._run(job, deadline=deadline, on_results=keep, on_note=on_note, watch=watch)
+                self._run(
+                    job,
+                    deadline=deadline,
+                    on_results=keep,
+                    on_note=on_note,
+                    watch=watch,
+                    meanwhile=meanwhile,
+                )
             except TooMuchMemory as error:
                 suspects = sorted(self._begun & left)
                 if len(suspects) == 1:
@@ -165,10 +167,12 @@ class Engine:
         on_results: Callable[[Sequence[InteractionResult]], None],
         on_note: Callable[[str], None],
         watch: Callable[[], None],
+        meanwhile: Callable[[], None],
     ) -> None:
         self._begun.clear()
         if self._is_up:
             self._write(job)
+            meanwhile()
         while True:
             left = deadline - time.monotonic()
             if left <= 0:
@@ -187,6 +191,7 @@ class Engine:
                 case Ready():  # before that the child, and a job in its pipe, could be read by the provider
                     self._is_up = True
                     self._write(job)
+                    meanwhile()
                 case Results(results):
                     on_results(results)
                     self._begun.difference_update(result.index for result in results)
@@ -255,7 +260,6 @@ class Engine:
     def close(self) -> None:
         """End the child and what it started (plugins), and remove its files."""
         self._child.close()
-        shutil.rmtree(self._folder, ignore_errors=True)
 
 
 def _out_of_memory() -> TooMuchMemory:

@@ -1,7 +1,7 @@
 """The messages between the engine and its child process, each a line of JSON that names its type.
 
-The child is sent `Folder`, then `Job` and `Guard`. It sends `Ready`, then for each job `Begun`, `Results` and `Note`
-until `Done`, `Failed` or `OutOfMemory`.
+The child is sent `Job` and `Guard`. It sends `Ready`, then for each job `Begun`, `Results` and `Note` until `Done`,
+`Failed` or `OutOfMemory`.
 
 They are named tuples, which Python makes five times as fast as dataclasses: both processes do so at each start.
 """
@@ -76,12 +76,6 @@ class Job(NamedTuple):
         )
 
 
-class Folder(NamedTuple):
-    """The folder for the child's files, which the child removes if its parent is killed."""
-
-    path: str
-
-
 class Guard(NamedTuple):
     """The process group that the child stops if its parent is killed; None if there is none."""
 
@@ -124,7 +118,7 @@ class Failed(NamedTuple):
     message: str
 
 
-Command = Folder | Job | Guard
+Command = Job | Guard
 Event = Ready | Begun | Results | Note | Done | Failed | OutOfMemory
 
 
@@ -161,8 +155,6 @@ def decode_command(line: bytes) -> Command:
         BrokenMessage: The line is no such message.
     """
     match json.loads(line):
-        case {"type": "Folder", "path": str(path)}:
-            return Folder(path)
         case {"type": "Guard", "group": int() | None as group}:
             return Guard(group)
         case {"type": "Job", **values}:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 from typing import TYPE_CHECKING, TextIO
 
 from broker.text.differences import shortened
 from broker.text.harmless import lines_of, one_line
+from verifier.report.amounts import seconds
 from verifier.report.exchange import answer_in_a_line, curl
 from verifier.report.failures import failures
 from verifier.report.interface import (
@@ -17,10 +17,10 @@ from verifier.report.interface import (
     parties,
     publication,
     remarks,
-    seconds,
     shared_cause,
     summary,
 )
+from verifier.report.paint import MARKS, Paint
 from verifier.verification import Outcome
 
 if TYPE_CHECKING:
@@ -41,31 +41,7 @@ NAMES_SHOWN = 5
 """How many interactions that share a cause are named where it is shown."""
 GUTTER = "    | "
 """Before each line of foreign text, so that none of them looks like a line of the report or a CI command."""
-MARKS = {Outcome.PASSED: ("✓", "green"), Outcome.FAILED: ("✗", "red"), Outcome.ERROR: ("!", "yellow")}
 SIGNS = {"-": ("- expected", "red"), "+": ("+ actual  ", "green"), " ": ("          ", "dim")}
-
-
-class Paint:
-    """Colours for terminals that have them (rich knows which, and follows NO_COLOR and FORCE_COLOR)."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self._console = None
-        if stream.isatty() or os.environ.get("FORCE_COLOR"):
-            from rich.console import Console  # noqa: PLC0415 - not for a build's log
-
-            self._console = Console(file=stream)
-
-    def __call__(self, text: str, style: str) -> str:
-        """Return the text in one of rich's styles."""
-        console = self._console
-        if console is None or console.no_color or console.color_system is None:
-            return text
-        from rich.style import Style  # noqa: PLC0415
-        from rich.text import Text  # noqa: PLC0415
-
-        with console.capture() as capture:
-            console.print(Text(text, style=Style.parse(style)), end="", soft_wrap=True)
-        return capture.get()
 
 
 class ConsoleReport:

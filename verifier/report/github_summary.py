@@ -7,17 +7,16 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
 from broker.text.harmless import lines_of, one_line
+from verifier.report.amounts import count, seconds
 from verifier.report.exchange import answer_in_a_line, curl
 from verifier.report.failures import failures
 from verifier.report.interface import (
-    count,
     matched,
     more_differences,
     parties,
     publication,
     remarks,
     result_word,
-    seconds,
     shared_cause,
     summary,
 )

@@ -8,17 +8,16 @@ from typing import TYPE_CHECKING, Any, TextIO
 from jinja2 import BaseLoader, ChoiceLoader, Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from broker.text.harmless import inert_markup
+from verifier.report.amounts import count, seconds
 from verifier.report.exchange import curl, written
 from verifier.report.failures import failures
 from verifier.report.interface import (
-    count,
     matched,
     more_differences,
     parties,
     publication,
     remarks,
     result_word,
-    seconds,
     shared_cause,
     summary,
     versions,

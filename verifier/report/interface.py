@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TextIO
 
 from verifier.exit_code import ExitCode
+from verifier.report.amounts import count
 from verifier.verification import Outcome
 
 if TYPE_CHECKING:
@@ -81,18 +82,6 @@ def matched(failure: Failure) -> str:
     parts = [{"header": "headers"}.get(part, part) for part in failure.matched]
     verb = "is" if len(parts) == 1 and parts[0] != "headers" else "are"
     return f"{' and '.join(parts)} {verb} as expected"
-
-
-def count(number: int, noun: str) -> str:
-    """Return a number with its noun."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-def seconds(duration: float | None) -> str:
-    """Return a duration for people; "" if there is none."""
-    if duration is None:
-        return ""
-    return f"{duration * 1000:.0f} ms" if duration < 1 else f"{duration:.1f} s"
 
 
 def parties(verification: Verification) -> list[tuple[str, str]]:

@@ -681,7 +681,7 @@ def test_request_that_takes_too_long_is_no_mismatch() -> None:
 
 def test_close_removes_its_folder_and_its_child() -> None:
     with Engine() as engine:
-        folder, child = engine._folder, psutil.Process(engine.pid)
+        folder, child = engine.folder, psutil.Process(engine.pid)
         assert folder.is_dir()
         assert child.is_running()
     assert not folder.exists()
@@ -704,7 +704,7 @@ def test_child_ends_when_its_parent_is_gone() -> None:
     """Also when the parent had no time to say so: the child reads the end of its standard input."""
     code = (
         "import sys, time; from verifier.engine.process import Engine; engine = Engine(); "
-        "print(engine.pid, engine._folder, flush=True); time.sleep(60)"
+        "print(engine.pid, engine.folder, flush=True); time.sleep(60)"
     )
     parent = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, text=True)
     try:

@@ -19,8 +19,9 @@ from tests.support.examples import (
     PRICE,
     verification,
 )
+from verifier.report.amounts import seconds
 from verifier.report.console import ConsoleReport
-from verifier.report.interface import Findings, publication, result_word, seconds, summary
+from verifier.report.interface import Findings, publication, result_word, summary
 from verifier.verification import InteractionResult, Outcome, PublishedResult, Verification, VerificationError
 
 COMMAND = "::error::pwned"

@@ -1,0 +1,15 @@
+"""Numbers and durations, for people. No I/O."""
+
+from __future__ import annotations
+
+
+def count(number: int, noun: str) -> str:
+    """Return a number with its noun."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def seconds(duration: float | None) -> str:
+    """Return a duration for people; "" if there is none."""
+    if duration is None:
+        return ""
+    return f"{duration * 1000:.0f} ms" if duration < 1 else f"{duration:.1f} s"
