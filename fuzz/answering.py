@@ -103,10 +103,12 @@ class Sent:
     """An answer as it was sent.
 
     Attributes:
+        path: What was asked for, without the query.
         change: How it differs from the right one.
         missing: How many bytes of it were not sent, or one by one with pauses.
     """
 
+    path: str
     change: Change
     missing: int
 
@@ -139,7 +141,7 @@ def changes(*, drips: bool = True) -> st.SearchStrategy[Change]:
         st.builds(Change, headers=headers, status=either(st.none(), status)),
         st.builds(Change, headers=headers, damage=maybe_damaged),
         st.builds(Change, edits=bytewise),
-        st.builds(Change, cut=below(600), reset=st.booleans()),
+        st.builds(Change, cut=either(below(120), below(600)), reset=st.booleans()),
     ]
     if drips:
         drip = st.builds(Change, cut=pick((0, 20, 200)), drip=st.just(0.2))
@@ -224,7 +226,8 @@ class DamagedServer:
                 self.asked.append(asked)
                 change = (self._changes.pop(0) if self._changes else None) or Change()
                 answer = rendered(self._right(asked), change, self.url)
-                self.sent.append(Sent(change, len(answer) - len(answer[: change.cut])))
+                path = asked.path.partition("?")[0]
+                self.sent.append(Sent(path, change, len(answer) - len(answer[: change.cut])))
             connection.sendall(answer[: change.cut])
             if change.drip and change.cut is not None:
                 self._drip(connection, answer[change.cut :], change.drip)

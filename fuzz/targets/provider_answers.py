@@ -8,7 +8,7 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
 from hypothesis import strategies as st
@@ -23,6 +23,7 @@ from fuzz.originals import pacts
 from fuzz.outcomes import check_sentence, expect
 from fuzz.target import Target, Violation
 from fuzz.verifications import check_verification
+from tests.support.pacts import interaction, pact
 from verifier.engine.core_results import GATEWAY_STATUSES
 from verifier.engine.process import Engine
 from verifier.engine.states.change import StateChange, StateChangeFailed
@@ -31,6 +32,7 @@ from verifier.errors import CannotVerify
 from verifier.provider.readiness import wait_until_ready
 from verifier.request import ProviderUnderTest, VerificationRequest
 from verifier.run import verify
+from verifier.transport import Transport
 from verifier.verification import Outcome
 
 if TYPE_CHECKING:
@@ -41,10 +43,15 @@ if TYPE_CHECKING:
 
 SECONDS = 1.0
 READY_SECONDS = 0.05
+STATES, MESSAGES = "/_states", "/_messages"
+REDIRECTED = pact(
+    interaction("moved", "/moved", status=302),
+    interaction("a thing", "/things/1", body={"id": 1}),
+)
 RUN = {"id": "1", "status": "finished", "outcome": "passed", "provider": "Things", "deliveries": ["1"]}
 DOCUMENTS = {
     "/version": {"version": {"sha": "3f2c9d1e5a7b8c9d0e1f2a3b4c5d6e7f8a9b0c1d", "list": ["1", 2]}},
-    "/_states": {"id": 1},
+    STATES: {"id": 1},
     "/readyz": {"ready": True, "problems": [], "details": [], "queue": {"workers": 1, "waiting": 0}},
     "/api/deliveries": {"items": [{"id": "1", "payload": {}}], "next": None},
     "/api/runs": {"items": [RUN], "next": None},
@@ -75,6 +82,8 @@ def right(asked: Asked) -> Right:
     path = asked.path.partition("?")[0]
     if path in DOCUMENTS:
         return Right(200, DOCUMENTS[path])
+    if path == "/moved":
+        return Right(302, headers=((b"Location", b"/things/1"),))
     if path.endswith("/dispatches"):
         return Right(422, {"message": "Validation Failed", "status": "422"})
     last = path.rpartition("/")[2]
@@ -92,7 +101,7 @@ def _ready(server: DamagedServer) -> None:
 
 
 def _state(server: DamagedServer) -> None:
-    handler = UrlHandler(f"{server.url}/_states?token=abc", timeout=SECONDS)
+    handler = UrlHandler(f"{server.url}{STATES}?token=abc", timeout=SECONDS)
     for action in ("setup", "teardown"):
         change = StateChange("a thing", action, {}, b'{"state": "a thing"}')
         try:
@@ -157,16 +166,21 @@ def _open() -> Iterator[Check]:
         yield check
 
 
-def _check_outages(verification: Verification, sent: list[Sent]) -> None:
-    """Raise if nothing but outages is called a broken contract.
+def check_outages(verification: Verification, sent: list[Sent]) -> None:
+    """Raise if anything is said of an interaction of which nothing but outages was seen.
+
+    Args:
+        verification: The verification.
+        sent: The answers to all requests but the health check's.
 
     Raises:
         Violation: It is.
     """
-    if verification.outcome != Outcome.FAILED:
-        return
-    if len(sent) > 1 and all(map(is_outage, sent[1:])):
-        raise Violation("an outage is called a broken contract", repr(verification.interactions)[:2000])
+    for result in verification.interactions:
+        path = MESSAGES if result.request == "message" else result.request.partition(" ")[2].partition("?")[0]
+        own = [one for one in sent if one.path == path or (one.path == STATES and one.change != Change())]
+        if result.outcome != Outcome.ERROR and own and all(map(is_outage, own)):
+            raise Violation("an outage is taken for the provider's word", repr(result)[:2000])
 
 
 def is_outage(sent: Sent) -> bool:
@@ -181,13 +195,18 @@ def is_outage(sent: Sent) -> bool:
 @contextmanager
 def _open_with_engine() -> Iterator[Check]:
     with tempfile.TemporaryDirectory() as folder, DamagedServer(right) as server, Engine() as engine:
-        files = [_written(Path(folder) / f"{number}.json", number) for number in range(len(pacts()))]
+        files = [
+            _written(Path(folder) / f"{number}.json", document)
+            for number, document in enumerate((*pacts(), REDIRECTED))
+        ]
+        port = int(server.url.rpartition(":")[2])
 
         def check(given: InteractionAnswers) -> None:
             server.tell((None, *given.changes))
             provider = ProviderUnderTest(
                 base_url=server.url,
-                states_url=f"{server.url}/_states" if given.states else None,
+                states_url=server.url + STATES if given.states else None,
+                transports=(Transport("message", port, MESSAGES),),
                 wait=SECONDS,
                 request_timeout=SECONDS,
             )
@@ -199,13 +218,13 @@ def _open_with_engine() -> Iterator[Check]:
                 if engine._child.poll() is not None:  # noqa: SLF001 - it crashed, or time ran out
                     engine.restart()
             check_verification(verification, healthy=False)
-            _check_outages(verification, list(server.sent))
+            check_outages(verification, list(server.sent)[1:])
 
         yield check
 
 
-def _written(file: Path, number: int) -> Path:
-    file.write_text(json.dumps(pacts()[number]), encoding="utf-8")
+def _written(file: Path, document: dict[str, Any]) -> Path:
+    file.write_text(json.dumps(document), encoding="utf-8")
     return file
 
 
@@ -228,7 +247,7 @@ PROVIDER_ANSWERS_ENGINE = Target(
     kind=InteractionAnswers,
     inputs=st.builds(
         InteractionAnswers,
-        original=below(4),
+        original=below(7),
         states=st.booleans(),
         changes=maybe_changes(6),
     ),
