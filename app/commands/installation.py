@@ -7,13 +7,15 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from app.commands.options import data_dir_of
 from app.commands.runner import CommandFailed, ExitCode
 from app.config.file import load
 from app.config.provider import CheckoutProvider, CommandProvider
 from app.config.settings import broker_access
 from app.config.values import ConfigurationError, secret
+from app.config.variables import DATA_DIR
 from app.database.connections import EMBEDDED_FOLDER, database, migrate
-from app.database.database_url import DatabaseUnusable
+from app.database.database_url import DatabaseUnusable, described
 from app.database.embedded.account import AccountUnusable, server_account
 from app.process.environment import DATABASE_URL
 from app.provider.account import ProviderAccountUnusable, provider_account
@@ -48,12 +50,15 @@ class Installation:
     database_url: str | None
 
     @classmethod
-    def read(cls, options: argparse.Namespace, *, verifies: bool = True) -> Installation:
+    def read(
+        cls, options: argparse.Namespace, *, verifies: bool = True, exists: bool = False
+    ) -> Installation:
         """Read the configuration, and make the data directory.
 
         Args:
             options: The command line.
             verifies: Whether the process needs the secrets of the broker and of the providers.
+            exists: Whether it must be there already: the command acts on a receiver, and starts none.
 
         Raises:
             ConfigurationError: Something can't be used; every mistake is named.
@@ -70,11 +75,18 @@ class Installation:
             url = secret(DATABASE_URL, os.environ)
         except ConfigurationError as error:
             mistakes += error.mistakes
-        data_dir = options.data_dir.absolute()
+        data_dir = data_dir_of(options.data_dir, settings)
         try:
-            data_dir.mkdir(parents=True, exist_ok=True)
+            if not exists:
+                data_dir.mkdir(parents=True, exist_ok=True)
+            elif url is None and not mistakes and not (data_dir / EMBEDDED_FOLDER).is_dir():
+                mistakes.append(
+                    f"there is no database of a receiver in {data_dir}, and {DATABASE_URL} is not set. Name the folder "
+                    f"that the receiver uses (it writes it when it starts): --data-dir, {DATA_DIR}, or data_dir in "
+                    f"{options.config}"
+                )
         except OSError as error:
-            mistakes.append(f"--data-dir: {data_dir} can't be made: {error.strerror}")
+            mistakes.append(f"--data-dir: {data_dir} can't be used: {error.strerror}")
         if mistakes:
             raise ConfigurationError(*mistakes)
         return cls(options.config, settings, data_dir, url)
@@ -105,6 +117,13 @@ class Installation:
         if mistakes:
             raise ConfigurationError(*mistakes)
         return accounts
+
+    @property
+    def described_database(self) -> str:
+        """The database, in words without its password."""
+        if self.database_url is not None:
+            return described(self.database_url)
+        return f"the embedded database in {self.data_dir / EMBEDDED_FOLDER}"
 
     @contextmanager
     def database(self) -> Iterator[str]:

@@ -14,6 +14,8 @@ from app.process.environment import DATABASE_URL
 if TYPE_CHECKING:
     from argparse import _ActionsContainer
 
+    from app.config.settings import Settings
+
 
 def add_broker_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that name a broker and the credentials for it, the same as those of `verify`."""
@@ -30,6 +32,14 @@ def add_broker_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--broker-token", metavar="TOKEN", help="a bearer token (PACT_BROKER_TOKEN)")
 
 
+DEFAULT_DATA_DIR = "pact-dispatch-data"
+
+
+def data_dir_of(given: Path | None, settings: Settings) -> Path:
+    """Return the data directory: that of the option or the environment, of the configuration, or that by default."""
+    return (given or settings.data_dir or Path(DEFAULT_DATA_DIR)).absolute()
+
+
 def add_receiver_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that say where the configuration and the data of a receiver are."""
     parser.add_argument(
@@ -42,10 +52,10 @@ def add_receiver_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data-dir",
         type=Path,
-        default=Path(os.environ.get(DATA_DIR) or "pact-dispatch-data"),
+        default=Path(os.environ[DATA_DIR]) if os.environ.get(DATA_DIR) else None,
         metavar="DIR",
-        help=f"checkouts, and the embedded PostgreSQL where {DATABASE_URL} isn't set ({DATA_DIR}; default: "
-        "pact-dispatch-data)",
+        help=f"checkouts, and the embedded PostgreSQL where {DATABASE_URL} isn't set ({DATA_DIR}, or data_dir of the "
+        f"configuration; default: {DEFAULT_DATA_DIR})",
     )
 
 

@@ -84,6 +84,10 @@ def _folder(folder: Path, info: ValidationInfo) -> Path:
     return found
 
 
+def _new_folder(folder: Path, info: ValidationInfo) -> Path:
+    return resolved(folder, info)
+
+
 def _transports(transports: tuple[str, ...]) -> tuple[str, ...]:
     for transport in transports:
         try:
@@ -149,6 +153,8 @@ JsonPointer = Annotated[str, AfterValidator(_pointer)]
 UrlPath = Annotated[str, AfterValidator(_path)]
 Folder = Annotated[Path, AfterValidator(_folder)]
 """A folder that exists, relative to that of the configuration file."""
+NewFolder = Annotated[Path, AfterValidator(_new_folder)]
+"""A folder that need not exist yet, relative to that of the configuration file."""
 Transports = Annotated[tuple[str, ...], AfterValidator(_transports)]
 Headers = Annotated[dict[str, Value], AfterValidator(_headers)]
 Variables = Annotated[dict[str, Value], AfterValidator(_variables)]

@@ -12,6 +12,7 @@ from pydantic import Field, field_validator, model_validator
 
 from app.config.provider import ProviderSettings, RelayedProvider
 from app.config.provider_table import AnyProvider
+from app.config.provider_values import NewFolder
 from app.config.values import (
     MISTAKE_SEPARATOR,
     ConfigurationError,
@@ -191,8 +192,13 @@ class ReconcileSettings(Section):
 
 
 class Settings(Section):
-    """The whole configuration file."""
+    """The whole configuration file.
 
+    Attributes:
+        data_dir: The folder of the checkouts and of the embedded database; `--data-dir` comes first.
+    """
+
+    data_dir: NewFolder | None = None
     broker: BrokerSettings
     providers: tuple[AnyProvider, ...]
     dispatches: DispatchSettings = DispatchSettings()

@@ -7,6 +7,7 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from app.commands.finding import Finding, State
+from app.commands.options import data_dir_of
 from app.config.file import load
 from app.config.provider import (
     CheckoutProvider,
@@ -27,6 +28,7 @@ from app.config.variables import (
     TOKENS,
     WEBHOOK_SECRET,
 )
+from app.database.connections import EMBEDDED_FOLDER
 from app.database.database_url import DatabaseUnusable, check_url, described
 from app.github.client import github_access
 from app.intake.credentials import Tokens
@@ -67,8 +69,13 @@ class Summary:
     warnings: list[Finding]
 
 
-def understand(file: Path, data_dir: Path, environment: Mapping[str, str]) -> Summary:
+def understand(file: Path, data_dir: Path | None, environment: Mapping[str, str]) -> Summary:
     """Read all that the receiver reads when it starts.
+
+    Args:
+        file: The configuration file.
+        data_dir: The data directory, if an option or the environment names it.
+        environment: The environment of the receiver.
 
     Raises:
         ConfigurationError: Something can't be used; every mistake is named, and no secret is shown.
@@ -110,7 +117,7 @@ def understand(file: Path, data_dir: Path, environment: Mapping[str, str]) -> Su
         "github": None if github is None else {"url": github.api_url, "login": _github_login(github)},
         "database": described(database_url)
         if database_url
-        else f"embedded, in {data_dir.absolute() / 'postgres'}",
+        else f"embedded, in {data_dir_of(data_dir, settings) / EMBEDDED_FOLDER}",
         **{
             section: getattr(settings, section).model_dump(mode="json")
             for section in ("server", "worker", "retention", "reconcile")

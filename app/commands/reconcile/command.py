@@ -28,9 +28,10 @@ if TYPE_CHECKING:
 @failures_explained()
 def run(options: argparse.Namespace, messages: Messages) -> int:
     """Queue the pacts without a result, and print them."""
-    installation = Installation.read(options)
+    installation = Installation.read(options, exists=True)
     settings = installation.settings
     providers = _chosen(settings, options.provider)
+    messages.say(f"using {installation.described_database}")
     with installation.database() as conninfo:
         try:
             report = reconcile(

@@ -17,6 +17,8 @@ or released. The worker does the same every so many minutes ([reconcile] of the 
 
 A pact of which a run waits or runs is left to that run. One that was tried and still has no result is queued again
 after an hour, then after two, four and so on, at most once a day.
+
+The database is the receiver's, which must be there: that of DATABASE_URL, or the one in the receiver's data directory.
 """
 
 EPILOG = """\

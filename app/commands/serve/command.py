@@ -36,6 +36,7 @@ def _serve(options: argparse.Namespace, messages: Messages) -> None:
     for warning in check_secrets(os.environ):
         messages.say(warning)
     listener = bind(*options.bind)
+    messages.say(f"data in {installation.data_dir}, using {installation.described_database}")
     configure()
     of_providers = installation.settings.variables_of_providers.difference(SECRETS, OTHERS)
     with installation.database():

@@ -9,10 +9,12 @@ import pytest
 from app.commands.installation import Installation
 from app.config.file import load
 from app.config.values import ConfigurationError
+from tests.support.commands import pact_dispatch
 from tests.support.receiver import configuration
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from subprocess import CompletedProcess
 
 STARTED = {"command": "run --port {port}", "version": "1"}
 
@@ -21,6 +23,33 @@ def installation(folder: Path, config: str) -> Installation:
     file = folder / "pact-dispatch.toml"
     file.write_text(config)
     return Installation(file, load(file, {}), folder, None)
+
+
+def reconcile(folder: Path, config: str, *options: str, **variables: str) -> CompletedProcess[str]:
+    (folder / "pact-dispatch.toml").write_text(config)
+    place = ("--config", str(folder / "pact-dispatch.toml"))
+    return pact_dispatch("reconcile", *place, *options, environment=variables)
+
+
+@pytest.mark.parametrize("dry_run", [(), ("--dry-run",)])
+def test_a_command_that_acts_on_a_receiver_makes_no_database(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dry_run: tuple[str, ...]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    config = configuration("http://127.0.0.1:9", {"base_url": "http://p", "version": "1"})
+    places: list[tuple[str, tuple[str, ...], dict[str, str], str]] = [
+        ("", (), {}, "pact-dispatch-data"),
+        ("", ("--data-dir", "elsewhere"), {}, "elsewhere"),
+        ("", (), {"PACT_DISPATCH_DATA_DIR": "of-the-variable"}, "of-the-variable"),
+        ('data_dir = "of-the-file"\n', (), {}, "of-the-file"),
+        ('data_dir = "of-the-file"\n', ("--data-dir", "elsewhere"), {}, "elsewhere"),
+    ]
+    for first_line, options, variables, folder in places:
+        done = reconcile(tmp_path, first_line + config, *options, *dry_run, **variables)
+        assert done.returncode == 2
+        assert f"there is no database of a receiver in {tmp_path / folder}" in done.stderr
+        assert "--data-dir" in done.stderr
+        assert [file.name for file in tmp_path.iterdir()] == ["pact-dispatch.toml"]
 
 
 def test_accounts_that_can_not_be_used_are_named_with_their_keys(tmp_path: Path) -> None:

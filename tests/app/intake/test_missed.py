@@ -103,6 +103,9 @@ class Place:
             *place,
             environment={**kept, "DATABASE_URL": self.database_url, **variables},
         )
+        if done.returncode != 2:  # the password is not shown
+            assert "using the database (" in done.stderr
+            assert "postgres:postgres@" not in done.stderr
         return Done(done.returncode, json.loads(done.stdout) if done.stdout else {}, done.stderr)
 
     def runs(self) -> list[dict[str, Any]]:
@@ -393,7 +396,7 @@ def test_a_broker_that_is_away_is_said(tmp_path: Path, database_url: str, broker
     done = place.command()
     assert done.code == 3
     assert re.search(r"pact-dispatch reconcile: Things: http\S+ can't be reached: ", done.err)
-    assert len(done.err.splitlines()) == 1
+    assert len(done.err.splitlines()) == 2  # and which database is used
 
 
 def test_a_provider_that_is_down_does_not_hold_up_the_others(place: Place) -> None:
