@@ -17,6 +17,7 @@ from app.commands.reconcile import parser as reconcile
 from app.commands.runs import parser as runs
 from app.commands.serve import parser as serve
 from app.commands.setup import parser as setup
+from app.commands.wait import parser as wait
 from app.commands.web import parser as web
 from app.commands.webhooks import parser as webhooks
 from app.commands.worker import parser as worker
@@ -30,7 +31,7 @@ GROUPS = {
     "try": (verify, broker),
     "set up": (setup, webhooks, check_config),
     "operate": (serve, web, worker, reconcile),
-    "find out": (doctor, runs, deliveries),
+    "find out": (wait, doctor, runs, deliveries),
 }
 """The parsers of the commands, in the groups and the order of `--help`."""
 

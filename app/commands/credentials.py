@@ -61,6 +61,20 @@ def checked_token(token: str, source: str) -> str:
     return token
 
 
+def token_of(variable: str) -> str | None:
+    """Return the token in an environment variable, or in the file that `VARIABLE_FILE` names; None if there is none.
+
+    Raises:
+        UsageError: Both are set, the file can't be read, or it can't be a token.
+    """
+    value, file = os.environ.get(variable), os.environ.get(f"{variable}_FILE")
+    if value and file:
+        raise UsageError(f"{variable} and {variable}_FILE are both set: give one of them")
+    if file:
+        value = secret_from_file(file, f"{variable}_FILE")
+    return checked_token(value or "", variable) or None
+
+
 def secret_from_file(path: str, option: str) -> str:
     """Return the secret that is all of a file.
 

@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from app.commands.credentials import checked_token
+from app.commands.credentials import token_of
 from app.commands.runner import CommandFailed, ExitCode
 from app.config.variables import API_TOKEN, API_TOKENS, RECEIVER_URL
 from app.receiver_client import NoReceiver, ReceiverAway, ReceiverClient, ReceiverRefused
@@ -55,7 +55,7 @@ def receiver_client(options: argparse.Namespace, messages: Messages) -> Receiver
         raise UsageError(
             f"which receiver? Give --receiver-url URL ({RECEIVER_URL}), as in http://127.0.0.1:8000"
         )
-    token = checked_token(os.environ.get(API_TOKEN, ""), API_TOKEN) or None
+    token = token_of(API_TOKEN)
     messages.hide(token)
     return ReceiverClient(url, token)
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from typing import TYPE_CHECKING
 
-from app.commands.credentials import broker_access, checked_token
+from app.commands.credentials import broker_access, token_of
 from app.commands.doctor.examination import Question, examine
 from app.commands.doctor.report import write_json, write_text
+from app.commands.receiver_access import receiver_url
 from app.commands.runner import ExitCode
 from app.config.variables import API_TOKEN, GITHUB_TOKEN
 from broker.client.reading import ReadingClient
@@ -53,23 +53,16 @@ def _question(options: argparse.Namespace) -> Question:
             raise UsageError(
                 f"--{name} {getattr(options, name)} can't be asked about: in a URL it means another place"
             )
-    for option in ("github_url", "receiver_url"):
-        value = getattr(options, option)
-        try:
-            if value is not None:
-                Origin.of(value)
-        except ValueError as error:
-            raise UsageError(f"--{option.replace('_', '-')}: {error}") from error
+    try:
+        Origin.of(options.github_url)
+    except ValueError as error:
+        raise UsageError(f"--github-url: {error}") from error
     return Question(
         options.consumer or None,
         options.version or None,
         options.provider or None,
         github_url=options.github_url,
-        github_token=_token(GITHUB_TOKEN) or _token("GITHUB_TOKEN"),
-        receiver_url=options.receiver_url,
-        api_token=_token(API_TOKEN),
+        github_token=token_of(GITHUB_TOKEN) or token_of("GITHUB_TOKEN"),
+        receiver_url=receiver_url(options),
+        api_token=token_of(API_TOKEN),
     )
-
-
-def _token(variable: str) -> str | None:
-    return checked_token(os.environ.get(variable, ""), variable) or None

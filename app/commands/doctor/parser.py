@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from app.commands.dispatch_url import GITHUB_API
-from app.commands.options import add_broker_options, add_github_url
+from app.commands.options import add_broker_options, add_github_url, add_receiver_url
 
 if TYPE_CHECKING:
     from app.commands import Commands
@@ -61,6 +61,6 @@ def add_to(commands: Commands) -> None:
     asked.add_argument("--consumer", metavar="NAME", help="the consumer whose version is waiting")
     asked.add_argument("--version", metavar="VERSION", help="that version; with --provider that pact alone")
     add_github_url(parser, default=GITHUB_API)
-    parser.add_argument("--receiver-url", metavar="URL", help="where the receiver listens, seen from here")
+    add_receiver_url(parser)
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
     add_broker_options(parser)

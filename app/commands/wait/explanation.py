@@ -1,0 +1,84 @@
+"""Why a result is missing: the first broken link of the doctor's chain, or else what is under way."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from app.commands.doctor.examination import Question, examine
+from app.commands.finding import State
+from broker.client.deployability import Verdict
+from broker.client.reading import ReadingClient
+
+if TYPE_CHECKING:
+    from app.commands.doctor.chain import Chain
+    from broker.client import BrokerAccess
+    from broker.client.deployability import Deployability
+
+RETRY_SECONDS = 3.0
+"""How long a request to a broker that is away is retried: the wait itself goes on."""
+LONGEST_SECONDS = 60.0
+"""How long one examination may take in all."""
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why the result of a provider is missing.
+
+    Attributes:
+        provider: The name of the provider.
+        link: The name of the link of the chain; empty if none stands out.
+        found: What was found of it.
+        to_do: What to do about it; empty if nothing is to be done but wait.
+    """
+
+    provider: str
+    link: str
+    found: str
+    to_do: str
+
+    def __str__(self) -> str:
+        return f"{self.provider}: {self.found}"
+
+
+def reasons_of(answer: Deployability, access: BrokerAccess, question: Question) -> list[Reason]:
+    """Return why each result is missing, a reason for each provider.
+
+    Args:
+        answer: The broker's answer.
+        access: The broker.
+        question: Whose result is missing; its `consumer` is what is to be deployed.
+    """
+    if answer.verdict not in {Verdict.UNKNOWN, Verdict.NOTHING_KNOWN}:
+        return []
+    missing = [pair for pair in answer.pairs if pair.passed is None and pair.consumer[0] == question.consumer]
+    providers: list[str | None] = [*dict.fromkeys(pair.provider[0] for pair in missing)]
+    if answer.verdict is Verdict.NOTHING_KNOWN:
+        providers = [None]
+    deadline = time.monotonic() + LONGEST_SECONDS
+    found = []
+    with ReadingClient(access, retry_time=RETRY_SECONDS, deadline=deadline) as client:
+        for provider in providers:
+            report = examine(client, replace(question, provider=provider))
+            found += [_reason(chain, provider or question.consumer or "") for chain in report.chains]
+    return found
+
+
+def _reason(chain: Chain, name: str) -> Reason:
+    """Return what stands out of a chain; its last link says no more than that the result is missing."""
+    links = [finding for finding in chain.findings if finding.name != "result"]
+    broken = next((finding for finding in links if finding.state is State.FAILED), None)
+    under_way = next((finding for finding in reversed(links) if finding.under_way), None)
+    finding = broken or under_way
+    if finding is None:
+        unseen = [one.name for one in links if one.state is State.UNKNOWN]
+        return Reason(
+            name,
+            "",
+            "no result yet, and no link before it is known to be broken"
+            + (f"; not looked at: {', '.join(unseen)}" if unseen else ""),
+            next((one.to_do for one in links if one.state is State.UNKNOWN), ""),
+        )
+    to_do = finding.to_do if broken else ""
+    return Reason(name, finding.name, finding.found, to_do)

@@ -1,0 +1,71 @@
+"""What is shown while waiting: a line that changes on a terminal, now and then a line elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from broker.text.harmless import one_line
+from broker.text.terminal import unguarded
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rich.status import Status
+
+    from app.commands.runner import Messages
+
+REMIND_SECONDS = 60.0
+"""How often the same is said again where no line changes."""
+
+
+class WaitProgress:
+    """Tells what is waited for.
+
+    Args:
+        messages: Take the lines.
+        status: The line that changes, if there is one.
+    """
+
+    def __init__(self, messages: Messages, status: Status | None) -> None:
+        self._messages = messages
+        self._status = status
+        self._begin = time.monotonic()
+        self._said: tuple[str, ...] = ()
+        self._next = 0.0
+
+    def show(self, state: str, reasons: tuple[str, ...]) -> None:
+        """Show what is waited for, and why it takes its time.
+
+        Args:
+            state: What is waited for.
+            reasons: What is known about why; each is said once, and again from time to time.
+        """
+        seconds = time.monotonic() - self._begin
+        elapsed = f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+        lines = (state, *reasons)
+        if self._status is not None:
+            self._status.update(one_line(self._messages.redacted(f"{state} ({elapsed})")))
+            self._said += (state,)
+        elif time.monotonic() >= self._next:
+            self._said = ()
+            self._next = time.monotonic() + REMIND_SECONDS
+            lines = (f"{state} ({elapsed})", *reasons)
+        for line in lines:
+            if line not in self._said:
+                self._messages.say(line)
+        self._said = (state, *reasons)
+
+
+@contextmanager
+def wait_progress(messages: Messages) -> Iterator[WaitProgress]:
+    """Show progress on standard error until the end of the block."""
+    if not sys.stderr.isatty():
+        yield WaitProgress(messages, None)
+        return
+    from rich.console import Console  # noqa: PLC0415 - for a terminal alone
+
+    with Console(file=unguarded(sys.stderr), markup=False, highlight=False).status("") as status:
+        yield WaitProgress(messages, status)
