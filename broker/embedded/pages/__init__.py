@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from flask import request
 
 from broker.embedded.http.errors import Refusal
-from broker.embedded.pages import pact, pacticipant, pacts, result, webhooks
+from broker.embedded.pages import environments, matrix, pact, pacticipant, pacts, result, webhooks
 from broker.embedded.pages.rendering import render
 
 if TYPE_CHECKING:
@@ -29,6 +29,9 @@ PAGES: dict[str, Callable[..., Response]] = {
     "pacts.by_content_for_versions": pact.show_content,
     "verification_results.show": result.show,
     "pacticipants.show": pacticipant.show,
+    "matrix.show": matrix.show,
+    "matrix.show_pair": matrix.show_pair,
+    "environments.show_all": environments.show_all,
     "webhooks.show_all": webhooks.show_all,
     "webhooks.show": webhooks.show,
 }
@@ -39,6 +42,14 @@ def register(app: Flask) -> None:
     """Have the application answer pages to browsers; its blueprints are registered already."""
     for endpoint, page in PAGES.items():
         app.view_functions[endpoint] = _either(page, app.view_functions[endpoint])
+
+    @app.after_request
+    def page_of_nothing(response: Response) -> Response:
+        """Answer a browser that followed a link to nothing with a page."""
+        if response.status_code != 404 or response.mimetype == "text/html" or not wants_html():
+            return response
+        reason = "There is nothing at this address."
+        return render("refusal.html", status=404, reason=reason)
 
 
 def wants_html() -> bool:

@@ -47,7 +47,7 @@ def interactions_in(content: Any) -> list[Interaction]:
 
 
 def outcomes(test_results: Any, known: list[Interaction]) -> list[Outcome]:
-    """Return the outcome of each interaction, as far as the verifier sent it.
+    """Return the outcome of each interaction, as far as the verifier sent it, those that failed first.
 
     Verifiers send a list of results, or an object with `tests` or `examples` in it; each names its interaction
     by id or by description.
@@ -60,7 +60,8 @@ def outcomes(test_results: Any, known: list[Interaction]) -> list[Outcome]:
     if not isinstance(test_results, list):
         return []
     names = {one.id: one.description for one in known if one.id}
-    return [_outcome(one, names) for one in test_results if isinstance(one, dict)]
+    found = [_outcome(one, names) for one in test_results if isinstance(one, dict)]
+    return sorted(found, key=lambda one: one.success is not False)
 
 
 def shown(value: Any) -> str:

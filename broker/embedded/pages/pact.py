@@ -10,17 +10,29 @@ from sqlalchemy import select
 from broker.embedded.http.errors import not_found
 from broker.embedded.pacts.resource import latest_of_content
 from broker.embedded.pages.deliveries import MOST_LISTED, deliveries
-from broker.embedded.pages.interactions import interactions_in
+from broker.embedded.pages.interactions import interactions_in, outcomes
 from broker.embedded.pages.pacts import branches_of, by_version
 from broker.embedded.pages.rendering import render
 from broker.embedded.pages.results import last_results, results_of
 from broker.embedded.pages.webhooks import publications_events, webhooks_of
 from broker.embedded.storage.records import between, publications, session
-from broker.embedded.storage.tables import BranchVersion, PactVersion, Publication, Tag, Version
+from broker.embedded.storage.tables import (
+    BranchVersion,
+    PactVersion,
+    Publication,
+    Tag,
+    VerificationResult,
+    Version,
+)
 from broker.embedded.webhooks.triggered_records import by_publication
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from flask import Response
+
+    from broker.embedded.pages.interactions import Interaction
+    from broker.embedded.pages.results import Result
 
 
 def show_version(provider: str, consumer: str, version: str) -> Response:
@@ -46,6 +58,8 @@ def _show(publication: Publication | None) -> Response:
         raise not_found()
     pact = publication.pact_version
     happened = publications_events(publication)
+    interactions = interactions_in(json.loads(pact.content))
+    results = results_of(pact.id, limit=MOST_LISTED)
     return render(
         "pact.html",
         consumer=pact.consumer.name,
@@ -58,14 +72,30 @@ def _show(publication: Publication | None) -> Response:
             publication.consumer_version_id, ()
         ),
         tags=[tag.name for tag in publication.consumer_version.tags],
-        interactions=interactions_in(json.loads(pact.content)),
-        results=results_of(pact.id, limit=MOST_LISTED),
+        interactions=interactions,
+        results=results,
+        failed=_failed(results, interactions),
         versions=_versions(pact),
         happened=happened,
         webhooks=webhooks_of(publication, happened),
         deliveries=deliveries(by_publication(publication)),
         most=MOST_LISTED,
     )
+
+
+def _failed(results: Sequence[Result], interactions: list[Interaction]) -> set[str | None]:
+    """Return the ids of the interactions that failed in the last result."""
+    if not results or results[0].success:
+        return set()
+    tests = session().scalar(
+        select(VerificationResult.test_results).where(VerificationResult.id == results[0].number)
+    )
+    failed = {
+        one.description
+        for one in outcomes(json.loads(tests) if tests else None, interactions)
+        if one.success is False
+    }
+    return {one.id for one in interactions if one.description in failed}
 
 
 def _versions(pact: PactVersion) -> list[dict[str, Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
@@ -23,6 +24,18 @@ def _day_and_time(time: str | None) -> str:
     return datetime.fromisoformat(time).astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
+_COMMIT_ID = re.compile(r"[0-9a-f]{12,64}")
+LONGEST_VERSION = 24
+"""The most characters of a version in a list, where its whole is a link or a title."""
+
+
+def _short(number: str) -> str:
+    """Return a version as it is shown in a list: of a commit id what git shows of it."""
+    if _COMMIT_ID.fullmatch(number):
+        return number[:8]
+    return number if len(number) <= LONGEST_VERSION else f"{number[: LONGEST_VERSION - 1]}…"
+
+
 def _is_web_url(text: object) -> bool:
     """Return whether a text that somebody sent may become a link: `javascript:` may not."""
     try:
@@ -38,7 +51,7 @@ _templates = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_templates.filters["time"] = _day_and_time
+_templates.filters |= {"time": _day_and_time, "short": _short}
 _templates.tests["web_url"] = _is_web_url
 _templates.globals.update(url=url, version=version("pact-dispatch"))
 

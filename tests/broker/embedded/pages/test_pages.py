@@ -106,6 +106,57 @@ def test_the_first_page_lists_the_pacts(shared_broker: EmbeddedBroker, result_ur
     assert f'href="{shared_broker.url}{PACT}"' in first.text
 
 
+def test_a_narrow_list_of_pacts_has_a_label_before_each_value(
+    shared_broker: EmbeddedBroker, result_url: str
+) -> None:
+    assert result_url
+    shown = page(shared_broker, "/").text
+    for label in ("Consumer", "Provider", "Latest version", "Last result", "Verified by"):
+        assert f'data-label="{label}"' in shown
+
+
+def test_a_commit_id_is_shortened_where_its_whole_is_a_title(
+    shared_broker: EmbeddedBroker, result_url: str
+) -> None:
+    assert result_url
+    sha = "2f3c9d1e5a7b8c9d0e1f2a3b4c5d6e7f8a9b0c1d"
+    document = example()
+    document["consumer"]["name"] = "Foo by commits"
+    shared_broker.publish(document, sha)
+    assert f'title="{sha}">2f3c9d1e</a>' in page(shared_broker, "/").text
+
+
+def test_the_pages_of_the_matrix(shared_broker: EmbeddedBroker, result_url: str) -> None:
+    pair = "/matrix/provider/Bar/consumer/Foo"
+    assert f'href="{shared_broker.url}{pair}"' in page(shared_broker, "/matrix").text
+    shown = page(shared_broker, pair).text
+    assert "Matrix of Foo and Bar" in shown
+    assert result_url.rpartition("/")[2] in shown
+    query = "/matrix?q[][pacticipant]=Foo&q[][version]=1&q[][pacticipant]=Bar&q[][version]=9&latestby=cvpv"
+    shown = page(shared_broker, query).text
+    assert "they don't go together" in html.unescape(shown)
+    assert "The verification for the pact between" in shown
+    page(shared_broker, "/matrix?q[][pacticipant]=Nobody", 400)
+
+
+def test_the_page_of_the_environments(shared_broker: EmbeddedBroker, result_url: str) -> None:
+    assert result_url
+    shown = page(shared_broker, "/environments").text
+    for expected in ("Production", '<span class="word">production</span>', "Bar", "deployed"):
+        assert expected in shown
+
+
+def test_what_is_not_there_is_a_page_for_a_browser(shared_broker: EmbeddedBroker) -> None:
+    assert "Not found" in page(shared_broker, "/nothing", 404).text
+    assert shared_broker.get("/nothing").headers["Content-Type"].startswith("application/")
+
+
+def test_a_pact_marks_the_interactions_that_failed_last(
+    shared_broker: EmbeddedBroker, result_url: str
+) -> None:
+    assert f'in the <a href="{result_url}">last result</a>' in page(shared_broker, PACT).text
+
+
 def test_the_page_of_a_pact(shared_broker: EmbeddedBroker, result_url: str) -> None:
     shown = page(shared_broker, PACT)
     for expected in ("a request for a thing", "GET /thing → 200", "https://ci.example.org/1?a=1&b=2", "dev"):
