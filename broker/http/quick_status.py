@@ -10,6 +10,7 @@ import re
 import socket
 import time
 from contextlib import suppress
+from typing import Any
 from urllib.parse import urlsplit
 
 from broker.http.no_reply import TooSlow, Unreachable
@@ -68,7 +69,8 @@ def quick_status(url: str, seconds: float) -> int | None:
 
 
 def _connection(scheme: str, host: str, port: int, seconds: float) -> socket.socket:
-    connection = socket.create_connection((host, port), seconds)
+    name: Any = host.encode()  # for a name as text Python would import the codec of international ones
+    connection = socket.create_connection((name, port), seconds)
     if scheme == "http":
         return connection
     import ssl  # noqa: PLC0415 - few providers speak TLS

@@ -27,6 +27,11 @@ class HelpfulParser(argparse.ArgumentParser):
     are indented by four spaces or more are left alone.
     """
 
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        # argparse makes a formatter for each option that is added, and each would ask for the width of the terminal
+        options.setdefault("formatter_class", partial(argparse.HelpFormatter, width=WIDEST))
+        super().__init__(*arguments, **options)
+
     def format_help(self) -> str:
         """Return the help for standard output."""
         from shutil import get_terminal_size  # noqa: PLC0415 - for this alone
