@@ -9,6 +9,7 @@ if (
     from collections.abc import Collection, Mapping
 
 BROKER_BASE_URL = "PACT_BROKER_BASE_URL"
+BROKER_ALIASES = "PACT_BROKER_ALIASES"
 BROKER_USERNAME = "PACT_BROKER_USERNAME"
 BROKER_PASSWORD = "PACT_BROKER_PASSWORD"  # noqa: S105 - the name of a variable
 BROKER_TOKEN = "PACT_BROKER_TOKEN"  # noqa: S105 - the name of a variable

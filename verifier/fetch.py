@@ -63,7 +63,7 @@ def _check_links(links: Mapping[str, str | None], origin: Origin) -> None:
             raise CannotVerify(
                 f"the pact's link {LINKS[name]} leads to {shown_url(url)}, which is not on the broker {origin}, so the "
                 "result could not be published. If the broker gives links with another address than yours, use that "
-                "one for --pact-broker-base-url, or set the broker's base URL",
+                "one for --pact-broker-base-url, or name it (--pact-broker-alias), or set the broker's base URL",
                 kind=ErrorKind.PACT_UNAVAILABLE,
             )
 

@@ -30,11 +30,12 @@ INPUTS = "PACT_DISPATCH_INPUTS"
 SECRETS = ("broker-password", "broker-token")
 SECRET_VARIABLES = (BROKER_PASSWORD, BROKER_TOKEN)
 PUBLISH = "publish-verification-results"
-HEADERS = ("custom-provider-header", "provider-states-header")
+HEADERS = ("custom-provider-header", "pact-broker-alias", "provider-states-header")
 LISTS = frozenset(
     {
         "custom-provider-header",
         "filter-consumer",
+        "pact-broker-alias",
         "provider-states-header",
         "provider-version-tag",
         "transport",

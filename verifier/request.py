@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from broker.http.access import BrokerAccess
+from broker.http.addresses import Addresses
 from broker.http.names import NAME_RULE, is_name
 from broker.http.origin import Origin
 from verifier.confinement import UNCONFINED, Confinement
@@ -235,13 +236,17 @@ class VerificationRequest:
         if self.broker is None:
             return
         try:
-            origin = Origin.of(self.broker.base_url)
+            addresses = Addresses.of(self.broker)
         except ValueError as error:
-            raise UsageError(f"--pact-broker-base-url is not usable: {error}") from error
-        if not origin.contains(self.pact_url):
             raise UsageError(
-                f"--pact-url {self.pact_url[:300]} is not on the configured broker {origin}, so it is refused: "
-                "credentials and results go to that broker alone. Check --pact-broker-base-url (PACT_BROKER_BASE_URL)"
+                f"--pact-broker-base-url or --pact-broker-alias is not usable: {error}"
+            ) from error
+        if not addresses.contain(self.pact_url):
+            raise UsageError(
+                f"--pact-url {self.pact_url[:300]} is not on the configured broker {addresses.origin}, so it is "
+                "refused: credentials and results go to that broker alone. Check --pact-broker-base-url "
+                "(PACT_BROKER_BASE_URL); if the broker is known by that address, too, name it: --pact-broker-alias "
+                "(PACT_BROKER_ALIASES)"
             )
 
     def _check_publishing(self) -> None:

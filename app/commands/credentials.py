@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING
 from app.github.token import is_token
 from broker.webhooks.hidden_secrets import is_stars
 from verifier.command.option_values import parse_access
-from verifier.environment import BROKER_BASE_URL, BROKER_PASSWORD, BROKER_TOKEN, BROKER_USERNAME
+from verifier.environment import (
+    BROKER_ALIASES,
+    BROKER_BASE_URL,
+    BROKER_PASSWORD,
+    BROKER_TOKEN,
+    BROKER_USERNAME,
+)
 from verifier.errors import UsageError
 
 if TYPE_CHECKING:
@@ -24,6 +30,7 @@ _VARIABLES = {
     "broker_username": BROKER_USERNAME,
     "broker_password": BROKER_PASSWORD,
     "broker_token": BROKER_TOKEN,
+    "pact_broker_alias": BROKER_ALIASES,
 }
 LONGEST_TOKEN = 1024
 MAX_FILE_BYTES = 1024 * 1024
@@ -37,8 +44,16 @@ def broker_access(options: argparse.Namespace, messages: Messages) -> BrokerAcce
     Raises:
         UsageError: There is no address, or the values contradict each other.
     """
-    values = (getattr(options, name) or os.environ.get(variable) for name, variable in _VARIABLES.items())
-    access = parse_access(*values)
+    values = {
+        name: getattr(options, name) or os.environ.get(variable) for name, variable in _VARIABLES.items()
+    }
+    access = parse_access(
+        values["pact_broker_base_url"],
+        values["broker_username"],
+        values["broker_password"],
+        values["broker_token"],
+        aliases=values["pact_broker_alias"] or (),
+    )
     if access is None:
         raise UsageError("which broker? Give --pact-broker-base-url (PACT_BROKER_BASE_URL)")
     messages.hide(*access.secrets)

@@ -27,6 +27,13 @@ def add_broker_options(parser: argparse.ArgumentParser) -> None:
         metavar="URL",
         help="the broker; credentials go there and nowhere else (PACT_BROKER_BASE_URL)",
     )
+    group.add_argument(
+        "--pact-broker-alias",
+        metavar="URL",
+        action="append",
+        help="another base URL that it gives its links with; nothing is sent there; may be repeated "
+        "(PACT_BROKER_ALIASES)",
+    )
     group.add_argument("--broker-username", metavar="NAME", help="of basic auth (PACT_BROKER_USERNAME)")
     group.add_argument("--broker-password", metavar="PASSWORD", help="of basic auth (PACT_BROKER_PASSWORD)")
     group.add_argument("--broker-token", metavar="TOKEN", help="a bearer token (PACT_BROKER_TOKEN)")

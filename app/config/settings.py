@@ -45,15 +45,24 @@ class BrokerSettings(Section):
 
     Attributes:
         url: Its base URL. Pacts are fetched only from there, and results are published there.
+        aliases: Other base URLs that it gives its links with; nothing is sent there.
     """
 
     url: str
+    aliases: Annotated[tuple[str, ...], Field(max_length=20)] = ()
 
     @field_validator("url")
     @classmethod
     def _is_a_base_url(cls, url: str) -> str:
         Origin.of(url)
         return url
+
+    @field_validator("aliases")
+    @classmethod
+    def _are_base_urls(cls, urls: tuple[str, ...]) -> tuple[str, ...]:
+        for url in urls:
+            Origin.of(url)
+        return urls
 
 
 class DispatchSettings(Section):
@@ -310,7 +319,7 @@ def broker_access(settings: Settings, environment: Mapping[str, str]) -> BrokerA
         missing = BROKER_PASSWORD if username else BROKER_USERNAME
         raise ConfigurationError(f"basic auth wants both a user name and a password: {missing} is missing")
     try:
-        return BrokerAccess(settings.broker.url, username, password, token)
+        return BrokerAccess(settings.broker.url, username, password, token, settings.broker.aliases)
     except ValueError as error:
         raise ConfigurationError(f"the broker's credentials can't be used: {error}") from error
 

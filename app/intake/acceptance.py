@@ -16,6 +16,7 @@ from app.intake.refusal import Refusal
 from app.queue import jobs
 from app.records import deliveries
 from app.records.deliveries import Source
+from broker.http.addresses import Addresses
 from broker.http.origin import Origin
 from verifier.commit_id import is_commit_id
 
@@ -66,7 +67,7 @@ def check_configured(settings: Settings, provider: ProviderSettings, dispatch: D
     if dispatch.event_type not in settings.event_types:
         accepted = ", ".join(sorted(settings.event_types))
         raise Refusal.invalid("event-type", "event_type", f"is none that is configured: {accepted}")
-    if not Origin.of(settings.broker.url).contains(dispatch.pact_url):
+    if not addresses_of(settings).contain(dispatch.pact_url):
         raise Refusal.invalid(
             "other-broker", "client_payload.pact_url", "is not on the configured Pact Broker"
         )
@@ -82,6 +83,16 @@ def check_configured(settings: Settings, provider: ProviderSettings, dispatch: D
             "client_payload.sha",
             f"must be a commit id (7 to 64 hexadecimal digits): {provider.name} is checked out at it",
         )
+
+
+def addresses_of(settings: Settings) -> Addresses:
+    """Return the addresses of the configured broker."""
+    return Addresses(Origin.of(settings.broker.url), tuple(map(Origin.of, settings.broker.aliases)))
+
+
+def with_one_address(settings: Settings, dispatch: Dispatch) -> Dispatch:
+    """Return a dispatch whose pact has the broker's one address, whichever its sender knows, to be recorded so."""
+    return replace(dispatch, pact_url=addresses_of(settings).at_origin(dispatch.pact_url))
 
 
 def check_loop(settings: Settings, delivery: IncomingDelivery, dispatch: Dispatch) -> None:
@@ -138,6 +149,7 @@ def accept(
         psycopg.Error: A statement is wrong.
     """
     provider = check(settings, delivery, dispatch)
+    dispatch = with_one_address(settings, dispatch)
     if isinstance(provider, RelayedProvider):
         dispatch = replace(dispatch, client_payload=client_payload)
     lock = jobs.lock_of(provider.name, parallel=provider.parallel)

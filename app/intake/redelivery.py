@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from app.config.provider import RelayedProvider
 from app.dispatch import Dispatch, InvalidDispatch, check, from_api, from_delivery
-from app.intake.acceptance import check_configured
+from app.intake.acceptance import check_configured, with_one_address
 from app.intake.redacted_payload import is_whole, redacted
 from app.intake.refusal import Refusal
 from app.queue import jobs
@@ -69,6 +69,7 @@ def redeliver(
         raise Refusal.invalid("unknown-repository", "repository", detail)
     check_configured(settings, provider, dispatch)
     client_payload = _client_payload(delivery, dispatch)
+    dispatch = with_one_address(settings, dispatch)
     if isinstance(provider, RelayedProvider):
         if run is None and not is_whole(client_payload):
             why = "it held a secret or too long a text, which was not kept"

@@ -67,6 +67,7 @@ class ChildInputs:
                 "username": access.username,
                 "password": access.password,
                 "token": access.token,
+                "aliases": list(access.aliases),
             },
             data_dir=str(self._data_dir),
             sha=run.sha,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin
 
 from broker.client.refusal import refusal, status_line
+from broker.http.addresses import Addresses
 from broker.http.credentials import Credentials
 from broker.http.errors import (
     BrokerError,
@@ -33,7 +34,6 @@ from broker.http.no_reply import (
     TooSlow,
     Unreachable,
 )
-from broker.http.origin import Origin
 from broker.http.retry_after import seconds_to_wait
 from broker.http.shown_url import shown_url
 from broker.http.strict_json import MAX_BYTES, NotJson, parse_json
@@ -49,6 +49,11 @@ LONGEST_LINK = 8000
 """Characters of a link, which is requested, shown and stored."""
 LIMITS = Limits(60.0, MAX_BYTES)
 """The limits of one request, with all redirects."""
+MEND = (
+    "set --pact-broker-base-url to the address that it uses for itself, or have it use this one (PACT_BROKER_BASE_URL "
+    "in the broker's own configuration), or name the other one (--pact-broker-alias, broker.aliases)"
+)
+"""What to do about links with another address of the broker than the configured one."""
 PERMANENT_SERVER_ERRORS = frozenset({501, 505})
 """The statuses of 500 and more that trying again does not heal."""
 
@@ -96,7 +101,8 @@ class Exchange:
     def __init__(
         self, access: BrokerAccess, *, deadline: float | None, user_agent: str, limits: Limits
     ) -> None:
-        self.origin = Origin.of(access.base_url)
+        self.addresses = Addresses.of(access)
+        self.origin = self.addresses.origin
         self._access = access
         self._deadline = deadline
         self._limits = limits
@@ -109,7 +115,7 @@ class Exchange:
         self._session.close()
 
     def send(self, method: str, url: str, body: Mapping[str, Any] | None) -> Answer:
-        """Send a request once, following redirects that stay on the origin.
+        """Send a request once, following redirects that stay on the broker.
 
         Raises:
             BrokerError: There is no answer, or none that can be used; the subclass and the message say why.
@@ -117,12 +123,20 @@ class Exchange:
         end = time.monotonic() + self._limits.seconds
         if self._deadline is not None:
             end = min(end, self._deadline)
+        url = self.addresses.at_origin(url)
         for _ in range(MAX_REDIRECTS + 1):
             self._check_origin(url)
             reply = self._send(method, url, body, end - time.monotonic())
             if reply.redirects_to is None:
                 return self._read(method, url, reply)
-            target = absolute(url, reply.redirects_to)
+            named = absolute(url, reply.redirects_to)
+            target = self.addresses.at_origin(named)
+            if target == url != named:
+                raise UnexpectedAnswer(
+                    f"{shown_url(url)} redirects to the same under another of the broker's addresses, "
+                    f"{shown_url(named)}: set --pact-broker-base-url to that one, where it answers, and name this one "
+                    "as the other (--pact-broker-alias)"
+                )
             if not self.origin.contains(target):
                 raise UnexpectedAnswer(
                     f"{shown_url(url)} redirects to {shown_url(target)}, which is not on the broker's origin "
@@ -143,8 +157,7 @@ class Exchange:
         if not self.origin.contains(url):
             raise OffOrigin(
                 f"{shown_url(url)} is not on the broker {self.origin}, so nothing was sent to it. If the broker gives "
-                "links like that, set --pact-broker-base-url to the address that it uses for itself, or have it use "
-                "this one (PACT_BROKER_BASE_URL in the broker's own configuration)"
+                f"links like that, {MEND}"
             )
 
     def _send(self, method: str, url: str, body: Mapping[str, Any] | None, seconds: float) -> Reply:
@@ -190,7 +203,7 @@ class Exchange:
             )
         location = reply.headers.get("Location")
         if location is not None:
-            location = absolute(url, location)
+            location = self.addresses.at_origin(absolute(url, location))
         version = reply.headers.get("X-Pact-Broker-Version")
         content = reply.content
         if not content.strip():

@@ -198,7 +198,7 @@ class Questions:
         Raises:
             BrokerError: It isn't a link to a pact of this broker.
         """
-        url, name = text_at(link, "href") or "", text_at(link, "name") or ""
+        url, name = self._client.addresses.at_origin(text_at(link, "href") or ""), text_at(link, "name") or ""
         match = _match(url)
         if match is None or unquote(match["provider"]) != self._provider:
             raise UnexpectedAnswer(
@@ -207,7 +207,8 @@ class Questions:
         if not self._client.origin.contains(url):
             raise OffOrigin(
                 f"the broker names {url}, which is not on {self._client.origin}: set the broker's url to the address "
-                "that it uses for itself, or have it use this one (PACT_BROKER_BASE_URL in its own configuration)"
+                "that it uses for itself, or have it use this one (PACT_BROKER_BASE_URL in its own configuration), or "
+                "name the other one (broker.aliases)"
             )
         consumer = unquote(match["consumer"])
         before, after = f"Pact between {consumer} (", f") and {self._provider}"

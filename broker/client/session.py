@@ -46,7 +46,8 @@ class BrokerClient:
         self._on_retry = on_retry or (lambda _: None)
         self._exchange = Exchange(access, deadline=deadline, user_agent=user_agent, limits=limits)
         self._index: Answer | None = None
-        self.origin = self._exchange.origin
+        self.addresses = self._exchange.addresses
+        self.origin = self.addresses.origin
 
     def __enter__(self) -> Self:
         return self
@@ -178,7 +179,7 @@ class BrokerClient:
         """
         found = value_at(document, "_links", rel)
         hrefs = [text_at(one, "href") for one in (found if isinstance(found, list) else [found])]
-        return [absolute(f"{self.origin}/", href) for href in hrefs if href is not None]
+        return [self._absolute(href) for href in hrefs if href is not None]
 
     def link(self, document: Any, rel: str, **parameters: str) -> str | None:
         """Return a link of a HAL document, its template filled in, each value percent-encoded.
@@ -199,7 +200,10 @@ class BrokerClient:
         for name, value in parameters.items():
             _check_segment(value, name)
             href = href.replace("{" + name + "}", quote(value, safe=""))
-        return absolute(f"{self.origin}/", href)
+        return self._absolute(href)
+
+    def _absolute(self, href: str) -> str:
+        return self.addresses.at_origin(absolute(f"{self.origin}/", href))
 
     def _with_retries(self, method: str, url: str, body: Mapping[str, Any] | None) -> Answer:
         waits = self.waits()

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 @dataclass(frozen=True)
@@ -14,12 +18,14 @@ class BrokerAccess:
         username: The user name of basic auth, together with `password`.
         password: The password of basic auth.
         token: A bearer token, instead of the two.
+        aliases: Other base URLs that the broker gives its links with; nothing is sent there.
     """
 
     base_url: str
     username: str | None = None
     password: str | None = field(default=None, repr=False)
     token: str | None = field(default=None, repr=False)
+    aliases: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         """Check the credentials.

@@ -29,7 +29,7 @@ class Origin:
         Raises:
             ValueError: It is no http(s) URL, or it carries credentials, a query or a fragment.
         """
-        scheme, host, port, path = _split(url)
+        scheme, host, port, path, _ = _split(url)
         if "?" in url or "#" in url:
             raise ValueError("a base URL has no query and no fragment")
         return cls(scheme, host, port, path.rstrip("/"))
@@ -41,26 +41,31 @@ class Origin:
         Raises:
             ValueError: It is no http(s) URL, or it carries credentials.
         """
-        scheme, host, port, path = _split(url)
+        scheme, host, port, path, _ = _split(url)
         return cls(scheme, host, port, path.split("/pacts/", 1)[0].rstrip("/") if "/pacts/" in path else "")
 
     def contains(self, url: str) -> bool:
         """Return whether the URL is on this origin, at or below its base path."""
         try:
-            scheme, host, port, path = _split(url)
+            scheme, host, port, path, _ = _split(url)
         except ValueError:
             return False
         return (scheme, host, port) == (self.scheme, self.host, self.port) and (
             path == self.path or path.startswith(self.path + "/")
         )
 
+    def rest_of(self, url: str) -> str:
+        """Return what follows the base path in a URL on this origin: the rest of the path, and the query."""
+        *_, path, query = _split(url)
+        return path[len(self.path) :] + ("" if query is None else f"?{query}")
+
     def __str__(self) -> str:
         port = "" if DEFAULT_PORTS[self.scheme] == self.port else f":{self.port}"
         return f"{self.scheme}://{self.host}{port}{self.path}"
 
 
-def _split(url: str) -> tuple[str, str, int, str]:
-    """Return the scheme, host, port and normalised path of a URL.
+def _split(url: str) -> tuple[str, str, int, str, str | None]:
+    """Return the scheme, host, port, normalised path and query of a URL.
 
     Raises:
         ValueError: It is no http(s) URL, or it carries credentials.
@@ -85,4 +90,4 @@ def _split(url: str) -> tuple[str, str, int, str]:
     decoded = unquote(unquote(path)).replace("\\", "/")
     if any(segment.partition(";")[0] in {".", ".."} for segment in decoded.split("/")):
         raise ValueError("its path must not contain '.' or '..' segments")
-    return scheme, parts.host.lower(), parts.port or DEFAULT_PORTS[scheme], path
+    return scheme, parts.host.lower(), parts.port or DEFAULT_PORTS[scheme], path, parts.query

@@ -13,7 +13,7 @@ from verifier.request import PORT
 from verifier.transport import Transport
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 _HEADER = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\x20-\x7e]*)")
 _TRANSPORT = re.compile(r"([A-Za-z][\w.+-]*):(\d{1,5}|{port})(/[^\s]*)?")
@@ -86,9 +86,16 @@ def parse_states_file(value: str) -> tuple[str, str]:
 
 
 def parse_access(
-    base_url: str | None, username: str | None, password: str | None, token: str | None
+    base_url: str | None,
+    username: str | None,
+    password: str | None,
+    token: str | None,
+    *,
+    aliases: str | Sequence[str] = (),
 ) -> BrokerAccess | None:
     """Return the broker's base URL with its credentials, or None if there is no URL.
+
+    Aliases are a list, or what a variable has: URLs with spaces or commas between them.
 
     Raises:
         UsageError: There are two kinds of credentials, half of one, or credentials without a URL, or one can't be sent.
@@ -114,12 +121,22 @@ def parse_access(
                 "there are broker credentials, but not whose: give --pact-broker-base-url (PACT_BROKER_BASE_URL), "
                 "so that they are sent to that broker and nowhere else"
             )
+        if aliases:
+            raise UsageError(
+                "--pact-broker-alias (PACT_BROKER_ALIASES) is another address of a broker, and none is given: give "
+                "--pact-broker-base-url (PACT_BROKER_BASE_URL)"
+            )
         return None
+    aliases = tuple(re.findall(r"[^\s,]+", aliases) if isinstance(aliases, str) else aliases)
+    for option, url in (
+        ("--pact-broker-base-url", base_url),
+        *(("--pact-broker-alias", one) for one in aliases),
+    ):
+        try:
+            Origin.of(url)
+        except ValueError as error:
+            raise UsageError(f"{option} is not usable: {error}") from error
     try:
-        Origin.of(base_url)
-    except ValueError as error:
-        raise UsageError(f"--pact-broker-base-url is not usable: {error}") from error
-    try:
-        return BrokerAccess(base_url, username or None, password or None, token or None)
+        return BrokerAccess(base_url, username or None, password or None, token or None, aliases)
     except ValueError as error:
         raise UsageError(f"the broker credentials can't be used: {error}") from error

@@ -153,6 +153,8 @@ def _pact_options(parser: argparse.ArgumentParser) -> None:
     add = _Group(parser, "the broker").add
     text = "the broker; credentials go there and nowhere else (PACT_BROKER_BASE_URL)"
     add("--pact-broker-base-url", "URL", text)
+    text = "another base URL that it gives its links with; nothing is sent there; may be repeated (PACT_BROKER_ALIASES)"
+    add("--pact-broker-alias", "URL", text, action="append")
     add("--broker-username", "NAME", "of basic auth (PACT_BROKER_USERNAME)")
     add("--broker-password", "PASSWORD", "of basic auth (PACT_BROKER_PASSWORD)")
     add("--broker-token", "TOKEN", "a bearer token (PACT_BROKER_TOKEN)")

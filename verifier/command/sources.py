@@ -26,6 +26,7 @@ from verifier.command.option_values import (
 )
 from verifier.confinement import Confinement
 from verifier.environment import (
+    BROKER_ALIASES,
     BROKER_BASE_URL,
     BROKER_PASSWORD,
     BROKER_TOKEN,
@@ -50,6 +51,7 @@ ENVIRONMENT = {
     "provider_version_branch": "GIT_BRANCH",
     "publish_verification_results": PUBLISH_RESULTS,
     "pact_broker_base_url": BROKER_BASE_URL,
+    "pact_broker_alias": BROKER_ALIASES,
     "broker_username": BROKER_USERNAME,
     "broker_password": BROKER_PASSWORD,
     "broker_token": BROKER_TOKEN,
@@ -170,6 +172,7 @@ def build_request(settings: list[Setting]) -> VerificationRequest:
         value("broker_username"),
         value("broker_password"),
         value("broker_token"),
+        aliases=value("pact_broker_alias", ()),
     )
     headers = parse_headers(value("custom_provider_header", ()))
     states_headers = parse_headers(value("provider_states_header", ()), "--provider-states-header")

@@ -49,6 +49,8 @@ def _lines(document: dict[str, Any]) -> Iterator[str]:
     broker = document["broker"]
     yield f"configuration   {document['file']}"
     yield f"broker          {broker['url']}, {broker['login']}"
+    for alias in broker["aliases"]:
+        yield f"                also known as {alias}"
     for provider in document["providers"]:
         yield f"provider        {provider['name']}: POST /repos/{provider['repository']}/dispatches"
         for text in _provider(provider):

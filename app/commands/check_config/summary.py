@@ -104,7 +104,11 @@ def understand(file: Path, data_dir: Path | None, environment: Mapping[str, str]
         raise ConfigurationError(*dict.fromkeys(mistakes))
     document = {
         "file": str(file.absolute()),
-        "broker": {"url": settings.broker.url, "login": _login(access)},
+        "broker": {
+            "url": settings.broker.url,
+            "aliases": list(settings.broker.aliases),
+            "login": _login(access),
+        },
         "providers": [_provider(provider, settings.worker.provider_user) for provider in settings.providers],
         "event_types": sorted(settings.event_types),
         "tokens": [token.name for token in tokens],

@@ -33,7 +33,7 @@ def test_a_request_arrives_as_it_was_sent_and_shows_no_secret() -> None:
     request = AttemptRequest(
         "http://b/p",
         {"name": "P"},
-        {"base_url": "http://b", "token": "s3cret-token"},
+        {"base_url": "http://b", "token": "s3cret-token", "aliases": ["http://c"]},
         "/data",
         secrets=("s3cret",),
     )

@@ -136,6 +136,30 @@ def test_access_that_can_be_used(values: tuple[str | None, ...], access: BrokerA
     assert parse_access(*values) == access
 
 
+@pytest.mark.parametrize(
+    "aliases", [["http://a", "http://c/d"], "http://a,http://c/d", " http://a \n, http://c/d "]
+)
+def test_aliases_are_a_list_or_a_text(aliases: str | list[str]) -> None:
+    access = parse_access("http://b", None, None, None, aliases=aliases)
+    assert access is not None
+    assert list(access.aliases) == ["http://a", "http://c/d"]
+
+
+@pytest.mark.parametrize(
+    ("base_url", "alias", "said"),
+    [
+        (None, "http://a", "none is given: give --pact-broker-base-url"),
+        ("http://b", "http://ada:s3cret@a", "--pact-broker-alias is not usable: it must not carry"),
+        ("http://b", "a/b", "--pact-broker-alias is not usable"),
+        ("http://b", "http://a?x=s3cret", "--pact-broker-alias is not usable: .*no query"),
+    ],
+)
+def test_an_alias_that_can_not_be_used_is_refused(base_url: str | None, alias: str, said: str) -> None:
+    with pytest.raises(UsageError, match=said) as error:
+        parse_access(base_url, None, None, None, aliases=[alias])
+    assert "s3cret" not in str(error.value)
+
+
 def test_each_message_ends_without_a_line_break() -> None:
     """Messages are shown as `verify: MESSAGE`; a value in one must not add lines."""
     with pytest.raises(UsageError) as error:

@@ -71,7 +71,11 @@ def test_the_example_can_be_used_and_is_understood() -> None:
     done = check(EXAMPLE, "--json", **SECRETS)
     assert (done.returncode, done.stderr) == (0, "")
     read: dict[str, Any] = json.loads(done.stdout)
-    assert read["broker"] == {"url": "http://127.0.0.1:9292", "login": "as ci, with a password"}
+    assert read["broker"] == {
+        "url": "http://127.0.0.1:9292",
+        "aliases": [],
+        "login": "as ci, with a password",
+    }
     assert [provider["name"] for provider in read["providers"]] == ["Products", "Prices", "Orders"]
     assert (read["tokens"], read["api_tokens"], read["webhook_secret"]) == (
         ["broker", "staging"],
