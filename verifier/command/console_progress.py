@@ -6,6 +6,7 @@ import time
 from importlib import import_module
 from typing import TYPE_CHECKING, TextIO
 
+from broker.text.differences import shortened
 from broker.text.harmless import one_line
 from verifier.progress import Progress
 from verifier.report.amounts import seconds
@@ -19,8 +20,9 @@ if TYPE_CHECKING:
 
 PLAIN_SECONDS = 5.0
 """How often the progress is written to a build's log."""
-
-
+GOOD_STYLE, FAILED_STYLE = "green", "red"
+LONGEST_NAME = 40
+"""The most characters of a name beside the bar."""
 REPORT = "verifier.report.console"
 """What shows the results; it is imported while the engine verifies, and this process waits."""
 
@@ -89,15 +91,20 @@ class BarProgress(_BeforeReport):
     def __init__(self, stream: TextIO) -> None:
         from rich import console, progress  # noqa: PLC0415 - only needed for a terminal
 
+        self._bar = progress.BarColumn(20, complete_style=GOOD_STYLE, finished_style=GOOD_STYLE)
         self._progress = progress.Progress(
             progress.SpinnerColumn(),
             progress.TextColumn("{task.description}", markup=False),
-            progress.BarColumn(),
+            self._bar,
             progress.MofNCompleteColumn(),
+            progress.TextColumn("{task.fields[bad]}", style=FAILED_STYLE),
+            progress.TimeElapsedColumn(),
+            progress.TextColumn("{task.fields[name]}", markup=False, style="dim"),
             console=console.Console(file=stream),
             transient=True,
         )
-        self._task = self._progress.add_task("Starting", total=None)
+        self._task = self._progress.add_task("Starting", total=None, bad="", name="")
+        self._bad = 0
 
     def __enter__(self) -> Self:
         self._progress.start()
@@ -116,8 +123,14 @@ class BarProgress(_BeforeReport):
 
     def total(self, interactions: int) -> None:
         """Start to count the interactions."""
-        self._progress.reset(self._task, total=interactions)
+        self._bad = 0
+        self._progress.reset(self._task, total=interactions, bad="", name="")
 
-    def verified(self, result: InteractionResult) -> None:  # noqa: ARG002 - the interface's
-        """Count an interaction."""
-        self._progress.advance(self._task)
+    def verified(self, result: InteractionResult) -> None:
+        """Count an interaction, and show its name."""
+        if result.outcome != Outcome.PASSED:
+            self._bad += 1
+            self._bar.complete_style = self._bar.finished_style = FAILED_STYLE
+        bad = f"{self._bad} not passed" if self._bad else ""
+        name = shortened(one_line(result.description), LONGEST_NAME)
+        self._progress.update(self._task, advance=1, bad=bad, name=name)

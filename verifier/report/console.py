@@ -59,7 +59,7 @@ class ConsoleReport:
     def write(self, findings: Findings, stream: TextIO) -> None:
         """Write the report, in colours if the stream is a terminal."""
         paint = Paint(stream)
-        stream.write("\n".join(self._lines(findings, paint)) + "\n")
+        stream.write("\n".join(paint.fitted(self._lines(findings, paint))) + "\n")
 
     def _lines(self, findings: Findings, paint: Paint) -> Iterator[str]:
         verification = findings.verification

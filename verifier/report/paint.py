@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import os
-from typing import TextIO
+import re
+from typing import TYPE_CHECKING, TextIO
 
 from verifier.verification import Outcome
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
 MARKS = {Outcome.PASSED: ("✓", "green"), Outcome.FAILED: ("✗", "red"), Outcome.ERROR: ("!", "yellow")}
+
+COMMAND = " curl "
+"""What a line has in it that is a command to be copied."""
+_BEGIN = re.compile(r" *(?:\| )?")
 
 
 class Paint:
@@ -15,6 +23,7 @@ class Paint:
 
     def __init__(self, stream: TextIO) -> None:
         self._console = None
+        self._fits = stream.isatty()
         if stream.isatty() or os.environ.get("FORCE_COLOR"):
             from rich.console import Console  # noqa: PLC0415 - not for a build's log
 
@@ -31,3 +40,28 @@ class Paint:
         with console.capture() as capture:
             console.print(Text(text, style=Style.parse(style)), end="", soft_wrap=True)
         return capture.get()
+
+    def fitted(self, lines: Iterable[str]) -> Iterator[str]:
+        """Return lines that fit the terminal, broken between words; what goes on is indented, behind the same gutter.
+
+        A line with a command is left as it is, so that it can be copied. Elsewhere than on a terminal all are.
+        """
+        for line in lines:
+            if self._console is None or not self._fits or len(line) <= self._console.width or COMMAND in line:
+                yield line
+            else:
+                yield from self._broken(line)
+
+    def _broken(self, line: str) -> Iterator[str]:
+        from rich.text import Text  # noqa: PLC0415
+
+        assert self._console is not None  # noqa: S101 - as was looked at
+        console, text = self._console, Text.from_ansi(line)
+        begin = _BEGIN.match(text.plain)
+        prefix = begin[0] if begin else ""
+        pieces = text[len(prefix) :].wrap(console, max(20, console.width - len(prefix) - 2))
+        for number, piece in enumerate(pieces):
+            piece.rstrip()
+            with console.capture() as capture:
+                console.print(piece, end="", soft_wrap=True)
+            yield prefix + ("  " if number else "") + capture.get()

@@ -72,3 +72,19 @@ def test_bar_passes_nothing_hostile_on() -> None:
     assert "\x1b[2J" not in text
     assert "[bold]x[/bold]" in text.replace("\n", "")
     assert not any(line.strip().startswith("::") for line in text.splitlines())
+
+
+def test_a_bar_says_how_many_did_not_pass_and_which_one_was_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setenv("TERM", "xterm-256color")
+
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    stream = Terminal()
+    with BarProgress(stream) as progress:
+        tell(progress, "the price")
+    shown = stream.getvalue()
+    for part in ("2 not passed", "the price", "0:00:0", "3/3"):
+        assert part in shown

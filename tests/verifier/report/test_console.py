@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -22,7 +23,15 @@ from tests.support.examples import (
 from verifier.report.amounts import seconds
 from verifier.report.console import ConsoleReport
 from verifier.report.interface import Findings, publication, result_word, summary
-from verifier.verification import InteractionResult, Outcome, PublishedResult, Verification, VerificationError
+from verifier.verification import (
+    Exchange,
+    HttpMessage,
+    InteractionResult,
+    Outcome,
+    PublishedResult,
+    Verification,
+    VerificationError,
+)
 
 COMMAND = "::error::pwned"
 HOSTILE = (
@@ -416,3 +425,30 @@ def test_the_report_says_how_to_verify_only_what_did_not_pass(
 @pytest.mark.parametrize("made", [(PASSED, PASSED), (FAILED,), (FAILED, ERROR)])
 def test_where_that_is_all_or_nothing_it_says_nothing_of_it(made: tuple[InteractionResult, ...]) -> None:
     assert "To verify only" not in report(verification(*made))
+
+
+@pytest.mark.parametrize("columns", [60, 80, 120])
+def test_no_word_is_broken_on_a_terminal(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setenv("NO_COLOR", "1")
+    words = "a request for all of the products that a customer of the shop has looked at since yesterday"
+    broken = replace(
+        FAILED,
+        description=words,
+        mismatches=(replace(PRICE, description=f"{words} " * 2, expected=None, actual=None),),
+    )
+    lost = replace(ERROR, reason=f"{words} " * 3)
+    text = written(Findings(verification(PASSED, broken, lost, notes=(words,))), stream=Terminal())
+    assert all(len(line) <= columns for line in text.splitlines() if "/pacts/" not in line)
+    for word in words.split():
+        assert re.search(rf"\b{word}\b", text)
+    assert "".join(words.split()) in "".join(text.split())
+
+
+def test_a_command_stays_on_a_line_to_be_copied(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    request = HttpMessage(f"GET /{'a' * 100} HTTP/1.1", (("host", "localhost"),), "")
+    text = written(
+        Findings(verification(replace(FAILED, exchange=Exchange(request, None)))), stream=Terminal()
+    )
+    assert f"curl -i http://localhost/{'a' * 100}" in text
