@@ -18,6 +18,8 @@ PACT_CHANGED = "pact_changed"
 """The event type of a dispatch that is sent when the content of a pact has changed."""
 DRY_RUN_HEADER = "Pact-Dispatch-Dry-Run"
 """The header by which a dispatch is checked and nothing else; the receiver's answer to it has it too."""
+STATES_HEADER = "Pact-Dispatch-Provider-States"
+"""The header of the answer to a dry run, whose value is `none` if nothing sets the provider's states up."""
 MAX_PROPERTIES = 10
 """GitHub's limit of top-level properties of a client payload."""
 MAX_EVENT_TYPE = 100

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
-from app.dispatch import DRY_RUN_HEADER
+from app.dispatch import DRY_RUN_HEADER, STATES_HEADER
 from broker.http.json_values import integer_at, objects_at, text_at
 from broker.http.limited_request import send_request
 from broker.http.limits import Limits
@@ -84,11 +84,13 @@ class Checked:
         status: The status of the answer: 204 if it would take the dispatch.
         knows_dry_runs: Whether the receiver knows that it was only to check it.
         errors: Why it would refuse the dispatch, a sentence for each field.
+        keeps_failures_back: Whether it publishes no failure with provider states, since nothing sets them up.
     """
 
     status: int
     knows_dry_runs: bool
     errors: tuple[str, ...] = ()
+    keeps_failures_back: bool = False
 
 
 @dataclass(frozen=True)
@@ -144,6 +146,7 @@ class ReceiverClient:
             reply.status,
             knows_dry_runs=reply.headers.get(DRY_RUN_HEADER) == "true",
             errors=tuple(filter(None, said)),
+            keeps_failures_back=reply.headers.get(STATES_HEADER) == "none",
         )
 
     def deliveries(self, repository: str) -> list[dict[str, Any]]:

@@ -28,6 +28,8 @@ class ErrorKind(StrEnum):
     """The whole run took too long."""
     OUT_OF_MEMORY = "out-of-memory"
     """The engine needed more memory than it may use: a provider's answer was too large."""
+    STATES_NOT_SET_UP = "states-not-set-up"
+    """Interactions failed whose provider states nothing set up: that may be the reason."""
     ENGINE_FAILED = "engine-failed"
     """The engine crashed, or could not load the pact."""
 

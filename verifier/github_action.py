@@ -48,6 +48,7 @@ SWITCHES = frozenset(
         "filter-no-state",
         "last-failed",
         "provider-states-teardown",
+        "publish-without-states",
         "quiet",
         "state-change-as-query",
         "unconfined-provider",

@@ -125,7 +125,7 @@ def notes_on_states(
         return []
     with_states = f"there are {count(stateful, 'interaction')} with provider states, and "
     notes = []
-    if not provider.states_url and not provider.states_file:
+    if not _sets_states_up(provider):
         notes.append(
             f"{with_states}nothing was given to set them up (--provider-states-setup-url, --provider-states): "
             "failures may come from that"
@@ -140,3 +140,44 @@ def notes_on_states(
             f"{started_on}: if it is the one that sets them up, write {PORT} for its port"
         )
     return notes
+
+
+def warning_of_states(chosen: tuple[Interaction, ...], request: VerificationRequest) -> str | None:
+    """Return the warning that failures will not be published, since nothing sets provider states up."""
+    stateful = sum(bool(interaction.states) and interaction.kind == HTTP for interaction in chosen)
+    if not stateful or _sets_states_up(request.provider) or request.publish_without_states:
+        return None
+    return (
+        f"{count(stateful, 'interaction')} with provider states, and nothing sets them up "
+        "(--provider-states-setup-url, --provider-states): if one fails, nothing is published "
+        "(--publish-without-states)"
+    )
+
+
+def failed_without_states(verification: Verification, request: VerificationRequest) -> str | None:
+    """Return why failures are not taken for a broken contract, or None if they are.
+
+    Nothing is published for an interaction that failed with provider states that nothing set up, unless that is asked
+    for: the consumer would be told that the provider broke the contract, where it was not given what the contract says.
+    """
+    if not request.publish or request.publish_without_states or _sets_states_up(request.provider):
+        return None
+    failed = [
+        result
+        for result in verification.interactions
+        if result.breaks_contract
+        and result.states
+        and result.kind == HTTP  # a message is asked for with its states
+    ]
+    if not failed:
+        return None
+    return (
+        f"{count(len(failed), 'interaction')} failed whose provider states nothing set up, which may be why, so it is "
+        f"not known whether the contract is broken. The first: {failed[0].description}, given {failed[0].states[0]}. "
+        "Say what sets them up (--provider-states-setup-url, --provider-states), or publish all the same "
+        "(--publish-without-states)"
+    )
+
+
+def _sets_states_up(provider: ProviderUnderTest) -> bool:
+    return bool(provider.states_url or provider.states_file)

@@ -153,6 +153,8 @@ class VerificationRequest:
         provider_tags: Tags to give that version.
         publish: Whether the result is to be published. `verify` doesn't publish; this is here to check what publishing
             needs before anything is verified.
+        publish_without_states: Whether it is published, too, if an interaction fails whose provider states nothing set
+            up; otherwise nothing is known then.
         build_url: The build, for the broker to show.
         filter_description: A regular expression that the descriptions of the interactions must match.
         filter_state: One that the name of a provider state must match; "" for interactions without states.
@@ -171,6 +173,7 @@ class VerificationRequest:
     provider_branch: str | None = None
     provider_tags: tuple[str, ...] = ()
     publish: bool = False
+    publish_without_states: bool = False
     build_url: str | None = None
     filter_description: str | None = None
     filter_state: str | None = None

@@ -15,7 +15,14 @@ from verifier.engine.protocol import Job
 from verifier.errors import CannotVerify, ErrorKind, PortTaken
 from verifier.pact_document import NotAPact, parse_pact
 from verifier.pact_file import read_pact_file
-from verifier.preconditions import check_means, choose, not_passed_before, notes_on_states
+from verifier.preconditions import (
+    check_means,
+    choose,
+    failed_without_states,
+    not_passed_before,
+    notes_on_states,
+    warning_of_states,
+)
 from verifier.progress import Progress
 from verifier.provider.readiness import wait_until_ready
 from verifier.redaction import redacted, redacted_result, redaction_of
@@ -100,6 +107,9 @@ class _Run:
             notes=tuple(self._notes),
             error=error,
         )
+        if error is None and (message := failed_without_states(verification, self._request)):
+            error = VerificationError(ErrorKind.STATES_NOT_SET_UP, message)
+            verification = replace(verification, error=error)
         if error is None and verification.outcome == Outcome.ERROR:
             verification = replace(verification, error=_why(verification, uses_plugins=self._uses_plugins))
         return redacted(self._redaction, verification)
@@ -212,6 +222,8 @@ class _Run:
         try:
             base_url = self._wait_for_provider(started)
             self._notes += notes_on_states(chosen, self._provider, started.port if started else None)
+            if self._request.publish and (warning := warning_of_states(chosen, self._request)):
+                self._progress.notice(warning)
             self._progress.total(len(chosen))
             try:
                 self._replay(pact, chosen, base_url, started)

@@ -86,6 +86,7 @@ class VerifiedProvider(Provider):
         tags: The tags that its version gets.
         states_setup_url: The URL that sets up provider states.
         states_teardown: Whether they are torn down there too.
+        publish_without_states: Whether a failure with provider states that nothing set up is published.
         headers: Sent with each request to the provider.
         transports: Other transports, `NAME:PORT[/path]`.
         health_path: The path that is requested to see whether it is ready.
@@ -106,6 +107,7 @@ class VerifiedProvider(Provider):
     tags: BrokerNames = ()
     states_setup_url: Url | None = None
     states_teardown: Flag = False
+    publish_without_states: Flag = False
     headers: Headers = Field(default_factory=dict)
     transports: Transports = ()
     health_path: UrlPath = "/"
@@ -118,6 +120,11 @@ class VerifiedProvider(Provider):
     parallel: Flag = False
     unconfined: Flag = False
     user: UserName | None = None
+
+    @property
+    def keeps_failures_back(self) -> bool:
+        """Whether a failure with provider states is not published, since nothing sets them up."""
+        return self.states_setup_url is None and not self.publish_without_states
 
     def running_version(self) -> str | None:
         """Return the version that is verified whatever a dispatch asks for; None for a checkout.

@@ -17,7 +17,8 @@ from flask import Blueprint, Response, request
 from gunicorn.http.errors import ParseException
 from werkzeug.exceptions import ClientDisconnected
 
-from app.dispatch import DRY_RUN_HEADER, InvalidDispatch, from_api, from_delivery
+from app.config.provider import VerifiedProvider
+from app.dispatch import DRY_RUN_HEADER, STATES_HEADER, InvalidDispatch, from_api, from_delivery
 from app.intake import acceptance
 from app.intake.credentials import BadCredentials, NoCredentials, check_signature, is_signature
 from app.intake.redacted_payload import MAX_DEPTH, redacted
@@ -32,6 +33,7 @@ from broker.text.secret_names import STARS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from app.config.provider import ProviderSettings
     from app.dispatch import Dispatch
     from app.intake.tokens import Token
     from app.web.context import Receiver
@@ -58,7 +60,8 @@ def create_dispatch(owner: str, repository: str) -> Response:
         token = _token(incoming.receiver)
         incoming.note(sender=token.name)
         acceptance.check_token(token, name)
-        acceptance.provider_of(incoming.receiver.settings, name)  # before anything of the body is read
+        # before anything of the body is read
+        incoming.provider = acceptance.provider_of(incoming.receiver.settings, name)
         document = _json(_body(), form=False)
         own = Redaction([token.value], stars=STARS)  # a sender may put its token into the payload as well
         incoming.note(event_type=_event_type(document, "event_type"), payload=redacted(document, own))
@@ -103,11 +106,13 @@ class _IncomingRequest:
         receiver: The receiver that it came to.
         is_dry_run: Whether the dispatch is only checked: nothing of it is stored or counted, except for a request whose
             credentials are wrong.
+        provider: The provider that it is for, once that is known.
     """
 
     def __init__(self, source: Source, **known: Any) -> None:
         self.receiver = receiver()
         self.is_dry_run = False
+        self.provider: ProviderSettings | None = None
         agent = request.headers.get("User-Agent")
         self._delivery = IncomingDelivery(source, address=request.remote_addr, user_agent=agent, **known)
 
@@ -158,6 +163,8 @@ class _IncomingRequest:
         response.headers["X-GitHub-Request-Id"] = str(self._delivery.id)
         if self.is_dry_run:
             response.headers[DRY_RUN_HEADER] = "true"
+            if isinstance(self.provider, VerifiedProvider) and self.provider.keeps_failures_back:
+                response.headers[STATES_HEADER] = "none"
         return response
 
 

@@ -144,6 +144,7 @@ def carry_out(request: AttemptRequest, worker: WorkerConnection, engine: Engine)
             provider_tags=provider.tags,
             build_url=request.build_url,
             publish=True,
+            publish_without_states=provider.publish_without_states,
             timeout=max(1.0, deadline - time.monotonic()),
             provider=ProviderUnderTest(
                 base_url=base_url,

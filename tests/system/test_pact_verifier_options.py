@@ -179,6 +179,61 @@ def test_the_first_one_that_could_not_be_verified_ends_the_run_and_nothing_is_kn
     assert [result["duration"] is None for result in done.report["interactions"]] == [False, True, True]
 
 
+@pytest.mark.parametrize(
+    ("options", "variables", "expected"),
+    [
+        ((), {}, (3, "states-not-set-up", None)),
+        (("--publish-without-states",), {}, (1, None, False)),
+        ((), {"PACT_BROKER_PUBLISH_WITHOUT_STATES": "true"}, (1, None, False)),
+        (("--provider-states-setup-url", "http://127.0.0.1:{port}/_states"), {}, (1, None, False)),
+    ],
+)
+def test_no_failure_is_published_where_nothing_set_its_states_up(
+    tmp_path: Path,
+    broker: EmbeddedBroker,
+    published: Publish,
+    options: tuple[str, ...],
+    variables: dict[str, str],
+    expected: tuple[int, str | None, bool | None],
+) -> None:
+    """`pact verifier` warns that the state change was ignored, and publishes the failure."""
+    broken = {**BROKEN, "providerStates": [{"name": "a thing exists"}]}
+    path = published(pact(interaction("a", "/things/1"), broken))
+    done = verify(
+        tmp_path,
+        *(broker.url + path, "--provider-command", PROVIDER, *HEALTH, *options),
+        *("--pact-broker-base-url", broker.url, "--publish-verification-results"),
+        *("--provider-app-version", "abc1234"),
+        **variables,
+    )
+    error, result = done.report["error"], done.report["published"]
+    found = (done.code, error and error["kind"], result and result["success"])
+    assert found == expected, done
+    if error is not None:
+        assert "1 interaction failed whose provider states nothing set up" in error["message"]
+        assert "a thing exists" in error["message"]
+        assert "--publish-without-states" in error["message"]
+        assert (
+            "1 interaction with provider states, and nothing sets them up" in done.err
+        )  # before it is verified
+        latest = broker.get(path).json()["_links"]["pb:latest-verification-results"]["href"]
+        assert broker.get(latest.removeprefix(broker.url)).status_code == 404
+
+
+def test_a_failure_without_states_is_published_where_nothing_sets_states_up(
+    tmp_path: Path, broker: EmbeddedBroker, published: Publish
+) -> None:
+    fine = {**interaction("a", "/things/1"), "providerStates": [{"name": "a thing exists"}]}
+    path = published(pact(fine, BROKEN))
+    done = verify(
+        tmp_path,
+        *(broker.url + path, "--provider-command", PROVIDER, *HEALTH),
+        *("--pact-broker-base-url", broker.url, "--publish-verification-results"),
+        *("--provider-app-version", "abc1234"),
+    )
+    assert (done.code, done.report["published"]["success"]) == (1, False), done
+
+
 def test_a_run_of_what_passes_goes_to_its_end(provider: Loopback, tmp_path: Path) -> None:
     v4 = {
         **pact(interaction("pending", "/broken", pending=True, type="Synchronous/HTTP")),

@@ -204,6 +204,10 @@ def _result_options(parser: argparse.ArgumentParser) -> None:
     values = {"dest": "publish_verification_results", "action": "store_false", "default": None}
     add("--no-publish-verification-results", None, "don't, whatever the variable says", **values)
     text = (
+        "publish also a failure with provider states that nothing set up (PACT_BROKER_PUBLISH_WITHOUT_STATES)"
+    )
+    add("--publish-without-states", None, text, action="store_true", default=None)
+    text = (
         "the version of the provider that answers (GIT_COMMIT; on GitHub client_payload.sha, or GITHUB_SHA)"
     )
     add("--provider-app-version", "V", text)

@@ -32,6 +32,7 @@ from verifier.environment import (
     BROKER_TOKEN,
     BROKER_USERNAME,
     PUBLISH_RESULTS,
+    PUBLISH_WITHOUT_STATES,
 )
 from verifier.errors import UsageError
 from verifier.log_level import LogLevel
@@ -50,6 +51,7 @@ ENVIRONMENT = {
     "provider_app_version": "GIT_COMMIT",
     "provider_version_branch": "GIT_BRANCH",
     "publish_verification_results": PUBLISH_RESULTS,
+    "publish_without_states": PUBLISH_WITHOUT_STATES,
     "pact_broker_base_url": BROKER_BASE_URL,
     "pact_broker_alias": BROKER_ALIASES,
     "broker_username": BROKER_USERNAME,
@@ -214,6 +216,7 @@ def build_request(settings: list[Setting]) -> VerificationRequest:
         provider_branch=value("provider_version_branch"),
         provider_tags=tuple(value("provider_version_tag", ())),
         publish=_boolean(given.get("publish_verification_results")),
+        publish_without_states=_boolean(given.get("publish_without_states")),
         build_url=value("build_url"),
         filter_description=value("filter_description"),
         filter_state=_filter_state(given),

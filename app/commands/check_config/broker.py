@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from app.commands.finding import Finding, State
+from app.commands.pact_states import nothing_sets_up, stateful_interactions
 from app.commands.provider_versions import NeededVersions, named
 from app.config.provider import CheckoutProvider, RelayedProvider
 from app.provider.version import VersionUnknown, is_same
@@ -41,6 +42,9 @@ def check_broker(settings: Settings, access: BrokerAccess) -> list[Finding]:
                 findings += [
                     _warning(number, provider.name, text) for text in _about_versions(client, provider)
                 ]
+                stateful = stateful_interactions(client, provider.name) if provider.keeps_failures_back else 0
+                if stateful:
+                    findings.append(_warning(number, provider.name, nothing_sets_up(stateful)))
             except BrokerError as error:
                 findings.append(_problem(f"providers[{number}].name", error, provider.name))
     return findings

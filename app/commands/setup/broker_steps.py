@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from app.commands.finding import Finding, State
+from app.commands.pact_states import nothing_sets_up, stateful_interactions
 from app.commands.provider_versions import GET_VERSIONS, NEVER, NeededVersions, named
 from app.commands.setup.token_description import TokenDescription, fingerprint, with_fingerprint
 from app.commands.webhook_explanation import explain
@@ -166,6 +167,12 @@ class BrokerSteps:
             warnings = (
                 "The test has placeholders in place of a pact: what verifies it finds none. Publish one, run it again.",
             )
+        if pacts and self._receiver is not None and self._receiver.keeps_failures_back:
+            stateful = stateful_interactions(self._client, request.provider)
+            if stateful:
+                warnings += (
+                    f"{request.provider}: {nothing_sets_up(stateful)} (in the receiver's configuration).",
+                )
         if request.plan:
             return Finding(
                 State.PLANNED,

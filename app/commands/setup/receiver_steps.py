@@ -21,12 +21,16 @@ class ReceiverStep:
     Args:
         client: The client of the receiver.
         request: What is to be set up.
+
+    Attributes:
+        keeps_failures_back: Whether the receiver publishes no failure with provider states, since nothing sets them up.
     """
 
     def __init__(self, client: ReceiverClient, request: SetupRequest) -> None:
         self._client = client
         self._request = request
         self._knows_dry_runs = False
+        self.keeps_failures_back = False
 
     def check(self) -> Finding:
         """Check that the receiver is up, and would take a dispatch with this token."""
@@ -51,6 +55,7 @@ class ReceiverStep:
         except (ReceiverAway, NoReceiver) as error:
             return Finding(State.UNKNOWN, str(error), _advice(error))
         self._knows_dry_runs = answer.knows_dry_runs
+        self.keeps_failures_back = answer.keeps_failures_back
         return replace(_judged(url, request.repository, answer.status), warnings=warnings)
 
     def errors_in(self, event_type: str, client_payload: Mapping[str, Any]) -> tuple[str, ...]:

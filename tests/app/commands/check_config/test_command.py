@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.support.commands import pact_dispatch
-from tests.support.pacts import pact, things
+from tests.support.pacts import interaction, pact, things
 from tests.support.paths import ROOT
 from tests.support.processes import EmbeddedBroker
 
@@ -235,6 +235,14 @@ def test_the_broker_is_asked_where_it_is_wanted(tmp_path: Path) -> None:
             "1.3.0 (latest from main branch), which is no commit id" in text
             for text in json.loads(done.stdout)["warnings"]
         )
+        stateful = {**interaction("a", "/a"), "providerStates": [{"name": "a thing exists"}]}
+        broker.publish(pact(stateful, provider="Products"), "2")
+        states = "its pacts have 1 interaction with provider states, and nothing sets them up"
+        assert states in check(file, "--online").stderr
+        text = file.read_text(encoding="utf-8")
+        for key in ("publish_without_states = true", 'states_setup_url = "http://127.0.0.1:8080/_states"'):
+            assert states not in check(written(tmp_path, f"{text}{key}\n"), "--online").stderr
+        file = written(tmp_path, text)
         broker.stop()
         done = check(file, "--online", "--json")
         assert done.returncode == 3

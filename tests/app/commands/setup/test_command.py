@@ -602,6 +602,18 @@ def test_the_run_of_a_receiver_is_waited_for(tmp_path: Path, database_url: str) 
 
             broken = interaction("a thing", "/things/1", body={"id": 2})
             own.publish(pact(broken, provider="Products"), "2.0.0", "main")
+            stateful = {**broken, "providerStates": [{"name": "a thing exists"}]}
+            own.publish(pact(stateful, provider="Products"), "3.0.0", "main")
+            unknown = setup()
+            assert (unknown.code, unknown.steps["run"]["outcome"]) == (1, "error")
+            assert "1 interaction with provider states, and nothing sets them up" in str(
+                unknown.steps["test"]["warnings"]
+            )
+            assert (
+                "1 interaction failed whose provider states nothing set up" in unknown.steps["run"]["found"]
+            )
+            own.publish(pact(broken, provider="Products"), "4.0.0", "main")
+
             failed = setup()
             assert failed.code == 0, failed.out
             assert (failed.states["run"], failed.steps["run"]["outcome"]) == ("warning", "failed")
