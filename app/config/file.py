@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MOST_BYTES = 1024 * 1024
+OF_VERIFY = "verify"
+"""The table of a file of this name that has options of the command `verify`, and nothing for the receiver."""
 MOST_MISTAKES = 50
 """The number of mistakes that are shown: a file of another program may have any number."""
 
@@ -77,11 +79,13 @@ def _document(file: Path) -> dict[str, Any]:
     if len(content) > MOST_BYTES:
         raise ConfigurationError(f"{file}: has more than {MOST_BYTES // 1024} KB: it is no configuration")
     try:
-        return tomllib.loads(content.decode("utf-8-sig"))
+        document = tomllib.loads(content.decode("utf-8-sig"))
     except RecursionError as error:
         raise ConfigurationError(f"{file}: is nested too deeply") from error
     except ValueError as error:  # also a number of more digits than Python reads
         raise ConfigurationError(f"{file}: is no TOML: {error}") from error
+    document.pop(OF_VERIFY, None)
+    return document
 
 
 def _further_mistakes(document: dict[str, Any], context: dict[str, Any]) -> Iterator[str]:

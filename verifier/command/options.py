@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import Any, NoReturn
 
 from broker.text.command_help import HelpfulParser
@@ -47,15 +48,22 @@ exit codes:
   3  could not verify: no pact, or the provider could not be reached; nothing is published
   4  verified, but the broker did not take the result
 
+Options that are always the same may stand in [tool.pact-dispatch] of pyproject.toml, or in [verify] of
+pact-dispatch.toml, in the current folder; an option or a variable comes before them.
+
 Broker credentials are best given by the environment: a command line can be seen by others on the machine.
 """
 
 
+OPTION_FILES = ("pyproject.toml", "pact-dispatch.toml")
+"""Files of the current folder that may have options."""
+
+
 def parse_options(arguments: list[str]) -> argparse.Namespace:
-    """Parse the command line.
+    """Parse the command line, and read the file of options if the current folder has one.
 
     Raises:
-        UsageError: It is wrong.
+        UsageError: One of them is wrong.
     """
     parser = build_parser()
     options = parser.parse_args(arguments)
@@ -63,6 +71,11 @@ def parse_options(arguments: list[str]) -> argparse.Namespace:
         parser.error("the pact is given twice: as the argument and by --pact-url")
     options.pact_url = options.pact_url or options.pact
     del options.pact
+    options.from_file = None
+    if any(Path(name).exists() for name in OPTION_FILES):
+        from verifier.command.options_file import read_file_options  # noqa: PLC0415 - only where there is one
+
+        options.from_file = read_file_options(Path(), parser)
     return options
 
 

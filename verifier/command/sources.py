@@ -1,5 +1,7 @@
 """Where each value of the `verify` command comes from: an option, the environment, the GitHub event, in that order.
 
+What none of them gives may stand in the file of options, see `options_file`.
+
 `verify -v` prints the result.
 """
 

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     import argparse
     from contextlib import AbstractContextManager
 
+    from verifier.command.options_file import FileOptions
     from verifier.engine.process import Engine
     from verifier.report.interface import Findings
     from verifier.request import VerificationRequest
@@ -53,11 +54,15 @@ class VerifyCommand:
         self._engine = engine
         self._quiet: bool = values.pop("quiet")
         self._verbose: int = values.pop("verbose")
-        self._files: dict[str, str] = {name: path for name in REPORTS if (path := values.pop(name))}
+        self._file: FileOptions | None = values.pop("from_file")
+        in_file = {} if self._file is None else self._file.values
+        self._files: dict[str, str] = {
+            name: path for name in REPORTS if (path := values.pop(name) or in_file.get(name))
+        }
         self._flags: dict[str, Any] = values
         check_files(self._files)
-        if values["log_file"]:
-            check_file("log-file", values["log_file"])
+        if log_file := values["log_file"] or in_file.get("log_file"):
+            check_file("log-file", log_file)
         # standard output belongs to a machine-readable report that goes there
         self._text: TextIO = sys.stderr if "-" in self._files.values() else sys.stdout
 
@@ -71,6 +76,8 @@ class VerifyCommand:
             UsageError: The command or its configuration is wrong.
         """
         settings = collect(self._flags, os.environ)
+        if self._file is not None:
+            settings = self._file.complete(settings)
         if self._verbose:
             from broker.webhooks.hidden_secrets import redacted_urls  # noqa: PLC0415 - most runs say less
 

@@ -54,6 +54,11 @@ def test_the_least_that_works(tmp_path: Path) -> None:
     assert (read.provider_named("Products"), read.provider_named("products")) == (provider, None)
 
 
+def test_options_of_verify_in_the_file_are_none_of_the_receivers(tmp_path: Path) -> None:
+    read = load(written(tmp_path, f'{MINIMAL}\n[verify]\nprovider-command = "x"\n'), {})
+    assert read == load(written(tmp_path, MINIMAL), {})
+
+
 @pytest.mark.parametrize(
     ("key", "value", "mistake"),
     [

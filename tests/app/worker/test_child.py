@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 import subprocess
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PYTHON = shlex.quote(sys.executable)
+OPTIONS = 'filter-description = "nothing has it"\nprovider-command = "false"\n'
+"""Options of the command `verify` in a repository, which a receiver doesn't take."""
 GREETING = "import os, pathlib; pathlib.Path('ready').write_text(os.environ['GREETING'])"
 
 
@@ -35,14 +38,16 @@ def broker(tmp_path: Path) -> Iterator[EmbeddedBroker]:
         yield started
 
 
-def carry_out(request: AttemptRequest) -> Verified | Failure:
-    """Have a child of a worker carry out a request, and return what came of it."""
+def carry_out(request: AttemptRequest, folder: Path) -> Verified | Failure:
+    """Have a child of a worker that runs in a folder carry out a request, and return what came of it."""
     with subprocess.Popen(
         [sys.executable, "-P", "-m", "app.worker.child"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
     ) as child:
         assert child.stdin is not None
         assert child.stdout is not None
@@ -59,7 +64,14 @@ def test_the_dispatched_commit_is_verified_and_published_for_its_full_id(
 ) -> None:
     origin = Origin(tmp_path / "git" / "things")
     provider = (ROOT / "tests/support/scripted_provider.py").read_text()
-    good = origin.commit({"provider.py": provider, "app.lock": "1"})
+    good = origin.commit(
+        {
+            "provider.py": provider,
+            "app.lock": "1",
+            "pyproject.toml": f"[tool.pact-dispatch]\n{OPTIONS}",
+            "pact-dispatch.toml": f"[verify]\n{OPTIONS}",
+        }
+    )
     broken = origin.commit(
         {"provider.py": provider.replace('"name": "thing"', '"name": 7').replace('"id"', '"ID"')}
     )
@@ -85,7 +97,8 @@ def test_the_dispatched_commit_is_verified_and_published_for_its_full_id(
                 data_dir=str(tmp_path / "data"),
                 sha=sha,
                 environment={"GREETING": "hello"},
-            )
+            ),
+            tmp_path / "git" / "things",
         )
 
     for sha, commit, outcome in (

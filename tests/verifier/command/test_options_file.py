@@ -1,0 +1,230 @@
+"""The file of options of `verify`."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.support.pacts import pact, things
+from tests.support.paths import DOCS
+from tests.support.running import PROVIDER, READY, start_verify
+from verifier.command.option_values import parse_transports
+from verifier.command.options import parse_options
+from verifier.command.sources import build_request, collect
+from verifier.errors import UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from verifier.request import VerificationRequest
+
+PYPROJECT = ("pyproject.toml", "[tool.pact-dispatch]\n")
+OWN_FILE = ("pact-dispatch.toml", "[verify]\n")
+SOURCES = {
+    "pyproject.toml": "[tool.pact-dispatch] of pyproject.toml",
+    "pact-dispatch.toml": "[verify] of pact-dispatch.toml",
+}
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def built(*words: str, **variables: str) -> tuple[VerificationRequest, dict[str, str]]:
+    """The request, and where each value comes from."""
+    options = vars(parse_options(list(words)))
+    file = options.pop("from_file")
+    others = {"quiet", "verbose", "json", "junit", "html"}
+    settings = collect({name: value for name, value in options.items() if name not in others}, variables)
+    if file is not None:
+        settings = file.complete(settings)
+    return build_request(settings), {setting.name: setting.source for setting in settings}
+
+
+def refused(text: str, *words: str, file: str = "pyproject.toml", **variables: str) -> str:
+    with open(file, "w", encoding="utf-8") as stream:  # noqa: PTH123
+        stream.write(text)
+    with pytest.raises(UsageError) as caught:
+        built("pact.json", *words, **variables)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(("name", "head"), [PYPROJECT, OWN_FILE])
+def test_an_option_comes_before_a_variable_before_the_file(folder: Path, name: str, head: str) -> None:
+    text = (
+        'pact-url = "pacts/a.json"\nprovider-base-url = "http://127.0.0.1:1"\nprovider = "File"\nwait = 3\n'
+        'transport = ["message:8081"]\ncustom-provider-header = "X-Tenant: 1"\nprovider-states-teardown = true\n'
+        'provider-states-setup-url = "http://127.0.0.1:1/s"\njobs = 2\nrequest-timeout = 0.5\n'
+    )
+    (folder / name).write_text(f"{head}{text}")
+    request, sources = built()
+    provider = request.provider
+    assert (request.pact_url, request.provider_name, provider.wait) == ("pacts/a.json", "File", 3.0)
+    assert (provider.jobs, provider.request_timeout, provider.states_teardown) == (2, 0.5, True)
+    assert provider.headers == (("X-Tenant", "1"),)
+    assert provider.transports == parse_transports(["message:8081"])
+    assert set(sources.values()) == {SOURCES[name]}
+
+    request, sources = built("b.json", "--wait", "4", PACT_PROVIDER_NAME="Variable")
+    assert (request.pact_url, request.provider_name, request.provider.wait) == ("b.json", "Variable", 4.0)
+    assert sources["pact_url"] == "--pact-url"
+    assert sources["provider"] == "PACT_PROVIDER_NAME"
+    assert sources["jobs"] == SOURCES[name]
+
+
+def test_the_github_event_comes_before_the_file(folder: Path) -> None:
+    (folder / "pyproject.toml").write_text(
+        '[tool.pact-dispatch]\npact-url = "a.json"\nprovider-base-url = "http://127.0.0.1:1"\n'
+        'pact-broker-base-url = "http://broker.example"\n'
+    )
+    event = {"client_payload": {"pact_url": "http://broker.example/pacts/1"}}
+    (folder / "event.json").write_text(json.dumps(event))
+    github = {"GITHUB_EVENT_NAME": "repository_dispatch", "GITHUB_EVENT_PATH": "event.json"}
+    assert built(**github)[0].pact_url == "http://broker.example/pacts/1"
+
+
+@pytest.mark.parametrize(
+    ("in_file", "words", "left_out"),
+    [
+        ('provider-command = "x"', ("--provider-base-url", "http://127.0.0.1:2"), "provider_command"),
+        (
+            'provider-base-url = "http://127.0.0.1:1"\nprovider-states = "states.py:x"',
+            ("--provider-states-setup-url", "http://127.0.0.1:2/s"),
+            "provider_states",
+        ),
+        (
+            'provider-base-url = "http://127.0.0.1:1"\nfilter-no-state = true',
+            ("--filter-state", "x"),
+            "filter_no_state",
+        ),
+    ],
+)
+def test_what_is_given_takes_the_place_of_its_rival_in_the_file(
+    folder: Path, in_file: str, words: tuple[str, ...], left_out: str
+) -> None:
+    (folder / "pyproject.toml").write_text(f"[tool.pact-dispatch]\n{in_file}\n")
+    (folder / "states.py").write_text("x = {}\n")
+    assert left_out not in built("a.json", *words)[1]
+    if "base-url" in in_file:
+        assert left_out in built("a.json")[1]
+
+
+@pytest.mark.parametrize("name", ["broker-token", "broker-username", "broker-password"])
+def test_a_secret_is_refused_and_not_shown(name: str) -> None:
+    said = refused(f'[tool.pact-dispatch]\n{name} = "hidden"\n')
+    assert "is a secret: it belongs into the environment" in said
+    assert "hidden" not in said
+
+
+def test_a_header_with_a_secret_is_refused_and_not_shown() -> None:
+    for option in ("custom-provider-header", "provider-states-header"):
+        said = refused(f'[tool.pact-dispatch]\n{option} = ["X-A: 1", "Authorization: Bearer hidden"]\n')
+        assert f"{option} Authorization is a secret" in said
+        assert "hidden" not in said
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            'provider-comand = "x"',
+            "'provider-comand' is no option that can stand there; did you mean provider-command?",
+        ),
+        ('provider_command = "x"', "did you mean provider-command?"),
+        ("quiet = true", "'quiet' is no option"),
+        ("nothing-like-it-at-all = 1", "takes options of verify, without the dashes"),
+        ('provider-app-version = "1"', "is another at each run"),
+        ("unconfined-provider = true", "lets the provider read the broker's credentials"),
+        ('wait = "soon"', "wait must be a number"),
+        ("wait = true", "wait must be a number"),
+        ("jobs = 1.5", "jobs must be a whole number"),
+        ("provider = 1", "provider must be a text"),
+        ("transport = [1]", "transport must be a text, or a list of texts"),
+        ('exit-on-first-error = "yes"', "exit-on-first-error must be true or false"),
+        ('log-level = "loud"', "log-level must be one of"),
+        ('pact-url = "x', "pyproject.toml is no TOML that can be read"),
+    ],
+)
+def test_what_is_wrong_is_said_with_the_file_and_the_key(text: str, said: str) -> None:
+    message = refused(f"[tool.pact-dispatch]\n{text}\n")
+    assert said in message
+    assert "pyproject.toml" in message
+
+
+def test_the_file_does_not_say_where_credentials_go() -> None:
+    text = '[tool.pact-dispatch]\nprovider-base-url = "http://127.0.0.1:1"\npact-broker-base-url = "http://evil"\n'
+    for variables in (
+        {"PACT_BROKER_TOKEN": "hidden"},
+        {"PACT_BROKER_USERNAME": "u", "PACT_BROKER_PASSWORD": "hidden"},
+    ):
+        said = refused(text, **variables)
+        assert "would decide where the broker credentials are sent to" in said
+        assert "hidden" not in said
+    assert "would decide" in refused(text, "--broker-token", "hidden")
+    request, _ = built("pact.json", PACT_BROKER_TOKEN="t", PACT_BROKER_BASE_URL="http://good.example")
+    assert request.broker is not None
+    assert request.broker.base_url == "http://good.example"
+    assert built("pact.json")[1]["pact_broker_base_url"] == SOURCES["pyproject.toml"]
+
+
+def test_two_files_are_one_too_many(folder: Path) -> None:
+    for name, head in (PYPROJECT, OWN_FILE):
+        (folder / name).write_text(f"{head}jobs = 1\n")
+    with pytest.raises(UsageError, match="keep one of the two"):
+        parse_options(["pact.json"])
+
+
+def test_files_without_options_of_verify_change_nothing(folder: Path) -> None:
+    (folder / "pyproject.toml").write_text('[project]\nname = "pact-dispatch"\n[tool.other]\nx = 1\n')
+    (folder / "pact-dispatch.toml").write_text('[broker]\nurl = "http://x"\n# verify\n')
+    assert parse_options(["pact.json"]).from_file is None
+    (folder / "pyproject.toml").write_text("[tool.ruff]\n= no TOML, and none of our business\n")
+    assert parse_options(["pact.json"]).from_file is None
+
+
+def test_a_file_that_is_not_there_costs_no_import(folder: Path) -> None:
+    program = (
+        "import sys; from verifier.command.options import parse_options; parse_options(['pact.json'])\n"
+        "print([name for name in sys.modules if 'tomllib' in name or 'options_file' in name])"
+    )
+
+    def loaded() -> str:
+        return subprocess.run(
+            [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=folder
+        ).stdout.strip()
+
+    assert loaded() == "[]"
+    (folder / "pyproject.toml").write_text("[project]\nname = 'products'\n")
+    assert "tomllib" not in loaded()
+    (folder / "pyproject.toml").write_text("[tool.pact-dispatch]\njobs = 1\n")
+    assert "tomllib" in loaded()
+
+
+def test_verify_runs_by_its_file_alone(folder: Path) -> None:
+    (folder / "pact.json").write_text(json.dumps(pact(*things(2))))
+    options: dict[str, Any] = {"pact-url": "pact.json", "provider-command": PROVIDER, "json": "report.json"}
+    options |= {name.removeprefix("--"): value for name, value in zip(READY[::2], READY[1::2], strict=True)}
+    lines = [f"{name} = {json.dumps(value)}" for name, value in options.items()]
+    (folder / "pact-dispatch.toml").write_text("\n".join(["[verify]", *lines]))
+    with start_verify("-v") as running:
+        shown, said = running.communicate(timeout=60)
+    assert running.returncode == 0, shown + said
+    assert "--pact-url = pact.json  (from [verify] of pact-dispatch.toml)" in said
+    assert json.loads((folder / "report.json").read_text())["outcome"] == "passed"
+
+
+def test_the_example_of_the_documentation_can_be_used(folder: Path) -> None:
+    [example] = re.findall(
+        r"```toml\n(\[tool\.pact-dispatch\].*?)```", (DOCS / "verify.md").read_text(), re.DOTALL
+    )
+    (folder / "pyproject.toml").write_text(example)
+    request, _ = built("pact.json")
+    assert request.provider_name == "Products"
+    assert request.provider.request_timeout == 10
