@@ -15,7 +15,9 @@ BROKER_PASSWORD = "PACT_BROKER_PASSWORD"  # noqa: S105 - the name of a variable
 BROKER_TOKEN = "PACT_BROKER_TOKEN"  # noqa: S105 - the name of a variable
 PUBLISH_RESULTS = "PACT_BROKER_PUBLISH_VERIFICATION_RESULTS"
 PUBLISH_WITHOUT_STATES = "PACT_BROKER_PUBLISH_WITHOUT_STATES"
-BROKER_CREDENTIALS = (BROKER_TOKEN, BROKER_USERNAME, BROKER_PASSWORD)
+BROKER_KEY_PASSWORD = "PACT_BROKER_CLIENT_KEY_PASSWORD"  # noqa: S105 - the name of a variable
+PROVIDER_KEY_PASSWORD = "PACT_PROVIDER_CLIENT_KEY_PASSWORD"  # noqa: S105 - the name of a variable
+BROKER_CREDENTIALS = (BROKER_TOKEN, BROKER_USERNAME, BROKER_PASSWORD, BROKER_KEY_PASSWORD)
 """Hidden from every child process: neither the engine nor a provider nor git sends a request to the broker."""
 OWN_PREFIX = "PACT_DISPATCH_"
 """How the names of all of this project's own variables begin."""
@@ -43,7 +45,7 @@ def without_secrets(
         names: Other variables to leave out; each also as `NAME_FILE`.
         prefixes: How the names of further variables to leave out begin.
     """
-    hidden = {*BROKER_CREDENTIALS, *names}
+    hidden = {*BROKER_CREDENTIALS, PROVIDER_KEY_PASSWORD, *names}
     return {
         name: value
         for name, value in environment.items()

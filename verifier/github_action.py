@@ -18,7 +18,13 @@ from broker.text.secret_names import is_secret_name
 from broker.text.terminal import guard_terminal, unguarded
 from verifier.cli import end, run
 from verifier.command.execution import refuse
-from verifier.environment import BROKER_PASSWORD, BROKER_TOKEN, PUBLISH_RESULTS
+from verifier.environment import (
+    BROKER_KEY_PASSWORD,
+    BROKER_PASSWORD,
+    BROKER_TOKEN,
+    PROVIDER_KEY_PASSWORD,
+    PUBLISH_RESULTS,
+)
 from verifier.errors import UsageError
 from verifier.report.workflow_commands import masks
 from verifier.undumpable import become_undumpable
@@ -27,8 +33,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 INPUTS = "PACT_DISPATCH_INPUTS"
-SECRETS = ("broker-password", "broker-token")
-SECRET_VARIABLES = (BROKER_PASSWORD, BROKER_TOKEN)
+SECRETS = (
+    "broker-password",
+    "broker-token",
+    "broker-client-key-password",
+    "provider-client-key-password",
+)
+SECRET_VARIABLES = (BROKER_PASSWORD, BROKER_TOKEN, BROKER_KEY_PASSWORD, PROVIDER_KEY_PASSWORD)
 PUBLISH = "publish-verification-results"
 HEADERS = ("custom-provider-header", "pact-broker-alias", "provider-states-header")
 LISTS = frozenset(
@@ -44,6 +55,7 @@ LISTS = frozenset(
 """Inputs with one value per line."""
 SWITCHES = frozenset(
     {
+        "disable-ssl-verification",
         "exit-on-first-error",
         "filter-no-state",
         "last-failed",

@@ -110,6 +110,18 @@ def check_means(pact: Pact, chosen: tuple[Interaction, ...], provider: ProviderU
         )
 
 
+def notes_on_tls(provider: ProviderUnderTest) -> list[str]:
+    """Return a note if certificates of the provider are not checked."""
+    urls = (provider.base_url, provider.states_url)
+    if provider.tls.checks or not any((url or "").lower().startswith("https:") for url in urls):
+        return []
+    note = (
+        "the certificates of the provider were not checked (--disable-ssl-verification), so another server may have "
+        "answered in its place; the broker's is always checked"
+    )
+    return [note]
+
+
 def notes_on_states(
     chosen: tuple[Interaction, ...], provider: ProviderUnderTest, started_on: int | None
 ) -> list[str]:

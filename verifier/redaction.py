@@ -42,7 +42,9 @@ def redaction_of(request: VerificationRequest) -> Redaction:
     provider = request.provider
     broker = request.broker.secrets if request.broker is not None else []
     named = named_secrets((*provider.headers, *provider.states_headers), provider.environment)
-    return Redaction([*broker, *named, *in_url(provider.states_url or ""), *provider.secrets])
+    return Redaction(
+        [*broker, *named, *in_url(provider.states_url or ""), *provider.secrets, *provider.tls.secrets]
+    )
 
 
 def redacted(redaction: Redaction, verification: Verification) -> Verification:

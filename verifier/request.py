@@ -12,6 +12,7 @@ from broker.http.access import BrokerAccess
 from broker.http.addresses import Addresses
 from broker.http.names import NAME_RULE, is_name
 from broker.http.origin import Origin
+from broker.http.tls import ORDINARY, Tls
 from verifier.confinement import UNCONFINED, Confinement
 from verifier.errors import UsageError
 from verifier.log_level import LogLevel
@@ -56,6 +57,7 @@ class ProviderUnderTest:
         ends_at_first: Whether the first interaction that is not passed is the last one that is verified.
         request_timeout: The timeout of one request, in seconds.
         memory_limit: How much memory the engine's process may use, in MB.
+        tls: How TLS connections to it, and to the states URL, are made.
         log_file: The file that the log of the engine's core is written to, if one is wanted.
         log_level: How much is written there.
         confinement: What the command may do to others.
@@ -79,6 +81,7 @@ class ProviderUnderTest:
     ends_at_first: bool = False
     request_timeout: float = 5.0
     memory_limit: int = 1024
+    tls: Tls = ORDINARY
     log_file: Path | None = None
     log_level: LogLevel = LogLevel.DEBUG
     confinement: Confinement = UNCONFINED

@@ -21,6 +21,7 @@ from verifier.preconditions import (
     failed_without_states,
     not_passed_before,
     notes_on_states,
+    notes_on_tls,
     warning_of_states,
 )
 from verifier.progress import Progress
@@ -224,6 +225,7 @@ class _Run:
             self._notes += notes_on_states(chosen, self._provider, started.port if started else None)
             if self._request.publish and (warning := warning_of_states(chosen, self._request)):
                 self._progress.notice(warning)
+            self._notes += notes_on_tls(self._provider)
             self._progress.total(len(chosen))
             try:
                 self._replay(pact, chosen, base_url, started)
@@ -259,15 +261,19 @@ class _Run:
         if not candidates:
             return None
         self._progress.step("Waiting for the provider")
+        hint = "Is it running there? (--provider-base-url, --provider-health-path, --wait)"
+        if started is not None:
+            hint = f"The command was told to listen on port {started.port} ({{port}}, $PORT): does it?"
+        elif candidates[0].lower().startswith("https:") and options.tls.certificate is None:
+            hint += ". Does it want a client certificate? (--provider-client-certificate)"
         return wait_until_ready(
             candidates,
             options.health_path,
             wait=options.wait,
             deadline=self._deadline,
             check_alive=started.check_alive if started else lambda: None,
-            hint=f"The command was told to listen on port {started.port} ({{port}}, $PORT): does it?"
-            if started
-            else "Is it running there? (--provider-base-url, --provider-health-path, --wait)",
+            tls=options.tls,
+            hint=hint,
         )
 
     def _replay(
@@ -305,6 +311,7 @@ class _Run:
                 ends_at_first=options.ends_at_first,
                 request_timeout=options.request_timeout,
                 memory_limit=options.memory_limit,
+                tls=options.tls,
                 log_level=options.log_level if options.log_file else None,
             ),
             deadline=self._deadline,

@@ -107,7 +107,9 @@ class Exchange:
         self._deadline = deadline
         self._limits = limits
         self._session = LimitedSession(
-            auth=Credentials(access, self.origin), headers={"Accept": ACCEPT, "User-Agent": user_agent}
+            auth=Credentials(access, self.origin),
+            headers={"Accept": ACCEPT, "User-Agent": user_agent},
+            tls=access.tls,
         )
 
     def close(self) -> None:
@@ -168,7 +170,8 @@ class Exchange:
         except NotTrusted as error:
             raise BrokerError(
                 f"no trusted TLS connection to {self.origin}: {error}. If its certificate is signed by an "
-                "authority of your own, set REQUESTS_CA_BUNDLE to that authority's PEM file"
+                "authority of your own, set REQUESTS_CA_BUNDLE to that authority's PEM file (for verify also "
+                "--broker-ca-file). The broker's certificate is always checked"
             ) from error
         except ProxyFailed as error:
             raise BrokerUnreachable(f"the proxy to {self.origin} did not work: {error}") from error

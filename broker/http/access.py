@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from broker.http.tls import ORDINARY, Tls
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -19,6 +21,7 @@ class BrokerAccess:
         password: The password of basic auth.
         token: A bearer token, instead of the two.
         aliases: Other base URLs that the broker gives its links with; nothing is sent there.
+        tls: How TLS connections to it are made.
     """
 
     base_url: str
@@ -26,6 +29,7 @@ class BrokerAccess:
     password: str | None = field(default=None, repr=False)
     token: str | None = field(default=None, repr=False)
     aliases: Sequence[str] = ()
+    tls: Tls = ORDINARY
 
     def __post_init__(self) -> None:
         """Check the credentials.
@@ -42,10 +46,10 @@ class BrokerAccess:
     @property
     def has_credentials(self) -> bool:
         """Whether any credentials are configured."""
-        return self.token is not None or self.username is not None
+        return self.token is not None or self.username is not None or self.tls.certificate is not None
 
     @property
     def secrets(self) -> list[str]:
         """What of it is secret; of basic auth also the pair that is sent in base64."""
         pair = f"{self.username}:{self.password}" if self.username and self.password else None
-        return [secret for secret in (self.password, self.token, pair) if secret]
+        return [secret for secret in (self.password, self.token, pair, *self.tls.secrets) if secret]

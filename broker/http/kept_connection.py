@@ -26,12 +26,14 @@ from broker.http.no_reply import (
     Unreadable,
 )
 from broker.http.reason import tls_problem
+from broker.http.tls import ORDINARY
 from broker.http.whole_head import WholeHeadResponse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from broker.http.limits import Limits
+    from broker.http.tls import Tls
 
 IS_ACKNOWLEDGED_AT_ONCE = sys.platform == "linux"
 """Whether a program can ask for that; where it can't, a new connection for each request costs less."""
@@ -44,10 +46,12 @@ class KeptConnections:
 
     Args:
         limits: The limits of one request, with all redirects.
+        tls: How TLS connections are made.
     """
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, tls: Tls = ORDINARY) -> None:
         self._limits = limits
+        self._tls = tls
         self._connections: dict[tuple[str, str], _Connection] = {}
 
     def post(
@@ -99,7 +103,7 @@ class KeptConnections:
         kept = self._connections.pop(place, None)
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         authorities = os.environ.get("REQUESTS_CA_BUNDLE") or None
-        for connection in (kept, _Connection(parts, self._limits, authorities)):
+        for connection in (kept, _Connection(parts, self._limits, authorities, self._tls)):
             if connection is None:
                 continue
             connection.begin(whole.left())
@@ -121,7 +125,8 @@ class KeptConnections:
             else:
                 self._connections[place] = connection
             found = {name.title(): value for name, value in response.headers.items()}
-            return Reply(response.status, content, is_whole=True, headers=found)
+            lines = tuple(response.headers.items())
+            return Reply(response.status, content, is_whole=True, headers=found, header_lines=lines)
         raise AssertionError("the new connection answered or raised")
 
     def _read(self, response: http.client.HTTPResponse) -> bytes:
@@ -133,7 +138,7 @@ class KeptConnections:
         return content
 
 
-def try_to_connect(url: str, limits: Limits) -> None:
+def try_to_connect(url: str, limits: Limits, tls: Tls = ORDINARY) -> None:
     """Connect to the server of a URL, with TLS if it is https, and send nothing.
 
     Authorities are the system's and those of `SSL_CERT_FILE`, as where pact-python connects.
@@ -142,7 +147,7 @@ def try_to_connect(url: str, limits: Limits) -> None:
         NoReply: There is no connection within the limits; the message says why.
     """
     with _meaning(limits):
-        connection = _Connection(urlsplit(url), limits, authorities=None)
+        connection = _Connection(urlsplit(url), limits, None, tls)
         try:
             connection.begin(limits.seconds)
             connection.connect()
@@ -177,7 +182,7 @@ class _Connection(http.client.HTTPConnection):
 
     response_class = WholeHeadResponse
 
-    def __init__(self, parts: SplitResult, limits: Limits, authorities: str | None) -> None:
+    def __init__(self, parts: SplitResult, limits: Limits, authorities: str | None, tls: Tls) -> None:
         default_port = _PORTS.get(parts.scheme)
         if default_port is None:
             raise ValueError(f"it redirects to a URL that is not http: {parts.scheme}:")
@@ -185,7 +190,7 @@ class _Connection(http.client.HTTPConnection):
         super().__init__(parts.hostname or "", parts.port or default_port, timeout=seconds)
         self.default_port = default_port
         self.deadline = Deadline()
-        self._tls = parts.scheme == "https"
+        self._tls = tls if parts.scheme == "https" else None
         self._authorities = authorities
 
     def begin(self, seconds: float) -> None:
@@ -207,6 +212,6 @@ class _Connection(http.client.HTTPConnection):
         connect = lambda: socket.create_connection((self.host, self.port), self.timeout)  # noqa: E731
         self.sock = TimedSocket(connect_in_time(connect, self.host, self.deadline), self.deadline, None)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if self._tls:
-            context = ssl.create_default_context(cafile=self._authorities)
+        if self._tls is not None:
+            context = self._tls.context(self._authorities)
             self.sock = timed_tls(context, self.deadline).wrap_socket(self.sock, server_hostname=self.host)

@@ -10,6 +10,7 @@ from urllib3.exceptions import ConnectTimeoutError
 from urllib3.util.ssl_ import create_urllib3_context, resolve_cert_reqs
 
 from broker.http.deadline import TimedSocket, connect_in_time, timed_tls
+from broker.http.tls import ORDINARY
 from broker.http.whole_head import WholeHeadResponse
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from urllib3.poolmanager import PoolManager
 
     from broker.http.deadline import Deadline
+    from broker.http.tls import Tls
 
 
 class LimitedAdapter(HTTPAdapter):
@@ -27,11 +29,13 @@ class LimitedAdapter(HTTPAdapter):
 
     Args:
         deadline: The deadline; whoever sends the requests sets it anew for each.
+        tls: What is shown on TLS connections.
     """
 
-    def __init__(self, deadline: Deadline) -> None:
+    def __init__(self, deadline: Deadline, tls: Tls = ORDINARY) -> None:
         super().__init__()
         self._deadline = deadline
+        self._tls = tls
 
     def get_connection_with_tls_context(
         self, request: PreparedRequest, verify: Any, proxies: Any = None, cert: Any = None
@@ -39,7 +43,7 @@ class LimitedAdapter(HTTPAdapter):
         """Return the pool of connections to the request's host, or to a proxy."""
         pool: Any = super().get_connection_with_tls_context(request, verify, proxies, cert)
         if "_deadline" not in vars(pool.ConnectionCls):
-            pool.ConnectionCls = _timed(pool.ConnectionCls, self._deadline)
+            pool.ConnectionCls = _timed(pool.ConnectionCls, self._deadline, self._tls)
         found: ConnectionPool = pool
         return found
 
@@ -51,7 +55,7 @@ class LimitedAdapter(HTTPAdapter):
         return manager
 
 
-def _timed(plain: Any, deadline: Deadline) -> Any:
+def _timed(plain: Any, deadline: Deadline, tls: Tls) -> Any:
     """Return a class of connections that keep to a deadline, made of the one for the scheme and the proxy."""
 
     class Timed(plain):  # type: ignore[misc] # known when it runs
@@ -60,8 +64,9 @@ def _timed(plain: Any, deadline: Deadline) -> Any:
 
         def connect(self) -> None:
             unset = getattr(self, "ssl_context", None) is None
-            if issubclass(plain, HTTPSConnection) and unset:
+            if issubclass(plain, HTTPSConnection) and (unset or tls.certificate is not None):
                 context = create_urllib3_context(cert_reqs=resolve_cert_reqs(self.cert_reqs))
+                tls.show(context)
                 self.ssl_context = timed_tls(context, deadline)
             super().connect()
 

@@ -32,12 +32,14 @@ from broker.http.no_reply import (
 )
 from broker.http.reason import innermost, innermost_error
 from broker.http.redirects import REDIRECTS
+from broker.http.tls import ORDINARY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from types import TracebackType
 
     from broker.http.limits import Limits
+    from broker.http.tls import Tls
 
 _PART_BYTES = 65536
 
@@ -88,6 +90,7 @@ class LimitedSession:
         headers: Headers of each request.
         direct: Whether proxies and certificates that the environment names are left aside.
         trusts_all: Whether any certificate is accepted.
+        tls: Which authorities are trusted otherwise, and what is shown to the other side.
     """
 
     def __init__(
@@ -97,14 +100,16 @@ class LimitedSession:
         headers: Mapping[str, str] | None = None,
         direct: bool = False,
         trusts_all: bool = False,
+        tls: Tls = ORDINARY,
     ) -> None:
         self._deadline = Deadline()
         self._session = _Session()
         self._session.trust_env = not direct
         self._session.auth = auth or BearerToken(None)
         self._session.headers.update(headers or {})
-        self._trusts_all = trusts_all
-        adapter = LimitedAdapter(self._deadline)
+        self._trusts_all = trusts_all or not tls.checks
+        self._ca_file = tls.ca_file
+        adapter = LimitedAdapter(self._deadline, tls)
         self._session.mount("http://", adapter)
         self._session.mount("https://", adapter)
 
@@ -157,7 +162,7 @@ class LimitedSession:
                         min(limits.connect_seconds, limits.seconds),
                         min(limits.silent_seconds, limits.seconds),
                     ),
-                    verify=False if self._trusts_all else None,
+                    verify=False if self._trusts_all else self._ca_file,
                     allow_redirects=False,
                     stream=True,
                 ) as response,

@@ -41,6 +41,7 @@ class Reply:
         is_whole: False if the body is larger than the limit, where it was cut off.
         headers: The headers, by names as they are spelt in documents: `Location`, `Retry-After`.
         reason: The text after the status.
+        header_lines: The headers as they came, also several of one name; empty where nobody needs them.
     """
 
     status: int
@@ -48,6 +49,7 @@ class Reply:
     is_whole: bool
     headers: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
     reason: str = field(default="", compare=False)
+    header_lines: tuple[tuple[str, str], ...] = field(default=(), repr=False, compare=False)
 
     @property
     def redirects_to(self) -> str | None:

@@ -10,11 +10,15 @@ import re
 import socket
 import time
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from broker.http.no_reply import TooSlow, Unreachable
 from broker.http.reason import tls_problem
+from broker.http.tls import ORDINARY
+
+if TYPE_CHECKING:
+    from broker.http.tls import Tls
 
 LONGEST_HEAD = 65536
 REST_BYTES, REST_SECONDS, SILENT_SECONDS = 16 * 1024 * 1024, 2.0, 0.25
@@ -27,12 +31,13 @@ _LENGTH = re.compile(rb"^Content-Length:[ \t]*(\d{1,18})[ \t]*\r?$", re.IGNORECA
 _END = re.compile(rb"\r?\n\r?\n")
 
 
-def quick_status(url: str, seconds: float) -> int | None:
+def quick_status(url: str, seconds: float, tls: Tls = ORDINARY) -> int | None:
     """Request a URL, and return the status of its answer; a redirect is not followed, and any certificate is taken.
 
     Args:
         url: The URL.
         seconds: The time until the head of the answer must be there.
+        tls: What is shown on a TLS connection.
 
     Returns:
         The status; None if it takes a whole client, for an answer that doesn't begin as usual.
@@ -46,7 +51,7 @@ def quick_status(url: str, seconds: float) -> int | None:
         return None
     end = time.monotonic() + seconds
     try:
-        with _connection(scheme, parts.hostname, parts.port or _PORTS[scheme], seconds) as connection:
+        with _connection(scheme, parts.hostname, parts.port or _PORTS[scheme], seconds, tls) as connection:
             target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
             lines = [
                 f"GET {target} HTTP/1.1",
@@ -68,7 +73,7 @@ def quick_status(url: str, seconds: float) -> int | None:
         raise Unreachable(tls_problem(error) or error.strerror or str(error)) from error
 
 
-def _connection(scheme: str, host: str, port: int, seconds: float) -> socket.socket:
+def _connection(scheme: str, host: str, port: int, seconds: float, tls: Tls) -> socket.socket:
     name: Any = host.encode()  # for a name as text Python would import the codec of international ones
     connection = socket.create_connection((name, port), seconds)
     if scheme == "http":
@@ -78,6 +83,7 @@ def _connection(scheme: str, host: str, port: int, seconds: float) -> socket.soc
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     try:
+        tls.show(context)
         return context.wrap_socket(connection, server_hostname=host)
     except OSError:
         connection.close()

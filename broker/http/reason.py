@@ -7,6 +7,7 @@ from broker.text.cut import CUT
 LONGEST = 300
 """The most characters of a reason: a library's error may quote what it was sent."""
 NO_TLS = "it speaks no TLS there"
+NO_CLIENT_CERTIFICATE = "it wants a client certificate"
 DEEPEST = 10
 
 
@@ -31,6 +32,8 @@ def tls_problem(error: BaseException) -> str | None:
         return None
     if why == "WRONG_VERSION_NUMBER":
         return NO_TLS
+    if "CERTIFICATE_REQUIRED" in why:
+        return NO_CLIENT_CERTIFICATE
     return brief(why if " " in why else why.replace("_", " ").lower())
 
 

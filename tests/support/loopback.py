@@ -79,7 +79,7 @@ def _handler(server: LoopbackServer) -> type[BaseHTTPRequestHandler]:
         def do_any(self) -> None:
             server.serve(self, self.rfile.read(int(self.headers.get("Content-Length") or 0)))
 
-        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_any  # noqa: N815 - the base class's names
+        do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_any  # noqa: N815 - the base class's names
 
         def log_message(self, *_: Any) -> None:
             pass
@@ -135,12 +135,16 @@ class Loopback(LoopbackServer):
         answer: a reply, or a list of them, given one after the other (the last one again and again), or a
             function of the request.
         certificate: a PEM file with a certificate and its key, for https.
+        tls: or the context of https.
     """
 
     def __init__(
-        self, answer: Reply | list[Reply] | Callable[[Received], Reply], *, certificate: Path | None = None
+        self,
+        answer: Reply | list[Reply] | Callable[[Received], Reply],
+        *,
+        certificate: Path | None = None,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
-        tls = None
         if certificate is not None:
             tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             tls.load_cert_chain(certificate)

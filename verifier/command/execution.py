@@ -13,7 +13,7 @@ from broker.text.terminal import guard_terminal
 from verifier.command.github import is_github_run
 from verifier.command.options import parse_options
 from verifier.engine.process import Engine
-from verifier.environment import BROKER_CREDENTIALS
+from verifier.environment import BROKER_CREDENTIALS, PROVIDER_KEY_PASSWORD
 from verifier.errors import UsageError
 from verifier.exit_code import ExitCode
 from verifier.undumpable import become_undumpable
@@ -56,7 +56,7 @@ def execute(arguments: list[str], child: SpawnedChild) -> int:
         from broker.text.harmless import lines_of  # noqa: PLC0415
         from broker.text.redaction import Redaction  # noqa: PLC0415
 
-        secrets = [os.environ.get(name) for name in BROKER_CREDENTIALS]
+        secrets = [os.environ.get(name) for name in (*BROKER_CREDENTIALS, PROVIDER_KEY_PASSWORD)]
         print("\n".join(lines_of(Redaction(secrets).text(traceback.format_exc()))), file=sys.stderr)
         _report_problem("this is a mistake in verify itself; nothing is known about the contract")
         return ExitCode.COULD_NOT_VERIFY

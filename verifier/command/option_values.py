@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from broker.http.access import BrokerAccess
 from broker.http.origin import Origin
+from broker.http.tls import ORDINARY, Tls, TlsUnusable
 from verifier.errors import UsageError
 from verifier.request import PORT
 from verifier.transport import Transport
@@ -73,6 +75,52 @@ def parse_transports(values: Iterable[str | None]) -> tuple[Transport, ...]:
     return tuple(transports)
 
 
+def parse_tls(
+    whose: str,
+    ca_file: str | None,
+    certificate: str | None,
+    key: str | None,
+    key_password: str | None,
+    *,
+    checks: bool = True,
+) -> Tls:
+    """Return how TLS connections to the broker, or to the provider, are made.
+
+    Args:
+        whose: `broker` or `provider`.
+        ca_file: The value of the option for it, as the others.
+        certificate: The certificate.
+        key: Its key.
+        key_password: The password of that.
+        checks: Whether certificates are checked.
+
+    Raises:
+        UsageError: The values contradict each other, or a file can't be used.
+    """
+    if certificate is None and (key or key_password):
+        raise UsageError(
+            f"--{whose}-client-key and --{whose}-client-key-password are for --{whose}-client-certificate, which is "
+            "not given"
+        )
+    if ca_file is not None and not checks:
+        raise UsageError(
+            f"--{whose}-ca-file says what to check certificates against, and --disable-ssl-verification not to check: "
+            "give one of the two"
+        )
+    if ca_file is None and certificate is None and checks:
+        return ORDINARY
+    ca_file, certificate, key = (path and str(Path(path).resolve()) for path in (ca_file, certificate, key))
+    if key_password:
+        key_password = key_password.strip()  # it often has the line end of the file that it was read from
+    tls = Tls(ca_file, certificate, key, key_password or None, checks)
+    for option, part in (("ca-file", Tls(ca_file)), ("client-certificate", replace(tls, ca_file=None))):
+        try:
+            part.context()
+        except TlsUnusable as error:
+            raise UsageError(f"--{whose}-{option}: {error}") from error
+    return tls
+
+
 def parse_states_file(value: str) -> tuple[str, str]:
     """Parse the value of `--provider-states`.
 
@@ -92,6 +140,7 @@ def parse_access(
     token: str | None,
     *,
     aliases: str | Sequence[str] = (),
+    tls: Tls = ORDINARY,
 ) -> BrokerAccess | None:
     """Return the broker's base URL with its credentials, or None if there is no URL.
 
@@ -116,10 +165,10 @@ def parse_access(
         )
         raise UsageError(f"basic auth wants both a user name and a password: {missing} is missing")
     if not base_url:
-        if token or username:
+        if token or username or tls != ORDINARY:
             raise UsageError(
-                "there are broker credentials, but not whose: give --pact-broker-base-url (PACT_BROKER_BASE_URL), "
-                "so that they are sent to that broker and nowhere else"
+                "there are broker credentials, or files for its TLS, but not whose: give --pact-broker-base-url "
+                "(PACT_BROKER_BASE_URL), so that they are sent to that broker and nowhere else"
             )
         if aliases:
             raise UsageError(
@@ -137,6 +186,8 @@ def parse_access(
         except ValueError as error:
             raise UsageError(f"{option} is not usable: {error}") from error
     try:
-        return BrokerAccess(base_url, username or None, password or None, token or None, aliases)
+        return BrokerAccess(
+            base_url, username or None, password or None, token or None, aliases=aliases, tls=tls
+        )
     except ValueError as error:
         raise UsageError(f"the broker credentials can't be used: {error}") from error

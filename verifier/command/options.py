@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from broker.text.command_help import HelpfulParser
 from broker.text.completion import add_completion_option
 from verifier.errors import UsageError
 from verifier.log_level import LogLevel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 DESCRIPTION = """\
 Verify one pact against its provider, and publish the result, confirmed.
@@ -171,6 +174,17 @@ def _pact_options(parser: argparse.ArgumentParser) -> None:
     add("--broker-username", "NAME", "of basic auth (PACT_BROKER_USERNAME)")
     add("--broker-password", "PASSWORD", "of basic auth (PACT_BROKER_PASSWORD)")
     add("--broker-token", "TOKEN", "a bearer token (PACT_BROKER_TOKEN)")
+    _tls_options(add, "broker", "PACT_BROKER")
+
+
+def _tls_options(add: Callable[..., None], whose: str, prefix: str) -> None:
+    text = "the authorities that its certificate may be signed by, in the place of the system's"
+    add(f"--{whose}-ca-file", "FILE", f"{text} ({prefix}_CA_FILE)")
+    text = f"a certificate to show it, in PEM ({prefix}_CLIENT_CERTIFICATE)"
+    add(f"--{whose}-client-certificate", "FILE", text)
+    add(f"--{whose}-client-key", "FILE", f"its key, if that is another file ({prefix}_CLIENT_KEY)")
+    text = f"the password of that key ({prefix}_CLIENT_KEY_PASSWORD)"
+    add(f"--{whose}-client-key-password", "PASSWORD", text)
 
 
 def _provider_options(parser: argparse.ArgumentParser) -> None:
@@ -200,6 +214,12 @@ def _provider_options(parser: argparse.ArgumentParser) -> None:
     add("--provider-states", "FILE.py:NAME", text)
     text = "a header for each request to the provider; may be repeated"
     add("--custom-provider-header", "'N: V'", text, action="append")
+    _tls_options(add, "provider", "PACT_PROVIDER")
+    text = (
+        "don't check the provider's certificate, nor that of the states URL; the broker's is checked all the same "
+        "(PACT_DISABLE_SSL_VERIFICATION)"
+    )
+    add("--disable-ssl-verification", None, text, action="store_true", default=None)
     text = "where the provider takes messages, or a plugin's protocol; PORT may be {port}; may be repeated"
     add("--transport", "NAME:PORT[/path]", text, action="append")
 

@@ -23,6 +23,7 @@ from verifier.command.option_values import (
     parse_headers,
     parse_milliseconds,
     parse_states_file,
+    parse_tls,
     parse_transports,
     with_port_placeholder,
 )
@@ -30,9 +31,11 @@ from verifier.confinement import Confinement
 from verifier.environment import (
     BROKER_ALIASES,
     BROKER_BASE_URL,
+    BROKER_KEY_PASSWORD,
     BROKER_PASSWORD,
     BROKER_TOKEN,
     BROKER_USERNAME,
+    PROVIDER_KEY_PASSWORD,
     PUBLISH_RESULTS,
     PUBLISH_WITHOUT_STATES,
 )
@@ -41,7 +44,9 @@ from verifier.log_level import LogLevel
 from verifier.request import ProviderUnderTest, VerificationRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+
+    from broker.http.tls import Tls
 
 ENVIRONMENT = {
     "pact_url": "PACT_URL",
@@ -59,6 +64,15 @@ ENVIRONMENT = {
     "broker_username": BROKER_USERNAME,
     "broker_password": BROKER_PASSWORD,
     "broker_token": BROKER_TOKEN,
+    "broker_ca_file": "PACT_BROKER_CA_FILE",
+    "broker_client_certificate": "PACT_BROKER_CLIENT_CERTIFICATE",
+    "broker_client_key": "PACT_BROKER_CLIENT_KEY",
+    "broker_client_key_password": BROKER_KEY_PASSWORD,
+    "provider_ca_file": "PACT_PROVIDER_CA_FILE",
+    "provider_client_certificate": "PACT_PROVIDER_CLIENT_CERTIFICATE",
+    "provider_client_key": "PACT_PROVIDER_CLIENT_KEY",
+    "provider_client_key_password": PROVIDER_KEY_PASSWORD,
+    "disable_ssl_verification": "PACT_DISABLE_SSL_VERIFICATION",
     "filter_description": "PACT_DESCRIPTION",
     "filter_state": "PACT_PROVIDER_STATE",
     "filter_no_state": "PACT_PROVIDER_NO_STATE",
@@ -70,10 +84,12 @@ REQUEST_TIMEOUT = "PACT_PROVIDER_REQUEST_TIMEOUT"
 
 SECRETS = frozenset(
     {
+        "broker_client_key_password",
         "broker_password",
         "broker_token",
         "broker_username",
         "custom_provider_header",
+        "provider_client_key_password",
         "provider_states_header",
     }
 )
@@ -177,10 +193,14 @@ def build_request(settings: list[Setting]) -> VerificationRequest:
         value("broker_password"),
         value("broker_token"),
         aliases=value("pact_broker_alias", ()),
+        tls=_tls("broker", value),
     )
+    tls = _tls("provider", value, checks=not _boolean(given.get("disable_ssl_verification")))
     headers = parse_headers(value("custom_provider_header", ()))
     states_headers = parse_headers(value("provider_states_header", ()), "--provider-states-header")
-    has_secrets = bool(headers or states_headers) or (access is not None and access.has_credentials)
+    has_secrets = bool(headers or states_headers or tls.certificate) or (
+        access is not None and access.has_credentials
+    )
     provider = ProviderUnderTest(
         base_url=value("provider_base_url"),
         command=value("provider_command"),
@@ -198,6 +218,7 @@ def build_request(settings: list[Setting]) -> VerificationRequest:
         ends_at_first=value("exit_on_first_error", default=False),
         request_timeout=value("request_timeout", 5.0),
         memory_limit=value("memory_limit", 1024),
+        tls=tls,
         log_file=Path(value("log_file")) if "log_file" in given else None,
         log_level=LogLevel(value("log_level", LogLevel.DEBUG)),
         confinement=Confinement(apart=has_secrets and not value("unconfined_provider", default=False)),
@@ -230,6 +251,11 @@ def build_request(settings: list[Setting]) -> VerificationRequest:
     if request.publish and version is not None and version.source == EVENT_SHA:
         return replace(request, notes=check_checkout(version.value, provider.folder))
     return request
+
+
+def _tls(whose: str, value: Callable[[str], Any], *, checks: bool = True) -> Tls:
+    names = ("ca_file", "client_certificate", "client_key", "client_key_password")
+    return parse_tls(whose, *(value(f"{whose}_{name}") for name in names), checks=checks)
 
 
 def _filter_state(given: Mapping[str, Setting]) -> str | None:

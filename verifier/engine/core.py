@@ -102,9 +102,11 @@ class CoreVerifier:
         """Say where provider states are set up, by a POST with a JSON body."""
         _core.pactffi_verifier_set_provider_state(self._handle, _text(url), teardown, True)
 
-    def set_request_timeout(self, seconds: float) -> None:
-        """Set the timeout of each request."""
-        _core.pactffi_verifier_set_verification_options(self._handle, False, int(seconds * 1000))
+    def set_requests(self, *, timeout: float, checks_certificates: bool) -> None:
+        """Set the timeout of each request, in seconds, and whether the provider's certificate is checked."""
+        _core.pactffi_verifier_set_verification_options(
+            self._handle, not checks_certificates, int(timeout * 1000)
+        )
 
     def verify(self, pact: Path) -> dict[str, Any]:
         """Verify the pact in a file.

@@ -146,7 +146,7 @@ class JobRun:
             return results
         from verifier.engine.no_answer import FailedRequests  # noqa: PLC0415 - few runs need it
 
-        failed = FailedRequests(self._job.request_timeout)
+        failed = FailedRequests(self._job.request_timeout, tls=self._job.tls)
         return [failed.explained(result, relays.states_seconds.get(result.index, 0.0)) for result in results]
 
     def _next_shard(self) -> list[Interaction]:
@@ -168,6 +168,8 @@ class JobRun:
             return _Way.BY_REDIRECT_RELAY
         if interaction.kind == HTTP and self._job.can_record:
             return _Way.BY_RECORDER
+        if interaction.kind == HTTP and self._job.needs_tls_relay:
+            return _Way.BY_TLS_RELAY
         return _Way.DIRECT
 
     def _for_the_core(self, interaction: Interaction) -> dict[str, Any]:
@@ -224,6 +226,10 @@ class JobRun:
             return [unshifted(result, relays.redirects) for result in results]
         if way == _Way.BY_RECORDER:
             return self._recorded(results, relays.recorder)
+        if way == _Way.BY_TLS_RELAY:
+            from verifier.engine.tls_relay import with_real_address  # noqa: PLC0415 - likewise
+
+            return [with_real_address(result, relays.tls) for result in results]
         return results
 
     def _recorded(self, results: list[InteractionResult], recorder: Recorder) -> list[InteractionResult]:
@@ -276,6 +282,8 @@ class JobRun:
             scheme, port = "http", relays.redirects.port
         elif way == _Way.BY_RECORDER:
             port = relays.recorder.port
+        elif way == _Way.BY_TLS_RELAY:
+            scheme, port = "http", relays.tls.port
         elif not job.base_url:
             first = others.pop(0)  # which is that of the only kind of interactions that there is
             scheme, port, path = None, first.port, first.path or ""
@@ -288,7 +296,7 @@ class JobRun:
             verifier.add_custom_header(name, value)
         if relays.states is not None:
             verifier.set_states_url(relays.states.url, teardown=job.states_teardown)
-        verifier.set_request_timeout(job.request_timeout)
+        verifier.set_requests(timeout=job.request_timeout, checks_certificates=job.tls.checks)
 
 
 class _Way(Enum):
@@ -298,6 +306,7 @@ class _Way(Enum):
     BY_MESSAGE_RELAY = auto()
     BY_REDIRECT_RELAY = auto()
     BY_RECORDER = auto()
+    BY_TLS_RELAY = auto()
 
 
 def _messages_url(job: Job) -> str | None:

@@ -7,17 +7,20 @@ when it does: how long it took, and whether a connection can be made. Nothing is
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from broker.http.limits import Limits
 from broker.http.no_reply import BrokeOff, NoReply, NotTrusted, Refused, TooSlow
 from broker.http.reason import NO_TLS
+from broker.http.tls import ORDINARY
 from verifier.engine.core_results import FAILED_REQUEST
 from verifier.verification import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from broker.http.tls import Tls
     from verifier.verification import InteractionResult
 
 CONNECT_SECONDS = 2.0
@@ -26,7 +29,7 @@ ALMOST_ALL = 0.9
 """The part of the time limit after which a request is taken for one that was too slow; relays have a little less."""
 ITS_LOG = "The provider's own log may say why"
 OWN_AUTHORITY = (
-    "If its certificate is signed by an authority of your own, set SSL_CERT_FILE to that authority's PEM file"
+    "If its certificate is signed by an authority of your own, give that one's PEM file: --provider-ca-file"
 )
 
 
@@ -67,11 +70,14 @@ class FailedRequests:
     Args:
         seconds: How long a request of the core could take.
         connect: Connects to the server of a URL, and raises `NoReply` if that doesn't work.
+        tls: How that makes TLS connections, unless it is given.
     """
 
-    def __init__(self, seconds: float, connect: Callable[[str], None] | None = None) -> None:
+    def __init__(
+        self, seconds: float, connect: Callable[[str], None] | None = None, tls: Tls = ORDINARY
+    ) -> None:
         self._seconds = seconds
-        self._connect = connect or _connect
+        self._connect = connect or partial(_connect, tls=tls)
         self._found: dict[str, NoReply | None] = {}
 
     def explained(self, result: InteractionResult, states_seconds: float) -> InteractionResult:
@@ -120,7 +126,8 @@ def _guess(doing: str, url: str) -> str:
     if url.startswith("https:"):
         return (
             "a TLS connection can be made, but none that the engine takes (it takes no version before 1.2, and no "
-            "certificate that is its own authority, CA:TRUE), or it was closed without an answer"
+            "certificate that is its own authority, CA:TRUE), or it wants a client certificate "
+            "(--provider-client-certificate), or it was closed without an answer"
         )
     return (
         "the connection was closed without an answer, or what came is not HTTP, or a redirect leads to where nothing "
@@ -128,7 +135,7 @@ def _guess(doing: str, url: str) -> str:
     )
 
 
-def _connect(url: str) -> None:
+def _connect(url: str, tls: Tls) -> None:
     from broker.http.kept_connection import try_to_connect  # noqa: PLC0415 - few runs need it
 
-    try_to_connect(url, Limits(CONNECT_SECONDS, 0))
+    try_to_connect(url, Limits(CONNECT_SECONDS, 0), tls)

@@ -11,7 +11,9 @@ from __future__ import annotations
 import json
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlsplit
 
+from broker.http.tls import ORDINARY, Tls
 from verifier.log_level import LogLevel
 from verifier.pact_document import NotAPact, parse_pact
 from verifier.transport import Transport
@@ -34,6 +36,7 @@ class Job(NamedTuple):
         indexes: The indexes of the interactions to verify.
         base_url: The provider's base URL; None if it has only other transports. The attributes that follow are those of
             `verifier.request.ProviderUnderTest`.
+        tls: How TLS connections to the provider are made.
         log_level: The level of the core's log, which is in the engine's folder; None for no log.
         singly: Whether each interaction is verified alone, so that it is known which one is too much.
     """
@@ -52,6 +55,7 @@ class Job(NamedTuple):
     ends_at_first: bool = False
     request_timeout: float = 5.0
     memory_limit: int = 1024
+    tls: Tls = ORDINARY
     log_level: LogLevel | None = None
     singly: bool = False
 
@@ -61,13 +65,24 @@ class Job(NamedTuple):
         return (self.base_url or "").startswith("http://") and not self.transports
 
     @property
+    def origin(self) -> str:
+        """The provider's scheme, host and port."""
+        parts = urlsplit(self.base_url or "")
+        return f"{parts.scheme}://{parts.netloc}"
+
+    @property
+    def needs_tls_relay(self) -> bool:
+        """Whether the provider is reached by TLS, and in a way that the core doesn't know."""
+        return self.tls.has_files and (self.base_url or "").lower().startswith("https:")
+
+    @property
     def small_trust_store(self) -> bool:
         """Whether the core can do without the system's certificate authorities.
 
         It can if every URL that it requests is plain HTTP, and nothing else in its process or started by it makes
         requests: no plugins, no provider state handlers in Python.
         """
-        urls = (self.base_url, self.states_url)
+        urls = (None if self.needs_tls_relay else self.base_url, self.states_url)
         return (
             not any(url is not None and url.lower().startswith("https:") for url in urls)
             and self.states_file is None
@@ -200,6 +215,7 @@ def _job(values: dict[str, Any]) -> Job:
             kind: tuple((name, value) for name, value in values[kind])
             for kind in ("headers", "states_headers")
         },
+        "tls": Tls(**values["tls"]),
         "log_level": None if values["log_level"] is None else LogLevel(values["log_level"]),
         "states_file": None if states_file is None else tuple(states_file),
     }

@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING
 from broker.http.kept_connection import KeptConnections
 from broker.http.limits import Limits
 from broker.http.no_reply import NoReply
+from broker.http.tls import ORDINARY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from broker.http.limits import Reply
+    from broker.http.tls import Tls
 
 POLL_SECONDS = 0.02
 """How often a relay checks whether it is to stop."""
@@ -51,11 +53,12 @@ class ProviderRelay(ABC):
 
     Args:
         timeout: The time that a request may take with all of its answer, in seconds.
+        tls: How TLS connections to the provider are made.
     """
 
-    def __init__(self, *, timeout: float) -> None:
+    def __init__(self, *, timeout: float, tls: Tls = ORDINARY) -> None:
         # a little less than the core's own timeout, so that the reason is known when the core gives up
-        self.connections = KeptConnections(Limits(timeout * 0.95, LONGEST_ANSWER))
+        self.connections = KeptConnections(Limits(timeout * 0.95, LONGEST_ANSWER), tls)
         relay = self
 
         class Handler(StreamRequestHandler):
@@ -63,7 +66,7 @@ class ProviderRelay(ABC):
                 method, target, _ = self.rfile.readline(LONGEST_LINE).decode("latin-1").split(" ", 2)
                 headers = http.client.parse_headers(self.rfile)
                 body = self.rfile.read(int(headers.get("Content-Length") or 0))
-                request = Request(method, target, _without_the_connections(headers.items()), body)
+                request = Request(method, target, _joined(_without_the_connections(headers.items())), body)
                 try:
                     reply = relay.answer(request)
                 except NoReply:  # the core finds that there is no answer
@@ -90,13 +93,22 @@ class ProviderRelay(ABC):
         """
 
 
-def _without_the_connections(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
-    return {name: value for name, value in headers if name.lower() not in OF_THE_CONNECTION}
+def _without_the_connections(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    return [(name, value) for name, value in headers if name.lower() not in OF_THE_CONNECTION]
+
+
+def _joined(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Return headers by name, several of one name as one, which means the same."""
+    found: dict[str, str] = {}
+    for name, value in headers:
+        found[name] = f"{found[name]}, {value}" if name in found else value
+    return found
 
 
 def _response(reply: Reply, *, has_body: bool) -> bytes:
     lines = [f"HTTP/1.1 {reply.status} {reply.reason or '.'}"]
-    lines += [f"{name}: {value}" for name, value in _without_the_connections(reply.headers.items()).items()]
+    headers = reply.header_lines or reply.headers.items()
+    lines += [f"{name}: {value}" for name, value in _without_the_connections(headers)]
     if has_body:
         lines.append(f"Content-Length: {len(reply.content)}")
     head = "\r\n".join([*lines, "Connection: close", "", ""]).encode("latin-1", errors="replace")

@@ -11,6 +11,7 @@ from verifier.engine.redirects import SHIFT
 
 if TYPE_CHECKING:
     from broker.http.limits import Reply
+    from broker.http.tls import Tls
     from verifier.engine.provider_relay import Request
 
 
@@ -20,11 +21,12 @@ class RedirectRelay(ProviderRelay):
     Args:
         origin: The provider's scheme, host and port.
         timeout: The time that a request may take with all of its answer, in seconds.
+        tls: How TLS connections to the provider are made.
     """
 
-    def __init__(self, origin: str, *, timeout: float) -> None:
+    def __init__(self, origin: str, *, timeout: float, tls: Tls) -> None:
         self.origin = origin
-        super().__init__(timeout=timeout)
+        super().__init__(timeout=timeout, tls=tls)
 
     def answer(self, request: Request) -> Reply:
         """Pass a request on."""

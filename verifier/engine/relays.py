@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from verifier.engine.states.change import StateFailure
     from verifier.engine.states.handlers import StateHandler
     from verifier.engine.states.relay import StateRelay
+    from verifier.engine.tls_relay import TlsRelay
     from verifier.pact import Interaction
 
 
@@ -38,6 +39,7 @@ def state_handler(job: Job) -> StateHandler | None:
             timeout=job.request_timeout,
             headers=job.states_headers,
             as_query=job.states_as_query,
+            tls=job.tls,
         )
     if job.states_file:
         from verifier.engine.states.handlers import PythonHandler  # noqa: PLC0415
@@ -64,6 +66,7 @@ class Relays:
         self.states = None if handler is None else self._state_relay(handler)
         self.messages = None if messages_url is None else self._message_relay(messages_url)
         self._redirects: RedirectRelay | None = None
+        self._tls: TlsRelay | None = None
         self.states_seconds: dict[int, float] = {}
         """How long the states of each interaction took that was asked about last, by its index."""
         self._recorder: Recorder | None = None
@@ -93,9 +96,9 @@ class Relays:
         if self._redirects is None:
             from verifier.engine.redirect_relay import RedirectRelay  # noqa: PLC0415
 
-            parts = urlsplit(self._job.base_url or "")
-            origin = f"{parts.scheme}://{parts.netloc}"
-            self._redirects = RedirectRelay(origin, timeout=self._job.request_timeout)
+            self._redirects = RedirectRelay(
+                self._job.origin, timeout=self._job.request_timeout, tls=self._job.tls
+            )
             self._stack.callback(self._redirects.close)
         return self._redirects
 
@@ -109,6 +112,16 @@ class Relays:
             )
             self._stack.callback(self._recorder.close)
         return self._recorder
+
+    @property
+    def tls(self) -> TlsRelay:
+        """The relay by TLS, which is started when it is first needed."""
+        if self._tls is None:
+            from verifier.engine.tls_relay import TlsRelay  # noqa: PLC0415
+
+            self._tls = TlsRelay(self._job.origin, timeout=self._job.request_timeout, tls=self._job.tls)
+            self._stack.callback(self._tls.close)
+        return self._tls
 
     def _state_relay(self, handler: StateHandler) -> StateRelay:
         from verifier.engine.states.relay import StateRelay  # noqa: PLC0415

@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING
 
 from broker.http.no_reply import NoReply
 from broker.http.quick_status import quick_status
+from broker.http.tls import ORDINARY
 from verifier.errors import CannotVerify, ErrorKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from broker.http.tls import Tls
 
 ANSWER_SECONDS = 2.0
 """The time that one health check may take, with all of its answer's head."""
@@ -26,6 +29,7 @@ def wait_until_ready(
     deadline: float,
     check_alive: Callable[[], None],
     hint: str = "",
+    tls: Tls = ORDINARY,
 ) -> str:
     """Wait until the provider answers, with any status under 500.
 
@@ -36,6 +40,7 @@ def wait_until_ready(
         deadline: The `time.monotonic()` by which the whole run must be done.
         check_alive: Called between the requests; an exception that it raises ends the wait.
         hint: What the error message suggests to check.
+        tls: What is shown on TLS connections.
 
     Returns:
         The base URL that answered.
@@ -50,7 +55,7 @@ def wait_until_ready(
     while True:
         for base, url in urls.items():
             try:
-                status = _status(url, min(ANSWER_SECONDS, wait, max(end - time.monotonic(), SHORTEST)))
+                status = _status(url, min(ANSWER_SECONDS, wait, max(end - time.monotonic(), SHORTEST)), tls)
             except NoReply as error:
                 if base == candidates[0]:
                     problem = str(error)
@@ -70,18 +75,18 @@ def wait_until_ready(
         pause = min(pause * 1.5, 0.25)
 
 
-def _status(url: str, seconds: float) -> int:
+def _status(url: str, seconds: float, tls: Tls) -> int:
     """Return the status of the answer to a health check.
 
     Raises:
         NoReply: There was none in time.
     """
-    status = quick_status(url, seconds)
+    status = quick_status(url, seconds, tls)
     if status is not None:
         return status
     from broker.http.limited_request import LimitedSession  # noqa: PLC0415 - most runs do without it
     from broker.http.limits import Limits  # noqa: PLC0415
 
     # the verification finds out whether its certificate is trusted
-    with LimitedSession(direct=True, trusts_all=True) as session:
+    with LimitedSession(direct=True, trusts_all=True, tls=tls) as session:
         return session.send("GET", url, limits=Limits(seconds, max_bytes=0)).status

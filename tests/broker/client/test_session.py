@@ -91,7 +91,7 @@ def test_document_is_fetched_as_hal() -> None:
     ],
     ids=["bearer", "basic", "not latin-1", "no password", "none"],
 )
-def test_credentials_are_sent_to_the_broker(access: dict[str, str], authorization: str | None) -> None:
+def test_credentials_are_sent_to_the_broker(access: dict[str, Any], authorization: str | None) -> None:
     with Loopback(OK) as server, BrokerClient(BrokerAccess(server.url, **access)) as broker:
         broker.get(server.url)
         broker.put(server.url, {"a": 1})

@@ -111,12 +111,12 @@ def test_a_certificate_that_is_not_trusted(tmp_path: Path, engine: Engine, certi
         assert found.startswith(
             f"the request to {provider.url}/products: no TLS connection that is trusted: "
         )
-        assert "set SSL_CERT_FILE" in found
+        assert "--provider-ca-file" in found
         states = reason(tmp_path, engine, STATES, base_url=provider.url, states_url=provider.url)
         assert states.startswith(
             f'setup of state "one" at {provider.url}: no TLS connection that is trusted: '
         )
-        assert "set SSL_CERT_FILE" in states
+        assert "--provider-ca-file" in states
 
 
 @pytest.mark.parametrize(

@@ -10,12 +10,15 @@ from broker.http.kept_connection import KeptConnections
 from broker.http.limits import Limits
 from broker.http.no_reply import NoReply
 from broker.http.reason import brief
+from broker.http.tls import ORDINARY
 from broker.text.cut import shortened
 from verifier.engine.states.change import StateChangeFailed
 from verifier.engine.states.python_call import arguments_for, is_still_to_be_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+
+    from broker.http.tls import Tls
 
 from verifier.engine.states.change import StateChange
 
@@ -53,6 +56,7 @@ class UrlHandler:
         timeout: The time that one request may take with all of its answer, in seconds.
         headers: More headers, for that host alone.
         as_query: Whether the change is sent as the query of the URL, and no body.
+        tls: How TLS connections are made.
     """
 
     def __init__(
@@ -62,6 +66,7 @@ class UrlHandler:
         timeout: float,
         headers: Iterable[tuple[str, str]] = (),
         as_query: bool = False,
+        tls: Tls = ORDINARY,
     ) -> None:
         self._url = url
         self._own_headers = dict(headers)
@@ -71,7 +76,7 @@ class UrlHandler:
         self._as_query = as_query
         self._shown = url.partition("?")[0]  # a query may hold a token
         # A little less than the core's own timeout, so that the reason is known when the core gives up.
-        self._connections = KeptConnections(Limits(timeout * 0.95, MAX_ANSWER))
+        self._connections = KeptConnections(Limits(timeout * 0.95, MAX_ANSWER), tls)
         self._seconds = timeout
         self._accepts = False
 
