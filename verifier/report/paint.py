@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 MARKS = {Outcome.PASSED: ("✓", "green"), Outcome.FAILED: ("✗", "red"), Outcome.ERROR: ("!", "yellow")}
 
-COMMAND = " curl "
-"""What a line has in it that is a command to be copied."""
+COMMANDS = (" curl ", " --filter-")
+"""What a line has in it that is to be copied."""
 _BEGIN = re.compile(r" *(?:\| )?")
 
 
@@ -42,12 +42,17 @@ class Paint:
         return capture.get()
 
     def fitted(self, lines: Iterable[str]) -> Iterator[str]:
-        """Return lines that fit the terminal, broken between words; what goes on is indented, behind the same gutter.
+        """Return lines that fit the terminal, broken between words alone; what goes on is indented.
 
         A line with a command is left as it is, so that it can be copied. Elsewhere than on a terminal all are.
         """
         for line in lines:
-            if self._console is None or not self._fits or len(line) <= self._console.width or COMMAND in line:
+            if (
+                self._console is None
+                or not self._fits
+                or len(line) <= self._console.width
+                or _is_copied(line)
+            ):
                 yield line
             else:
                 yield from self._broken(line)
@@ -59,9 +64,25 @@ class Paint:
         console, text = self._console, Text.from_ansi(line)
         begin = _BEGIN.match(text.plain)
         prefix = begin[0] if begin else ""
-        pieces = text[len(prefix) :].wrap(console, max(20, console.width - len(prefix) - 2))
+        text = text[len(prefix) :]
+        pieces = text.divide(_breaks(text.plain, max(20, console.width - len(prefix) - 2)))
         for number, piece in enumerate(pieces):
             piece.rstrip()
             with console.capture() as capture:
                 console.print(piece, end="", soft_wrap=True)
             yield prefix + ("  " if number else "") + capture.get()
+
+
+def _is_copied(line: str) -> bool:
+    return any(command in line for command in COMMANDS)
+
+
+def _breaks(plain: str, width: int) -> Iterator[int]:
+    """Return where a text is broken, so that no line is too long unless a single word is: a URL, say."""
+    from rich.cells import cell_len  # noqa: PLC0415
+
+    start = 0
+    for word in re.finditer(r"\S+", plain):
+        if word.start() > start and cell_len(plain[start : word.end()]) > width:
+            start = word.start()
+            yield start

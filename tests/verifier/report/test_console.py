@@ -452,3 +452,10 @@ def test_a_command_stays_on_a_line_to_be_copied(monkeypatch: pytest.MonkeyPatch)
         Findings(verification(replace(FAILED, exchange=Exchange(request, None)))), stream=Terminal()
     )
     assert f"curl -i http://localhost/{'a' * 100}" in text
+
+
+def test_a_url_stays_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    published = replace(PUBLISHED, url=f"http://broker.example/{'a' * 100}/1")
+    text = written(Findings(verification(PASSED), publishing=True, published=published), stream=Terminal())
+    assert published.url in text
