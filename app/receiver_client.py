@@ -203,7 +203,7 @@ class ReceiverClient:
         return self._page("/api/deliveries", filters, limit, after)
 
     def log(self, number: str) -> str:
-        """Return the log of a run, of its latest attempt.
+        """Return the log of a run, of all its attempts.
 
         Raises:
             ReceiverRefused: It doesn't take the token, or has no such run.

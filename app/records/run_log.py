@@ -47,12 +47,10 @@ class LogUpdate:
     Attributes:
         new: chunks to store; some may be stored already.
         dropped: the first lines of chunks to delete.
-        replaces: Whether the log of an earlier attempt is to be deleted first.
     """
 
     new: tuple[Chunk, ...]
     dropped: tuple[int, ...]
-    replaces: bool
 
     @property
     def is_empty(self) -> bool:
@@ -61,17 +59,15 @@ class LogUpdate:
 
 
 class RunLog:
-    """The lines of one attempt, with the time of day in UTC. Only those that are not stored yet are held.
+    """The lines of a run's attempts, with the time of day in UTC. Only those that are not stored yet are held.
 
     Args:
         limit: Bytes at most; what is left out is in the middle.
-        stored: The chunks of this log that are stored already, in order.
-        replaces: Whether the log of an earlier attempt is to be deleted.
+        stored: The chunks of this log that are stored already, of earlier attempts for instance, in order.
     """
 
-    def __init__(self, limit: int, stored: Iterable[Chunk] = (), *, replaces: bool = False) -> None:
+    def __init__(self, limit: int, stored: Iterable[Chunk] = ()) -> None:
         self._half = limit // 2
-        self._replaces = replaces
         self._next_line = 0
         self._head_size = 0
         self._head: deque[Chunk] = deque()
@@ -80,7 +76,7 @@ class RunLog:
         self._tail_size = 0
         self._stored: set[int] = set()
         self._dropped: list[int] = []
-        self._update = LogUpdate((), (), replaces=False)
+        self._update = LogUpdate((), ())
         for chunk in stored:
             self._stored.add(chunk.first_line)
             self._take(chunk)
@@ -100,14 +96,13 @@ class RunLog:
         self._update = LogUpdate(
             new=(*self._update.new, *self._joined(self._head), *self._joined(self._tail)),
             dropped=(*self._update.dropped, *self._dropped),
-            replaces=self._replaces or self._update.replaces,
         )
-        self._dropped, self._replaces = [], False
+        self._dropped = []
         return self._update
 
     def confirm(self) -> None:
         """Note that the last update is stored."""
-        self._update = LogUpdate((), (), replaces=False)
+        self._update = LogUpdate((), ())
 
     def _take(self, chunk: Chunk) -> None:
         self._next_line = chunk.first_line + chunk.lines
@@ -158,9 +153,6 @@ def store_log(connection: Connection[Any], run: Run, update: LogUpdate) -> None:
     """
     if update.is_empty:
         return
-    if update.replaces:
-        _execute(connection, run, "DELETE FROM run_logs WHERE run_id = %(id)s AND {is_latest}")
-        _execute(connection, run, "DELETE FROM run_log_chunks WHERE run_id = %(id)s AND {is_latest}")
     _execute(
         connection,
         run,

@@ -88,6 +88,17 @@ def checking_credentials() -> Iterator[None]:
         connection.prove()
 
 
+def api_authorization() -> str | None:
+    """Return the value of the header `Authorization`, with the password of basic auth as the token.
+
+    A browser sends that password along by itself, whichever page asks for the request: it is good for reading alone.
+    """
+    given = request.authorization
+    if given is None or given.type != "basic":
+        return request.headers.get("Authorization")
+    return f"Bearer {given.password}" if request.method in READING else None
+
+
 def check_api_token() -> None:
     """Raise unless the request has one of the API's tokens; the token's name is put into `g.sender`.
 
@@ -96,9 +107,12 @@ def check_api_token() -> None:
     """
     try:
         with checking_credentials():
-            token = receiver().api_tokens.token_of(request.headers.get("Authorization"))
+            token = receiver().api_tokens.token_of(api_authorization())
     except NoCredentials:
-        message = "Authorization: Bearer TOKEN is needed, with one of PACT_DISPATCH_API_TOKENS"
+        message = (
+            "Authorization: Bearer TOKEN is needed, with one of PACT_DISPATCH_API_TOKENS (for reading, it may be the "
+            "password of basic auth)"
+        )
         raise HttpProblem.unauthorized(message, wrong=False) from None
     except BadCredentials:
         message = "Bad credentials: the token is none of PACT_DISPATCH_API_TOKENS"

@@ -113,11 +113,10 @@ class Executor:
         with structlog.contextvars.bound_contextvars(
             run=str(run_id), provider=run.provider, attempt=run.attempt
         ):
-            run_log = RunLog(self._log_bytes, replaces=run.attempt > 1)
+            run_log = RunLog(self._log_bytes)
             try:
-                if run.publishing is Publishing.PENDING:  # what was verified before goes on
+                if run.attempt > 1:  # what the attempts before said stays
                     run_log = RunLog(self._log_bytes, await self._database.call(stored_chunks, run.id))
-                if run.attempt > 1:
                     run_log.add(f"Attempt {run.attempt}")
                 await self._attempt(run, run_log, job)
             except asyncio.CancelledError:

@@ -5,16 +5,16 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response
 from jinja2 import PackageLoader
 
 from app.intake.credentials import BadCredentials, NoCredentials
 from app.records import deliveries, run_log, runs
 from app.records.run import Publishing, RunStatus
-from app.web.context import checking_credentials, database, receiver
+from app.web.context import api_authorization, checking_credentials, database, receiver
 from broker.http.answer_headers import policy_of_page
 from verifier.report.html import page
-from verifier.report.interface import Findings
+from verifier.report.interface import Findings, publication, summary
 from verifier.verification import Outcome, PublishedResult, Verification, VerificationError
 
 if TYPE_CHECKING:
@@ -28,6 +28,19 @@ WORDS = {
     RunStatus.FINISHED: "Finished",
     RunStatus.CANCELLED: "Cancelled",
 }
+REFUSAL = """\
+<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>A token is needed</title>
+<h1>A token is needed</h1>
+<p>This page shows the verification of a pact: what was asked for, what failed, and the log. Load it again, and give one
+of the receiver's API tokens as the password; the user name doesn't matter.</p>
+<p>Whoever runs the receiver has them, in PACT_DISPATCH_API_TOKENS, and can make one that only reads
+(NAME:TOKEN@read-only). The result itself is in the Pact Broker, too.</p>
+"""
+"""The answer to those without a token, as to whoever follows the link of a result in the broker."""
 MOST_DELIVERIES = 20
 """Deliveries that the page of a run shows."""
 
@@ -41,19 +54,12 @@ _templates = PackageLoader("app.web.dashboard")
 @blueprint.before_request
 def ask_for_password() -> Response | None:
     """Ask a browser for one of the API's tokens as the password; any user name will do."""
-    given = request.authorization
-    token = given.password if given is not None and given.type == "basic" else None
     try:
         with checking_credentials():
-            receiver().api_tokens.token_of(
-                f"Bearer {token}" if token else request.headers.get("Authorization")
-            )
+            receiver().api_tokens.token_of(api_authorization())
     except (BadCredentials, NoCredentials):
-        text = (
-            "The password is one of the tokens of PACT_DISPATCH_API_TOKENS; the user name doesn't matter.\n"
-        )
         challenge = 'Basic realm="pact-dispatch: an API token as the password", charset="UTF-8"'
-        return Response(text, 401, {"WWW-Authenticate": challenge}, mimetype="text/plain")
+        return Response(REFUSAL, 401, {"WWW-Authenticate": challenge}, mimetype="text/html")
     return None
 
 
@@ -71,8 +77,10 @@ def show_run(run_id: UUID) -> Response:
     word = WORDS[run.status]
     if run.status is RunStatus.WAITING and run.retry_at is not None:
         word = "Waiting for the next attempt"
+    findings = _findings(run, verification)
+    done = run.status.ended and run.publishing is not Publishing.PENDING
     html = page(
-        _findings(run, verification),
+        findings,
         _templates,
         template="run.html.jinja",
         filters={"moment": _utc},
@@ -80,9 +88,26 @@ def show_run(run_id: UUID) -> Response:
         deliveries=newest,
         log=log,
         word=word,
-        done=run.status.ended and run.publishing is not Publishing.PENDING,
+        done=done,
+        # what is said of a verification is said of a run once it has one
+        summary=summary(findings) if done and run.outcome else word,
+        publication=_publication(run, findings),
     )
     return Response(html, mimetype="text/html", headers={"Content-Security-Policy": POLICY})
+
+
+def _publication(run: Run, findings: Findings) -> str:
+    """Return what became of the result, or will, in a sentence."""
+    if run.publishing is Publishing.PENDING:
+        why = f": {run.publish_error}. It is tried again by itself" if run.publish_error else ""
+        return f"Not published yet{why}"
+    if run.status is RunStatus.CANCELLED:
+        return "None: the run was cancelled"
+    if not run.status.ended:
+        return "None yet: the pact is still to be verified"
+    if run.outcome is None:
+        return "None from here: the dispatch was passed on to GitHub, whose workflow verifies the pact"
+    return publication(findings)
 
 
 def _utc(moment: datetime) -> str:

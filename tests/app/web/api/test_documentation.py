@@ -18,7 +18,7 @@ from app.web.dispatches import MAX_BYTES
 from broker.http.names import LONGEST_NAME
 from tests.support.history_rows import add_history
 from tests.support.paths import DOCS
-from tests.support.receiver import API_TOKEN, LocalReceiver, configuration
+from tests.support.receiver import API_TOKEN, TOKEN, LocalReceiver, configuration
 
 DOCUMENT = (DOCS / "receiver-api.md").read_text(encoding="utf-8")
 BROKER = "http://broker.example.org/base"
@@ -82,6 +82,8 @@ def run(script: str) -> str:
         env={
             **os.environ,
             "API_TOKEN": API_TOKEN,
+            "TOKEN": TOKEN,
+            "PACT_URL": PACT,
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         },
         capture_output=True,

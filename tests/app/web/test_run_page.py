@@ -1,0 +1,102 @@
+"""The page of a run in each of its states, and the way to it without a token."""
+
+from __future__ import annotations
+
+import base64
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from app.dispatch import Dispatch
+from app.records import run_changes
+
+if TYPE_CHECKING:
+    from flask.testing import FlaskClient
+    from psycopg_pool import ConnectionPool
+
+PACT = "http://broker.example.org/base/pacts/provider/A/consumer/C/latest"
+TOKEN = "a-token-for-reading-the-api"
+READING = {"Authorization": f"Bearer {TOKEN}"}
+BEFORE = "error_kind = 'provider-not-ready', error = 'nothing answered at http://127.0.0.1:1', attempt = 1"
+VERIFIED = "outcome = 'failed', verified_at = now(), provider_version = '1.4.0'"
+OF_A_RESULT = ("Could not verify", "Nothing was published", "Verified", "Nothing is known about the contract")
+
+
+@pytest.mark.parametrize(
+    ("change", "said", "not_said"),
+    [
+        ("status = 'waiting'", ["Waiting for a worker", "None yet: the pact is still"], OF_A_RESULT),
+        ("status = 'running', attempt = 1", ["Running", "None yet: the pact is still"], OF_A_RESULT),
+        (
+            f"status = 'waiting', retry_at = now(), {BEFORE}",
+            ["Waiting for the next attempt", "The attempt before ended with an error", "nothing answered at"],
+            OF_A_RESULT,
+        ),
+        (
+            f"status = 'running', {BEFORE}",
+            ["Running", "The attempt before ended with an error"],
+            OF_A_RESULT,
+        ),
+        (
+            "status = 'cancelled', finished_at = now()",
+            ["Cancelled", "None: the run was cancelled"],
+            OF_A_RESULT,
+        ),
+        (
+            f"status = 'finished', publishing = 'pending', {VERIFIED}, publish_error = 'it answered 503'",
+            ["Finished", "Not published yet: it answered 503. It is tried again"],
+            ("Nothing was published",),
+        ),
+        (
+            f"status = 'finished', outcome = 'error', finished_at = now(), {BEFORE}",
+            ["Could not verify", "Nothing was published", "Nothing is known about the contract"],
+            ("The attempt before",),
+        ),
+        (
+            "status = 'finished', outcome = NULL, finished_at = now()",
+            ["Finished", "passed on to GitHub"],
+            OF_A_RESULT,
+        ),
+    ],
+)
+def test_each_state_says_what_is_so_and_nothing_that_is_not_yet(
+    client: FlaskClient, pool: ConnectionPool[Any], change: str, said: list[str], not_said: tuple[str, ...]
+) -> None:
+    with pool.connection() as connection:
+        run_changes.request(connection, "A", Dispatch("a/b", "pact_changed", PACT), lock=None)
+        connection.execute(f"UPDATE runs SET {change}".encode())
+    [run] = client.get("/api/runs", headers=READING).get_json()["items"]
+    page = client.get(f"/runs/{run['id']}", headers=READING).get_data(as_text=True)
+    text = page.partition("</style>")[2]
+    assert [part for part in said if part not in text] == []
+    assert [part for part in not_said if f">{part}" in text] == []
+    title = page.partition("<title>")[2].partition("</title>")[0]
+    assert title.startswith(said[0])
+
+
+def test_who_follows_the_link_of_a_result_is_told_what_is_asked_for(client: FlaskClient) -> None:
+    answer = client.get("/runs/3f1c9f5e-0000-4000-8000-000000000000")
+    assert answer.status_code == 401
+    assert answer.mimetype == "text/html"
+    text = answer.get_data(as_text=True)
+    assert "This page shows the verification of a pact" in text
+    assert "PACT_DISPATCH_API_TOKENS" in text
+    assert "Whoever runs the receiver" in text
+
+
+@pytest.mark.parametrize("path", ["/api/runs", "/metrics", "/runs/3f1c9f5e-0000-4000-8000-000000000000"])
+def test_a_token_may_come_as_the_password_wherever_one_is_needed(client: FlaskClient, path: str) -> None:
+    def answer(password: str) -> int:
+        basic = base64.b64encode(f"anybody:{password}".encode()).decode()
+        return client.get(path, headers={"Authorization": f"Basic {basic}"}).status_code
+
+    assert answer(TOKEN) == (404 if path.startswith("/runs/") else 200)
+    assert answer("another-token-of-nobody") == 401
+
+
+def test_a_browser_that_is_logged_in_changes_nothing_by_it(client: FlaskClient) -> None:
+    """A browser sends the password along by itself, whichever page asks for the request."""
+    basic = base64.b64encode(f"anybody:{TOKEN}".encode()).decode()
+    path = "/api/runs/3f1c9f5e-0000-4000-8000-000000000000/cancel"
+    assert client.post(path, headers={"Authorization": f"Basic {basic}"}).status_code == 401
+    assert client.post(path, headers=READING).status_code == 404
