@@ -13,13 +13,18 @@ if TYPE_CHECKING:
 
 
 def pact_verifier(
-    file: Path, url: str, *options: object, **variables: str
+    file: Path | None, url: str, *options: object, **variables: str
 ) -> subprocess.CompletedProcess[str]:
-    """Verify a pact file with `pact verifier`."""
+    """Verify a pact file with `pact verifier`, or what the options say."""
     parts = urlsplit(url)
     provider = ("--hostname", parts.hostname, "--port", parts.port, "--transport", parts.scheme)
     return subprocess.run(
-        [str(BIN / "pact"), "verifier", "--file", *map(str, (file, *provider, *options))],
+        [
+            str(BIN / "pact"),
+            "verifier",
+            *(["--file", str(file)] if file else []),
+            *map(str, (*provider, *options)),
+        ],
         capture_output=True,
         text=True,
         check=False,
