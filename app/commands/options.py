@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.config.variables import API_TOKEN, CONFIG, DATA_DIR, RECEIVER_URL
+from app.config.variables import API_TOKEN, CONFIG, DATA_DIR, LOG_LEVEL, RECEIVER_URL
 from app.process.environment import DATABASE_URL
 
 if TYPE_CHECKING:
@@ -112,6 +112,31 @@ def add_github_url(parser: _ActionsContainer, default: str | None = None) -> Non
         default=default,
         help="the API of a GitHub Enterprise, such as https://github.example.org/api/v3",
     )
+
+
+LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
+
+
+def add_log_level(parser: _ActionsContainer) -> None:
+    """Add the option `--log-level` of a process of the receiver."""
+    parser.add_argument(
+        "--log-level",
+        type=_log_level,
+        default=os.environ.get(LOG_LEVEL) or "info",
+        metavar="LEVEL",
+        help=f"{', '.join(LOG_LEVELS)}; debug has what the queue does, too ({LOG_LEVEL}; default: info)",
+    )
+
+
+def _log_level(text: str) -> str:
+    """Return a level of the log.
+
+    Raises:
+        argparse.ArgumentTypeError: It is none.
+    """
+    if text.lower() not in LOG_LEVELS:
+        raise argparse.ArgumentTypeError(f"{text!r} ({LOG_LEVEL}) is not one of {', '.join(LOG_LEVELS)}")
+    return text.lower()
 
 
 DEFAULT_BIND = "127.0.0.1:8000"

@@ -15,6 +15,8 @@ CONFIG = "PACT_DISPATCH_CONFIG"
 """The configuration file: `--config`."""
 DATA_DIR = "PACT_DISPATCH_DATA_DIR"
 """The folder of checkouts and of the embedded database: `--data-dir`."""
+LOG_LEVEL = "PACT_DISPATCH_LOG_LEVEL"
+"""How much the receiver logs: `--log-level`."""
 TOKENS = "PACT_DISPATCH_TOKENS"
 """`NAME:TOKEN[@OWNER/REPO...][,NAME:TOKEN...]`: who may dispatch, and for which repositories alone."""
 API_TOKENS = "PACT_DISPATCH_API_TOKENS"
@@ -40,5 +42,5 @@ OF_WORKERS = (GITHUB_TOKEN, GITHUB_PRIVATE_KEY, BROKER_TOKEN, BROKER_USERNAME, B
 """Secrets that only workers read; those of the providers are others."""
 SECRETS = (*OF_THE_WEB_SIDE, *OF_WORKERS, DATABASE_URL)
 """The receiver reads them from the variable, or from the file that `NAME_FILE` names."""
-OTHERS = (CONFIG, DATA_DIR)
+OTHERS = (CONFIG, DATA_DIR, LOG_LEVEL)
 """What else the receiver reads."""

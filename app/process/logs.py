@@ -13,9 +13,18 @@ from structlog.tracebacks import ExceptionDictTransformer
 from broker.text.harmless import one_line
 from broker.text.log_lines import indented
 
+OWN_LOGGERS = ("relay", "serve", "statuses", "web", "worker")
+"""The names of the receiver's own loggers."""
 
-def configure(level: int = logging.INFO) -> None:
-    """Set up the logs of this process, those of the libraries among them."""
+
+def configure(level: str = "info") -> None:
+    """Set up the logs of this process, those of the libraries among them.
+
+    Args:
+        level: The level, in lower case. With `debug`, libraries say no more than what the queue does: what others have
+            at that level may hold secrets.
+    """
+    number = logging.getLevelNamesMapping()[level.upper()]
     for_people = sys.stderr.isatty()
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -47,11 +56,14 @@ def configure(level: int = logging.INFO) -> None:
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderer],
         )
     )
+    handler.setLevel(number)  # a library may have set its logger to a lower one
     root = logging.getLogger()
     root.handlers = [handler]
-    root.setLevel(level)
+    root.setLevel(max(number, logging.INFO))
+    for name in OWN_LOGGERS:
+        logging.getLogger(name).setLevel(number)
     # its lines about each job repeat those of the worker
-    logging.getLogger("procrastinate").setLevel(logging.WARNING)
+    logging.getLogger("procrastinate").setLevel(logging.INFO if number <= logging.DEBUG else logging.WARNING)
     logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
     # it warns of each malformed header of an answer, with a traceback and the whole URL
     logging.getLogger("urllib3").setLevel(logging.ERROR)

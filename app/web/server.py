@@ -43,11 +43,19 @@ class Web(BaseApplication):
         conninfo: The connection string of the database.
         listener: The socket that it listens on.
         environment: The environment, which has the tokens.
+        log_level: The level of the log.
     """
 
     def __init__(
-        self, settings: Settings, *, conninfo: str, listener: socket.socket, environment: Mapping[str, str]
+        self,
+        settings: Settings,
+        *,
+        conninfo: str,
+        listener: socket.socket,
+        environment: Mapping[str, str],
+        log_level: str,
     ) -> None:
+        self._log_level = log_level
         self._settings = settings
         self._conninfo = conninfo
         self._listener = listener
@@ -67,7 +75,8 @@ class Web(BaseApplication):
             "graceful_timeout": STOP_SECONDS,
             "keepalive": 5,
             "limit_request_line": 8190,
-            "loglevel": "warning",
+            # less than a warning is what its processes do
+            "loglevel": self._log_level if self._log_level in {"error", "critical"} else "warning",
             "errorlog": "-",
             "accesslog": None,
             "proc_name": "pact-dispatch web",
@@ -97,7 +106,7 @@ class Web(BaseApplication):
 
     def load(self) -> Any:  # gunicorn's stubs know no Flask
         """Make the application in the process that serves, since a pool doesn't survive a fork."""
-        configure()
+        configure(self._log_level)
         pool = open_pool(self._conninfo, size=self._settings.server.connections)
         self._receiver = Receiver(
             settings=self._settings,

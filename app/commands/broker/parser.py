@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from app.commands.options import address
+from app.commands.options import LOG_LEVELS, address
 
 if TYPE_CHECKING:
     from app.commands import Commands
@@ -71,7 +71,7 @@ def add_to(commands: Commands) -> None:
     )
     broker.add_argument(
         "--log-level",
-        choices=("debug", "info", "warning", "error", "critical"),
+        choices=LOG_LEVELS,
         default="warning",
         help="info logs each request (default: %(default)s)",
     )

@@ -37,10 +37,11 @@ def _serve(options: argparse.Namespace, messages: Messages) -> None:
         messages.say(warning)
     listener = bind(*options.bind)
     messages.say(f"data in {installation.data_dir}, using {installation.described_database}")
-    configure()
+    configure(options.log_level)
     of_providers = installation.settings.variables_of_providers.difference(SECRETS, OTHERS)
     with installation.database():
         arguments = ["--config", str(installation.config), "--data-dir", str(installation.data_dir)]
+        arguments += ["--log-level", options.log_level]
         supervisor = Supervisor(installation.settings.worker.stop_seconds + STOP_MARGIN_SECONDS)
         supervisor.add(
             "web",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from app.commands.options import add_bind_to, add_receiver_options
+from app.commands.options import add_bind_to, add_log_level, add_receiver_options
 
 if TYPE_CHECKING:
     from app.commands import Commands
@@ -40,6 +40,7 @@ def add_to(commands: Commands) -> None:
         epilog=EXAMPLE,
     )
     add_receiver_options(parser)
+    add_log_level(parser)
     add_bind_to(parser)
     parser.add_argument(
         "--workers",

@@ -28,5 +28,11 @@ def run(options: argparse.Namespace, messages: Messages) -> int:
     listener = bind(*options.bind) if options.fd is None else socket.socket(fileno=options.fd)
     with installation.database() as conninfo:
         follow_supervisor()
-        Web(installation.settings, conninfo=conninfo, listener=listener, environment=dict(os.environ)).run()
+        Web(
+            installation.settings,
+            conninfo=conninfo,
+            listener=listener,
+            environment=dict(os.environ),
+            log_level=options.log_level,
+        ).run()
     return ExitCode.DONE

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from app.commands.options import add_bind_to, add_receiver_options
+from app.commands.options import add_bind_to, add_log_level, add_receiver_options
 
 if TYPE_CHECKING:
     from app.commands import Commands
@@ -24,5 +24,6 @@ def add_to(commands: Commands) -> None:
         description=DESCRIPTION,
     )
     add_receiver_options(parser)
+    add_log_level(parser)
     add_bind_to(parser)
     parser.add_argument("--fd", type=int, help=argparse.SUPPRESS)  # a socket that is bound already

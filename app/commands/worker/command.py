@@ -28,7 +28,7 @@ def run(options: argparse.Namespace, _: Messages) -> int:
     settings = installation.settings
     github = github_access(settings, os.environ)
     accounts = installation.provider_accounts()
-    configure()
+    configure(options.log_level)
     follow_supervisor()
     with installation.database() as conninfo:
         asyncio.run(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from app.commands.options import add_receiver_options
+from app.commands.options import add_log_level, add_receiver_options
 
 if TYPE_CHECKING:
     from app.commands import Commands
@@ -24,3 +24,4 @@ def add_to(commands: Commands) -> None:
         description=DESCRIPTION,
     )
     add_receiver_options(parser)
+    add_log_level(parser)

@@ -6,16 +6,18 @@ import io
 import logging
 import os
 import pty
+import re
 import subprocess
 import sys
 
 import pytest
 import structlog
 
-from app.process.logs import configure
+from app.process.logs import OWN_LOGGERS, configure
 from broker.http.limited_request import send_request
 from broker.http.limits import Limits
 from tests.support.loopback import Loopback, Reply
+from tests.support.paths import ROOT
 from tests.support.processes import TIME_LIMIT
 
 PROGRAM = """
@@ -81,3 +83,40 @@ def test_a_logger_that_was_used_follows_a_later_configuration(monkeypatch: pytes
     finally:
         structlog.configure(**configured)
     assert "after" in later.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("level", "own", "queue", "others"),
+    [
+        ("debug", "DEBUG", "INFO", "INFO"),
+        ("info", "INFO", "WARNING", "INFO"),
+        ("warning", "WARNING", "WARNING", "WARNING"),
+        ("critical", "CRITICAL", "CRITICAL", "CRITICAL"),
+    ],
+)
+def test_the_level_is_that_of_the_own_loggers_and_lets_no_library_say_too_much(
+    level: str, own: str, queue: str, others: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loggers = {
+        name: logging.getLogger(name) for name in (*OWN_LOGGERS, "procrastinate", "urllib3", "psycopg.pool")
+    }
+    for logger in (logging.getLogger(), *loggers.values()):
+        monkeypatch.setattr(logger, "level", logger.level)
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
+    configure(level)
+    [handler] = logging.getLogger().handlers
+    effective = {
+        name: logging.getLevelName(max(logging.getLogger(name).getEffectiveLevel(), handler.level))
+        for name in (*OWN_LOGGERS, "procrastinate", "github.Requester")
+    }
+    assert effective == {
+        **dict.fromkeys(OWN_LOGGERS, own),
+        "procrastinate": queue,
+        "github.Requester": others,
+    }
+
+
+def test_each_logger_of_the_receiver_has_the_level() -> None:
+    texts = [file.read_text(encoding="utf-8") for file in (ROOT / "app").rglob("*.py")]
+    names = {name for text in texts for name in re.findall(r'get_logger\("(\w+)"\)', text)}
+    assert names == set(OWN_LOGGERS)
