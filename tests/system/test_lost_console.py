@@ -144,3 +144,12 @@ def test_what_a_command_does_nothing_but_print_must_be_printed(broker: EmbeddedB
 def test_a_mistake_in_the_command_line_stays_one(redirection: str) -> None:
     done = in_shell([str(BIN / "pact-dispatch"), "check-config", "--config", "/no/such/file"], redirection)
     assert done.returncode == 2, done
+
+
+def test_nothing_is_said_twice_where_progress_and_report_go_to_the_same_place(tmp_path: Path) -> None:
+    file = tmp_path / "pact.json"
+    file.write_text(json.dumps(pact(*things(2))), encoding="utf-8")
+    together = in_shell(verifying(file, "-v"), "2>&1").stdout
+    assert together.count("✓") == 2, together
+    apart = in_shell(verifying(file, "-v"), "")
+    assert (apart.stdout.count("✓"), apart.stderr.count("✓")) == (2, 2), apart

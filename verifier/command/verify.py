@@ -92,7 +92,11 @@ class VerifyCommand:
             findings = self._publish(request, verification, deadline, progress)
         from verifier.report.console import ConsoleReport  # noqa: PLC0415 - it is there: see `Progress.waiting`
 
-        console = ConsoleReport(quiet=self._quiet, remembers=self._files.get("json", "-") != "-")
+        console = ConsoleReport(
+            quiet=self._quiet,
+            remembers=self._files.get("json", "-") != "-",
+            leaves_out_passed=self._verbose > 0 and _same_file(sys.stderr, self._text),
+        )
         print_report(console, findings, self._text)
         for name, path in self._files.items():
             write_file(name, path, findings)
@@ -135,3 +139,11 @@ class VerifyCommand:
         if self._verbose or not sys.stderr.isatty():
             return nullcontext(PlainProgress(sys.stderr, verbose=self._verbose > 0))
         return BarProgress(unguarded(sys.stderr))  # it moves the cursor
+
+
+def _same_file(one: TextIO, other: TextIO) -> bool:
+    """Return whether two streams go to the same terminal or file, where one would repeat what the other has said."""
+    try:
+        return os.path.sameopenfile(one.fileno(), other.fileno())
+    except (OSError, ValueError, AttributeError):  # closed, or no file at all
+        return False

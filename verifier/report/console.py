@@ -50,11 +50,15 @@ class ConsoleReport:
     Args:
         quiet: Whether to leave out what passed.
         remembers: Whether there is a JSON report, from which `--last-failed` knows what failed.
+        leaves_out_passed: Whether what passed is left out alone, since it was shown before.
     """
 
-    def __init__(self, *, quiet: bool = False, remembers: bool = False) -> None:
+    def __init__(
+        self, *, quiet: bool = False, remembers: bool = False, leaves_out_passed: bool = False
+    ) -> None:
         self._quiet = quiet
         self._remembers = remembers
+        self._shows_passed = not quiet and not leaves_out_passed
 
     def write(self, findings: Findings, stream: TextIO) -> None:
         """Write the report, in colours if the stream is a terminal."""
@@ -67,7 +71,7 @@ class ConsoleReport:
             for label, value in parties(verification):
                 yield f"{paint(f'{label:9}', 'bold')} {one_line(value)}"
             yield ""
-        if not self._quiet:
+        if self._shows_passed:
             for result in verification.interactions:
                 if result.outcome == Outcome.PASSED:
                     yield from self._interaction(result, paint)
