@@ -126,8 +126,8 @@ def _guess(doing: str, url: str) -> str:
     if url.startswith("https:"):
         return (
             "a TLS connection can be made, but none that the engine takes (it takes no version before 1.2, and no "
-            "certificate that is its own authority, CA:TRUE), or it wants a client certificate "
-            "(--provider-client-certificate), or it was closed without an answer"
+            "certificate that is its own authority, CA:TRUE, unless --provider-ca-file has it), or it wants a client "
+            "certificate (--provider-client-certificate), or it was closed without an answer"
         )
     return (
         "the connection was closed without an answer, or what came is not HTTP, or a redirect leads to where nothing "
