@@ -52,6 +52,9 @@ ENVIRONMENT = {
 }
 """Python keeps what it has compiled, as it does where a package is installed."""
 
+FOLDER = tempfile.gettempdir()
+"""Where the commands run: no project, whose pyproject.toml `verify` would look into for its options."""
+
 
 @dataclass(frozen=True)
 class Figure:
@@ -115,7 +118,7 @@ def ways(pact: Path, port: int, states: str) -> dict[str, list[str]]:
     verify = [str(BIN / "verify"), str(pact), "--provider-base-url", base_url]
     cli = [str(BIN / "pact"), "verifier", "--file", str(pact), "--hostname", "127.0.0.1", "--port", str(port)]
     cli += ["--provider-name", "Products"]
-    plain = [sys.executable, "-m", "benchmarks.plain", str(pact), base_url]
+    plain = [sys.executable, str(Path(__file__).with_name("plain.py")), str(pact), base_url]
     if STATES[states]:
         verify += ["--provider-states-setup-url", states_url]
         cli += ["--state-change-url", states_url]
@@ -130,7 +133,7 @@ def ways(pact: Path, port: int, states: str) -> dict[str, list[str]]:
 
 def run_once(command: list[str]) -> float:
     started = time.perf_counter()
-    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=FOLDER, env=ENVIRONMENT, capture_output=True, text=True, check=False)
     seconds = time.perf_counter() - started
     if done.returncode:
         raise SystemExit(
@@ -152,7 +155,7 @@ def in_turn(commands: dict[str, list[str]]) -> dict[str, list[float]]:
 def peak_mb(command: list[str]) -> float:
     peak = 0
     with subprocess.Popen(
-        command, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        command, cwd=FOLDER, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as child:
         process = psutil.Process(child.pid)
         while child.poll() is None:
