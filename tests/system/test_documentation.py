@@ -181,6 +181,26 @@ def test_bodies_of_the_webhooks_are_json_that_the_receiver_takes() -> None:
     assert all("pact_url" in body["client_payload"] for body in bodies)
 
 
+def test_each_action_is_pinned_to_one_version_everywhere() -> None:
+    files = [
+        ROOT / "action.yml",
+        ROOT / "README.md",
+        *ROOT.glob(".github/workflows/*.yml"),
+        *ROOT.glob("examples/workflows/*.yml"),
+        *DOCS.glob("*.md"),
+    ]
+    pins: dict[str, set[str]] = {}
+    for file in files:
+        for owner, name, pin in re.findall(
+            r"uses: (actions)/([\w-]+)[\w/-]*@(.*)", file.read_text(encoding="utf-8")
+        ):
+            pins.setdefault(f"{owner}/{name}", set()).add(pin.strip())
+    assert pins.keys() >= {"actions/checkout", "actions/cache", "actions/setup-python"}
+    for action, found in pins.items():
+        assert len(found) == 1, (action, found)
+        assert re.fullmatch(r"[0-9a-f]{40} # v\d+\.\d+\.\d+", found.pop()), action
+
+
 @pytest.mark.parametrize(
     "name", [path.relative_to(ROOT).as_posix() for path in sorted([*DOCS.glob("*.md"), *ROOT.glob("*.md")])]
 )
