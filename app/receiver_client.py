@@ -163,7 +163,7 @@ class ReceiverClient:
         Raises:
             ReceiverRefused: It doesn't take the token, or has no such delivery.
         """
-        return self._item("/api/deliveries", number)
+        return self._named("/api/deliveries", number)
 
     def runs(self, provider: str, consumer: str) -> list[dict[str, Any]]:
         """Return the latest runs for a provider and a consumer, the newest first.
@@ -179,7 +179,7 @@ class ReceiverClient:
         Raises:
             ReceiverRefused: It doesn't take the token, or has no such run.
         """
-        return self._item("/api/runs", number)
+        return self._named("/api/runs", number)
 
     def page_of_runs(
         self, filters: Mapping[str, str], *, limit: int = LIMIT, after: str | None = None
@@ -225,7 +225,7 @@ class ReceiverClient:
         Raises:
             ReceiverRefused: It doesn't take the token, has no such run, or the run is finished.
         """
-        return self._item("/api/runs", number, "/cancel", method="POST")
+        return self._named("/api/runs", number, "/cancel", method="POST")
 
     def redeliver(self, number: str) -> dict[str, Any]:
         """Have a delivery's dispatch carried out again, and return the new delivery.
@@ -233,7 +233,7 @@ class ReceiverClient:
         Raises:
             ReceiverRefused: It doesn't take the token, has no such delivery, or would refuse the dispatch.
         """
-        return self._item("/api/deliveries", number, "/redeliver", method="POST")
+        return self._named("/api/deliveries", number, "/redeliver", method="POST")
 
     def _page(self, path: str, filters: Mapping[str, str], limit: int, after: str | None) -> Page:
         query = {**filters, "limit": limit, **({"cursor": after} if after else {})}
@@ -255,6 +255,17 @@ class ReceiverClient:
         document = _json(reply)
         if not isinstance(document, dict):
             raise self._no_receiver(path, reply)
+        return document
+
+    def _named(self, path: str, number: str, action: str = "", *, method: str = "GET") -> dict[str, Any]:
+        """Return a run or a delivery, which has an id.
+
+        Raises:
+            NoReceiver: It hasn't.
+        """
+        document = self._item(path, number, action, method=method)
+        if text_at(document, "id") is None:
+            raise NoReceiver(f"{self.base_url}{path}/{number} answered with something that has no id")
         return document
 
     def _checked(self, path: str, reply: Reply) -> Reply:

@@ -50,6 +50,12 @@ def party(run: dict[str, Any], role: str) -> str:
     return " ".join(str(run[key]) for key in (role, f"{role}_version") if run.get(key))
 
 
+def deliveries_of(run: dict[str, Any]) -> list[str]:
+    """Return the ids of the deliveries that asked for a run, the oldest first."""
+    found = run.get("deliveries")
+    return [str(one) for one in found] if isinstance(found, list) else []
+
+
 def age(moment: Any) -> str:
     """Return how long ago a moment of a document is, in words."""
     try:

@@ -6,12 +6,13 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from app.commands.receiver_access import listed, looked_up, receiver_client, refusals_explained
-from app.commands.run_document import state_of
+from app.commands.run_document import deliveries_of, state_of
 from app.commands.runner import CommandFailed, ExitCode
 from app.commands.runs.following import follow
 from app.commands.runs.rendering import write_list, write_run
-from app.receiver_client import ReceiverRefused
+from app.receiver_client import NoReceiver, ReceiverRefused
 from app.records.run import RunStatus
+from broker.http.json_values import text_at
 from broker.text.harmless import lines_of, one_line, write_json
 
 if TYPE_CHECKING:
@@ -91,7 +92,9 @@ def _again(options: argparse.Namespace, client: ReceiverClient, messages: Messag
     """Have the dispatch of a run carried out again."""
     found = looked_up(client, "run", options.id)
     new = _redelivered(client, found)
-    number = str(new.get("run_id"))
+    number = text_at(new, "run_id")
+    if number is None:
+        raise NoReceiver(f"{client.base_url} delivered it again, and does not say by which run")
     if options.json:
         write_json(client.run(number), sys.stdout)
         return ExitCode.DONE
@@ -104,9 +107,9 @@ def _again(options: argparse.Namespace, client: ReceiverClient, messages: Messag
 def _redelivered(client: ReceiverClient, run: dict[str, Any]) -> dict[str, Any]:
     """Have the latest delivery that can be delivered again brought in again."""
     refused: ReceiverRefused | None = None
-    for delivery in reversed(run.get("deliveries") or []):
+    for delivery in reversed(deliveries_of(run)):
         try:
-            return client.redeliver(str(delivery))
+            return client.redeliver(delivery)
         except ReceiverRefused as error:
             if error.status not in {404, 409}:
                 raise

@@ -5,13 +5,13 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any, TextIO
 
-from app.commands.run_document import age, party, state_of
+from app.commands.run_document import age, deliveries_of, party, state_of
 from app.commands.tables import write_fields, write_table
 from broker.http.json_values import objects_at, text_at
-from broker.text.harmless import lines_of
+from broker.text.harmless import lines_of, one_line
 from verifier.report.console import ConsoleReport
 from verifier.report.interface import Findings
-from verifier.verification import Verification
+from verifier.verification import Outcome, Verification
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,7 +59,7 @@ def write_run(run: dict[str, Any], verification: dict[str, Any] | None, stream: 
             ("result", text_at(run, "result_url")),
             ("not published", text_at(run, "publish_error")),
             ("passed on to", text_at(relay, "repository")),
-            ("deliveries", ", ".join(str(one) for one in run.get("deliveries") or [])),
+            ("deliveries", ", ".join(deliveries_of(run))),
         ),
         stream,
     )
@@ -72,4 +72,17 @@ def write_run(run: dict[str, Any], verification: dict[str, Any] | None, stream: 
         stream.writelines(f"    | {line}\n" for line in lines_of(output))
     if verification is not None:
         stream.write("\n")
-        ConsoleReport(quiet=True).write(Findings(Verification.from_dict(verification)), stream)
+        _write_verification(run, verification, stream)
+
+
+def _write_verification(run: dict[str, Any], verification: dict[str, Any], stream: TextIO) -> None:
+    """Write what did not pass as `verify` does; of a receiver of another version, what can be told."""
+    try:
+        findings = Findings(Verification.from_dict(verification))
+    except ValueError:
+        for result in objects_at(run, "interactions") or []:
+            if (outcome := text_at(result, "outcome")) != Outcome.PASSED:
+                stream.write(one_line(f"  {outcome}: {text_at(result, 'description')}") + "\n")
+        stream.write("It was verified by another version: --json has all of it\n")
+        return
+    ConsoleReport(quiet=True).write(findings, stream)

@@ -15,7 +15,7 @@ from app.commands.tables import write_table
 from app.commands.wait.explanation import reasons_of
 from app.commands.wait.progress import wait_progress
 from app.config.variables import API_TOKEN, GITHUB_TOKEN
-from broker.client import BrokerClient
+from broker.client import BrokerClient, BrokerUnreachable
 from broker.client.deployability import Verdict, deployability
 from broker.http.origin import Origin
 from broker.text.harmless import one_line, write_json
@@ -37,6 +37,7 @@ EXPLAIN_SECONDS = 15.0
 RETRY_SECONDS = 30.0
 """How long one question is tried again while the broker is away."""
 
+_OVER = object()
 CODES = {Verdict.DEPLOYABLE: ExitCode.DONE, Verdict.REFUSED: ExitCode.FAILED}
 OUTCOMES = {True: "passed", False: "failed", None: "missing"}
 
@@ -46,9 +47,8 @@ def run(options: argparse.Namespace, messages: Messages) -> int:
     question = _question(options)
     messages.hide(question.github_token, question.api_token)
     access = broker_access(options, messages)
-    deadline = time.monotonic() + options.timeout + RETRY_SECONDS
     with (
-        BrokerClient(access, retry_time=RETRY_SECONDS, deadline=deadline, on_retry=messages.say) as client,
+        BrokerClient(access, retry_time=RETRY_SECONDS, on_retry=messages.say) as client,
         wait_progress(messages) as progress,
     ):
         answer = _wait(
@@ -68,17 +68,27 @@ def _wait(
     seconds: float,
     progress: WaitProgress,
 ) -> Deployability:
-    """Return the broker's answer when nothing is missing any more, or when the time is over."""
+    """Return the broker's answer when nothing is missing any more, or when the time is over.
+
+    Raises:
+        BrokerUnreachable: There was none at all; a broker that was there and is away is waited for.
+    """
     explain_at = time.monotonic() + PATIENCE_SECONDS
     reasons: tuple[str, ...] = ()
-    for _ in polls(seconds):
-        answer = ask()
-        if answer.verdict is not Verdict.UNKNOWN:
-            break
+    polling = polls(seconds)
+    next(polling)
+    answer = ask()
+    while answer.verdict is Verdict.UNKNOWN:
         if time.monotonic() >= explain_at:
             reasons = tuple(f"{one}{f'. To do: {one.to_do}' if one.to_do else ''}" for one in explain(answer))
             explain_at = time.monotonic() + EXPLAIN_SECONDS
         progress.show(_waiting_for(answer), (*answer.reasons, *reasons))
+        if next(polling, _OVER) is _OVER:
+            break
+        try:
+            answer = ask()
+        except BrokerUnreachable as error:
+            progress.show(f"the broker is away: {error}", ())
     return answer
 
 

@@ -13,7 +13,7 @@ from broker.text.terminal import unguarded
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from rich.status import Status
+    from rich.progress import Progress
 
     from app.commands.runner import Messages
 
@@ -26,12 +26,13 @@ class WaitProgress:
 
     Args:
         messages: Take the lines.
-        status: The line that changes, if there is one.
+        line: The line that changes, if there is one.
     """
 
-    def __init__(self, messages: Messages, status: Status | None) -> None:
+    def __init__(self, messages: Messages, line: Progress | None) -> None:
         self._messages = messages
-        self._status = status
+        self._line = line
+        self._task = None if line is None else line.add_task("asking the broker", total=None)
         self._begin = time.monotonic()
         self._said: tuple[str, ...] = ()
         self._next = 0.0
@@ -43,13 +44,13 @@ class WaitProgress:
             state: What is waited for.
             reasons: What is known about why; each is said once, and again from time to time.
         """
-        seconds = time.monotonic() - self._begin
-        elapsed = f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
         lines = (state, *reasons)
-        if self._status is not None:
-            self._status.update(one_line(self._messages.redacted(f"{state} ({elapsed})")))
-            self._said += (state,)
+        if self._line is not None and self._task is not None:
+            self._line.update(self._task, description=one_line(self._messages.redacted(state)))
+            lines = reasons
         elif time.monotonic() >= self._next:
+            seconds = time.monotonic() - self._begin
+            elapsed = f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
             self._said = ()
             self._next = time.monotonic() + REMIND_SECONDS
             lines = (f"{state} ({elapsed})", *reasons)
@@ -66,6 +67,13 @@ def wait_progress(messages: Messages) -> Iterator[WaitProgress]:
         yield WaitProgress(messages, None)
         return
     from rich.console import Console  # noqa: PLC0415 - for a terminal alone
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn  # noqa: PLC0415 - likewise
 
-    with Console(file=unguarded(sys.stderr), markup=False, highlight=False).status("") as status:
-        yield WaitProgress(messages, status)
+    with Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}", markup=False),
+        TimeElapsedColumn(),
+        console=Console(file=unguarded(sys.stderr), highlight=False),
+        transient=True,
+    ) as line:
+        yield WaitProgress(messages, line)

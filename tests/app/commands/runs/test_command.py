@@ -11,6 +11,8 @@ from uuid import uuid4
 
 import psycopg
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from app.command_line import parser
 from app.commands.deliveries.command import FILTERS as DELIVERY_OPTIONS
@@ -299,3 +301,45 @@ def test_a_run_is_followed_until_it_ends(tmp_path: Path, database_url: str) -> N
     assert "its worker was told to stop it" in told.stderr
     assert following.returncode == 3
     assert rest.endswith("cancelled\n")
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-9, 9) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
+)
+FIELDS = (
+    *("id", "status", "outcome", "publishing", "consumer", "provider", "created_at", "error", "retry_at"),
+    *("deliveries", "relay", "commit_statuses", "interactions", "error_output", "run_id", "coalesced"),
+    *("refusal", "detail", "payload", "source", "received_at", "message"),
+)
+DOCUMENTS = st.dictionaries(st.sampled_from(FIELDS), JSON | st.just("finished") | st.just("\x1b[2J"))
+COMMANDS = [
+    ("runs", "list"),
+    ("runs", "show", str(uuid4())),
+    ("runs", "log", "-f", str(uuid4())),
+    ("runs", "cancel", str(uuid4())),
+    ("runs", "again", str(uuid4())),
+    ("deliveries", "list"),
+    ("deliveries", "show", str(uuid4())),
+    ("deliveries", "redeliver", str(uuid4())),
+]
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(document=DOCUMENTS, words=st.sampled_from(COMMANDS), in_list=st.booleans(), named=st.booleans())
+def test_whatever_is_answered_ends_in_words_and_controls_no_terminal(
+    *, document: dict[str, Any], words: tuple[str, ...], in_list: bool, named: bool
+) -> None:
+    ended = {"status": "cancelled", "publishing": "none"} if "-f" in words else {}
+    one = {**document, **ended, **({"id": "x"} if named else {})}
+    answer = {"items": [one], "next": document.get("message")} if in_list else one
+
+    def status(path: str) -> int:
+        return 422 if path.endswith("redeliver") and named else 200
+
+    with Loopback(lambda request: Reply(status(request.path), answer)) as other:
+        variables = {"PACT_DISPATCH_RECEIVER_URL": other.url, "PACT_DISPATCH_API_TOKEN": API_TOKEN}
+        done = pact_dispatch(*words, environment=environment(**variables))
+    assert done.returncode in {0, 1, 3, 4}
+    assert "\x1b" not in done.stdout + done.stderr

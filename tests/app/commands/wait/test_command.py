@@ -197,6 +197,16 @@ def test_it_ends_when_the_result_comes(patient: Patient) -> None:
     assert "passed" in shown
 
 
+def test_a_broker_that_is_away_for_a_while_does_not_end_the_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command, "RETRY_SECONDS", 0.0)
+    unknown, deployable = ANSWERS["255-can-i-deploy-environment-no"], ANSWERS["62-matrix-query-versions"]
+    replies = [Reply(200, unknown), Reply(503, {}), Reply(drop=True), Reply(200, deployable)]
+    with Loopback(replies) as broker:
+        done = wait(broker.url)
+    assert done.returncode == 0, done.stderr
+    assert "the broker is away" in done.stderr
+
+
 def test_a_broker_that_is_away_is_waited_for_and_then_said_so(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
