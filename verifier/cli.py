@@ -17,11 +17,19 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:  # `typing` would be imported for this alone
     from typing import NoReturn
 
+INTERRUPTED = 130
+"""As `ExitCode.INTERRUPTED`, which isn't imported yet."""
+
 
 def main() -> NoReturn:
     """Run the command and exit."""
     gc.disable()  # until all is imported, since nothing of that is ever freed
-    end(run(sys.argv[1:]))
+    try:
+        code = run(sys.argv[1:])
+    except KeyboardInterrupt:  # before `execute` takes care of it
+        print("verify: interrupted", file=sys.stderr)
+        code = INTERRUPTED
+    end(code)
 
 
 def end(code: int) -> NoReturn:
