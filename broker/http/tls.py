@@ -32,11 +32,6 @@ class Tls:
     checks: bool = True
 
     @property
-    def has_files(self) -> bool:
-        """Whether there is something of one's own to trust or to show."""
-        return self.ca_file is not None or self.certificate is not None
-
-    @property
     def secrets(self) -> list[str]:
         """What of it is secret."""
         return [self.key_password] if self.key_password else []

@@ -428,3 +428,23 @@ def test_a_log_that_can_not_be_written_is_refused_before_anything_is_asked(
     assert done.code == 2, done
     assert said in done.err
     assert not provider.received
+
+
+def test_a_message_that_had_to_wait_for_anothers_answer_ends_the_run(tmp_path: Path) -> None:
+    """That one is answered with 404 means something only once the path has answered another one."""
+    messages = [{"description": name, "contents": {"name": name}} for name in ("missing", "there", "after")]
+    document = {**pact(), "messages": messages}
+    del document["interactions"]
+    file = tmp_path / "pact.json"
+    file.write_text(json.dumps(document), encoding="utf-8")
+
+    def answer_message(request: Received) -> Reply:
+        name = request.json["description"]
+        return Reply(404) if name == "missing" else Reply(200, {"name": name})
+
+    with Loopback(answer_message) as provider:
+        transport = ("--transport", f"message:{provider.port}/_messages")
+        done = verify(tmp_path, file, *transport, "--exit-on-first-error")
+    assert done.code == 1, done
+    assert [request.json["description"] for request in provider.received] == ["missing", "there"]
+    assert [one["outcome"] for one in done.report["interactions"]] == ["failed", "passed", "error"]
