@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from broker.webhooks import Execution
 
 _NEEDED = "contents: write for a fine-grained token or an App, the scope repo for a classic one"
+UUID = "UUID"
+"""What stands for a webhook's UUID where it isn't known."""
 _NO_ANSWER = (
     (
         ("refused",),
@@ -81,8 +83,17 @@ class Target:
         return cls(url, dispatches.repository, dispatches.is_github or answered)
 
 
-def explain(execution: Execution) -> str:
-    """Return what the answer means, and what to do; an empty text where it needs no explanation."""
+def explain(execution: Execution, uuid: str = UUID) -> str:
+    """Return what the answer means, and what to do; an empty text where it needs no explanation.
+
+    Args:
+        execution: The request and its answer.
+        uuid: The webhook's UUID, if it is known.
+    """
+    return _explained(execution).replace(f" {UUID} ", f" {uuid} ")
+
+
+def _explained(execution: Execution) -> str:
     target = Target.of(execution)
     if execution.status is None:
         return _no_answer(execution, target)
@@ -105,7 +116,7 @@ def explain(execution: Execution) -> str:
         where = execution.answer_headers.get("location", "another URL")
         return (
             f"The target redirects to {where}, and brokers don't follow redirects. A repository that was renamed or "
-            "moved answers like that: give the webhook the new URL (webhooks update UUID --url URL)."
+            f"moved answers like that: give the webhook the new URL (webhooks update {UUID} --url URL)."
         )
     if execution.status >= 500:
         return "The target failed by itself. Look into its log; the broker tries again after real events."

@@ -63,7 +63,6 @@ def example_provider() -> Iterator[str]:
 def test_examples_work_as_they_stand(page: str, tmp_path: Path) -> None:
     examples = blocks(page, "console") + blocks(page, "python")
     assert examples
-    (ROOT / "build").mkdir(exist_ok=True)
     with EmbeddedBroker(tmp_path) as broker, example_provider() as port:
         pact = json.loads((ROOT / "examples/storefront-products.json").read_text(encoding="utf-8"))
         broker.publish(pact, "1.0.0", branch="main")
@@ -71,7 +70,7 @@ def test_examples_work_as_they_stand(page: str, tmp_path: Path) -> None:
         for block in examples:
             here = block.replace("http://127.0.0.1:9292", broker.url).replace("--port 8080", f"--port {port}")
             here = here.replace("127.0.0.1:8080", f"127.0.0.1:{port}")
-            here = here.replace("build/verification", str(tmp_path / "verification"))
+            here = re.sub(r"\b(verification\.(json|xml|html))", rf"{tmp_path}/\1", here)
             command = [sys.executable, "-c", here]
             if block.startswith("$ "):
                 script = re.sub(r"^\$ ", "", here, flags=re.MULTILINE)
@@ -199,6 +198,15 @@ def test_each_action_is_pinned_to_one_version_everywhere() -> None:
     for action, found in pins.items():
         assert len(found) == 1, (action, found)
         assert re.fullmatch(r"[0-9a-f]{40} # v\d+\.\d+\.\d+", found.pop()), action
+
+
+def test_examples_write_to_no_folder_that_is_not_there() -> None:
+    tracked = {path.name for path in ROOT.iterdir() if path.is_dir()} - {"build", "dist"}
+    for page in [*DOCS.glob("*.md"), ROOT / "README.md"]:
+        for language, block in BLOCK.findall(page.read_text(encoding="utf-8")):
+            if language in {"console", "python"}:
+                written = re.findall(r"(?:> ?|--(?:json|junit|html|body) |Path\(\")([\w-]+)/[\w.-]+", block)
+                assert set(written) <= tracked, (page.name, written)
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
-from app.commands.doctor.pact_state import pacticipant
+from app.commands.doctor.pact_state import pacticipant, read_moment
 from app.commands.finding import Finding, State, listed
 from app.commands.provider_versions import GET_VERSIONS, NEVER, named
 from broker.events import WebhookEvent
@@ -15,6 +16,11 @@ from broker.http.json_values import objects_at, text_at
 if TYPE_CHECKING:
     from app.commands.doctor.pact_state import PactState
     from broker.client import BrokerClient
+
+RUNS = frozenset({"receiver-runs", "workflow-runs"})
+"""The links that say what became of a delivery."""
+UNDER_WAY = timedelta(minutes=30)
+"""How long a run may take, unless the receiver is configured otherwise: for so long, none is taken for lost."""
 
 
 def check_broker(client: BrokerClient) -> Finding:
@@ -150,13 +156,39 @@ def check_result(state: PactState, earlier: list[Finding]) -> Finding:
         return Finding(State.WARNING, f"{text}, but it is under way", "wait, and look again", under_way=True)
     if any(check.state is State.FAILED for check in earlier):
         return Finding(State.FAILED, text, "mend the first broken link")
-    unseen = [check.name for check in earlier if check.state is State.UNKNOWN]
+    return _not_there(state, text, [check for check in earlier if check.state is State.UNKNOWN])
+
+
+def _not_there(state: PactState, text: str, unseen: list[Finding]) -> Finding:
+    """Say that there is no result, where nothing that was looked at is broken or under way."""
+    delivered = _delivered_since(state)
+    names = {check.name for check in unseen}
+    if delivered is not None and names & RUNS and "receiver" not in names:
+        # what became of it isn't known: to send it once more would have the same verified twice
+        to_do = (
+            f"look at what could not be looked at: {listed([f'{one.name} ({one.to_do})' for one in unseen])}"
+        )
+        if delivered < UNDER_WAY:
+            return Finding(
+                State.WARNING,
+                f"{text}; it was delivered {delivered.total_seconds():.0f} s ago, and a run may be under way",
+                f"wait, and look again; or {to_do}",
+                under_way=True,
+            )
+        return Finding(State.FAILED, f"{text}, and what became of the delivery could not be seen", to_do)
     return Finding(
         State.FAILED,
         f"{text}, and no link before it is known to be broken",
-        (f"look at what could not be looked at: {', '.join(unseen)}. " if unseen else "")
+        (f"look at what could not be looked at: {', '.join(one.name for one in unseen)}. " if unseen else "")
         + f"Have it sent once more: pact-dispatch webhooks test {_uuid(state)}",
     )
+
+
+def _delivered_since(state: PactState) -> timedelta | None:
+    """Return for how long the last delivery has been with its target; None if there was none that was taken."""
+    last = state.deliveries[0] if state.deliveries else None
+    at = read_moment(last.at) if last is not None and last.status == "success" else None
+    return None if at is None else datetime.now(UTC) - at
 
 
 def _uuid(state: PactState) -> str:

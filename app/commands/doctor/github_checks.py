@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from app.commands.dispatch_url import DispatchUrl
 from app.commands.doctor.chain import NotAsked
+from app.commands.doctor.pact_state import read_moment
 from app.commands.finding import Finding, State, listed
 from app.commands.github_judgement import Listeners, Obstacle, days_left, obstacles
 from app.commands.runner import INSTALL_SERVER
@@ -34,8 +35,6 @@ else:
 _GIVEN = "the token that was given"
 _NEW_TOKEN = "make a new token (Contents: write), and give it to the broker's secret or to the webhook"  # noqa: S105
 NEEDED = f"{_GIVEN} needs Contents: read and Actions: read, and GitHub must answer"
-_FIRST_YEAR = 2008
-"""GitHub began then: an earlier time of a delivery is none."""
 _TOLERANCE = timedelta(minutes=1)
 """How far the clocks of broker and GitHub may be apart, and how long a run may take to appear."""
 
@@ -204,7 +203,7 @@ def check_runs(state: PactState, github: GitHubAnswers, target: Target, now: dat
     paths = {w.path for one in target.event_types for w in Listeners.among(workflows, one).active}
     runs = [run for run in github.runs(target, not_asked) if run.path in paths]
     delivered = _delivered(state)
-    at = _time(delivered.at) if delivered else None
+    at = read_moment(delivered.at) if delivered else None
     if at is None:
         last = f"the last one, {runs[0].url}, ended with {runs[0].conclusion}" if runs else "there is none"
         return Finding(
@@ -215,17 +214,17 @@ def check_runs(state: PactState, github: GitHubAnswers, target: Target, now: dat
     since = [run for run in runs if run.created_at >= at - _TOLERANCE]
     if state.complete:
         return Finding(State.OK, f"{len(since)} since the delivery; the result is there")
-    return _judged(since) if since else _none_since(at, now)
+    return _judged(since) if since else _none_since(at, now, (state.triggering or state.asking)[0].uuid)
 
 
-def _none_since(delivered: datetime, now: datetime) -> Finding:
+def _none_since(delivered: datetime, now: datetime, webhook: str) -> Finding:
     if now - delivered < _TOLERANCE:
         return Finding(State.WARNING, "none yet", "look again in a minute", under_way=True)
     return Finding(
         State.FAILED,
         f"GitHub took a dispatch at {delivered:%Y-%m-%d %H:%M:%S} UTC, and no run was started",
         "is the workflow on the default branch since then? Are Actions allowed in the repository? Then send it "
-        "again: pact-dispatch webhooks test UUID",
+        f"again: pact-dispatch webhooks test {webhook}",
     )
 
 
@@ -286,12 +285,3 @@ def _instead(workflows: list[Workflow], listeners: Listeners) -> str:
     else:
         texts = [f"there are {listed([one.path for one in workflows], 3)}"]
     return f" ({listed(texts, 3)})"
-
-
-def _time(text: str | None) -> datetime | None:
-    try:
-        found = datetime.fromisoformat(text or "")
-    except ValueError:
-        return None
-    found = found if found.tzinfo else found.replace(tzinfo=UTC)
-    return found if found.year >= _FIRST_YEAR else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
     from broker.client.pact_results import Result
     from broker.webhooks.definition import Webhook
     from broker.webhooks.triggered import Triggered
+
+
+_FIRST_YEAR = 2008
+"""GitHub began then: an earlier time of a delivery is none."""
 
 
 @dataclass(frozen=True)
@@ -181,6 +186,16 @@ class PactState:
         for name, value in (("consumerName", self.case.consumer), ("providerName", self.case.provider)):
             url = url.replace("${pactbroker." + name + "}", quote(value, safe=""))
         return url
+
+
+def read_moment(text: str | None) -> datetime | None:
+    """Read a time as a broker gives it; None if it can't be one."""
+    try:
+        found = datetime.fromisoformat(text or "")
+    except ValueError:
+        return None
+    found = found if found.tzinfo else found.replace(tzinfo=UTC)
+    return found if found.year >= _FIRST_YEAR else None
 
 
 def event_type(body: Any) -> str | None:

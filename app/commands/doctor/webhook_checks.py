@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from app.commands.finding import Finding, State, listed
-from app.commands.webhook_explanation import explain
+from app.commands.webhook_explanation import UUID, explain
 from broker.events import PUBLICATION_EVENTS, WebhookEvent
 from broker.http.errors import NotFound
 from broker.webhooks import Webhooks
@@ -152,7 +152,7 @@ def _failed(state: PactState, one: Triggered) -> Finding:
             if last.status
             else f"got no answer ({last.error or 'no reason given'})"
         )
-        answer, meaning = text, f"{explain(execution)} ".lstrip()
+        answer, meaning = text, f"{explain(execution, one.webhook_uuid or UUID)} ".lstrip()
     when = f" at {last.at}" if last and last.at else ""
     again = f"{left} to go" if left else "it is not tried again"
     test = f"pact-dispatch webhooks test {one.webhook_uuid}"

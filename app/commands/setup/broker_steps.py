@@ -192,7 +192,7 @@ class BrokerSteps:
             return Finding(
                 State.FAILED if refused else State.OK,
                 found=found,
-                done=f"{done} {explain(execution)}",
+                done=f"{done} {explain(execution, self._webhook.uuid)}",
                 to_do=refused,
                 warnings=warnings,
                 facts=facts,
@@ -201,7 +201,7 @@ class BrokerSteps:
             State.FAILED,
             found=found,
             done=done,
-            to_do=explain(execution),
+            to_do=explain(execution, self._webhook.uuid),
             warnings=warnings,
             facts=facts,
         )

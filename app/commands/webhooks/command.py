@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from app.commands.credentials import broker_access
-from app.commands.runner import ExitCode
+from app.commands.runner import CommandFailed, ExitCode
 from app.commands.webhook_explanation import explain
 from app.commands.webhooks import rendering
 from app.commands.webhooks.requested import for_create, for_update
@@ -143,7 +143,16 @@ def _update(options: argparse.Namespace, connect: Connect) -> int:
 def _delete(options: argparse.Namespace, connect: Connect) -> int:
     """Delete a webhook."""
     with connect() as client:
-        Webhooks(client).delete(options.uuid)
+        webhooks = Webhooks(client)
+        if not options.yes and sys.stdin.isatty() and sys.stderr.isatty():
+            webhook = redacted(webhooks.get(options.uuid))
+            about = f" ({webhook.description})" if webhook.description else ""
+            target = f"{webhook.request.method} {webhook.request.url}"
+            _note(f"webhook {webhook.uuid}{about}, {webhook.scope}: {target}")
+            print("Delete it? [y/N] ", end="", file=sys.stderr, flush=True)
+            if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
+                raise CommandFailed(ExitCode.FAILED, "nothing was deleted")
+        webhooks.delete(options.uuid)
     _note(f"deleted {options.uuid}")
     return ExitCode.DONE
 
@@ -154,7 +163,7 @@ def _test(options: argparse.Namespace, connect: Connect) -> int:
         webhooks = Webhooks(client)
         webhook = webhooks.get(options.uuid)
         execution = _redacted(webhooks.execute(options.uuid))
-        explanation = explain(execution)
+        explanation = explain(execution, options.uuid)
         if not execution.success:
             more = _missing_secrets(webhook, execution, UserSecrets(client))
             explanation = f"{explanation} {more}".strip()

@@ -173,6 +173,7 @@ def _add_update(commands: Commands) -> None:
 def _add_delete(commands: Commands) -> None:
     parser = _add(commands, "delete", "delete a webhook; what it had yet to deliver isn't delivered")
     _add_uuid(parser)
+    parser.add_argument("--yes", action="store_true", help="don't ask, as a terminal is asked otherwise")
     add_broker_options(parser)
 
 

@@ -233,7 +233,7 @@ def test_other_events_need_no_provider_version(patient: Patient, github: GitHubA
     patient.publish()
     patient.wait_until_delivered()
     done = patient.diagnose("--github-url", github.url)
-    assert done.first == "result"
+    assert (done.code, done.first, done.statuses["result"]) == (0, None, "warning")  # a run may be under way
     assert done.statuses["main-branch"] == done.statuses["provider-versions"] == "warning"
 
 

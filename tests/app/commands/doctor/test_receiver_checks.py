@@ -115,6 +115,23 @@ def test_a_receiver_without_a_worker_is_the_first_broken_link(
         assert done.statuses["receiver-runs"] == "warning"
 
 
+def test_a_run_that_nobody_may_look_at_is_not_called_broken_while_it_may_be_under_way(
+    tmp_path: Path, database_url: str, patient: Patient
+) -> None:
+    with receiver(tmp_path, database_url, patient, f"http://127.0.0.1:{closed_port()}") as server:
+        treat(patient, server)
+        patient.wait_until_delivered()
+        patient.variables = {}
+        done = patient.diagnose()
+    assert (done.code, done.first) == (0, None), done
+    assert done.statuses["receiver-runs"] == "unknown"
+    result = done.check("result")
+    assert result["status"] == "warning"
+    assert "a run may be under way" in result["found"]
+    assert "PACT_DISPATCH_API_TOKEN" in result["todo"]
+    assert "webhooks test" not in result["todo"]
+
+
 def test_a_receiver_that_stopped_after_it_took_the_dispatch_is_the_first_broken_link(
     tmp_path: Path, database_url: str, patient: Patient, provider: str
 ) -> None:

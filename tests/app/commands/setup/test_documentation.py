@@ -46,7 +46,6 @@ def parser() -> argparse.ArgumentParser:
 
 
 def test_examples_are_true(tmp_path: Path, database_url: str) -> None:
-    (tmp_path / "build").mkdir()
     workflow = (ROOT / "examples" / "workflows" / "pact_changed.yml").read_text(encoding="utf-8")
     repository = Repository("acme/products", files={FILE: workflow})
     token = Token(TOKEN, expires=datetime(2100, 1, 2, 3, 4, 5, tzinfo=UTC))
@@ -84,7 +83,7 @@ def test_examples_are_true(tmp_path: Path, database_url: str) -> None:
             assert [run["provider"] for run in receiver.runs()] == ["Products"]
         [shown] = re.findall(r"```text\n(.*?)```", DOCUMENT, re.DOTALL)
         assert re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "UUID", outputs[1]) == shown
-        document = json.loads((tmp_path / "build" / "setup.json").read_text(encoding="utf-8"))
+        document = json.loads((tmp_path / "setup.json").read_text(encoding="utf-8"))
         assert (document["exit_code"], document["first_problem"]) == (0, None)
         assert {step["state"] for step in document["steps"]} == {"ok"}
         for key in document["steps"][0].keys() - {"title", "expires", "may_dispatch"}:

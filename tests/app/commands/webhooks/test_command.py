@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import pty
 import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -273,6 +276,49 @@ def test_everyones_pacts_must_be_asked_for(target: Target) -> None:
 
 
 # --- update
+
+
+@pytest.mark.process
+@pytest.mark.parametrize(
+    ("typed", "options", "code", "left"),
+    [("n\n", (), 1, 1), ("\n", (), 1, 1), ("y\n", (), 0, 0), ("", ("--yes",), 0, 0)],
+)
+def test_a_terminal_is_asked_before_a_webhook_is_deleted(
+    running: EmbeddedBroker,
+    webhooks: Commands,
+    target: Target,
+    typed: str,
+    options: tuple[str, ...],
+    code: int,
+    left: int,
+) -> None:
+    webhooks("create", *receiver(target))
+    [uuid] = uuids(running)
+    controller, terminal = pty.openpty()
+    command = [str(BIN / "pact-dispatch"), "webhooks", "delete", uuid, *options]
+    with subprocess.Popen(
+        command,
+        stdin=terminal,
+        stdout=terminal,
+        stderr=terminal,
+        env=environment(**webhooks.variables),
+    ) as process:
+        os.close(terminal)
+        os.write(controller, typed.encode())
+        shown = _read_all(controller)
+        assert process.wait(60) == code, shown
+    assert len(uuids(running)) == left
+    assert ("Delete it? [y/N]" in shown) is (not options)
+
+
+def _read_all(controller: int) -> str:
+    """Read what a terminal shows until nobody writes to it any more."""
+    parts = []
+    with contextlib.suppress(OSError):  # the end, on Linux
+        while part := os.read(controller, 4096):
+            parts.append(part)
+    os.close(controller)
+    return b"".join(parts).decode(errors="replace")
 
 
 def test_what_is_not_given_stays_and_the_hidden_header_too(webhooks: Commands, target: Target) -> None:

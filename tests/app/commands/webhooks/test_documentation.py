@@ -41,10 +41,17 @@ def parser_of(name: str) -> argparse.ArgumentParser:
 
 
 def test_examples_are_true(tmp_path: Path) -> None:
-    (tmp_path / "build").mkdir()
     with Target() as target, EmbeddedBroker(tmp_path, *OPEN) as broker:
         pact = json.loads((ROOT / "examples/storefront-products.json").read_text(encoding="utf-8"))
         broker.publish(pact, "1.0.0", branch="main")
+        others = broker.request(
+            "POST",
+            "/webhooks",
+            json={
+                "events": [{"name": "contract_published"}],
+                "request": {"method": "POST", "url": f"{target.url}/of-somebody-else"},
+            },
+        ).json()
         secret = {"name": "receiverToken", "value": "example-receiver-token"}
         broker.request("POST", "/secrets", json=secret).raise_for_status()
         variables = environment(PATH=f"{BIN}:{os.environ['PATH']}", PACT_BROKER_BASE_URL=broker.url)
@@ -60,6 +67,8 @@ def test_examples_are_true(tmp_path: Path) -> None:
             check=False,
         )
         assert done.returncode == 0, done.stdout + done.stderr
+        # what the examples delete is what they made
+        assert broker.get(others["_links"]["self"]["href"].removeprefix(broker.url)).status_code == 200
         assert "example-receiver-token" not in done.stdout + done.stderr
         assert "example-token" not in done.stdout + done.stderr
         [tested] = target.received
