@@ -21,11 +21,15 @@ INTERRUPTED = 130
 """As `ExitCode.INTERRUPTED`, which isn't imported yet."""
 
 
-def main() -> NoReturn:
-    """Run the command and exit."""
+def main(arguments: list[str] | None = None) -> NoReturn:
+    """Run the command and exit.
+
+    Args:
+        arguments: The command line; that of this process unless given.
+    """
     gc.disable()  # until all is imported, since nothing of that is ever freed
     try:
-        code = run(sys.argv[1:])
+        code = run(sys.argv[1:] if arguments is None else arguments)
     except KeyboardInterrupt:  # before `execute` takes care of it
         print("verify: interrupted", file=sys.stderr)
         code = INTERRUPTED

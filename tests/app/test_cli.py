@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import json
+import re
 import subprocess
 import sys
+from typing import TYPE_CHECKING
 
 import pytest
 
 from app.command_line import GROUPS, parser
+from tests.support.loopback import closed_port
+from tests.support.pacts import interaction, pact
+from tests.support.processes import BIN
+from tests.support.running import environment
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 HEAVY = ("flask", "github", "gunicorn", "psycopg", "pydantic", "rich", "sqlalchemy", "yaml")
 COMMANDS = [command for commands in GROUPS.values() for command in commands]
@@ -44,3 +54,27 @@ def test_verify_as_a_command_of_pact_dispatch_loads_nothing_that_verify_does_not
         return set(done.stdout.partition("loaded ")[2].split())
 
     assert loaded("app.cli", "main", ["verify"]) - loaded("verifier.cli", "run", []) == {"app", "app.cli"}
+
+
+def test_verify_as_a_command_of_pact_dispatch_ends_as_verify_does(tmp_path: Path) -> None:
+    (tmp_path / "pact.json").write_text(json.dumps(pact(interaction("a thing", "/things/1"))))
+    arguments = ("pact.json", "--provider-base-url", f"http://127.0.0.1:{closed_port()}", "--wait", "0.1")
+    ended = [
+        subprocess.run(
+            [*command, *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=tmp_path,
+            env=environment(),
+        )
+        for command in (
+            [BIN / "verify"],
+            [BIN / "pact-dispatch", "verify"],
+            [BIN / "python", "-m", "app", "verify"],
+        )
+    ]
+    assert [done.returncode for done in ended] == [3, 3, 3], ended
+    said = [re.sub(r"(Could not verify) in .*", r"\1", done.stdout) for done in ended]
+    assert said[1:] == said[:-1]
+    assert "Could not verify\n" in said[0]
