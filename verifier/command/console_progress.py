@@ -6,7 +6,7 @@ import time
 from importlib import import_module
 from typing import TYPE_CHECKING, TextIO
 
-from broker.text.differences import shortened
+from broker.text.cut import beginning
 from broker.text.harmless import one_line
 from verifier.progress import Progress
 from verifier.report.amounts import seconds
@@ -132,5 +132,5 @@ class BarProgress(_BeforeReport):
             self._bad += 1
             self._bar.complete_style = self._bar.finished_style = FAILED_STYLE
         bad = f"{self._bad} not passed" if self._bad else ""
-        name = shortened(one_line(result.description), LONGEST_NAME)
+        name = beginning(one_line(result.description), LONGEST_NAME)
         self._progress.update(self._task, advance=1, bad=bad, name=name)
