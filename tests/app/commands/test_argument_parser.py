@@ -73,3 +73,35 @@ def test_the_short_option_for_help_stays_one(capsys: pytest.CaptureFixture[str])
         parse("webhooks", "show", "-h")
     assert left.value.code == 0
     assert "usage: pact-dispatch webhooks show" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        (("rns", "list"), "runs"),
+        (("runs", "lst"), "list"),
+        (("runs", "list", "--provder", "x"), "--provider"),
+        (("runs", "list", "--outcome", "pased"), "passed"),
+        (("webhooks", "create", "--templte=github"), "--template"),
+        (("serve", "--bnd", "127.0.0.1:1"), "--bind"),
+    ],
+)
+def test_what_may_be_meant_is_named(
+    words: tuple[str, ...], meant: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as left:
+        parse(*words)
+    assert left.value.code == 2
+    assert f"; did you mean {meant}?" in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_what_is_like_nothing_is_not_guessed_at(capsys: pytest.CaptureFixture[str]) -> None:
+    for words in (
+        ("xyzzy",),
+        ("runs", "list", "--xyzzy", "1"),
+        ("serve", "--workers", "99"),
+        ("doctor", "x"),
+    ):
+        with pytest.raises(SystemExit):
+            parse(*words)
+        assert "did you mean" not in capsys.readouterr().err
