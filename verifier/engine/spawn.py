@@ -100,18 +100,22 @@ class SpawnedChild:
 
     def kill(self) -> int:
         """End it and what it started (plugins), and return how it ended."""
-        # what this process had to import before it could do anything with the child
-        from contextlib import suppress  # noqa: PLC0415
-        from signal import SIGKILL  # noqa: PLC0415
+        from contextlib import suppress  # noqa: PLC0415 - see `_send_kill`
 
-        from verifier.child_process import signal_group  # noqa: PLC0415
-
-        signal_group(self.pid, SIGKILL)
+        self._send_kill()
         if self.returncode is None:
             self._reap(0)
         with suppress(BrokenPipeError):
             self.commands.close()
         return self.returncode or 0
+
+    def _send_kill(self) -> None:
+        # what this process had to import before it could do anything with the child
+        from signal import SIGKILL  # noqa: PLC0415
+
+        from verifier.child_process import signal_group  # noqa: PLC0415
+
+        signal_group(self.pid, SIGKILL)
 
     def last_output(self, max_bytes: int) -> bytes:
         """Return the end of what the child has printed; nothing once it is closed."""
@@ -122,11 +126,14 @@ class SpawnedChild:
 
     def close(self) -> None:
         """End it, and remove its files."""
-        import shutil  # noqa: PLC0415 - see `kill`
+        import shutil  # noqa: PLC0415 - see `_send_kill`
 
+        self._send_kill()
+        shutil.rmtree(self.folder, ignore_errors=True)  # while the system frees the child's memory: 2 ms each
         self.kill()
         self._forget_output()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        if os.path.exists(self.folder):  # noqa: PTH110 - it was just writing a file
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     def replaced(self) -> SpawnedChild:
         """End it, and start another one with the same folder."""
