@@ -7,6 +7,7 @@ header that says which interaction the request is of, which the provider doesn't
 
 from __future__ import annotations
 
+import queue
 import re
 import socket
 import struct
@@ -82,13 +83,15 @@ class Recorder:
         own = rb"\r\nhost: *127\.0\.0\.1:%d(?=\r\n)" % self.port
         host_line = b"\r\nhost: " + authority.encode("latin-1", errors="replace")
         self._with_authority = partial(re.compile(own, re.IGNORECASE).sub, lambda _: host_line)
-        threading.Thread(target=self._accept, daemon=True, name="recorder").start()
+        self._threads = _Threads()
+        self._threads.run(self._accept)
 
     def close(self) -> None:
         """Take no more connections; those that are open end with the core's or the provider's side."""
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
+        self._threads.close()
 
     def take(self) -> dict[int, RecordedExchange]:
         """Return the first exchange of each interaction since the last call, by its index."""
@@ -106,15 +109,45 @@ class Recorder:
                 core, _ = self._listener.accept()
             except OSError:
                 return
-            threading.Thread(
-                target=_Connection(core, self._with_authority, self._add).run,
-                args=(self._provider,),
-                daemon=True,
-                name="recorder",
-            ).start()
+            connection = _Connection(core, self._with_authority, self._add, self._threads)
+            self._threads.run(partial(connection.run, self._provider))
 
     def _add(self, exchange: RecordedExchange) -> None:
         self._exchanges.append(exchange)
+
+
+class _Threads:
+    """Threads that do one piece of work after another: to start one takes as long as to pass a request on."""
+
+    def __init__(self) -> None:
+        self._work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._idle = 0
+        self._closed = False
+
+    def run(self, work: Callable[[], None]) -> None:
+        """Have a thread do something."""
+        with self._lock:
+            is_there = self._idle > 0
+            self._idle -= is_there
+        self._work.put(work)
+        if not is_there:
+            threading.Thread(target=self._serve, daemon=True, name="recorder").start()
+
+    def close(self) -> None:
+        """End the threads, each when it has done its work."""
+        with self._lock:
+            self._closed = True
+            for _ in range(self._idle):
+                self._work.put(None)
+
+    def _serve(self) -> None:
+        while (work := self._work.get()) is not None:
+            work()
+            with self._lock:
+                if self._closed:
+                    return
+                self._idle += 1
 
 
 class _Connection:
@@ -128,8 +161,11 @@ class _Connection:
         core: socket.socket,
         with_authority: Callable[[bytes], bytes],
         add: Callable[[RecordedExchange], None],
+        threads: _Threads,
     ) -> None:
         self._core = core
+        self._threads = threads
+        self._answers_ended = threading.Lock()
         self._with_authority = with_authority
         self._add = add
         self._exchange: RecordedExchange | None = None
@@ -138,19 +174,25 @@ class _Connection:
     def run(self, provider: tuple[str, int]) -> None:
         """Connect to the provider, and pass on until both sides have ended."""
         try:
-            self._provider = socket.create_connection(provider, timeout=CONNECT_SECONDS)
+            self._provider = _connected(provider)
         except OSError:
             _close(self._core, reset=True)
             return
         self._provider.settimeout(None)
         for one in (self._core, self._provider):
             one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        answers = threading.Thread(target=self._pass_answers, daemon=True, name="recorder")
-        answers.start()
+        self._answers_ended.acquire()
+        self._threads.run(self._pass_answers_to_the_end)
         self._pass_requests()
-        answers.join()
+        self._answers_ended.acquire()
         _close(self._provider, reset=False)
         _close(self._core, reset=self._was_reset)
+
+    def _pass_answers_to_the_end(self) -> None:
+        try:
+            self._pass_answers()
+        finally:
+            self._answers_ended.release()
 
     def _pass_requests(self) -> None:
         while data := _received(self._core):
@@ -196,6 +238,13 @@ class _Connection:
         _keep(exchange.request, head + rest)
         self._add(exchange)
         return head + rest
+
+
+def _connected(provider: tuple[str, int]) -> socket.socket:
+    host, port = provider
+    # for a name as text Python would encode it as an international one, each time
+    name: Any = host.encode() if host.isascii() else host
+    return socket.create_connection((name, port), timeout=CONNECT_SECONDS)
 
 
 def _received(one: socket.socket) -> bytes | None:
