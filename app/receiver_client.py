@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 LIMITS = Limits(seconds=15, max_bytes=16 * 1024 * 1024)
 """A broker waits as long for an answer; a run has its whole verification in it."""
+TRUST = "have this machine trust its certificate (SSL_CERT_FILE or REQUESTS_CA_BUNDLE names the file of its authority)"
+"""What to do where a receiver's certificate is not trusted."""
 LIMIT = 50
 """The items of a list that are asked for: the newest."""
 

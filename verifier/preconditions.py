@@ -29,7 +29,7 @@ def choose(pact: Pact, request: VerificationRequest) -> tuple[Interaction, ...]:
     chosen = pact.select(description=request.filter_description, state=request.filter_state)
     if not chosen and pact.interactions:
         raise UsageError(
-            f"none of the {len(pact.interactions)} interactions matches --filter-description, --filter-state or "
+            f"of {count(len(pact.interactions), 'interaction')}, none matches --filter-description, --filter-state or "
             "--filter-no-state"
         )
     return chosen

@@ -27,6 +27,7 @@ from verifier.preconditions import (
 from verifier.progress import Progress
 from verifier.provider.readiness import wait_until_ready
 from verifier.redaction import redacted, redacted_result, redaction_of
+from verifier.report.amounts import count
 from verifier.request import PORT
 from verifier.verification import Outcome, Verification, VerificationError
 
@@ -217,7 +218,7 @@ class _Run:
     ) -> None:
         if len(chosen) < len(pact.interactions):
             self._notes.append(
-                f"{len(chosen)} of {len(pact.interactions)} interactions were chosen by a filter; "
+                f"{len(chosen)} of {count(len(pact.interactions), 'interaction')} were chosen by a filter; "
                 "such a result is not published"
             )
         try:
@@ -343,7 +344,7 @@ def _why(verification: Verification, *, uses_plugins: bool) -> VerificationError
     reached = [result for result in unknown if result.reason != NOT_REACHED]
     first = reached[0].reason if reached else "the pact has no interactions"
     message = (
-        f"{len(unknown)} of {len(verification.interactions)} interactions could not be verified, so there is "
+        f"{len(unknown)} of {count(len(verification.interactions), 'interaction')} could not be verified, so there is "
         f"no result for the contract. The first: {first}"
     )
     if uses_plugins or all(

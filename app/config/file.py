@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import tomllib
-from typing import TYPE_CHECKING, Any
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any, get_args
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from app.config.provider_table import ProviderTable, misfits, without_disabled
 from app.config.settings import Settings, twins
@@ -156,6 +157,24 @@ def _details(error: ValidationError) -> list[Any]:
     return list(error.errors(include_url=False, include_input=False, include_context=False))
 
 
+def _meant(location: list[Any]) -> str:
+    """Return which key of the same table may be meant by one that is none."""
+    model: Any = Settings
+    for part in location[:-1]:
+        if isinstance(part, int):
+            continue
+        if part == "providers":
+            model = ProviderTable
+            continue
+        annotation = model.model_fields[part].annotation if part in model.model_fields else None
+        kinds = [annotation, *get_args(annotation)]
+        model = next((one for one in kinds if isinstance(one, type) and issubclass(one, BaseModel)), None)
+        if model is None:
+            return ""
+    near = get_close_matches(str(location[-1]), model.model_fields, n=1)
+    return f"; is {near[0]} meant?" if near else ""
+
+
 def _lines(detail: Any) -> Iterator[str]:
     """Return the lines of one of pydantic's errors: the key as the file has it, and what is wrong."""
     key = ""
@@ -172,6 +191,8 @@ def _lines(detail: Any) -> Iterator[str]:
             key += f".{part}" if key else str(part)
     kinds = {"missing": "is missing", "extra_forbidden": "is no key of the configuration"}
     message = kinds.get(detail["type"]) or detail["msg"].removeprefix("Value error, ")
+    if detail["type"] == "extra_forbidden":
+        message += _meant(location)
     if detail["type"] == "extra_forbidden" and _CREDENTIALS.intersection(location):
         message += (
             f": credentials come from the environment ({BROKER_TOKEN}, or {BROKER_USERNAME} and "

@@ -29,6 +29,7 @@ from app.records.run import (
 )
 from app.records.runs import COLUMNS, get, select_one
 from broker.http.waits import RetryPlan
+from verifier.report.amounts import count
 from verifier.verification import Outcome
 
 if TYPE_CHECKING:
@@ -383,7 +384,9 @@ class RunChanges:
         self, connection: Connection[Any], run: Run, wait: float | None, lock: str | None
     ) -> None:
         if wait is None:
-            message = f"what came of {run.failures + 1} attempts could not be stored; see the worker's log"
+            message = (
+                f"what came of {count(run.failures + 1, 'attempt')} could not be stored; see the worker's log"
+            )
             self.fail(connection, run, Failure(INTERNAL_ERROR, message))
             return
         job_id = jobs.defer_run(connection, run.id, lock, wait=wait)

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, LiteralString
 
 from app.database.storable import storable_text
+from verifier.report.amounts import count
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -205,7 +206,7 @@ def text_of_log(connection: Connection[Any], run_id: UUID) -> str:
     parts, expected = [], 0
     for _, first_line, lines, text in rows:
         if first_line > expected:
-            parts.append(f"... {first_line - expected} lines left out ...")
+            parts.append(f"... {count(first_line - expected, 'line')} left out ...")
         parts.append(text)
         expected = first_line + lines
     return "\n".join(parts)

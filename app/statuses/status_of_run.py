@@ -8,6 +8,7 @@ from app.provider.version import is_same
 from app.records.commit_statuses import CommitState, CommitStatus
 from app.records.run import Publishing, RunStatus
 from verifier.commit_id import is_full_commit_id
+from verifier.report.amounts import count
 from verifier.verification import Outcome
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def _state_and_description(run: Run) -> tuple[CommitState, str] | None:
 
 def _result(run: Run) -> tuple[CommitState, str] | None:
     pact = f"{run.consumer} {run.consumer_version}" if run.consumer_version else run.consumer
-    interactions = f"{run.interactions} interaction" + ("" if run.interactions == 1 else "s")
+    interactions = count(run.interactions or 0, "interaction")
     match run.outcome:
         case Outcome.PASSED:
             return CommitState.SUCCESS, f"{interactions} of {pact} passed"

@@ -25,6 +25,7 @@ from app.provider.checkout import CheckoutFailed, CheckoutSource, checked_out
 from app.provider.checkout.git import safe_directory
 from app.provider.version import VersionUnknown, is_same
 from app.records.run import INTERNAL_ERROR, Failure
+from app.worker.configuration_words import in_configuration, verification_in_configuration
 from app.worker.protocol import AttemptRequest, ChildMessage, LogLine, Ready, Verified, to_line
 from broker.http.access import BrokerAccess
 from broker.text.redacted_lines import redacted_output
@@ -34,6 +35,7 @@ from verifier.confinement import Confinement
 from verifier.engine.process import Engine
 from verifier.errors import CannotVerify, UsageError
 from verifier.progress import Progress
+from verifier.report.amounts import count
 from verifier.request import ProviderUnderTest, VerificationRequest
 from verifier.run import verify
 from verifier.undumpable import become_undumpable
@@ -87,18 +89,18 @@ class WorkerConnection(Progress):
 
     def notice(self, text: str) -> None:
         """Log what a person should know."""
-        self.log(text)
+        self.log(in_configuration(text))
 
     def total(self, interactions: int) -> None:
         """Log how many interactions will be verified."""
-        self.log(f"{interactions} interactions to verify")
+        self.log(f"{count(interactions, 'interaction')} to verify")
 
     def verified(self, result: InteractionResult) -> None:
         """Log an interaction that did not pass."""
         if result.outcome != Outcome.PASSED:
             # the verifier has taken the secrets out of it already
             why = result.reason or "; ".join(mismatch.description for mismatch in result.mismatches)
-            self.log(f"{result.outcome}: {result.description}: {why}")
+            self.log(f"{result.outcome}: {result.description}: {in_configuration(why)}")
 
     def provider_output(self, line: str) -> None:
         """Log a line that the provider printed."""
@@ -268,7 +270,7 @@ def main() -> None:
             except Exception as error:  # noqa: BLE001 - whatever it is, the worker is told
                 worker.send(_failure(error, worker.redaction))
                 break
-            worker.send(Verified(verification))
+            worker.send(Verified(verification_in_configuration(verification)))
             if verification.outcome == Outcome.ERROR:
                 break
 
@@ -276,11 +278,10 @@ def main() -> None:
 def _failure(error: Exception, redaction: Redaction) -> Failure:
     """Return why there is no verification, without secrets."""
     if isinstance(error, RunFailed | CannotVerify):
-        return Failure(
-            error.kind, redaction.own(str(error)), error.retryable, redacted_output(redaction, error.output)
-        )
+        message = in_configuration(redaction.own(str(error)))
+        return Failure(error.kind, message, error.retryable, redacted_output(redaction, error.output))
     if isinstance(error, UsageError):
-        return Failure("configuration", redaction.own(str(error)))
+        return Failure("configuration", in_configuration(redaction.own(str(error))))
     place = "".join(traceback.format_tb(error.__traceback__))
     message = redaction.text(f"{type(error).__name__}: {error}")
     return Failure(INTERNAL_ERROR, message, retryable=True, output=redaction.own(place))

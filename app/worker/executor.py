@@ -19,6 +19,7 @@ from app.worker.protocol import LogLine, Verified
 from app.worker.publisher import MOST_LOSSES, store_with_log
 from app.worker.unexpected import failure_of
 from broker.text.redacted_lines import redacted_output
+from verifier.report.amounts import count
 from verifier.verification import Outcome, Verification
 
 if TYPE_CHECKING:
@@ -131,7 +132,7 @@ class Executor:
         provider = self._settings.provider_named(run.provider)
         assert provider is not None  # noqa: S101 - else it would not have begun
         if job.losses >= MOST_LOSSES:
-            message = f"given up after {job.losses} attempts, each of which ended with its worker"
+            message = f"given up after {count(job.losses, 'attempt')}, each of which ended with its worker"
             await self._give_up(run, run_log, Failure("given-up", message))
             return
         if isinstance(provider, RelayedProvider):

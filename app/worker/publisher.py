@@ -16,6 +16,7 @@ from app.worker.unexpected import failure_of
 from broker.text.redaction import Redaction
 from verifier.errors import PublishFailed
 from verifier.publishing import publish
+from verifier.report.amounts import count
 from verifier.verification import Verification
 
 if TYPE_CHECKING:
@@ -134,7 +135,7 @@ class Publisher:
             stored = await self._database.call(stored_chunks, run.id)
             run_log = RunLog(self._log_bytes, stored)
             if losses >= MOST_LOSSES:
-                message = f"given up after {losses} attempts to publish, each of which ended with its worker"
+                message = f"given up after {count(losses, 'attempt')} to publish, each of which ended with its worker"
                 await self._failed(run, run_log, Failure(NOT_PUBLISHED, message))
                 return
             try:

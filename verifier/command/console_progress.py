@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TextIO
 from broker.text.cut import beginning
 from broker.text.harmless import one_line
 from verifier.progress import Progress
-from verifier.report.amounts import seconds
+from verifier.report.amounts import count, seconds
 from verifier.report.paint import MARKS, Paint
 from verifier.verification import Outcome
 
@@ -74,7 +74,7 @@ class PlainProgress(_BeforeReport):
         elif time.monotonic() >= self._next_line:
             self._next_line = time.monotonic() + PLAIN_SECONDS
             bad = f", {self._bad} not passed" if self._bad else ""
-            self._say(f"Verified {self._done} of {self._total} interactions{bad} ...")
+            self._say(f"Verified {self._done} of {count(self._total, 'interaction')}{bad} ...")
 
     def provider_output(self, line: str) -> None:
         """Show a line that the provider printed, if verbose."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from broker.text.harmless import one_line
+from verifier.report.amounts import count
 from verifier.report.failures import failures, text_of
 from verifier.report.github_summary import markdown, problem
 from verifier.report.interface import publication
@@ -115,7 +116,7 @@ def annotated(findings: Findings) -> Iterator[str]:
 
 def _names(failure: Failure) -> str:
     names = "; ".join(result.description for result in failure.results)
-    return names if len(failure.results) == 1 else f"{len(failure.results)} interactions: {names}"
+    return names if len(failure.results) == 1 else f"{count(len(failure.results), 'interaction')}: {names}"
 
 
 def _reason(failure: Failure) -> str:

@@ -72,8 +72,8 @@ def _about_versions(client: BrokerClient, provider: VerifiedProvider) -> Iterato
     others = [version for version in needed.versions if not is_same(version.number or "", str(runs))]
     if others:
         yield (
-            f"the broker asks for results of {named(others)}, and {runs} runs: a dispatch for another version than the "
-            "one that runs ends with an error, and nothing is published"
+            f"the broker asks for results of {named(others)}, and what runs is {runs}: a dispatch for another version "
+            "than the one that runs ends with an error, and nothing is published"
         )
 
 

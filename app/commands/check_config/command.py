@@ -13,6 +13,7 @@ from app.commands.installation import failures_explained
 from app.commands.runner import ExitCode
 from broker.text.harmless import one_line, write_json
 from broker.webhooks.hidden_secrets import redacted_urls
+from verifier.report.amounts import count
 
 if TYPE_CHECKING:
     import argparse
@@ -66,11 +67,15 @@ def _lines(document: dict[str, Any]) -> Iterator[str]:
     yield f"database        {document['database']}"
     server, worker = document["server"], document["worker"]
     yield f"links           {server['public_url'] or 'none: there is no server.public_url'}"
-    yield f"web             {server['processes']} processes"
+    yield f"web             processes: {server['processes']}"
     yield f"worker          runs at once: {worker['concurrency']}; children kept ready: {worker['warm']}"
     retention, minutes = document["retention"], document["reconcile"]["minutes"]
-    yield f"kept            {retention['days']:g} days; of each run's log {retention['log_kilobytes']} KB"
-    yield f"reconciled      {f'every {minutes:g} minutes' if minutes else 'never'}"
+    yield f"kept            {_of(retention['days'], 'day')}; of each run's log {retention['log_kilobytes']} KB"
+    yield f"reconciled      {'every ' + _of(minutes, 'minute') if minutes else 'never'}"
+
+
+def _of(number: float, unit: str) -> str:
+    return count(int(number), unit) if number == int(number) else f"{number:g} {unit}s"
 
 
 def _without_secrets(value: Any) -> Any:

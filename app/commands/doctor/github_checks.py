@@ -16,6 +16,7 @@ from app.config.variables import GITHUB_TOKEN
 from app.github.answers import GitHubFailed
 from app.github.token import read_time
 from broker.webhooks.delivery_log import execution_of
+from verifier.report.amounts import count
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -253,7 +254,7 @@ def _expiry(text: str, expires: datetime, now: datetime) -> Finding:
         return Finding(State.FAILED, f"{text}: it has expired", _NEW_TOKEN)
     days = days_left(expires, now)
     if days is not None:
-        return Finding(State.WARNING, f"{text}: that is in {days} days", _NEW_TOKEN)
+        return Finding(State.WARNING, f"{text}: that is in {count(days, 'day')}", _NEW_TOKEN)
     return Finding(State.OK, text)
 
 

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 from app.commands.doctor.chain import NotAsked
 from app.commands.finding import Finding, State, listed
 from app.config.variables import API_TOKEN, API_TOKENS
-from app.receiver_client import NoReceiver, ReceiverAway, ReceiverClient, ReceiverRefused
+from app.receiver_client import TRUST, NoReceiver, ReceiverAway, ReceiverClient, ReceiverRefused
 from app.records.run import Publishing, RunStatus
 from broker.client.missing_results import content_of
+from verifier.report.amounts import count
 from verifier.verification import Outcome
 
 if TYPE_CHECKING:
@@ -82,6 +83,8 @@ def check_receiver(state: PactState, receiver: ReceiverAnswers) -> Finding:
                 f"{error}; the broker reached it",
                 "run this where it can be reached, or give --receiver-url",
             )
+        if "certificate" in str(error).lower():
+            return Finding(State.FAILED, str(error), f"it is up: {TRUST}")
         return Finding(State.FAILED, str(error), "start it (pact-dispatch serve), and look at its log")
     except NoReceiver as error:
         return Finding(State.UNKNOWN, str(error), "give --receiver-url, if it is a receiver")
@@ -93,7 +96,8 @@ def check_receiver(state: PactState, receiver: ReceiverAnswers) -> Finding:
         )
     text = f"{receiver.client.base_url} is ready"
     if health.workers is not None and health.waiting is not None:
-        text += f": {health.workers} workers, {health.waiting} runs wait"
+        waiting = count(health.waiting, "run")
+        text += f": {count(health.workers, 'worker')}, {waiting} {'waits' if health.waiting == 1 else 'wait'}"
     return Finding(State.OK, text)
 
 

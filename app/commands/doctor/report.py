@@ -8,6 +8,7 @@ from app.commands.doctor.chain import LONGEST
 from app.commands.finding import State
 from broker.text import harmless
 from broker.text.harmless import one_line
+from verifier.report.amounts import count
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -77,7 +78,7 @@ def write_text(report: Report, hide: Callable[[str], str], stream: TextIO) -> No
         stream.write("\n")
     if report.left_out:
         stream.write(
-            f"{report.left_out} more pacts were not looked at: ask for them by --consumer and --version\n\n"
+            f"Not looked at, besides: {count(report.left_out, 'pact')}; ask for them by --consumer and --version\n\n"
         )
     if first is not None:
         chain, finding = first

@@ -12,6 +12,7 @@ from app.dispatch import PACT_CHANGED
 from app.github.answers import GitHubAway, GitHubRefused
 from app.github.client import DISPATCH_RIGHT
 from broker.events import WebhookEvent
+from verifier.report.amounts import count
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -83,7 +84,7 @@ class GitHubSteps:
         warnings: tuple[str, ...] = ()
         days = days_left(expires, self._now)
         if days is not None:
-            warnings = (_EXPIRES_SOON.format(days="1 day" if days == 1 else f"{days} days"),)
+            warnings = (_EXPIRES_SOON.format(days=count(days, "day")),)
         return Finding(
             State.OK,
             found=found,

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from app.commands.finding import Finding, State
-from app.receiver_client import NoReceiver, ReceiverAway
+from app.receiver_client import TRUST, NoReceiver, ReceiverAway
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -71,10 +71,7 @@ class ReceiverStep:
 
 def _advice(error: ReceiverAway | NoReceiver) -> str:
     if "certificate" in str(error).lower():
-        return (
-            "Have this machine trust its certificate (SSL_CERT_FILE or REQUESTS_CA_BUNDLE names the file of its "
-            "authority), or mend --receiver-url, and run it again. The broker must trust it too."
-        )
+        return f"{TRUST[0].upper()}{TRUST[1:]}, or mend --receiver-url, and run it again. The broker must trust it too."
     return "Start it (pact-dispatch serve), or mend --receiver-url, and run it again. The broker must reach it too."
 
 

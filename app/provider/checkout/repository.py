@@ -20,6 +20,7 @@ from app.provider.checkout.failure import (
 from app.provider.checkout.git import Git, GitFailed
 from app.provider.checkout.removal import remove
 from verifier.commit_id import is_commit_id
+from verifier.report.amounts import count
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -258,7 +259,8 @@ class Repository:
         ]
         if len(commits) > 1:
             raise CheckoutFailed(
-                f"{beginning} is the beginning of {len(commits)} commits of {self._remote.url}: dispatch all of its id",
+                f"{beginning} is the beginning of {count(len(commits), 'commit')} of {self._remote.url}: "
+                "dispatch all of its id",
                 kind=BAD_COMMIT,
             )
         if not commits:

@@ -43,6 +43,31 @@ def mistakes(folder: Path, text: str | bytes, environment: dict[str, str] | None
     return [mistake.removeprefix(f"{file}: ") for mistake in found]
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[brokers]\n", "brokers: is no key of the configuration; is broker meant?"),
+        (
+            "[worker]\nconcurency = 2\n",
+            "worker.concurency: is no key of the configuration; is concurrency meant?",
+        ),
+        (
+            '[[providers]]\nname = "P"\nrepository = "a/b"\nbase_url = "http://p"\nversion = "1"\nbranche = "main"\n',
+            "providers[1].branche: is no key of the configuration; is branch meant?",
+        ),
+        ("[worker]\nzzz = 2\n", "worker.zzz: is no key of the configuration"),
+    ],
+)
+def test_a_key_that_is_none_is_told_with_the_one_that_may_be_meant(
+    tmp_path: Path, text: str, said: str
+) -> None:
+    file = tmp_path / "pact-dispatch.toml"
+    file.write_text(text)
+    with pytest.raises(ConfigurationError) as error:
+        load(file, {})
+    assert f"{file}: {said}" in error.value.mistakes
+
+
 def test_the_least_that_works(tmp_path: Path) -> None:
     read = load(written(tmp_path, MINIMAL), {})
     [provider] = read.providers

@@ -1,0 +1,87 @@
+"""Texts for people, over all of the source: numbers with their nouns, and sentences without gaps."""
+
+from __future__ import annotations
+
+import ast
+import re
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from tests.support.paths import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+NOUNS = frozenset(
+    {
+        "attempts",
+        "days",
+        "deliveries",
+        "interactions",
+        "lines",
+        "minutes",
+        "pacts",
+        "processes",
+        "results",
+        "versions",
+        "webhooks",
+        "workers",
+    }
+)
+"""What is counted for people."""
+
+
+def sources() -> Iterator[Path]:
+    for folder in ("app", "verifier"):
+        yield from sorted((ROOT / folder).rglob("*.py"))
+
+
+def test_each_number_has_its_noun_by_the_one_function() -> None:
+    """`1 interactions` can't be, where `count` puts the two together."""
+    found = []
+    for file in sources():
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            values = node.values if isinstance(node, ast.JoinedStr) else []
+            for value, text in pairwise(values):
+                if not isinstance(value, ast.FormattedValue) or not isinstance(text, ast.Constant):
+                    continue
+                noun = re.match(r" (?:more |other )?([a-z]+)\b", str(text.value))
+                limit = isinstance(value.value, ast.Name) and value.value.id.isupper()
+                if noun and noun[1] in NOUNS and not limit:
+                    found.append(
+                        f"{file.relative_to(ROOT)}:{value.lineno} {ast.unparse(value.value)}{noun[0]}"
+                    )
+    assert "\n".join(found) == ""
+
+
+def test_no_word_runs_into_the_next_where_a_text_goes_on_in_the_next_line() -> None:
+    first = re.compile(r'(?:^|[\s=(,])[rf]{0,2}"([^"]*)"$')
+    second = re.compile(r'^\s*[rf]{0,2}"([^"]*)')
+    found = []
+    for file in sources():
+        lines = file.read_text(encoding="utf-8").split("\n")
+        for number, (line, next_line) in enumerate(pairwise(lines), start=1):
+            ends, begins = first.search(line), second.match(next_line)
+            if ends and begins and re.search(r"[\w.,;:)]$", ends[1]) and re.match(r"[A-Za-z(]", begins[1]):
+                found.append(f"{file.relative_to(ROOT)}:{number} {ends[1][-20:]}|{begins[1][:20]}")
+    assert found == []
+
+
+def test_each_page_that_a_text_of_the_source_names_is_there_with_its_heading() -> None:
+    files = [
+        *sources(),
+        *ROOT.glob("*.yml"),
+        *ROOT.glob("examples/**/*.*"),
+        ROOT / "Makefile",
+        ROOT / "pyproject.toml",
+    ]
+    for file in files:
+        if file.suffix in {".pyc", ".sqlite3"} or not file.is_file():
+            continue
+        for name, anchor in re.findall(r"docs/([a-z-]+\.md)#?([a-z0-9-]*)", file.read_text(encoding="utf-8")):
+            page = ROOT / "docs" / name
+            assert page.is_file(), (file, name)
+            headings = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+            anchors = {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
+            assert not anchor or anchor in anchors, (file, name, anchor)
