@@ -23,7 +23,7 @@ class GitHubEvent(NamedTuple):
 
     Attributes:
         pact_url: `client_payload.pact_url`, the pact.
-        sha: `client_payload.sha`, the commit to verify.
+        sha: `client_payload.sha`, the version to verify: a commit, unless another version is given.
         branch: `client_payload.branch`, its branch.
     """
 
@@ -60,11 +60,20 @@ def read_github_event(environment: Mapping[str, str]) -> GitHubEvent:
     pact_url, sha, branch = (_text(payload, field) for field in ("pact_url", "sha", "branch"))
     if pact_url is not None and not pact_url.lower().startswith(("http://", "https://")):
         raise UsageError("client_payload.pact_url of the GitHub event must be an http:// or https:// URL")
-    if sha is not None and not is_commit_id(sha):
-        raise UsageError(
-            "client_payload.sha of the GitHub event is not a commit id (7 to 64 hexadecimal digits)"
-        )
     return GitHubEvent(pact_url, sha, branch)
+
+
+def check_commit(event: GitHubEvent) -> None:
+    """Raise unless the dispatched version is a commit, as the one that a workflow checks out is.
+
+    Raises:
+        UsageError: It isn't.
+    """
+    if event.sha is not None and not is_commit_id(event.sha):
+        raise UsageError(
+            "client_payload.sha of the GitHub event is not a commit id (7 to 64 hexadecimal digits): if no commit is "
+            "checked out, say which version answers (--provider-app-version)"
+        )
 
 
 def _text(payload: dict[str, Any], field: str) -> str | None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from verifier.command.github import (
     check_checkout,
+    check_commit,
     github_branch,
     github_build_url,
     is_github_run,
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from broker.http.tls import Tls
+    from verifier.command.github import GitHubEvent
 
 ENVIRONMENT = {
     "pact_url": "PACT_URL",
@@ -156,6 +158,7 @@ def collect(flags: Mapping[str, Any], environment: Mapping[str, str]) -> list[Se
     # A branch belongs to a version: both come from one place, else a version would be put on the branch of another.
     offer("provider_app_version", event.sha, EVENT_SHA)
     version = found.get("provider_app_version")
+    _check_dispatched(version, event)
     if version is not None and version.value == event.sha:
         offer("provider_version_branch", event.branch, "client_payload.branch of the GitHub event")
     if is_github_run(environment):
@@ -169,6 +172,16 @@ def collect(flags: Mapping[str, Any], environment: Mapping[str, str]) -> list[Se
             offer("provider_version_branch", *github_branch(environment))
         offer("build_url", github_build_url(environment), "the GitHub run")
     return list(found.values())
+
+
+def _check_dispatched(version: Setting | None, event: GitHubEvent) -> None:
+    """Raise if the version is the dispatched one, and is no commit.
+
+    Raises:
+        UsageError: It is so.
+    """
+    if version is not None and version.source == EVENT_SHA:
+        check_commit(event)
 
 
 def build_request(settings: list[Setting]) -> VerificationRequest:

@@ -453,6 +453,15 @@ def test_commit_is_not_checked_when_nothing_is_published(tmp_path: Path, checkou
     assert publish_dispatched(checkout, payload(tmp_path, sha=SHA), **flags).provider_version == SHA
 
 
+def test_a_dispatched_version_need_be_no_commit_where_the_version_is_given(tmp_path: Path) -> None:
+    event = payload(tmp_path, sha="1.4.0", branch="main")
+    settings = found({"provider_app_version": "1.4.0"}, event)
+    assert settings["provider_app_version"] == ("1.4.0", "--provider-app-version")
+    assert settings["provider_version_branch"] == ("main", "client_payload.branch of the GitHub event")
+    with pytest.raises(UsageError, match=r"not a commit id .*--provider-app-version"):
+        collect({}, event)
+
+
 def test_version_that_was_given_is_believed(tmp_path: Path, checkout: Path) -> None:
     request = publish_dispatched(checkout, payload(tmp_path, sha=SHA), provider_app_version="v1")
     assert request.provider_version == "v1"
