@@ -248,7 +248,10 @@ class ReceiverClient:
         if items is None:
             raise self._no_receiver(path, reply)
         # the cursor alone: the token goes to no address that only an answer names
-        cursor = parse_qs(urlsplit(text_at(document, "next") or "").query).get("cursor")
+        try:
+            cursor = parse_qs(urlsplit(text_at(document, "next") or "").query).get("cursor")
+        except ValueError as error:
+            raise self._no_receiver(path, reply) from error
         return Page(items, cursor[0] if cursor else None)
 
     def _item(self, path: str, number: str, action: str = "", *, method: str = "GET") -> dict[str, Any]:

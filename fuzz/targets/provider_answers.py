@@ -57,6 +57,10 @@ DOCUMENTS = {
     "/api/runs": {"items": [RUN], "next": None},
     "/api/runs/1": RUN,
     "/api/deliveries/1": {"id": "1", "payload": {}},
+    "/api/runs/1/log": "a line of the log",
+    "/api/runs/1/verification": {"schema_version": 1, "outcome": "passed"},
+    "/api/runs/1/cancel": RUN,
+    "/api/deliveries/1/redeliver": {"id": "2", "payload": {}},
 }
 
 
@@ -140,6 +144,10 @@ OPERATIONS: dict[str, Callable[[DamagedServer], object]] = {
     "receiver's runs": _receiver(lambda client: client.runs("Things", "Storefront")),
     "receiver's run": _receiver(lambda client: client.run("1")),
     "receiver's delivery": _receiver(lambda client: client.delivery("1")),
+    "receiver's log": _receiver(lambda client: client.log("1")),
+    "receiver's verification": _receiver(lambda client: client.verification("1")),
+    "receiver's cancelling": _receiver(lambda client: client.cancel("1")),
+    "receiver's redelivery": _receiver(lambda client: client.redeliver("1")),
 }
 EXPECTED = (
     CannotVerify,
