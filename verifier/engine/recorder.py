@@ -7,18 +7,15 @@ header that says which interaction the request is of, which the provider doesn't
 
 from __future__ import annotations
 
-import queue
 import re
+import select
 import socket
 import struct
 import threading
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from typing import Any
 
 INTERACTION_HEADER = "pact-dispatch-interaction"
 """The header that the core is told to send, with the index of the interaction."""
@@ -68,6 +65,8 @@ class RecordedExchange:
 class Recorder:
     """Passes on what the core sends to a provider, until it is closed.
 
+    One thread serves all connections, and waits for none: either side may write before it reads.
+
     Args:
         host: The provider's host.
         port: Its port.
@@ -75,7 +74,8 @@ class Recorder:
     """
 
     def __init__(self, host: str, port: int, authority: str) -> None:
-        self._provider = (host, port)
+        # for a name as text Python would encode it as an international one, each time
+        self._provider: tuple[Any, int] = (host.encode() if host.isascii() else host, port)
         self.authority = authority
         self._exchanges: list[RecordedExchange] = []
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -83,15 +83,16 @@ class Recorder:
         own = rb"\r\nhost: *127\.0\.0\.1:%d(?=\r\n)" % self.port
         host_line = b"\r\nhost: " + authority.encode("latin-1", errors="replace")
         self._with_authority = partial(re.compile(own, re.IGNORECASE).sub, lambda _: host_line)
-        self._threads = _Threads()
-        self._threads.run(self._accept)
+        self._waker, self._woken = socket.socketpair()
+        self._sides: dict[int, _Side] = {}
+        self._poll = select.poll()
+        self._poll.register(self._listener, select.POLLIN)
+        self._poll.register(self._woken, select.POLLIN)
+        threading.Thread(target=self._serve, daemon=True, name="recorder").start()
 
     def close(self) -> None:
-        """Take no more connections; those that are open end with the core's or the provider's side."""
-        with suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        self._threads.close()
+        """Stop passing on, and close all connections."""
+        self._waker.close()
 
     def take(self) -> dict[int, RecordedExchange]:
         """Return the first exchange of each interaction since the last call, by its index."""
@@ -103,128 +104,115 @@ class Recorder:
                 found[one.index] = one
         return found
 
-    def _accept(self) -> None:
-        while True:
-            try:
-                core, _ = self._listener.accept()
-            except OSError:
-                return
-            connection = _Connection(core, self._with_authority, self._add, self._threads)
-            self._threads.run(partial(connection.run, self._provider))
-
-    def _add(self, exchange: RecordedExchange) -> None:
-        self._exchanges.append(exchange)
-
-
-class _Threads:
-    """Threads that do one piece of work after another: to start one takes as long as to pass a request on."""
-
-    def __init__(self) -> None:
-        self._work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
-        self._lock = threading.Lock()
-        self._idle = 0
-        self._closed = False
-
-    def run(self, work: Callable[[], None]) -> None:
-        """Have a thread do something."""
-        with self._lock:
-            is_there = self._idle > 0
-            self._idle -= is_there
-        self._work.put(work)
-        if not is_there:
-            threading.Thread(target=self._serve, daemon=True, name="recorder").start()
-
-    def close(self) -> None:
-        """End the threads, each when it has done its work."""
-        with self._lock:
-            self._closed = True
-            for _ in range(self._idle):
-                self._work.put(None)
-
     def _serve(self) -> None:
-        while (work := self._work.get()) is not None:
-            work()
-            with self._lock:
-                if self._closed:
+        listener, woken = self._listener.fileno(), self._woken.fileno()
+        while True:
+            for descriptor, event in self._poll.poll():
+                if descriptor == listener:
+                    self._accept()
+                elif descriptor == woken:
+                    for one in (self._listener, self._woken, *(side.socket for side in self._sides.values())):
+                        one.close()
                     return
-                self._idle += 1
+                elif side := self._sides.get(descriptor):
+                    if event & select.POLLOUT:
+                        self._flush(side)
+                    if event & ~select.POLLOUT and side.socket.fileno() == descriptor:
+                        self._read(side)
 
-
-class _Connection:
-    """A connection of the core, and the one to the provider that belongs to it.
-
-    Each direction has a thread, as either side may wait for the other to read.
-    """
-
-    def __init__(
-        self,
-        core: socket.socket,
-        with_authority: Callable[[bytes], bytes],
-        add: Callable[[RecordedExchange], None],
-        threads: _Threads,
-    ) -> None:
-        self._core = core
-        self._threads = threads
-        self._answers_ended = threading.Lock()
-        self._with_authority = with_authority
-        self._add = add
-        self._exchange: RecordedExchange | None = None
-        self._was_reset = False
-
-    def run(self, provider: tuple[str, int]) -> None:
-        """Connect to the provider, and pass on until both sides have ended."""
+    def _accept(self) -> None:
         try:
-            self._provider = _connected(provider)
+            core, _ = self._listener.accept()
         except OSError:
-            _close(self._core, reset=True)
             return
-        self._provider.settimeout(None)
-        for one in (self._core, self._provider):
-            one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._answers_ended.acquire()
-        self._threads.run(self._pass_answers_to_the_end)
-        self._pass_requests()
-        self._answers_ended.acquire()
-        _close(self._provider, reset=False)
-        _close(self._core, reset=self._was_reset)
-
-    def _pass_answers_to_the_end(self) -> None:
         try:
-            self._pass_answers()
-        finally:
-            self._answers_ended.release()
+            provider = socket.create_connection(self._provider, timeout=CONNECT_SECONDS)
+        except OSError:
+            _close(core, reset=True)
+            return
+        one, other = _Side(core, is_core=True), _Side(provider, is_core=False)
+        one.other, other.other = other, one
+        for side in (one, other):
+            side.socket.setblocking(False)
+            side.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self._sides[side.socket.fileno()] = side
+            self._poll.register(side.socket, select.POLLIN)
 
-    def _pass_requests(self) -> None:
-        while data := _received(self._core):
-            try:
-                self._provider.sendall(self._request(data))
-            except OSError:  # an answer may still come
-                return
-        _shut(self._provider, socket.SHUT_RDWR)
-
-    def _pass_answers(self) -> None:
-        while data := _received(self._provider):
-            if self._exchange is not None:
-                _keep(self._exchange.answer, data)
-            try:
-                self._core.sendall(data)
-            except OSError:
-                return
-        if data is None:  # the core must not take what came for the whole of an answer
-            self._was_reset = True
-            _shut(self._core, socket.SHUT_RD)
+    def _read(self, side: _Side) -> None:
+        data: bytes | None
+        try:
+            data = side.socket.recv(AT_ONCE)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = None
+        if data and side.is_core:
+            self._send(side.other, self._request(side, data))
+        elif data:
+            if side.other.exchange is not None:
+                _keep(side.other.exchange.answer, data)
+            self._send(side.other, data)
+        elif side.is_core:
+            self._drop(side, reset=False)
+        elif data is None:  # the core must not take what came for the whole of an answer
+            self._drop(side, reset=True)
         else:
-            _shut(self._core, socket.SHUT_WR)
+            self._remove(side)
+            side.other.ends = True
+            self._flush(side.other)
 
-    def _request(self, data: bytes) -> bytes:
+    def _send(self, side: _Side, data: bytes) -> None:
+        """Send as much as a side takes now, and the rest when it takes more; meanwhile the other side has to wait."""
+        side.waiting += data
+        self._flush(side)
+        if side.waiting and not side.is_held_up:
+            side.is_held_up = True
+            self._poll.modify(side.socket, select.POLLIN | select.POLLOUT)
+            if side.other.socket.fileno() in self._sides:
+                self._poll.unregister(side.other.socket)
+
+    def _flush(self, side: _Side) -> None:
+        try:
+            while side.waiting:
+                del side.waiting[: side.socket.send(side.waiting)]
+        except BlockingIOError:
+            return
+        except OSError:
+            side.waiting.clear()
+            if side.is_core:
+                self._drop(side, reset=False)
+                return
+            # the provider takes no more of the request, and may answer all the same
+        if side.is_held_up:
+            side.is_held_up = False
+            self._poll.modify(side.socket, select.POLLIN)
+            if side.other.socket.fileno() in self._sides:
+                self._poll.register(side.other.socket, select.POLLIN)
+        if side.ends:
+            with suppress(OSError):
+                side.socket.shutdown(socket.SHUT_WR)
+
+    def _drop(self, side: _Side, *, reset: bool) -> None:
+        """Close both sides of a connection."""
+        for one in (side, side.other):
+            self._remove(one, reset=reset and one.is_core)
+
+    def _remove(self, side: _Side, *, reset: bool = False) -> None:
+        if self._sides.pop(side.socket.fileno(), None) is None:
+            return
+        with suppress(KeyError):  # it waits for the other one
+            self._poll.unregister(side.socket)
+        _close(side.socket, reset=reset)
+
+    def _request(self, side: _Side, data: bytes) -> bytes:
         """Keep a part of a request, and return what is to be sent of it now."""
-        exchange = self._exchange
+        exchange = side.exchange
         if exchange is not None and not exchange.answer:
             if exchange.head_is_sent:
                 _keep(exchange.request, data)
                 return data
         else:
-            exchange = self._exchange = RecordedExchange(None)
+            exchange = side.exchange = RecordedExchange(None)
         exchange.head += data
         end = exchange.head.find(b"\r\n\r\n")
         if end < 0 and len(exchange.head) < LARGEST_HEAD:
@@ -236,28 +224,32 @@ class _Connection:
         head = self._with_authority(_MARKER.sub(b"", head))
         exchange.head_is_sent = True
         _keep(exchange.request, head + rest)
-        self._add(exchange)
+        self._exchanges.append(exchange)
         return head + rest
 
 
-def _connected(provider: tuple[str, int]) -> socket.socket:
-    host, port = provider
-    # for a name as text Python would encode it as an international one, each time
-    name: Any = host.encode() if host.isascii() else host
-    return socket.create_connection((name, port), timeout=CONNECT_SECONDS)
+class _Side:
+    """One of the two connections that belong together.
 
+    Attributes:
+        socket: Its socket.
+        is_core: Whether it is that of the core.
+        other: The other one.
+        waiting: What it is to be sent and doesn't take yet.
+        is_held_up: Whether there is such, so that the other one is not read from.
+        ends: Whether nothing comes after that.
+        exchange: The last exchange, of the core's.
+    """
 
-def _received(one: socket.socket) -> bytes | None:
-    """Return what comes next; nothing at the end, and None if the connection was reset."""
-    try:
-        return one.recv(AT_ONCE)
-    except OSError:
-        return None
+    __slots__ = ("ends", "exchange", "is_core", "is_held_up", "other", "socket", "waiting")
+    other: _Side
 
-
-def _shut(one: socket.socket, how: int) -> None:
-    with suppress(OSError):
-        one.shutdown(how)
+    def __init__(self, one: socket.socket, *, is_core: bool) -> None:
+        self.socket = one
+        self.is_core = is_core
+        self.waiting = bytearray()
+        self.is_held_up = self.ends = False
+        self.exchange: RecordedExchange | None = None
 
 
 def _keep(kept: bytearray, data: bytes) -> None:
