@@ -48,8 +48,10 @@ def register(app: Flask) -> None:
         """Answer a browser that followed a link to nothing with a page."""
         if response.status_code != 404 or response.mimetype == "text/html" or not wants_html():
             return response
-        reason = "There is nothing at this address."
-        return render("refusal.html", status=404, reason=reason)
+        page = render("refusal.html", status=404, reason="There is nothing at this address.")
+        response.set_data(page.get_data())
+        response.headers.update(page.headers)
+        return response
 
 
 def wants_html() -> bool:
