@@ -25,6 +25,7 @@ LARGEST_HEAD = 256 * 1024
 CONNECT_SECONDS = 30.0
 AT_ONCE = 65536
 _MARKER = re.compile(rb"\r\n%s: *(\d+)(?=\r\n)" % INTERACTION_HEADER.encode(), re.IGNORECASE)
+_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)(?=\r\n)", re.IGNORECASE)
 _RESET = struct.pack("ii", 1, 0)
 """With this as SO_LINGER, closing a connection resets it."""
 
@@ -52,6 +53,7 @@ class RecordedExchange:
         request: The request as the provider got it.
         answer: The answer.
         head: The head of the request so far, until the whole of it is there.
+        body_left: How many bytes of the request's body are still to come, by its head.
         head_is_sent: Whether that was passed on.
     """
 
@@ -59,6 +61,7 @@ class RecordedExchange:
     request: bytearray = field(default_factory=bytearray)
     answer: bytearray = field(default_factory=bytearray)
     head: bytearray = field(default_factory=bytearray)
+    body_left: int = 0
     head_is_sent: bool = False
 
 
@@ -152,10 +155,8 @@ class Recorder:
             if side.other.exchange is not None:
                 _keep(side.other.exchange.answer, data)
             self._send(side.other, data)
-        elif side.is_core:
-            self._drop(side, reset=False)
         elif data is None:  # the core must not take what came for the whole of an answer
-            self._drop(side, reset=True)
+            self._drop(side, reset=not side.is_core)
         else:
             self._remove(side)
             side.other.ends = True
@@ -167,9 +168,8 @@ class Recorder:
         self._flush(side)
         if side.waiting and not side.is_held_up:
             side.is_held_up = True
-            self._poll.modify(side.socket, select.POLLIN | select.POLLOUT)
-            if side.other.socket.fileno() in self._sides:
-                self._poll.unregister(side.other.socket)
+            self._watch(side)
+            self._watch(side.other)
 
     def _flush(self, side: _Side) -> None:
         try:
@@ -185,12 +185,24 @@ class Recorder:
             # the provider takes no more of the request, and may answer all the same
         if side.is_held_up:
             side.is_held_up = False
-            self._poll.modify(side.socket, select.POLLIN)
-            if side.other.socket.fileno() in self._sides:
-                self._poll.register(side.other.socket, select.POLLIN)
-        if side.ends:
+            self._watch(side)
+            self._watch(side.other)
+        if side.ends and side.is_core:
             with suppress(OSError):
                 side.socket.shutdown(socket.SHUT_WR)
+        elif side.ends:
+            self._remove(side)
+
+    def _watch(self, side: _Side) -> None:
+        """Wait for room where something waits to be sent, and for data where the other side takes it."""
+        if side.socket.fileno() not in self._sides:
+            return
+        events = (0 if side.other.is_held_up else select.POLLIN) | (select.POLLOUT if side.is_held_up else 0)
+        if events:
+            self._poll.register(side.socket, events)
+        else:  # the end of a connection would be told again and again
+            with suppress(KeyError):
+                self._poll.unregister(side.socket)
 
     def _drop(self, side: _Side, *, reset: bool) -> None:
         """Close both sides of a connection."""
@@ -207,11 +219,13 @@ class Recorder:
     def _request(self, side: _Side, data: bytes) -> bytes:
         """Keep a part of a request, and return what is to be sent of it now."""
         exchange = side.exchange
-        if exchange is not None and not exchange.answer:
-            if exchange.head_is_sent:
+        if exchange is not None and exchange.head_is_sent:
+            if exchange.body_left > 0 or not exchange.answer:
+                exchange.body_left -= len(data)
                 _keep(exchange.request, data)
                 return data
-        else:
+            exchange = None
+        if exchange is None:
             exchange = side.exchange = RecordedExchange(None)
         exchange.head += data
         end = exchange.head.find(b"\r\n\r\n")
@@ -223,6 +237,8 @@ class Recorder:
             exchange.index = int(marker[1])
         head = self._with_authority(_MARKER.sub(b"", head))
         exchange.head_is_sent = True
+        if length := _LENGTH.search(head):
+            exchange.body_left = int(length[1]) - len(rest)
         _keep(exchange.request, head + rest)
         self._exchanges.append(exchange)
         return head + rest

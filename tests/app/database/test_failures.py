@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -24,16 +25,18 @@ def failure(url: str, statement: str, *values: Any, options: str = "") -> Except
     return raised.value
 
 
+def ask_until_refused(connection: psycopg.Connection[Any]) -> None:
+    while True:
+        connection.execute("SELECT 1")
+        time.sleep(0.01)
+
+
 def idle_failure(url: str) -> Exception:
-    with psycopg.connect(url, options="-c idle_in_transaction_session_timeout=1") as one:
-        one.execute("SELECT 1")
-        with psycopg.connect(url, autocommit=True) as other:
-            while other.execute(
-                "SELECT 1 FROM pg_stat_activity WHERE pid = %s", (one.info.backend_pid,)
-            ).fetchone():
-                pass
-        with pytest.raises(psycopg.Error) as raised:
-            one.execute("SELECT 1")
+    with (
+        psycopg.connect(url, options="-c idle_in_transaction_session_timeout=1") as one,
+        pytest.raises(psycopg.Error) as raised,
+    ):
+        ask_until_refused(one)
     return raised.value
 
 

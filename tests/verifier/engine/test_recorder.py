@@ -161,7 +161,9 @@ def test_both_sides_may_write_at_once() -> None:
     provider.start()
     recorder = Recorder("127.0.0.1", listener.getsockname()[1], "provider")
     with socket.create_connection(("127.0.0.1", recorder.port), timeout=TIME_LIMIT) as client:
-        sender = threading.Thread(target=client.sendall, args=(b"PUT / HTTP/1.1\r\n\r\n" + much,))
+        sender = threading.Thread(
+            target=client.sendall, args=(b"PUT / HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % len(much) + much,)
+        )
         sender.start()
         left = len(much)
         while left > 0:
@@ -169,5 +171,6 @@ def test_both_sides_may_write_at_once() -> None:
         sender.join(TIME_LIMIT)
         assert not sender.is_alive()
     provider.join(TIME_LIMIT)
+    assert not provider.is_alive()
     listener.close()
     recorder.close()
