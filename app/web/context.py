@@ -93,7 +93,10 @@ def api_authorization() -> str | None:
 
     A browser sends that password along by itself, whichever page asks for the request: it is good for reading alone.
     """
-    given = request.authorization
+    try:
+        given = request.authorization
+    except ValueError:  # Werkzeug reads the header, and lets through what Python says of one that isn't ASCII
+        given = None
     if given is None or given.type != "basic":
         return request.headers.get("Authorization")
     return f"Bearer {given.password}" if request.method in READING else None

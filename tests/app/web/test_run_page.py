@@ -92,6 +92,9 @@ def test_a_token_may_come_as_the_password_wherever_one_is_needed(client: FlaskCl
 
     assert answer(TOKEN) == (404 if path.startswith("/runs/") else 200)
     assert answer("another-token-of-nobody") == 401
+    for nonsense in ("ÿ", "!!!", "", "AA=", "ÿ" * 5000):
+        headers = {"Authorization": f"Basic {nonsense}"}
+        assert client.get(path, headers=headers).status_code == 401, nonsense
 
 
 def test_a_browser_that_is_logged_in_changes_nothing_by_it(client: FlaskClient) -> None:
