@@ -15,6 +15,7 @@ from broker.http.no_reply import BrokeOff, NoReply, NotTrusted, Refused, TooSlow
 from broker.http.reason import NO_TLS
 from broker.http.tls import ORDINARY
 from verifier.engine.core_results import FAILED_REQUEST
+from verifier.engine.relay_limit import relayed_seconds
 from verifier.verification import Outcome
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ class FailedRequests:
         if server not in self._found:
             self._found[server] = self._try_to_connect(url)
         error = self._found[server]
-        is_slow = took >= ALMOST_ALL * self._seconds
+        is_slow = took >= ALMOST_ALL * relayed_seconds(self._seconds)
         if isinstance(error, Refused):
             return f"the connection was refused, though the provider was ready before. {ITS_LOG}"
         if error is not None:

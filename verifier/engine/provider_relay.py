@@ -13,6 +13,7 @@ from broker.http.kept_connection import KeptConnections
 from broker.http.limits import Limits
 from broker.http.no_reply import NoReply
 from broker.http.tls import ORDINARY
+from verifier.engine.relay_limit import relayed_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -57,8 +58,7 @@ class ProviderRelay(ABC):
     """
 
     def __init__(self, *, timeout: float, tls: Tls = ORDINARY) -> None:
-        # a little less than the core's own timeout, so that the reason is known when the core gives up
-        self.connections = KeptConnections(Limits(timeout * 0.95, LONGEST_ANSWER), tls)
+        self.connections = KeptConnections(Limits(relayed_seconds(timeout), LONGEST_ANSWER), tls)
         relay = self
 
         class Handler(StreamRequestHandler):

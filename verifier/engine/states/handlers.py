@@ -12,6 +12,7 @@ from broker.http.no_reply import NoReply
 from broker.http.reason import brief
 from broker.http.tls import ORDINARY
 from broker.text.cut import shortened
+from verifier.engine.relay_limit import relayed_seconds
 from verifier.engine.states.change import StateChangeFailed
 from verifier.engine.states.python_call import arguments_for, is_still_to_be_run
 
@@ -75,8 +76,7 @@ class UrlHandler:
         self._headers = {name: value for name, value in HEADERS.items() if name.lower() not in replaced}
         self._as_query = as_query
         self._shown = url.partition("?")[0]  # a query may hold a token
-        # A little less than the core's own timeout, so that the reason is known when the core gives up.
-        self._connections = KeptConnections(Limits(timeout * 0.95, MAX_ANSWER), tls)
+        self._connections = KeptConnections(Limits(relayed_seconds(timeout), MAX_ANSWER), tls)
         self._seconds = timeout
         self._accepts = False
 
