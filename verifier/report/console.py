@@ -37,6 +37,8 @@ WIDEST_PLACE = 48
 LONGEST_EXPRESSION = 100
 _MEANT = re.compile(r"[.^$*+?{}\[\]\\|()]")
 """What has a meaning in a regular expression."""
+MOST_NAMES = 100
+"""If more interactions than these did not pass, the list at the end has a few of each cause."""
 NAMES_SHOWN = 5
 """How many interactions that share a cause are named where it is shown."""
 GUTTER = "    | "
@@ -99,7 +101,7 @@ class ConsoleReport:
             for result in failure.results[:NAMES_SHOWN]:
                 yield f"      {_title(result, paint)}"
             if len(failure.results) > NAMES_SHOWN:
-                yield f"      ... and {len(failure.results) - NAMES_SHOWN} more, which are listed below"
+                yield f"      ... and {len(failure.results) - NAMES_SHOWN} more"
         if failure.reason:
             yield from (f"  {GUTTER}{line}" for line in lines_of(failure.reason))
         widest = max((len(one.where) for one in failure.differences), default=0)
@@ -125,14 +127,18 @@ class ConsoleReport:
 
     def _names(self, found: list[Failure], paint: Paint) -> Iterator[str]:
         """Return the names of all that failed, each with the first thing that is wrong."""
-        if sum(len(failure.results) for failure in found) < 2:
+        total = sum(len(failure.results) for failure in found)
+        if total < 2:
             return
         for failure in found:
             mark, style = MARKS[failure.first.outcome]
-            for result in failure.results:
+            fits = failure.results if total <= MOST_NAMES else failure.results[:NAMES_SHOWN]
+            for result in fits:
                 reason = failure.in_a_line if result is failure.first else "the same"
                 line = one_line(f"{result.description}: {' '.join(reason.split())}")
                 yield f"  {paint(mark, style)} {shortened(line)}"
+            if len(failure.results) > len(fits):
+                yield f"  {paint(mark, style)} ... and {len(failure.results) - len(fits)} more, the same"
         yield ""
 
     def _again(self, findings: Findings) -> Iterator[str]:

@@ -132,7 +132,7 @@ def test_failures_of_the_same_cause_are_shown_once() -> None:
     assert "  ✗ 14 interactions fail for the same cause:" in lines
     assert sum("expected 34.9" in line and not line.startswith("  ✗") for line in lines) == 1
     assert sum("a lost one" in line for line in lines) == 2
-    assert "      ... and 9 more, which are listed below" in lines
+    assert "      ... and 9 more" in lines
 
 
 def test_the_names_of_all_that_failed_come_last() -> None:
@@ -459,3 +459,10 @@ def test_a_url_stays_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     published = replace(PUBLISHED, url=f"http://broker.example/{'a' * 100}/1")
     text = written(Findings(verification(PASSED), publishing=True, published=published), stream=Terminal())
     assert published.url in text
+
+
+def test_of_a_cause_that_a_thousand_share_a_few_names_are_enough() -> None:
+    lost = [replace(ERROR, description=f"number {n}") for n in range(1000)]
+    lines = report(verification(PASSED, *lost)).splitlines()
+    assert len(lines) < 30
+    assert "  ! ... and 995 more, the same" in lines
