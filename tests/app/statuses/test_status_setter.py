@@ -182,6 +182,7 @@ def test_a_refusal_is_kept_and_does_not_fail_the_run(
         assert ("success", "refused") in results(server)
         [kept] = server.rows("SELECT error FROM commit_statuses WHERE state = 'success'")
         assert f"GitHub answered {status}" in kept["error"]
+        server.wait_until(lambda: server.logged("commit status not set"), "it is logged")
         [entry, *_] = server.logged("commit status not set")
         assert entry["retry_in"] is None
         assert not states(api)

@@ -81,6 +81,7 @@ def test_a_dispatch_is_passed_on_as_it_came(api: GitHubApi, database_url: str, t
         with psycopg.connect(database_url) as connection:
             ended = list(counters.read(connection).named(counters.ENDED))
         assert ended == [(Series.of(counters.ENDED, provider="Products", outcome="relayed"), 1)]
+        server.wait_until(lambda: server.logged("passed on"), "it is logged, which comes after it is stored")
         [entry] = server.logged("passed on")
         assert entry["repository"] == "acme/products"
         assert SECRET not in server.output()
@@ -201,6 +202,9 @@ def test_a_refusal_is_seen_in_history_and_log(
         assert (run["status"], run["outcome"], run["error_kind"]) == ("finished", "error", "github-refused")
         assert error in run["error"]
         assert run["error"].startswith("could not pass a dispatch on to acme/products: GitHub answered")
+        server.wait_until(
+            lambda: server.logged("not passed on"), "it is logged, which comes after it is stored"
+        )
         [entry] = server.logged("not passed on")
         assert entry["level"] == "error"
         assert api.count("POST", "/dispatches") == 1
@@ -212,6 +216,9 @@ def test_a_rate_limit_is_waited_for_as_github_says(api: GitHubApi, database_url:
     with receiver(tmp_path, api, database_url) as server:
         server.dispatch(PACT)
         server.wait_for_runs()
+        server.wait_until(
+            lambda: server.logged("not passed on"), "it is logged, which comes after it is stored"
+        )
         [entry] = server.logged("not passed on")
         assert entry["retry_in"] == 2
         assert [asked.answered for asked in api.asked] == [403, 204]
