@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
+import sys
+from contextlib import contextmanager, suppress
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 from uuid import UUID
 
 from app.commands.credentials import token_of
@@ -13,11 +14,12 @@ from app.commands.runner import CommandFailed, ExitCode
 from app.config.variables import API_TOKEN, API_TOKENS, RECEIVER_URL
 from app.receiver_client import NoReceiver, ReceiverAway, ReceiverClient, ReceiverRefused
 from broker.http.origin import Origin
+from broker.text.harmless import write_json
 from verifier.errors import UsageError
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from app.commands.runner import Messages
     from app.receiver_client import Page
@@ -102,7 +104,39 @@ def looked_up(client: ReceiverClient, kind: str, number: str) -> dict[str, Any]:
         ) from error
 
 
-def listed(
+def print_list(
+    options: argparse.Namespace,
+    client: ReceiverClient,
+    messages: Messages,
+    kind: str,
+    filters: Iterable[str],
+    write: Callable[[list[dict[str, Any]], TextIO], None],
+) -> int:
+    """Print runs or deliveries, the newest first.
+
+    Args:
+        options: The command line: the filters' values, the limit, and whether JSON is wanted.
+        client: The client of the receiver.
+        messages: Where it is said that there are more.
+        kind: `run` or `delivery`.
+        filters: The names of the filters.
+        write: Writes them for people.
+
+    Returns:
+        The exit code.
+    """
+    chosen = {name: value for name in filters if (value := getattr(options, name))}
+    found, more = _listed(client, kind, chosen, options.limit)
+    if options.json:
+        write_json(found, sys.stdout)
+    else:
+        write(found, sys.stdout)
+    if more:
+        messages.say(f"these are the newest {len(found)}: --limit N takes more, --limit all takes all")
+    return ExitCode.DONE
+
+
+def _listed(
     client: ReceiverClient, kind: str, filters: Mapping[str, str], limit: int | None
 ) -> tuple[list[dict[str, Any]], bool]:
     """Return runs or deliveries, the newest first, from as many pages as are needed.
@@ -141,15 +175,12 @@ def _meaning(error: ReceiverRefused, client: ReceiverClient) -> str:
 
 
 def _id(client: ReceiverClient, kind: str, text: str) -> str:
-    try:
+    with suppress(ValueError):
         return str(UUID(text))
-    except ValueError:
-        known = [str(item.get("id")) for item in _page(client, kind, {}, LONGEST_PAGE, None).items]
-        near = [one for one in known if one.startswith(text.lower())] or get_close_matches(text, known, n=3)
-        meant = f"; did you mean {' or '.join(near[:3])}?" if near else ""
-        raise UsageError(
-            f"{text!r} is no id of a {kind}{meant} (pact-dispatch {KINDS[kind]} list shows the ids)"
-        ) from None
+    known = [str(item.get("id")) for item in _page(client, kind, {}, LONGEST_PAGE, None).items]
+    near = [one for one in known if one.startswith(text.lower())] or get_close_matches(text, known, n=3)
+    meant = f"; did you mean {' or '.join(near[:3])}?" if near else ""
+    raise UsageError(f"{text!r} is no id of a {kind}{meant} (pact-dispatch {KINDS[kind]} list shows the ids)")
 
 
 def _instead(client: ReceiverClient, other: str, number: str) -> str:

@@ -40,10 +40,16 @@ def tls_problem(error: BaseException) -> str | None:
 def innermost_error(error: BaseException) -> BaseException:
     """Return the error that an HTTP library's error is about."""
     for _ in range(DEEPEST):
-        inner = getattr(error, "reason", None) or error.__cause__ or error.__context__
+        inner = getattr(error, "reason", None) or error.__cause__ or _of_the_request(error.__context__)
         if not isinstance(inner, BaseException) and error.args and isinstance(error.args[0], BaseException):
             inner = error.args[0]
         if not isinstance(inner, BaseException):
             break
         error = inner
     return error
+
+
+def _of_the_request(context: BaseException | None) -> BaseException | None:
+    """Return the error in whose handling another one arose, unless it was there before the request."""
+    root = type(context).__module__.partition(".")[0]
+    return context if isinstance(context, OSError) or root in {"http", "urllib3"} else None

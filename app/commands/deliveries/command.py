@@ -6,7 +6,7 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any, TextIO
 
-from app.commands.receiver_access import listed, looked_up, receiver_client, refusals_explained
+from app.commands.receiver_access import looked_up, print_list, receiver_client, refusals_explained
 from app.commands.run_document import age
 from app.commands.runner import ExitCode
 from app.commands.tables import write_fields, write_table
@@ -35,15 +35,7 @@ def run(options: argparse.Namespace, messages: Messages) -> int:
 
 def _list(options: argparse.Namespace, client: ReceiverClient, messages: Messages) -> int:
     """List deliveries, the newest first."""
-    filters = {name: value for name in FILTERS if (value := getattr(options, name))}
-    found, more = listed(client, "delivery", filters, options.limit)
-    if options.json:
-        write_json(found, sys.stdout)
-    else:
-        write_list(found, sys.stdout)
-    if more:
-        messages.say(f"these are the newest {len(found)}: --limit N takes more, --limit all takes all")
-    return ExitCode.DONE
+    return print_list(options, client, messages, "delivery", FILTERS, write_list)
 
 
 def _show(options: argparse.Namespace, client: ReceiverClient, _: Messages) -> int:

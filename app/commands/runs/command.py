@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from app.commands.receiver_access import listed, looked_up, receiver_client, refusals_explained
+from app.commands.receiver_access import looked_up, print_list, receiver_client, refusals_explained
 from app.commands.run_document import deliveries_of, state_of
 from app.commands.runner import CommandFailed, ExitCode
 from app.commands.runs.following import follow
@@ -36,15 +36,7 @@ def run(options: argparse.Namespace, messages: Messages) -> int:
 
 def _list(options: argparse.Namespace, client: ReceiverClient, messages: Messages) -> int:
     """List runs, the newest first."""
-    filters = {name: value for name in FILTERS if (value := getattr(options, name))}
-    found, more = listed(client, "run", filters, options.limit)
-    if options.json:
-        write_json(found, sys.stdout)
-    else:
-        write_list(found, sys.stdout)
-    if more:
-        messages.say(f"these are the newest {len(found)}: --limit N takes more, --limit all takes all")
-    return ExitCode.DONE
+    return print_list(options, client, messages, "run", FILTERS, write_list)
 
 
 def _show(options: argparse.Namespace, client: ReceiverClient, _: Messages) -> int:

@@ -43,8 +43,8 @@ exit codes:
 """
 
 LOG = """\
-Print the log of a run's latest attempt. With --follow, go on until the run has ended and its result is published; the
-exit code then tells the outcome, as that of verify does.
+Print the log of a run, with all its attempts. With --follow, go on until the run has ended and its result is published;
+the exit code then tells the outcome, as that of verify does.
 """
 
 AGAIN = """\

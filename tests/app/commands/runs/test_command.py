@@ -199,7 +199,13 @@ def test_a_token_that_is_missing_wrong_or_may_only_read_is_said_in_words(web: Re
 
 
 @pytest.mark.parametrize(
-    "words", [("runs", "list"), ("deliveries", "list"), ("runs", "log", "-f", str(uuid4()))]
+    "words",
+    [
+        ("runs", "list"),
+        ("deliveries", "list"),
+        ("runs", "show", "nonsense"),
+        ("runs", "log", "-f", str(uuid4())),
+    ],
 )
 def test_what_is_no_receiver_or_away_is_said_in_words(words: tuple[str, ...]) -> None:
     def at(url: str) -> CompletedProcess[str]:
