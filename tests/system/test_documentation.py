@@ -207,19 +207,3 @@ def test_examples_write_to_no_folder_that_is_not_there() -> None:
             if language in {"console", "python"}:
                 written = re.findall(r"(?:> ?|--(?:json|junit|html|body) |Path\(\")([\w-]+)/[\w.-]+", block)
                 assert set(written) <= tracked, (page.name, written)
-
-
-@pytest.mark.parametrize(
-    "name", [path.relative_to(ROOT).as_posix() for path in sorted([*DOCS.glob("*.md"), *ROOT.glob("*.md")])]
-)
-def test_links_lead_somewhere(name: str) -> None:
-    text = re.sub(
-        r"^```.*?^```$", "", (ROOT / name).read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL
-    )
-    for target, anchor in re.findall(r"\]\((?!https?:)([^)#]*)#?([^)]*)\)", text):
-        found = (ROOT / name).parent / target if target else ROOT / name
-        assert found.exists(), target
-        if anchor:
-            headings = re.findall(r"^#+ (.*)$", found.read_text(encoding="utf-8"), re.MULTILINE)
-            anchors = {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
-            assert anchor in anchors, (target, anchor)

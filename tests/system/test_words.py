@@ -66,22 +66,3 @@ def test_no_word_runs_into_the_next_where_a_text_goes_on_in_the_next_line() -> N
             if ends and begins and re.search(r"[\w.,;:)]$", ends[1]) and re.match(r"[A-Za-z(]", begins[1]):
                 found.append(f"{file.relative_to(ROOT)}:{number} {ends[1][-20:]}|{begins[1][:20]}")
     assert found == []
-
-
-def test_each_page_that_a_text_of_the_source_names_is_there_with_its_heading() -> None:
-    files = [
-        *sources(),
-        *ROOT.glob("*.yml"),
-        *ROOT.glob("examples/**/*.*"),
-        ROOT / "Makefile",
-        ROOT / "pyproject.toml",
-    ]
-    for file in files:
-        if file.suffix in {".pyc", ".sqlite3"} or not file.is_file():
-            continue
-        for name, anchor in re.findall(r"docs/([a-z-]+\.md)#?([a-z0-9-]*)", file.read_text(encoding="utf-8")):
-            page = ROOT / "docs" / name
-            assert page.is_file(), (file, name)
-            headings = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
-            anchors = {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
-            assert not anchor or anchor in anchors, (file, name, anchor)
