@@ -10,6 +10,7 @@ from uuid import UUID, uuid5
 from broker.http.errors import NotFound, UnexpectedAnswer
 from broker.http.json_values import integer_at, object_at, objects_at, text_at, value_at
 from broker.webhooks.definition import NotAWebhook, Pacticipant, Webhook
+from broker.webhooks.hidden_secrets import is_stars
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from broker.webhooks.definition import Scope
 
 _NAMESPACE = UUID("6e6f31c4-3d0a-5b0e-9a53-6a4d1f0a2b77")
-_KEEPS_HIDDEN_HEADERS = (2, 120, 0)
+_KEEPS_HIDDEN_VALUES = (2, 120, 0)
 _OWN_BROKER = "pact-dispatch/"
 
 
@@ -134,13 +135,22 @@ class Webhooks:
     def put(self, webhook: Webhook) -> tuple[Webhook, bool]:
         """Create the webhook, or replace the one of its UUID, all of it.
 
+        A Pact Broker (2.120.0) keeps the description and the password of the webhook that is there where a PUT leaves
+        them out: so they are always sent, as `null` where there are none. A password that the broker shows as stars is
+        the one that it has: it alone is left out, which keeps it.
+
         Returns:
             The webhook as the broker has it now, and whether it was created.
 
         Raises:
             BrokerError: The broker did not take it.
         """
-        answer = self._client.put(self._url(webhook.uuid), webhook.document())
+        document = {"description": None, **webhook.document()}
+        password = webhook.request.password
+        document["request"].setdefault("password", None)
+        if password is not None and is_stars(password):
+            del document["request"]["password"]
+        answer = self._client.put(self._url(webhook.uuid), document)
         return _read(answer, webhook.uuid), answer.status == 201
 
     def delete(self, uuid: str) -> None:
@@ -181,10 +191,10 @@ class Webhooks:
             logs=logs,
         )
 
-    def keeps_hidden_headers(self) -> bool:
-        """Return whether the broker is known to keep the value of a header that is sent back as stars.
+    def keeps_hidden_values(self) -> bool:
+        """Return whether the broker is known to keep a header that comes back as stars, and a password left out.
 
-        A Pact Broker 2.120.0 does; others may take the stars for the new value.
+        A Pact Broker 2.120.0 does; others may take the stars for the new value, or drop the password.
 
         Raises:
             BrokerError: The broker could not be asked.
@@ -192,7 +202,7 @@ class Webhooks:
         version = self._client.index().broker_version or ""
         numbers = re.match(r"(\d{1,9})\.(\d{1,9})\.(\d{1,9})", version)
         return version.startswith(_OWN_BROKER) or (
-            numbers is not None and tuple(map(int, numbers.groups())) >= _KEEPS_HIDDEN_HEADERS
+            numbers is not None and tuple(map(int, numbers.groups())) >= _KEEPS_HIDDEN_VALUES
         )
 
     def sent_to_same_target(self, webhook: Webhook) -> list[Webhook]:

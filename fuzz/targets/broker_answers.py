@@ -200,7 +200,7 @@ def _webhooks(client: BrokerClient) -> None:
     webhooks = Webhooks(client)
     for webhook in webhooks.matching(consumer="Foo", provider="Bar"):
         _show(webhook)
-    webhooks.keeps_hidden_headers()
+    webhooks.keeps_hidden_values()
 
 
 def _put_webhook(client: BrokerClient) -> None:

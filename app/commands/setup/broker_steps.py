@@ -62,6 +62,7 @@ class BrokerSteps:
         self._needed = NeededVersions(request.provider, None, ())
         self._unchanged: list[str] = []
         """What was not written, since the broker shows no difference."""
+        self._secret_is_new = False
         self._description = ""
 
     def secret(self, expires: datetime | None) -> Finding:
@@ -108,6 +109,7 @@ class BrokerSteps:
         if self._request.plan:
             return Finding(State.PLANNED, found=found, done=f"Would {done}.", warnings=warnings)
         self._secrets.put(name, self._request.token, self._description)
+        self._secret_is_new = True
         done = "Created it." if existing is None else "Gave it this token."
         return Finding(State.CHANGED, found=found, done=done, warnings=warnings)
 
@@ -133,8 +135,11 @@ class BrokerSteps:
         if existing is None:
             found = f"The broker has no {name} yet."
         elif not (differences := _differences(intended, existing)):
-            # without a fingerprint it can't be seen whether the token in the webhook is this one
-            if self._request.secret is not None or self._fingerprint is not None:
+            # without a fingerprint it can't be seen whether the token in the webhook is this one; and the header,
+            # which names a secret, is hidden: whoever has just made that one wants it used
+            if not self._secret_is_new and (
+                self._request.secret is not None or self._fingerprint is not None
+            ):
                 self._unchanged.append("webhook")
                 return Finding(
                     State.OK,
@@ -142,7 +147,7 @@ class BrokerSteps:
                     warnings=warnings,
                     facts=facts,
                 )
-            found = f"The {name} is there; whether its token is this one can't be told."
+            found = f"The {name} is there; the broker doesn't show which token it sends."
         else:
             found = f"The {name} differs in {', '.join(differences)}."
         request = f"{', '.join(intended.events)}: {intended.request.method} {intended.request.url}"
@@ -257,10 +262,9 @@ class BrokerSteps:
         return ""
 
     def _marked(self, webhook: Webhook) -> Webhook:
-        """Return a webhook with the fingerprint of the token that stands in it."""
-        if self._request.secret is not None:
-            return webhook
-        return replace(webhook, description=with_fingerprint(webhook.description or "", self._fingerprint))
+        """Return a webhook whose description shows what the broker hides: which token, or which secret, it sends."""
+        mark = self._request.secret or self._fingerprint
+        return replace(webhook, description=with_fingerprint(webhook.description or "", mark))
 
     def _no_secret(self) -> Finding:
         """Leave the token to the webhook, with a warning."""

@@ -129,7 +129,7 @@ def _update(options: argparse.Namespace, connect: Connect) -> int:
     with connect() as client:
         webhooks = Webhooks(client)
         existing = webhooks.get(options.uuid)
-        requested = for_update(options, os.environ, existing, webhooks.keeps_hidden_headers)
+        requested = for_update(options, os.environ, existing, webhooks.keeps_hidden_values)
     if options.dry_run:
         return _dry_run(requested, "replace")
     with connect(*requested.secrets) as client:

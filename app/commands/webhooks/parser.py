@@ -64,8 +64,8 @@ examples:
 UPDATE = """\
 Change a webhook: what isn't given stays as it is.
 
-Values that the broker hides (stars) are kept where it is known to keep them: headers, on a Pact Broker from 2.120.0 and
-on pact-dispatch broker, as long as the URL's host stays. Elsewhere, and for a password, give them anew.
+Values that the broker hides (stars) are kept where it is known to keep them: on a Pact Broker from 2.120.0 and on
+pact-dispatch broker, as long as the URL's host stays. Elsewhere give them anew.
 Whose pacts it is for doesn't change; create with --uuid replaces all of a webhook.
 """
 

@@ -87,18 +87,19 @@ def for_update(
     options: argparse.Namespace,
     environment: Mapping[str, str],
     existing: Webhook,
-    keeps_hidden_headers: Callable[[], bool],
+    keeps_hidden_values: Callable[[], bool],
 ) -> RequestedWebhook:
     """Read the options of `update`; what they don't give stays as it is.
 
-    Stars that the broker shows are never sent as a password. A header's stars are sent only to a broker that is known
-    to keep the value then, and only while the request goes to the host that the value was meant for.
+    What the broker hides stays as it is only on a broker that is known to keep it, and only while the request goes to
+    the host that it was meant for. Stars are never sent as a password.
 
     Args:
         options: The parsed options.
         environment: The variables that secrets may be in.
         existing: The webhook as the broker shows it.
-        keeps_hidden_headers: Tells whether the broker keeps the value of a header that comes back as stars.
+        keeps_hidden_values: Tells whether the broker keeps the value of a header that comes back as stars, and a
+            password that is left out.
 
     Raises:
         UsageError: Nothing is changed, or a hidden value would be lost.
@@ -123,20 +124,21 @@ def for_update(
     )
     if webhook == existing:
         raise UsageError("nothing to change: give what shall be different, as --event or --disable")
-    if changed.password is not None and is_stars(changed.password):
-        raise UsageError(
-            "the webhook has a password, which the broker doesn't show and which stars would replace: give it anew, "
-            "with --password-env or --password-file"
-        )
     _check_password(webhook)
     hidden = hidden_headers(webhook)
+    keeps_password = changed.password is not None and is_stars(changed.password)
     elsewhere = _origin(changed.url) != _origin(request.url)
-    if hidden and (elsewhere or not keeps_hidden_headers()):
+    if (hidden or keeps_password) and (elsewhere or not keeps_hidden_values()):
         why = (
             "it must not follow to another host unasked"
             if elsewhere
-            else "this broker isn't known to keep it when stars come back"
+            else "this broker isn't known to keep what it hides"
         )
+        if keeps_password:
+            raise UsageError(
+                f"the broker doesn't show the webhook's password, and {why}: give it anew, with --password-env or "
+                "--password-file"
+            )
         raise UsageError(
             f"the broker doesn't show the value of {', '.join(hidden)}, and {why}: give it anew, as in "
             f"--header-from-env '{hidden[0]}=Bearer VARIABLE' or --header '{hidden[0]}: Bearer ${{user.NAME}}'"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from broker.embedded.http.errors import invalid
@@ -43,6 +43,14 @@ class Document:
     provider: Party | None
     enabled: bool
     events: tuple[str, ...]
+    template: Template
+
+
+@dataclass(frozen=True)
+class Before:
+    """What a webhook was, as far as a PUT may keep it."""
+
+    description: str | None
     template: Template
 
 
@@ -87,16 +95,32 @@ def parse(
     )
 
 
-def with_secrets_kept(template: Template, before: Template) -> Template:
-    """Return the request with what came as stars replaced by what was there before."""
+def with_what_a_put_keeps(document: Document, fields: Mapping[str, Any], before: Before) -> Document:
+    """Return what a webhook is to be after a PUT of its document.
+
+    A Pact Broker 2.120.0 keeps a description and a password that are left out; `null` clears either. It also keeps a
+    password that comes as stars or as an empty text, and a hidden header that comes as stars. All else is replaced.
+
+    Args:
+        document: The document, as it was parsed.
+        fields: The JSON object that was sent.
+        before: What the webhook was.
+    """
+    template, old = document.template, before.template
     headers = {
-        name: before.headers[name]
-        if value == STARS and is_hidden_by_brokers(name) and name in before.headers
+        name: old.headers[name]
+        if value == STARS and is_hidden_by_brokers(name) and name in old.headers
         else value
         for name, value in template.headers.items()
     }
-    password = before.password if template.password == STARS else template.password
-    return Template(template.method, template.url, headers, template.body, template.username, password)
+    password = template.password
+    if old.password is not None and ("password" not in fields["request"] or password in {STARS, ""}):
+        password = old.password
+    return replace(
+        document,
+        description=document.description if "description" in fields else before.description,
+        template=Template(template.method, template.url, headers, template.body, template.username, password),
+    )
 
 
 def _template(request: dict[str, Any], settings: WebhookSettings, errors: Errors) -> Template:

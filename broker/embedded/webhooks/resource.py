@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import secrets
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint
@@ -17,7 +16,7 @@ from broker.embedded.pacts.resource import PACT
 from broker.embedded.storage.records import find_pacticipant, session
 from broker.embedded.storage.tables import now
 from broker.embedded.storage.webhook_tables import Webhook
-from broker.embedded.webhooks.document import Document, parse, with_secrets_kept
+from broker.embedded.webhooks.document import Before, Document, parse, with_what_a_put_keeps
 from broker.embedded.webhooks.records import (
     events_of,
     exactly_for,
@@ -104,8 +103,9 @@ def show(uuid: str) -> Response:
 
 @blueprint.put("/webhooks/<name:uuid>")
 def put(uuid: str) -> Response:
-    """Replace a webhook, all of it, or create one with a UUID of the client's."""
-    document = document_from(json_object(), events_required=True)
+    """Replace a webhook, but for what a PUT keeps, or create one with a UUID of the client's."""
+    fields = json_object()
+    document = document_from(fields, events_required=True)
     webhook = find_webhook(uuid)
     if webhook is None:
         if _UUID.fullmatch(uuid) is None:
@@ -113,9 +113,9 @@ def put(uuid: str) -> Response:
         made = Webhook(uuid=uuid)
         write(made, document)
         return json_response(represent(made), status=201)
-    template = with_secrets_kept(document.template, template_of(webhook, vault()))
+    before = Before(webhook.description, template_of(webhook, vault()))
     webhook.updated_at = now()
-    write(webhook, replace(document, template=template))
+    write(webhook, with_what_a_put_keeps(document, fields, before))
     return json_response(represent(webhook))
 
 

@@ -83,7 +83,7 @@ def test_a_retry_after_that_is_no_time(text: str) -> None:
 def test_a_version_that_is_no_number() -> None:
     reply = Reply(body={}, headers={"X-Pact-Broker-Version": f"{MANY_DIGITS}.0.0"})
     with Loopback(reply) as server, client(server) as broker:
-        assert not Webhooks(broker).keeps_hidden_headers()
+        assert not Webhooks(broker).keeps_hidden_values()
 
 
 def test_half_of_a_surrogate_pair() -> None:

@@ -83,6 +83,25 @@ def test_a_webhook_is_created_then_replaced(client: BrokerClient) -> None:
     assert [one.uuid for one in webhooks.all()] == [wanted.uuid]
 
 
+def test_what_a_webhook_leaves_out_is_gone_but_a_password_shown_as_stars_is_kept(
+    client: BrokerClient,
+) -> None:
+    """A broker keeps what a PUT leaves out; the password of another target must not be among that."""
+    webhooks = Webhooks(client)
+    with Target() as first, Target() as second:
+        one = webhook("one", Scope(), first.url, description="first")
+        basic = replace(one.request, headers={}, username="ada", password="p4ssw0rd")
+        written, _ = webhooks.put(replace(one, request=basic))
+        kept, _ = webhooks.put(replace(written, enabled=False))
+        assert kept.request.password == "**********"
+        elsewhere = replace(one.request, headers={}, url=second.url, username="bob")
+        gone, _ = webhooks.put(replace(one, request=elsewhere, description=None))
+        webhooks.execute(one.uuid)
+    assert gone.request.password is None
+    assert gone.description == "POST 127.0.0.1"
+    assert "cDRzc3cwcmQ" not in str(second.received[0].headers)
+
+
 def test_those_that_cover_a_pair_and_an_event_are_found(
     running: EmbeddedBroker, client: BrokerClient
 ) -> None:
@@ -167,13 +186,13 @@ def test_an_execution_without_an_answer_says_why(client: BrokerClient) -> None:
 
 
 def test_hidden_headers_are_kept_by_brokers_that_are_known_for_it(client: BrokerClient) -> None:
-    assert Webhooks(client).keeps_hidden_headers()
+    assert Webhooks(client).keeps_hidden_values()
     for version, keeps in {"2.120.0": True, "3.0.1": True, "2.99.9": False, "x": False}.items():
         reply = Reply(body={"_links": {}}, headers={"X-Pact-Broker-Version": version})
         with Loopback(reply) as server, BrokerClient(BrokerAccess(server.url)) as other:
-            assert Webhooks(other).keeps_hidden_headers() is keeps
+            assert Webhooks(other).keeps_hidden_values() is keeps
     with Loopback(Reply(body={"_links": {}})) as server, BrokerClient(BrokerAccess(server.url)) as other:
-        assert not Webhooks(other).keeps_hidden_headers()
+        assert not Webhooks(other).keeps_hidden_values()
 
 
 # --- deliveries

@@ -212,9 +212,27 @@ def test_a_new_token_takes_the_place_of_the_old_one(
 ) -> None:
     assert setup().code == 0
     done = setup(GITHUB_TOKEN=OTHER_TOKEN)
-    assert (done.states["secret"], done.states["webhook"]) == ("changed", "ok")
+    assert (done.states["secret"], done.states["webhook"]) == ("changed", "changed")
     assert sent_tokens(api) == [f"Bearer {TOKEN}", f"Bearer {OTHER_TOKEN}"]
     assert len(kept(broker)) == 2
+
+
+def test_the_webhook_sends_the_secret_that_is_named(
+    broker: EmbeddedBroker, api: GitHubApi, setup: Setup
+) -> None:
+    """A broker hides the header that names the secret, so that any two look alike."""
+    assert setup().code == 0
+    other = setup("--secret", "productsToken", GITHUB_TOKEN=OTHER_TOKEN)
+    assert (other.code, other.states["webhook"]) == (0, "changed")
+    back = setup()
+    assert (back.code, back.states["secret"], back.states["webhook"]) == (0, "ok", "changed")
+    assert sent_tokens(api) == [f"Bearer {token}" for token in (TOKEN, OTHER_TOKEN, TOKEN)]
+    webhook = kept(broker)[-1]
+    webhook["description"] = "Verify a changed pact (acme/products)"
+    broker.request("PUT", f"/webhooks/{webhook['uuid']}", json=webhook).raise_for_status()
+    unseen = setup()
+    assert unseen.states["webhook"] == "changed"
+    assert "differs in description" in unseen.steps["webhook"]["found"]
 
 
 def test_what_differs_in_the_webhook_is_named_and_mended(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 import os
@@ -347,17 +348,27 @@ def test_a_hidden_header_does_not_follow_to_another_host(
         assert elsewhere.received[0].headers["authorization"] == f"Bearer {TOKEN}"
 
 
-def test_stars_are_never_sent_as_a_password(
+def test_a_hidden_password_stays_on_an_update_and_follows_to_no_other_host(
     running: EmbeddedBroker, webhooks: Commands, target: Target
 ) -> None:
-    basic = ("--url", target.url, "--event", "contract_published", "--provider", "Bar", "--username", "ada")
-    uuid = webhooks("create", *basic, "--password-env", "GITHUB_PAT", "--output", "json").document["uuid"]
-    done = webhooks("update", uuid, "--disable")
-    assert done.code == 2
-    assert "--password-env" in done.err
-    assert running.get(f"/webhooks/{uuid}").json()["enabled"] is True
-    assert webhooks("update", uuid, "--disable", "--password-env", "GITHUB_PAT").code == 0
+    basic = ("--event", "contract_published", "--provider", "Bar", "--username", "ada")
+    made = webhooks("create", "--url", target.url, *basic, "--password-env", "GITHUB_PAT", "--output", "json")
+    uuid = made.document["uuid"]
+    assert webhooks("update", uuid, "--disable").code == 0
     assert webhooks("test", uuid).code == 0
+    known = f"Basic {base64.b64encode(f'ada:{TOKEN}'.encode()).decode()}"
+    assert target.received[-1].headers["authorization"] == known
+    with Target() as elsewhere:
+        done = webhooks("update", uuid, "--url", elsewhere.url)
+        assert done.code == 2
+        assert "must not follow to another host unasked: give it anew, with --password-env" in done.err
+        assert running.get(f"/webhooks/{uuid}").json()["request"]["url"].startswith(target.url)
+
+        replaced = ("--url", elsewhere.url, "--event", "contract_published", "--provider", "Bar")
+        assert webhooks("create", "--uuid", uuid, *replaced, "--username", "bob").code == 0
+        assert webhooks("test", uuid).code == 0
+        assert known not in str(elsewhere.received[0].headers)
+    assert "password" not in running.get(f"/webhooks/{uuid}").json()["request"]
 
 
 @pytest.mark.parametrize("version", ["2.119.0", "2.120.0", None])

@@ -128,7 +128,7 @@ def test_any_body_comes_back_as_it_was_put(open_broker: EmbeddedBroker, body: ob
     assert fetched["request"].get("body") == body
 
 
-def test_stars_keep_the_password_and_the_headers_and_a_put_without_removes_them(
+def test_stars_keep_the_password_and_the_headers_and_null_removes_the_password(
     open_broker: EmbeddedBroker,
 ) -> None:
     with Target() as target:
@@ -138,12 +138,38 @@ def test_stars_keep_the_password_and_the_headers_and_a_put_without_removes_them(
         assert shown["request"]["password"] == shown["request"]["headers"]["x-token"] == "**********"
         assert open_broker.request("PUT", path, json=shown).status_code == 200
         open_broker.request("POST", f"{path}/execute")
-        bare = webhook(f"{target.url}/hook", headers={})
+        bare = webhook(f"{target.url}/hook", headers={}, password=None)
         assert open_broker.request("PUT", path, json=bare).status_code == 200
         open_broker.request("POST", f"{path}/execute")
         kept, removed = target.wait_for(2)
     assert (kept.headers["x-token"], kept.headers["authorization"]) == ("tttt", "Basic dTpwcHBw")
     assert not {"x-token", "authorization"} & removed.headers.keys()
+
+
+@pytest.mark.parametrize("given", [{}, {"password": ""}, {"password": "**********"}])
+def test_a_put_keeps_a_password_that_it_leaves_out_as_a_real_broker_does(
+    open_broker: EmbeddedBroker, given: dict[str, Any]
+) -> None:
+    shown = create(open_broker, webhook(URL, username="u", password="pppp"))
+    path = f"/webhooks/{shown['uuid']}"
+    again = open_broker.request("PUT", path, json=webhook(URL, username="other", **given)).json()
+    assert (again["request"]["username"], again["request"]["password"]) == ("other", "**********")
+    without = open_broker.request("PUT", path, json=webhook(URL, password=None)).json()
+    assert not {"username", "password"} & without["request"].keys()
+    later = open_broker.request("PUT", path, json=webhook(URL, username="other")).json()
+    assert "password" not in later["request"]
+
+
+def test_a_put_keeps_a_description_that_it_leaves_out_as_a_real_broker_does(
+    open_broker: EmbeddedBroker,
+) -> None:
+    shown = create(open_broker, changed(description="mine"))
+    path = f"/webhooks/{shown['uuid']}"
+    document = changed()
+    del document["description"]
+    assert open_broker.request("PUT", path, json=document).json()["description"] == "mine"
+    cleared = open_broker.request("PUT", path, json={**document, "description": None}).json()
+    assert cleared["description"] == "POST 127.0.0.1"
 
 
 def test_a_one_sided_webhook_is_for_all_pacts_of_that_side(
