@@ -21,7 +21,8 @@ from app.records import deliveries, history
 from app.records.deliveries import Accepted, IncomingDelivery, Source
 from app.records.run import UNSTORABLE, RunReason
 from broker.client import BrokerClient
-from broker.client.missing_results import MissingResult, ProviderVersion, Questions, content_of
+from broker.client.for_verification import content_of
+from broker.client.missing_results import MissingResult, ProviderVersion, Questions
 from broker.events import WebhookEvent
 from broker.http.errors import BrokerError
 from broker.http.waits import RetryPlan

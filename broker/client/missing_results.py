@@ -6,27 +6,24 @@ branch, and those deployed or released), the versions on a branch and in the env
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlencode, urlsplit
+from urllib.parse import urlencode
 
+from broker.client.for_verification import Selection, UnknownProvider, pacts_for_verification
 from broker.client.pact_results import matrix_rows
-from broker.http.errors import NotFound, OffOrigin, UnexpectedAnswer
+from broker.client.selectors import DEPLOYED_OR_RELEASED, MAIN_BRANCH
+from broker.http.errors import UnexpectedAnswer
 from broker.http.json_values import object_at, objects_at, text_at
 
 if TYPE_CHECKING:
+    from broker.client.for_verification import PactForVerification
     from broker.client.session import BrokerClient
 
-MOST_PACTS = 1000
-"""The most pacts of one provider that are looked at; each is a small request for each version."""
 MOST_VERSIONS = 50
 """The most versions of one provider; an app may have many old releases, and each needs all pacts."""
 
-_SELECTORS = [{"mainBranch": True}, {"deployedOrReleased": True}]
-_CONTENT = re.compile(
-    r"/pacts/provider/(?P<provider>[^/]+)/consumer/(?P<consumer>[^/]+)/pact-version/(?P<content>[^/]+)"
-)
+_SELECTION = Selection(({MAIN_BRANCH: True}, {DEPLOYED_OR_RELEASED: True}))
 
 
 @dataclass(frozen=True)
@@ -69,12 +66,6 @@ class MissingResult:
     version: ProviderVersion
 
 
-def content_of(pact_url: str) -> str | None:
-    """Return the broker's id of a pact's content, or None if the URL doesn't name it."""
-    match = _match(pact_url)
-    return match["content"] if match else None
-
-
 class Questions:
     """Questions to a broker about one provider.
 
@@ -91,20 +82,16 @@ class Questions:
         """Return the pacts that matter: of main branches, deployed, released; each content once.
 
         Returns:
-            At most `MOST_PACTS`; none if the broker doesn't know the provider.
+            At most `for_verification.MOST_PACTS`; none if the broker doesn't know the provider.
 
         Raises:
             BrokerError: The broker could not be asked.
         """
-        url = self._client.index_link("pb:provider-pacts-for-verification", provider=self._provider)
-        body = {"consumerVersionSelectors": _SELECTORS, "includePendingStatus": False}
         try:
-            document = self._client.query(url, body).document
-        except NotFound:
+            found = pacts_for_verification(self._client, self._provider, _SELECTION)
+        except UnknownProvider:
             return []
-        links = [object_at(item, "_links", "self") for item in _embedded(document, "pacts")]
-        found = {(pact.consumer, pact.content): pact for pact in map(self._pact, links)}
-        return list(found.values())[:MOST_PACTS]
+        return [_pact(pact) for pact in found]
 
     def versions(self, branch: str | None) -> list[ProviderVersion]:
         """Return the versions that matter: the latest of the main branch, those deployed, those released.
@@ -192,36 +179,16 @@ class Questions:
         names = (text_at(branch, "name") for branch in _embedded(document, "branchVersions"))
         return next(filter(None, names), None)
 
-    def _pact(self, link: dict[str, Any]) -> Pact:
-        """Return the pact of a link: its URL names consumer and content, its name the consumer's version.
 
-        Raises:
-            BrokerError: It isn't a link to a pact of this broker.
-        """
-        url, name = self._client.addresses.at_origin(text_at(link, "href") or ""), text_at(link, "name") or ""
-        match = _match(url)
-        if match is None or unquote(match["provider"]) != self._provider:
-            raise UnexpectedAnswer(
-                f"the broker has a pact for verification without a URL of its own: {url!r}"
-            )
-        if not self._client.origin.contains(url):
-            raise OffOrigin(
-                f"the broker names {url}, which is not on {self._client.origin}: set the broker's url to the address "
-                "that it uses for itself, or have it use this one (PACT_BROKER_BASE_URL in its own configuration), or "
-                "name the other one (broker.aliases)"
-            )
-        consumer = unquote(match["consumer"])
-        before, after = f"Pact between {consumer} (", f") and {self._provider}"
-        if not name.startswith(before) or not name.endswith(after):
-            raise UnexpectedAnswer(f"the broker doesn't say whose version has the pact {url}: {name!r}")
-        return Pact(url, consumer, name[len(before) : -len(after)], match["content"])
+def _pact(pact: PactForVerification) -> Pact:
+    """Return a pact with the consumer version that results are looked for.
 
-
-def _match(pact_url: str) -> re.Match[str] | None:
-    try:
-        return _CONTENT.search(urlsplit(pact_url).path)
-    except ValueError:  # it is no URL
-        return None
+    Raises:
+        UnexpectedAnswer: The broker doesn't say which it is.
+    """
+    if pact.consumer_version is None:
+        raise UnexpectedAnswer(f"the broker doesn't say whose version has the pact {pact.url}")
+    return Pact(pact.url, pact.consumer, pact.consumer_version, pact.content)
 
 
 def _embedded(document: Any, name: str) -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ from urllib.parse import quote, urlsplit
 from app.commands.dispatch_url import DispatchUrl
 from app.commands.doctor.chain import Case
 from app.commands.provider_versions import NeededVersions
-from broker.client.missing_results import content_of
+from broker.client.for_verification import content_of
 from broker.client.pact_results import results_of
 from broker.events import PUBLICATION_EVENTS, WebhookEvent
 from broker.http.errors import BrokerError, NotFound, UnexpectedAnswer

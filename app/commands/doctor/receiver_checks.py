@@ -11,7 +11,7 @@ from app.commands.finding import Finding, State, listed
 from app.config.variables import API_TOKEN, API_TOKENS
 from app.receiver_client import TRUST, NoReceiver, ReceiverAway, ReceiverClient, ReceiverRefused
 from app.records.run import Publishing, RunStatus
-from broker.client.missing_results import content_of
+from broker.client.for_verification import content_of
 from verifier.report.amounts import count
 from verifier.verification import Outcome
 

@@ -8,7 +8,8 @@ import pytest
 
 from broker.client import BrokerClient
 from broker.client.exchange import absolute
-from broker.client.missing_results import Questions, content_of
+from broker.client.for_verification import content_of
+from broker.client.missing_results import Questions
 from broker.http.access import BrokerAccess
 from broker.http.errors import BrokerError, BrokerUnreachable, UnexpectedAnswer
 from broker.webhooks import TriggeredWebhooks, Webhooks
