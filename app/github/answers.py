@@ -12,6 +12,8 @@ from broker.text.redaction import Redaction
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from app.github.right import Right
+
 MAX_MESSAGE = 300
 MAX_WAIT_SECONDS = 3600.0
 """GitHub's rate limits are counted by the hour."""
@@ -56,7 +58,7 @@ def explain(
     headers: Mapping[str, str],
     body: Any,
     *,
-    right: str,
+    right: Right | None,
     now: float,
     redaction: Redaction = Redaction(()),  # noqa: B008 - it can't change
 ) -> GitHubFailed:
@@ -67,11 +69,11 @@ def explain(
         status: The HTTP status.
         headers: The headers, with their names in lower case.
         body: The body, parsed or not.
-        right: The permission that the token needs; "" where it doesn't matter.
+        right: The right that the token needs; None where it doesn't matter.
         now: Seconds since 1970.
         redaction: What takes the secrets out of the answer.
     """
-    reason = redaction.cut(_reason(body), MAX_MESSAGE)
+    reason = redaction.cut(reason_of(body), MAX_MESSAGE)
     answered = f"could not {what}: GitHub answered {status}" + (f" ({reason})" if reason else "")
     wait = _wait(headers, now)
     limited = status == 403 and (
@@ -84,8 +86,21 @@ def explain(
     return GitHubRefused(f"{answered}. {_advice(status, right)}", status=status)
 
 
-def _advice(status: int, right: str) -> str:
-    needed = f" It needs {right}." if right else ""
+def reason_of(body: Any) -> str:
+    """Return the message of an answer, and those of its `errors`."""
+    if isinstance(body, str | bytes):
+        try:
+            body = json.loads(body)
+        except ValueError:
+            return ""  # the page of a gateway, which is too long for a message
+    errors = value_at(body, "errors")
+    parts = [text_at(body, "message"), *(map(_text_of, errors) if isinstance(errors, list) else ())]
+    text = "; ".join(filter(None, parts))
+    return "".join(c if c.isprintable() else " " for c in shortened(text))
+
+
+def _advice(status: int, right: Right | None) -> str:
+    needed = f" It needs {right}." if right is not None else ""
     advice = {
         401: "The token or the App's key is wrong, was revoked or has expired: make a new one.",
         403: f"The token or the App may not do this.{needed} With single sign-on, authorise it in the organisation.",
@@ -109,19 +124,6 @@ def _wait(headers: Mapping[str, str], now: float) -> float | None:
 
 def _number(text: str | None) -> float | None:
     return float(text) if text and text.strip().isdecimal() else None
-
-
-def _reason(body: Any) -> str:
-    """Return the message of an answer, and those of its `errors`."""
-    if isinstance(body, str | bytes):
-        try:
-            body = json.loads(body)
-        except ValueError:
-            return ""  # the page of a gateway, which is too long for a message
-    errors = value_at(body, "errors")
-    parts = [text_at(body, "message"), *(map(_text_of, errors) if isinstance(errors, list) else ())]
-    text = "; ".join(filter(None, parts))
-    return "".join(c if c.isprintable() else " " for c in shortened(text))
 
 
 def _text_of(error: Any) -> str | None:

@@ -5,10 +5,12 @@ Nothing is retried here: the queue does that, so that a retry outlives this proc
 
 from __future__ import annotations
 
+import re
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
@@ -20,14 +22,15 @@ from app.config.variables import GITHUB_PRIVATE_KEY, GITHUB_TOKEN
 from app.github.answers import GitHubAway, GitHubFailed, GitHubRefused, explain
 from app.github.documents import NotGitHub
 from app.github.exchange import exchange
-from app.github.installation_tokens import InstallationTokens
+from app.github.installation_tokens import InstallationTokens, NotGranted
+from app.github.limited_connection import RedirectedElsewhere
+from app.github.right import Right
 from app.github.token import is_token
 from broker.http.no_reply import NoReply
-from broker.http.reason import innermost
 from broker.text.redaction import Redaction
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from app.config.settings import Settings
 
@@ -35,8 +38,11 @@ TIMEOUT_SECONDS = 10
 """The time that one answer may take as a whole, with all redirects."""
 USER_AGENT = "pact-dispatch"
 
-STATUS_RIGHT = "Commit statuses: write (a classic token: repo:status)"
-DISPATCH_RIGHT = "Contents: write (a classic token: repo)"
+STATUS_RIGHT = Right("statuses", "write", "repo:status")
+DISPATCH_RIGHT = Right("contents", "write", "repo")
+
+_BY_NUMBER = re.compile(r"/repositories/\d+(?=/|$)")
+"""What GitHub redirects to: the repository by its number, which stays when it is renamed."""
 
 
 @dataclass(frozen=True)
@@ -97,10 +103,20 @@ class GitHub:
     Args:
         access: The address and the credentials.
         user_agent: The header of each request; by it a receiver recognises a dispatch that another one relayed.
+        on_moved: Called once for each repository that was renamed or moved, when something was written to it all the
+            same: with its former name and its present one, or None where GitHub doesn't tell.
     """
 
-    def __init__(self, access: GitHubAccess, *, user_agent: str = USER_AGENT) -> None:
+    def __init__(
+        self,
+        access: GitHubAccess,
+        *,
+        user_agent: str = USER_AGENT,
+        on_moved: Callable[[str, str | None], None] | None = None,
+    ) -> None:
         self._access = access
+        self._on_moved = on_moved
+        self._moved: set[str] = set()
         self._redaction = Redaction([access.token, access.private_key])
         self._options: dict[str, Any] = {
             "base_url": access.api_url,
@@ -171,13 +187,15 @@ class GitHub:
         self._post(repository, f"statuses/{sha}", body, 201, doing=doing, right=STATUS_RIGHT)
 
     @contextmanager
-    def client(self, repository: str, *, doing: str = "ask about", right: str = "") -> Iterator[Github]:
+    def client(
+        self, repository: str, *, doing: str = "ask about", right: Right | None = None
+    ) -> Iterator[Github]:
         """Return a PyGithub client for a repository, whose errors become `GitHubFailed`.
 
         Args:
             repository: OWNER/REPO.
             doing: What is being done, for the message of an error; it is followed by the repository.
-            right: The permission that the token needs, for the message of an error.
+            right: The right that the token needs: that of an App has no other.
 
         Raises:
             GitHubAway: A later request may succeed.
@@ -185,7 +203,7 @@ class GitHub:
         """
         what = f"{doing} {repository}"
         try:
-            with Github(auth=Auth.Token(self._token(repository)), **self._options) as client:
+            with Github(auth=Auth.Token(self._token(repository, right)), **self._options) as client:
                 yield client
         except GithubException as error:
             if self._tokens is not None and error.status in {401, 403, 404}:
@@ -203,9 +221,25 @@ class GitHub:
         except NoReply as error:
             message = f"could not {what}: GitHub can't be reached at {self._access.api_url}: {error}"
             raise self._redacted(GitHubAway(message)) from None
-        except RuntimeError as error:  # PyGithub raises it for a redirection to another host or scheme
-            message = f"could not {what}: {innermost(error)}. Check github.api_url"
+        except RedirectedElsewhere as error:
+            message = (
+                f"could not {what}: {error}, and neither the token nor anything else is sent there. If that is "
+                "GitHub's API, give its URL (github.api_url, --github-url); if the repository was renamed or moved, "
+                "its new name"
+            )
             raise self._redacted(GitHubRefused(message)) from None
+        except NotGranted as error:
+            needed = (
+                f"the right {right.shown} (in its settings, and accepted by"
+                if right
+                else "access (granted by"
+            )
+            reason = f" ({error})" if str(error) else ""
+            message = (
+                f"could not {what}: GitHub gives the App no token for it{reason}. The App needs {needed} who installed "
+                f"it), and its installation must include {repository}, by its present name"
+            )
+            raise self._redacted(GitHubRefused(message, status=422)) from None
         except NotGitHub as error:
             message = (
                 f"could not {what}: the answer is not one of GitHub's API ({error}). Check its URL: "
@@ -214,17 +248,30 @@ class GitHub:
             raise self._redacted(GitHubRefused(message)) from None
 
     def _post(
-        self, repository: str, path: str, body: dict[str, Any], expected: int, *, doing: str, right: str
+        self, repository: str, path: str, body: dict[str, Any], expected: int, *, doing: str, right: Right
     ) -> Mapping[str, str]:
         with self.client(repository, doing=doing, right=right) as client:
             answer = exchange(client.requester, "POST", f"/repos/{repository}/{path}", body=body)
             if answer.status != expected:
                 raise answer.failure()
+            if answer.redirected_to is not None:
+                self._tell_moved(client, repository, answer.redirected_to)
             return answer.headers
 
-    def _token(self, repository: str) -> str:
+    def _tell_moved(self, client: Github, repository: str, url: str) -> None:
+        """Tell that a repository was renamed or moved, which GitHub doesn't redirect for ever."""
+        if self._on_moved is None or repository.lower() in self._moved:
+            return
+        self._moved.add(repository.lower())
+        name = None
+        if match := _BY_NUMBER.match(urlsplit(url).path.removeprefix(urlsplit(self._access.api_url).path)):
+            with suppress(GithubException, NoReply, NotGitHub, RedirectedElsewhere):
+                name = exchange(client.requester, "GET", match[0]).json().get("full_name", str)
+        self._on_moved(repository, name)
+
+    def _token(self, repository: str, right: Right | None) -> str:
         if self._tokens is not None:
-            return self._tokens.token(repository)
+            return self._tokens.token(repository, right)
         if self._access.token is None:
             raise GitHubRefused(f"there are no credentials for {self._access.api_url}")
         return self._access.token

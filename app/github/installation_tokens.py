@@ -1,4 +1,7 @@
-"""The access tokens of a GitHub App's installations, each requested once and shared until it expires."""
+"""The access tokens of a GitHub App's installations, each requested once and shared until it expires.
+
+A token is good for one repository and for one right, so that one that leaks is worth no more than that.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,11 @@ import threading
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from github import Auth, GithubIntegration
+from github import Auth, GithubException, GithubIntegration
 
+from app.github.answers import reason_of
 from app.github.documents import NotGitHub
 from app.github.exchange import exchange
 from app.github.token import is_token
@@ -18,11 +22,18 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from app.github.documents import GitHubJson
+    from app.github.right import Right
+
+    Key: TypeAlias = tuple[str, Right | None]
 
 RENEW_BEFORE = timedelta(minutes=5)
 """One thread requests a new token when the present one is about to expire; the others go on with that one."""
 USABLE_UNTIL = timedelta(seconds=20)
 """A token that expires sooner is not used any more: the request with it may take a while."""
+
+
+class NotGranted(Exception):
+    """GitHub gives the App no token with the right for the repository; the message is GitHub's reason."""
 
 
 @dataclass(frozen=True)
@@ -53,21 +64,23 @@ class InstallationTokens:
         self._installation_id = installation_id
         self._options = options
         self._lock = threading.Lock()
-        self._tokens: dict[str, _Token] = {}
-        self._requests: dict[str, Future[_Token]] = {}
+        self._tokens: dict[Key, _Token] = {}
+        self._requests: dict[Key, Future[_Token]] = {}
 
-    def token(self, repository: str) -> str:
+    def token(self, repository: str, right: Right | None) -> str:
         """Return a valid token for a repository.
 
         Args:
             repository: OWNER/REPO.
+            right: What it is for; None for all that the App may do there.
 
         Raises:
             github.GithubException: GitHub refuses it.
+            NotGranted: The App doesn't have the right, or not for this repository.
             NoReply: GitHub can't be reached.
             NotGitHub: The answer is not one of GitHub's API.
         """
-        key = repository.lower()
+        key = repository.lower(), right
         with self._lock:
             present = self._tokens.get(key)
             if present is not None and present.lasts(RENEW_BEFORE):
@@ -82,13 +95,14 @@ class InstallationTokens:
         return pending.result().value
 
     def forget(self, repository: str) -> None:
-        """Forget the token of a repository: GitHub refused it, and the App may have been installed anew."""
+        """Forget the tokens of a repository: GitHub refused one, and the App may have been installed anew."""
         with self._lock:
-            self._tokens.pop(repository.lower(), None)
+            for key in [key for key in self._tokens if key[0] == repository.lower()]:
+                del self._tokens[key]
 
-    def _renew(self, key: str, request: Future[_Token]) -> _Token:
+    def _renew(self, key: Key, request: Future[_Token]) -> _Token:
         try:
-            token = self._request(key)
+            token = self._request(*key)
         except BaseException as error:
             with self._lock:
                 del self._requests[key]
@@ -100,12 +114,20 @@ class InstallationTokens:
         request.set_result(token)
         return token
 
-    def _request(self, repository: str) -> _Token:
+    def _request(self, repository: str, right: Right | None) -> _Token:
         with GithubIntegration(auth=self._app, **self._options) as integration:
             number = self._installation_id
             if number is None:
                 number = _ask(integration, "GET", f"/repos/{repository}/installation").get("id", int)
-            granted = _ask(integration, "POST", f"/app/installations/{number}/access_tokens", {})
+            wanted: dict[str, Any] = {"repositories": [repository.partition("/")[2]]}
+            if right is not None:
+                wanted["permissions"] = {right.permission: right.level}
+            try:
+                granted = _ask(integration, "POST", f"/app/installations/{number}/access_tokens", wanted)
+            except GithubException as error:
+                if error.status != 422:
+                    raise
+                raise NotGranted(reason_of(error.data)) from error
             token = granted.get("token", str)
             if not is_token(token):
                 raise NotGitHub("its token is none")

@@ -14,6 +14,7 @@ from github import UnknownObjectException
 from app.github.answers import GitHubRefused
 from app.github.client import DISPATCH_RIGHT
 from app.github.exchange import exchange
+from app.github.right import Right
 from app.github.token import TokenFacts
 from app.github.workflows import REPOSITORY_DISPATCH, Triggers
 
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
     from app.github.documents import GitHubJson
 
 WORKFLOWS = ".github/workflows"
-READ_CONTENTS = "Contents: read (a classic token: repo)"
-READ_ACTIONS = "Actions: read (a classic token: repo)"
+READ_CONTENTS = Right("contents", "read", "repo")
+READ_ACTIONS = Right("actions", "read", "repo")
 LARGEST_FILE = 512 * 1024
 """Bytes of a workflow file that is read; GitHub itself takes no larger ones."""
 
@@ -225,7 +226,7 @@ class GitHubRepository:
             return _run(get(f"/actions/runs/{number}")[1])
 
     @contextmanager
-    def _asked(self, doing: str, right: str) -> Iterator[_Get]:
+    def _asked(self, doing: str, right: Right) -> Iterator[_Get]:
         with self._github.client(self.name, doing=doing, right=right) as client:
 
             def get(path: str, query: _Query | None = None) -> tuple[Mapping[str, Any], GitHubJson]:

@@ -39,7 +39,25 @@ if TYPE_CHECKING:
     from app.web.context import Receiver
 
 MAX_BYTES = 64 * 1024
-"""GitHub's limit of a dispatch."""
+"""GitHub's limit of a dispatch: of the body that its API is sent, and of the client payload of what it delivers."""
+MAX_DELIVERED_BYTES = 1024 * 1024
+"""The largest event that is read: what GitHub delivers is longer than what it was sent.
+
+It adds the repository, the organisation and the sender, and escapes characters: one byte of a client payload may take
+eight (`%5Cu003c` for `<`, in a form).
+"""
+IGNORED_EVENTS = frozenset(
+    {
+        "github_app_authorization",
+        "installation",
+        "installation_repositories",
+        "installation_target",
+        "marketplace_purchase",
+        "meta",
+        "ping",
+    }
+)
+"""The events that GitHub sends an App or a webhook about itself: subscribed or not, and nothing to do about them."""
 JSON_TYPES = frozenset({"application/json", "text/json"})
 FORM_TYPE = "application/x-www-form-urlencoded"
 
@@ -77,21 +95,25 @@ def receive_event() -> Response:
     incoming = _IncomingRequest(Source.GITHUB, github_id=delivery_id)
 
     def accept() -> None:
+        event = request.headers.get("X-GitHub-Event", "")
         body = _signed_body(incoming.receiver.webhook_secret)
         incoming.note(sender="github")
+        if event in IGNORED_EVENTS:
+            return
         document = _json(body, form=True)
         incoming.note(event_type=_event_type(document, "action"), payload=redacted(document))
-        event = request.headers.get("X-GitHub-Event", "")
-        if event == "ping":
-            return
         if event != "repository_dispatch":
             raise Refusal.invalid(
-                "other-event", "X-GitHub-Event", f"is {event[:100]!r}, not repository_dispatch"
+                "other-event",
+                "X-GitHub-Event",
+                f"is {event[:100]!r}, not repository_dispatch: subscribe the App or the webhook to that event alone",
             )
         if delivery_id is not None and _DELIVERY_ID.fullmatch(delivery_id) is None:
             raise Refusal.invalid(
                 "invalid", "X-GitHub-Delivery", f"must have 1 to {LONGEST_GITHUB_ID} characters"
             )
+        if _size(document) > MAX_BYTES:
+            raise _too_large(f"the client payload has more than {MAX_BYTES // 1024} KB")
         dispatch = _parsed(from_delivery, document)
         incoming.note(repository=dispatch.repository)
         incoming.accept(dispatch, document)
@@ -191,7 +213,7 @@ def _signed_body(secret: str | None) -> bytes:
     signature = request.headers.get("X-Hub-Signature-256")
     if not is_signature(signature):
         raise Refusal.bad_credentials("bad-signature", "X-Hub-Signature-256 is missing, or no signature")
-    body = _body()
+    body = _body(MAX_DELIVERED_BYTES)
     try:
         with checking_credentials():
             check_signature(secret, body, signature)
@@ -202,20 +224,31 @@ def _signed_body(secret: str | None) -> bytes:
     return body
 
 
-def _body() -> bytes:
-    """Return the body, which has at most GitHub's limit."""
+def _body(most: int = MAX_BYTES) -> bytes:
+    """Return the body, which has at most so many bytes."""
     length = request.content_length
     try:
-        body = b"" if length is not None and length > MAX_BYTES else request.stream.read(MAX_BYTES + 1)
+        body = b"" if length is not None and length > most else request.stream.read(most + 1)
     except (OSError, ClientDisconnected) as error:
         raise Refusal(408, "incomplete", "Request Timeout", f"the body did not arrive: {error}") from error
     except ParseException as error:
         raise Refusal(400, "incomplete", "Bad Request", f"the body can't be read: {error}") from error
-    if (length or 0) > MAX_BYTES or len(body) > MAX_BYTES:
-        raise Refusal(413, "too-large", "Payload Too Large", f"the body has more than {MAX_BYTES // 1024} KB")
+    if (length or 0) > most or len(body) > most:
+        raise _too_large(f"the body has more than {most // 1024} KB")
     if length is not None and len(body) < length:
         raise Refusal(400, "incomplete", "Bad Request", f"{len(body)} of {length} bytes of the body arrived")
     return body
+
+
+def _too_large(detail: str) -> Refusal:
+    return Refusal(413, "too-large", "Payload Too Large", detail)
+
+
+def _size(delivered: Any) -> int:
+    """Return the bytes of the client payload of what GitHub delivers, as a program sends one, without escapes."""
+    payload = delivered.get("client_payload") if isinstance(delivered, dict) else None
+    text = json.dumps(payload, ensure_ascii=False, separators=(",", ":"))
+    return len(text.encode(errors="surrogatepass"))
 
 
 def _json(body: bytes, *, form: bool) -> Any:

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger("relay")
 
+MOVED = "the repository was renamed or moved"
+"""What is logged where GitHub redirects: the dispatch or the status has arrived all the same."""
+
 
 class Relay:
     """Passes dispatches on.
@@ -103,6 +106,11 @@ class Relay:
             self._database, run, run_log, self._changes.try_again, failure, wait=wait, lock=lock
         )
         log.warning("not passed on", error=message, kind=failure.kind, retry_in=wait)
+
+
+def warn_of_moved(repository: str, name: str | None) -> None:
+    """Log that a repository was renamed: its former name is redirected only until another one takes it."""
+    log.warning(MOVED, repository=repository, new_name=name, to_do="give its new name in the configuration")
 
 
 def target_of(provider: RelayedProvider, run: Run) -> tuple[str, str]:

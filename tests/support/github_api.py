@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlencode, urlsplit
 
 import jsonschema
 import jwt
@@ -131,6 +131,7 @@ class _Request:
     body: Any
     token: Token | None
     app: App | None
+    by_number: bool = False
 
 
 class GitHubApi(LoopbackServer):
@@ -161,6 +162,8 @@ class GitHubApi(LoopbackServer):
         self.asked: list[Asked] = []
         self.problems: list[str] = []
         self.remaining, self.limit, self.reset = 4999, 5000, int(time.time()) + 3600
+        self.moves_at: str | None = None
+        """The URL that redirects for repositories that were moved lead to; this one's unless it is set."""
         self._heard = threading.Condition()
         self._number = 0
         self._routes: list[tuple[str, str, Callable[..., Answer]]] = [
@@ -276,7 +279,8 @@ class GitHubApi(LoopbackServer):
             path = unquote(parts.path.removeprefix(self.prefix))
             query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
             body = self._body(method, target, headers, raw)
-            request = _Request(method, path, query, body, token, app)
+            path, by_number = self._named(path)
+            request = _Request(method, path, query, body, token, app, by_number)
             for route_method, pattern, route in self._routes:
                 match = re.fullmatch(pattern, path)
                 if match and route_method == method:
@@ -288,6 +292,16 @@ class GitHubApi(LoopbackServer):
         except Refused as refused:
             answer = refused.answer
         return Answer(answer.status, answer.document, {**self._headers(token), **answer.headers})
+
+    def _named(self, path: str) -> tuple[str, bool]:
+        """Give a path with the name of a repository for its number, and whether it had that."""
+        match = re.fullmatch(r"/repositories/(\d+)(/.*)?", path)
+        if match is None:
+            return path, False
+        names = [repository.full_name for repository in self.repositories.values()]
+        if not 0 < int(match[1]) <= len(names):
+            raise Refused(404, "Not Found")
+        return f"/repos/{names[int(match[1]) - 1]}{match[2] or ''}", True
 
     def _headers(self, token: Token | None) -> dict[str, str]:
         headers = {
@@ -370,11 +384,15 @@ class GitHubApi(LoopbackServer):
         token = request.token
         if repository is None or (repository.private and (token is None or not token.sees(repository))):
             raise Refused(404, "Not Found")
-        if repository.moved_to is not None:
-            status = 301 if request.method == "GET" else 307
-            location = request.path.replace(name, repository.moved_to)
-            location = f"{self.url}{location}"
-            raise Refused(status, "Moved Permanently", url=location, headers={"Location": location})
+        if repository.moved_to is not None and not request.by_number:
+            status, message = (
+                (301, "Moved Permanently") if request.method == "GET" else (307, "Temporary Redirect")
+            )
+            number = list(self.repositories).index(name.lower()) + 1
+            query = f"?{urlencode(request.query)}" if request.query else ""
+            rest = request.path.removeprefix(f"/repos/{name}")
+            location = f"{self.moves_at or self.url}/repositories/{number}{rest}{query}"
+            raise Refused(status, message, url=location, headers={"Location": location})
         if (level == READ and not repository.private) or (token is not None and token.may(right, level)):
             return repository
         if token is None or token.classic:
@@ -504,7 +522,7 @@ class GitHubApi(LoopbackServer):
             {
                 "id": 1,
                 "name": short,
-                "full_name": repository.full_name,
+                "full_name": repository.moved_to or repository.full_name,
                 "private": repository.private,
                 "archived": repository.archived,
                 "default_branch": repository.default_branch,
@@ -526,10 +544,13 @@ class GitHubApi(LoopbackServer):
     def _access_token(self, request: _Request, number: str) -> Answer:
         if request.app is None:
             raise Refused(401, "A JSON web token could not be decoded")
-        self._check(request, ACCESS_TOKEN, "InstallationToken")
+        asked = self._check(request, ACCESS_TOKEN, "InstallationToken")
         if int(number) not in request.app.installations:
             raise Refused(404, "Not Found")
-        token = request.app.issue(int(number))
+        try:
+            token = request.app.issue(int(number), asked.get("repositories"), asked.get("permissions"))
+        except LookupError as error:
+            raise Refused(422, str(error)) from None
         assert token.expires is not None
         expires = f"{token.expires:%Y-%m-%dT%H:%M:%SZ}"
         return Answer(201, {"token": token.value, "expires_at": expires, "permissions": token.rights})

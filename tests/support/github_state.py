@@ -156,9 +156,27 @@ class App:
         """Find where it is installed on a repository."""
         return next((number for number, names in self.installations.items() if repository in names), None)
 
-    def issue(self, installation: int) -> Token:
-        """Issue a token of an installation."""
-        names, expires = self.installations[installation], datetime.now(UTC) + self.lifetime
-        token = Token(f"ghs_{secrets.token_hex(18)}", set(names), dict(self.rights), expires=expires)
+    def issue(
+        self, installation: int, repositories: list[str] | None, rights: dict[str, str] | None
+    ) -> Token:
+        """Issue a token of an installation; it is for all its repositories, or for some of these names.
+
+        Raises:
+            LookupError: It has no such repository, or not that right.
+        """
+        names = self.installations[installation]
+        if repositories is not None:
+            chosen = {name for name in names if name.partition("/")[2] in repositories}
+            if len(chosen) != len(repositories):
+                raise LookupError(
+                    "There is at least one repository that does not exist or is not accessible to the parent "
+                    "installation."
+                )
+            names = chosen
+        if any(self.rights.get(right) not in {level, WRITE} for right, level in (rights or {}).items()):
+            raise LookupError("The permissions requested are not granted to this installation.")
+        given = {"metadata": READ, **(self.rights if rights is None else rights)}
+        expires = datetime.now(UTC) + self.lifetime
+        token = Token(f"ghs_{secrets.token_hex(18)}", set(names), given, expires=expires)
         self.issued.append(token)
         return token

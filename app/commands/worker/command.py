@@ -14,6 +14,7 @@ from app.intake.acceptance import RELAY_USER_AGENT
 from app.process.logs import configure
 from app.process.supervision import follow_supervisor
 from app.worker.process import work
+from app.worker.relay import warn_of_moved
 
 if TYPE_CHECKING:
     import argparse
@@ -39,7 +40,11 @@ def run(options: argparse.Namespace, _: Messages) -> int:
                 data_dir=installation.data_dir,
                 environment=dict(os.environ),
                 accounts=accounts,
-                github=None if github is None else GitHub(github, user_agent=RELAY_USER_AGENT),
+                github=(
+                    None
+                    if github is None
+                    else GitHub(github, user_agent=RELAY_USER_AGENT, on_moved=warn_of_moved)
+                ),
             )
         )
     return ExitCode.DONE

@@ -19,7 +19,7 @@ from app.web.api.paging import (
     Filter,
 )
 from app.web.api.schemas import schemas
-from app.web.dispatches import MAX_BYTES
+from app.web.dispatches import IGNORED_EVENTS, MAX_BYTES, MAX_DELIVERED_BYTES
 
 Json = dict[str, Any]
 
@@ -38,7 +38,10 @@ _DISPATCH_REFUSALS = {
     "403": "A page of another site has a browser send it.",
     "404": "There is no token, or none for this repository, or no provider with it.",
     "408": "The body did not arrive in time.",
-    "413": f"The body has more than {MAX_BYTES // 1024} KB.",
+    "413": (
+        f"The body has more than {MAX_BYTES // 1024} KB; of an event: more than {MAX_DELIVERED_BYTES // 1024}, or its "
+        f"client payload more than {MAX_BYTES // 1024}."
+    ),
     "415": "The body is of another media type.",
     "422": "The dispatch can't be accepted; `errors` names the fields.",
     "503": "It can't be stored: send it again.",
@@ -147,7 +150,7 @@ def _event() -> Json:
             "name": "X-GitHub-Event",
             "in": "header",
             "required": True,
-            "schema": {"type": "string", "enum": ["repository_dispatch", "ping"]},
+            "schema": {"type": "string", "enum": ["repository_dispatch", *sorted(IGNORED_EVENTS)]},
         },
         {
             "name": "X-GitHub-Delivery",

@@ -20,9 +20,11 @@ from cryptography.hazmat.primitives.serialization import (
 from app.config.settings import Settings
 from app.config.values import ConfigurationError
 from app.github.answers import GitHubAway, GitHubRefused
-from app.github.client import GitHub, GitHubAccess, github_access
+from app.github.client import DISPATCH_RIGHT, GitHub, GitHubAccess, github_access
+from app.github.repository import GitHubRepository
 from tests.support.github_api import Fault, GitHubApi
-from tests.support.github_state import READ, App, Repository, Token
+from tests.support.github_state import READ, App, Repository, Token, WorkflowRun
+from tests.support.loopback import Loopback, Reply
 from tests.support.receiver import wait_until
 
 if TYPE_CHECKING:
@@ -101,10 +103,84 @@ def test_a_token_without_the_right_is_told_which(api: GitHubApi, *, classic: boo
         with_token(api).set_status("acme/products", SHA, "error", context="pact/C", description="")
 
 
-def test_an_unknown_or_renamed_repository_is_named(api: GitHubApi) -> None:
+def test_an_unknown_repository_is_named(api: GitHubApi) -> None:
     assert "acme/nothing: GitHub answered 404" in str(refusal(with_token(api), "acme/nothing"))
+
+
+def test_a_renamed_repository_is_written_to_and_told_once(api: GitHubApi) -> None:
     api.repository("acme/products").moved_to = "acme/catalogue"
-    assert "renamed or moved" in str(refusal(with_token(api)))
+    told: list[tuple[str, str | None]] = []
+    github = GitHub(
+        GitHubAccess(api.url, SECRET), on_moved=lambda former, present: told.append((former, present))
+    )
+    for _ in range(2):
+        github.dispatch("acme/products", "pact_changed", PAYLOAD)
+    github.set_status("acme/products", SHA, "success", context="pact/C", description="d")
+    assert len(api.repository("acme/products").dispatches) == 2
+    assert api.repository("acme/products").status_of(SHA, "pact/C") == "success"
+    assert told == [("acme/products", "acme/catalogue")]
+
+
+def test_a_redirect_keeps_the_query(api: GitHubApi) -> None:
+    repository = api.repository("acme/products")
+    repository.runs.append(WorkflowRun(1, "w.yml", "push", "main", SHA))
+    repository.moved_to = "acme/catalogue"
+    assert GitHubRepository(with_token(api), "acme/products").runs() == []  # it asks for dispatches alone
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_a_redirect_to_another_origin_is_said_and_not_followed(api: GitHubApi, host: str) -> None:
+    api.repository("acme/products").moved_to = "acme/catalogue"
+    with Loopback(Reply(204)) as elsewhere:
+        api.moves_at = elsewhere.url.replace("127.0.0.1", host)
+        error = refusal(with_token(api))
+        with pytest.raises(GitHubRefused):
+            GitHubRepository(with_token(api), "acme/products").facts()
+        assert elsewhere.received == []
+    assert f"redirects to another server, {api.moves_at}/repositories/1/dispatches" in str(error)
+    assert "renamed or moved" in str(error)
+
+
+def test_a_redirect_without_end_is_given_up(api: GitHubApi) -> None:
+    api.faults.append(
+        Fault("POST", "/dispatches", 307, headers={"Location": "/repos/acme/products/dispatches"})
+    )
+    assert "redirects more than 5 times" in str(refusal(with_token(api)))
+
+
+def test_each_request_names_the_version_of_the_api(api: GitHubApi, key: rsa.RSAPrivateKey) -> None:
+    api.app = app_of(key)
+    with_token(api).dispatch("acme/products", "pact_changed", PAYLOAD)
+    as_app(api, key).set_status("acme/products", SHA, "success", context="pact/C", description="d")
+    GitHubRepository(with_token(api), "acme/products").facts()
+    assert len(api.asked) == 5
+    assert {asked.headers.get("x-github-api-version") for asked in api.asked} == {"2022-11-28"}
+
+
+def test_a_token_of_an_app_is_for_one_repository_and_one_right(key: rsa.RSAPrivateKey) -> None:
+    with GitHubApi(Repository("acme/products"), Repository("acme/other"), app=app_of(key)) as api:
+        assert api.app is not None
+        api.app.installations = {77: {"acme/products", "acme/other"}}
+        github = as_app(api, key)
+        github.dispatch("acme/products", "pact_changed", PAYLOAD)
+        github.set_status("acme/products", SHA, "success", context="pact/C", description="d")
+        given = [(token.repositories, token.rights) for token in api.app.issued]
+        assert given == [
+            ({"acme/products"}, {"metadata": READ, "contents": "write"}),
+            ({"acme/products"}, {"metadata": READ, "statuses": "write"}),
+        ]
+
+
+def test_what_an_app_was_not_granted_is_said(key: rsa.RSAPrivateKey) -> None:
+    with GitHubApi(Repository("acme/products"), Repository("acme/other"), app=app_of(key)) as api:
+        assert api.app is not None
+        api.app.rights = {"statuses": "write"}
+        assert "permissions requested are not granted" in str(refusal(as_app(api, key)))
+        assert "Contents: write" in str(refusal(as_app(api, key)))
+        access = GitHubAccess(api.url, app_id="12345", private_key=private_key_of(key), installation_id=77)
+        error = refusal(GitHub(access), "acme/other")
+        assert "not accessible to the parent installation" in str(error)
+        assert "must include acme/other" in str(error)
 
 
 def test_what_github_finds_wrong_is_told_in_its_own_words(api: GitHubApi) -> None:
@@ -262,7 +338,7 @@ def test_a_token_that_several_threads_need_is_requested_once(
 
         def all_wait() -> bool:
             assert github._tokens is not None
-            requested = github._tokens._requests.get("acme/products")
+            requested = github._tokens._requests.get(("acme/products", DISPATCH_RIGHT))
             return requested is not None and len(requested._condition._waiters) == 7  # type: ignore[attr-defined]
 
         failed = dispatch()

@@ -129,18 +129,19 @@ def test_a_flood_is_not_githubs() -> None:
         GitHubRepository(by_token(server.url), REPOSITORY).facts()
 
 
-@pytest.mark.parametrize("status", [202, 301])
-def test_what_is_put_off_without_end_is_given_up(monkeypatch: pytest.MonkeyPatch, status: int) -> None:
+def test_what_is_put_off_without_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("app.github.client.TIMEOUT_SECONDS", 1)
     monkeypatch.setattr("github.Consts.PROCESSING_202_WAIT_TIME", 0.01)
 
-    def answer(request: Received) -> Reply:
-        return Reply(status, {}, headers={"Location": f"{server.url}{request.path}x"})
+    with Loopback(Reply(202)) as server, pytest.raises(GitHubAway, match="no whole answer within"):
+        GitHubRepository(by_token(server.url), REPOSITORY).facts()
 
-    with (
-        Loopback(answer) as server,
-        pytest.raises(GitHubAway, match="no whole answer within"),
-    ):
+
+def test_what_is_redirected_without_end_is_given_up() -> None:
+    def answer(request: Received) -> Reply:
+        return Reply(301, {}, headers={"Location": f"{server.url}{request.path}x"})
+
+    with Loopback(answer) as server, pytest.raises(GitHubRefused, match="redirects more than 5 times"):
         GitHubRepository(by_token(server.url), REPOSITORY).facts()
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from app.web.dispatches import MAX_BYTES
 from tests.support.receiver import API_TOKEN, REPOSITORY, TOKEN, LocalReceiver, ReceiverProcess, configuration
 
 if TYPE_CHECKING:
@@ -329,11 +330,50 @@ def test_an_event_as_github_delivers_it_is_accepted_in_json_and_in_a_form(web: R
     assert (first["source"], first["repository"], second["coalesced"]) == ("github", REPOSITORY, True)
 
 
-def test_a_ping_is_answered_and_asks_for_nothing(web: ReceiverProcess) -> None:
-    body = json.dumps({"zen": "Keep it logically awesome.", "hook_id": 1}).encode()
-    assert send_event(web, body, X_GitHub_Event="ping").status_code == 204
+@pytest.mark.parametrize(
+    ("name", "body"),
+    [
+        ("ping", {"zen": "Keep it logically awesome.", "hook_id": 1}),
+        ("installation", {"action": "created", "repositories": [{"full_name": "acme/products"}] * 5000}),
+        ("installation_repositories", {"action": "added"}),
+        ("github_app_authorization", {"action": "revoked"}),
+        ("meta", {"action": "deleted", "hook_id": 1}),
+    ],
+)
+def test_what_github_tells_about_an_app_or_a_webhook_itself_is_answered_and_no_dispatch(
+    web: ReceiverProcess, name: str, body: Any
+) -> None:
+    content = json.dumps(body).encode()
+    assert send_event(web, content, X_GitHub_Event=name).status_code == 204
     assert not web.runs()
-    assert send_event(web, body, X_GitHub_Event="ping", X_Hub_Signature_256="sha256=0").status_code == 401
+    assert not deliveries(web)
+    assert send_event(web, content, X_GitHub_Event=name, X_Hub_Signature_256="sha256=0").status_code == 401
+
+
+@pytest.mark.parametrize("character", ["<", "\N{HONEYBEE}", "x"])
+@pytest.mark.parametrize("in_form", [False, True])
+def test_a_payload_that_github_takes_is_taken_although_it_is_longer_as_delivered(
+    web: ReceiverProcess, character: str, *, in_form: bool
+) -> None:
+    payload = {"pact_url": PACT, "message": ""}
+    size = len(json.dumps(payload, separators=(",", ":")))
+
+    def delivered(message: str) -> bytes:
+        text = json.dumps(
+            event(client_payload={**payload, "message": message}, organization={"x": "y" * 9000})
+        )
+        text = text.replace("<", "\\u003c")  # as GitHub does
+        return (urllib.parse.urlencode({"payload": text}) if in_form else text).encode()
+
+    kind = "application/x-www-form-urlencoded" if in_form else "application/json"
+    most = character * ((MAX_BYTES - size) // len(character.encode()))
+    assert len(delivered(most)) > MAX_BYTES
+    assert send_event(web, delivered(most), Content_Type=kind).status_code == 204
+    too_long = send_event(
+        web, delivered(most + character), Content_Type=kind, X_GitHub_Delivery="another-delivery"
+    )
+    assert too_long.status_code == 413
+    assert [one["refusal"] for one in deliveries(web)] == [None, "too-large"]
 
 
 @pytest.mark.parametrize(

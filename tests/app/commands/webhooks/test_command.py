@@ -520,7 +520,7 @@ def test_what_github_answers_is_told_apart(running: EmbeddedBroker, webhooks: Co
             (classic, "acme/products", "without the right: its scopes are workflow"),
             (weak, "acme/products", "may not dispatch to acme/products"),
             (gone, "acme/products", "wrong, revoked or expired"),
-            (strong, "acme/old", f"redirects to {api.url}/repos/acme/products/dispatches"),
+            (strong, "acme/old", f"redirects to {api.url}/repositories/2/dispatches"),
         ):
             done = tried(token, repository)
             assert done.code == 1

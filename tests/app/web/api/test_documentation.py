@@ -14,7 +14,7 @@ from app.dispatch import MAX_EVENT_TYPE, MAX_MESSAGE, MAX_PROPERTIES, MAX_REPOSI
 from app.intake.redacted_payload import MAX_DEPTH
 from app.records.deliveries import LONGEST, LONGEST_GITHUB_ID
 from app.web.api.paging import DELIVERY_FILTERS, RUN_FILTERS
-from app.web.dispatches import MAX_BYTES
+from app.web.dispatches import IGNORED_EVENTS, MAX_BYTES, MAX_DELIVERED_BYTES
 from broker.http.names import LONGEST_NAME
 from tests.support.history_rows import add_history
 from tests.support.paths import DOCS
@@ -60,6 +60,8 @@ def test_the_bounds_are_those_that_hold() -> None:
     rows = dict(re.findall(r"^\| `?([\w./ -]+?)`? \| (.*) \|$", table, re.MULTILINE))
     numbers = {field: [int(number) for number in re.findall(r"\d+", text)] for field, text in rows.items()}
     assert numbers["the body"][:2] == [MAX_BYTES // 1024, MAX_DEPTH]
+    assert numbers["the body"][-2:] == [MAX_DELIVERED_BYTES // 1024, MAX_BYTES // 1024]
+    assert set(re.findall(r"`(\w+)`", rows["X-GitHub-Event"])) == {"repository_dispatch", *IGNORED_EVENTS}
     assert numbers["event_type"] == [1, MAX_EVENT_TYPE]
     assert numbers["client_payload"] == [MAX_PROPERTIES]
     assert numbers["client_payload.pact_url"] == [MAX_URL]
