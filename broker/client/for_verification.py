@@ -9,7 +9,6 @@ from urllib.parse import unquote, urlsplit
 
 from broker.http.errors import BrokerError, BrokerRefused, NotFound, OffOrigin, UnexpectedAnswer
 from broker.http.json_values import object_at, objects_at, text_at, value_at
-from broker.http.names import is_name
 from broker.http.shown_url import shown_url
 
 if TYPE_CHECKING:
@@ -174,8 +173,6 @@ def _pact(client: BrokerClient, provider: str, item: dict[str, Any]) -> PactForV
             "name the other one (--pact-broker-alias, broker.aliases)"
         )
     consumer = unquote(match["consumer"])
-    if not is_name(consumer):
-        raise UnexpectedAnswer(f"the broker has a pact whose consumer has no usable name: {shown_url(url)!r}")
     properties = object_at(item, "verificationProperties")
     wip = value_at(properties, "wip") is True
     return PactForVerification(
@@ -194,8 +191,7 @@ def _version(name: str, consumer: str, provider: str) -> str | None:
     before, after = f"Pact between {consumer} (", f") and {provider}"
     if not name.startswith(before) or not name.endswith(after):
         return None
-    version = name[len(before) : -len(after)]
-    return version if is_name(version) else None
+    return name[len(before) : -len(after)] or None
 
 
 def _notices(properties: dict[str, Any] | None) -> list[Notice]:

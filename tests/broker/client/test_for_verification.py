@@ -147,10 +147,6 @@ def test_no_more_pacts_are_taken_than_can_be() -> None:
             {"_links": {"self": {"href": f"{RECORDED_AT}/pacts/provider/Other/consumer/F/pact-version/1"}}},
             UnexpectedAnswer,
         ),
-        (
-            {"_links": {"self": {"href": f"{RECORDED_AT}/pacts/provider/Bar/consumer/%0A/pact-version/1"}}},
-            UnexpectedAnswer,
-        ),
     ],
 )
 def test_entry_that_is_no_pact_of_the_provider_on_the_broker(
