@@ -79,9 +79,10 @@ def redacted_result(redaction: Redaction, result: InteractionResult) -> Interact
 
 
 def _redacted_exchange(redaction: Redaction, exchange: Exchange) -> Exchange:
-    return Exchange(
-        _redacted_message(redaction, exchange.request),
-        exchange.response and _redacted_message(redaction, exchange.response),
+    return replace(
+        exchange,
+        request=_redacted_message(redaction, exchange.request),
+        response=exchange.response and _redacted_message(redaction, exchange.response),
     )
 
 
@@ -90,7 +91,10 @@ def _redacted_message(redaction: Redaction, message: HttpMessage) -> HttpMessage
     return HttpMessage(
         redaction.cut(message.start, LONGEST_VALUE),
         tuple(
-            (redaction.text(name), STARS if is_secret_name(name) else redaction.cut(value, LONGEST_VALUE))
+            (
+                redaction.text(name),
+                STARS if is_secret_name(name) else redaction.cut(_without_named(value), LONGEST_VALUE),
+            )
             for name, value in message.headers
         ),
         redaction.cut(_without_named(message.body), LONGEST_BODY),

@@ -92,10 +92,12 @@ class Exchange:
     Attributes:
         request: The request.
         response: The response; None if nothing came.
+        scheme: `http` or `https`.
     """
 
     request: HttpMessage
     response: HttpMessage | None
+    scheme: str = "http"
 
     @classmethod
     def from_dict(cls, saved: dict[str, Any]) -> Exchange:
@@ -104,6 +106,7 @@ class Exchange:
         return cls(
             HttpMessage.from_dict(saved["request"]),
             None if response is None else HttpMessage.from_dict(response),
+            str(saved.get("scheme", "http")),
         )
 
 

@@ -47,11 +47,13 @@ class KeptConnections:
     Args:
         limits: The limits of one request, with all redirects.
         tls: How TLS connections are made.
+        context: What they are made with, if one thread alone sends requests, in the place of a new one for each.
     """
 
-    def __init__(self, limits: Limits, tls: Tls = ORDINARY) -> None:
+    def __init__(self, limits: Limits, tls: Tls = ORDINARY, context: ssl.SSLContext | None = None) -> None:
         self._limits = limits
         self._tls = tls
+        self._context = context
         self._connections: dict[tuple[str, str], _Connection] = {}
 
     def post(
@@ -103,7 +105,7 @@ class KeptConnections:
         kept = self._connections.pop(place, None)
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         authorities = os.environ.get("REQUESTS_CA_BUNDLE") or None
-        for connection in (kept, _Connection(parts, self._limits, authorities, self._tls)):
+        for connection in (kept, _Connection(parts, self._limits, authorities, self._tls, self._context)):
             if connection is None:
                 continue
             connection.begin(whole.left())
@@ -126,7 +128,14 @@ class KeptConnections:
                 self._connections[place] = connection
             found = {name.title(): value for name, value in response.headers.items()}
             lines = tuple(response.headers.items())
-            return Reply(response.status, content, is_whole=True, headers=found, header_lines=lines)
+            return Reply(
+                response.status,
+                content,
+                is_whole=True,
+                headers=found,
+                reason=response.reason,
+                header_lines=lines,
+            )
         raise AssertionError("the new connection answered or raised")
 
     def _read(self, response: http.client.HTTPResponse) -> bytes:
@@ -138,16 +147,18 @@ class KeptConnections:
         return content
 
 
-def try_to_connect(url: str, limits: Limits, tls: Tls = ORDINARY) -> None:
+def try_to_connect(
+    url: str, limits: Limits, tls: Tls = ORDINARY, context: ssl.SSLContext | None = None
+) -> None:
     """Connect to the server of a URL, with TLS if it is https, and send nothing.
 
-    Authorities are the system's and those of `SSL_CERT_FILE`, as where pact-python connects.
+    Unless there is a context, authorities are the system's and those of `SSL_CERT_FILE`, as where pact-python connects.
 
     Raises:
         NoReply: There is no connection within the limits; the message says why.
     """
     with _meaning(limits):
-        connection = _Connection(urlsplit(url), limits, None, tls)
+        connection = _Connection(urlsplit(url), limits, None, tls, context)
         try:
             connection.begin(limits.seconds)
             connection.connect()
@@ -182,7 +193,14 @@ class _Connection(http.client.HTTPConnection):
 
     response_class = WholeHeadResponse
 
-    def __init__(self, parts: SplitResult, limits: Limits, authorities: str | None, tls: Tls) -> None:
+    def __init__(
+        self,
+        parts: SplitResult,
+        limits: Limits,
+        authorities: str | None,
+        tls: Tls,
+        context: ssl.SSLContext | None = None,
+    ) -> None:
         default_port = _PORTS.get(parts.scheme)
         if default_port is None:
             raise ValueError(f"it redirects to a URL that is not http: {parts.scheme}:")
@@ -192,6 +210,7 @@ class _Connection(http.client.HTTPConnection):
         self.deadline = Deadline()
         self._tls = tls if parts.scheme == "https" else None
         self._authorities = authorities
+        self._context = context
 
     def begin(self, seconds: float) -> None:
         """Begin a request that may take so many seconds."""
@@ -213,5 +232,5 @@ class _Connection(http.client.HTTPConnection):
         self.sock = TimedSocket(connect_in_time(connect, self.host, self.deadline), self.deadline, None)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if self._tls is not None:
-            context = self._tls.context(self._authorities)
+            context = self._context or self._tls.context(self._authorities)
             self.sock = timed_tls(context, self.deadline).wrap_socket(self.sock, server_hostname=self.host)

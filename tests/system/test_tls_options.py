@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     Publish = Callable[..., str]
 
 PASSWORD = canary()
+BY_CORE = ("--transport", "other:1")
+"""With another transport that the pact uses, the core itself asks the provider."""
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +48,7 @@ def answer(request: Received) -> Reply:
 
 def written(folder: Path, *interactions: dict[str, Any]) -> Path:
     file = folder / "pact.json"
+    interactions[-1]["transport"] = "other"  # which a pact of this version doesn't have for the core
     file.write_text(json.dumps(pact(*interactions)), encoding="utf-8")
     return file
 
@@ -93,18 +96,25 @@ def test_a_provider_with_an_authority_of_its_own_is_asked_for_the_same_as_by_the
         own = verify(tmp_path, *command, "--provider-ca-file", files.ca_file)
         by_relay = asked_for(provider)
         of_the_system = {"SSL_CERT_FILE": str(files.ca_file), "REQUESTS_CA_BUNDLE": str(files.ca_file)}
-        core = verify(tmp_path, *command, **of_the_system)
+        core = verify(tmp_path, *command, *BY_CORE, **of_the_system)
         by_core = asked_for(provider)
+        by_default = verify(tmp_path, *command, REQUESTS_CA_BUNDLE=str(files.ca_file))
+        by_relay_again = asked_for(provider)
         untrusting = verify(tmp_path, *command)
         assert asked_for(provider) == []
-    assert own.code == core.code == 1, own
+    assert own.code == core.code == by_default.code == 1, own
     ways = [
         [(one["outcome"], one["reason"], one["mismatches"]) for one in run.report["interactions"]]
-        for run in (own, core)
+        for run in (own, core, by_default)
     ]
-    assert ways[0] == ways[1]
+    assert ways[0] == ways[1] == ways[2]
+    assert [run.report["interactions"][-1]["exchange"] is None for run in (own, core, by_default)] == [
+        False,
+        True,
+        False,
+    ]
     assert [outcome for outcome, *_ in ways[0]] == ["passed"] * 7 + ["failed"]
-    assert by_relay == by_core
+    assert by_relay == by_core == by_relay_again
     assert untrusting.code == 3, untrusting
     assert "--provider-ca-file" in untrusting.report["interactions"][1]["reason"]
 
@@ -120,7 +130,7 @@ def test_headers_of_one_name_stay_apart_on_the_way(files: Certificates, tmp_path
     with Loopback(with_two, tls=files.server) as provider:
         command = (file, "--provider-base-url", provider.url, *READY)
         own = verify(tmp_path, *command, "--provider-ca-file", files.ca_file)
-        core = verify(tmp_path, *command, SSL_CERT_FILE=str(files.ca_file))
+        core = verify(tmp_path, *command, *BY_CORE, SSL_CERT_FILE=str(files.ca_file))
     assert own.report["interactions"][0]["mismatches"] == core.report["interactions"][0]["mismatches"]
     assert own.code == core.code
 

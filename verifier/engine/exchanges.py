@@ -4,43 +4,62 @@ from __future__ import annotations
 
 import io
 import zlib
+from base64 import b64decode
 from dataclasses import replace
 from http.client import HTTPException, HTTPResponse
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 from verifier.verification import LONGEST_BODY, Exchange, HttpMessage, Outcome
 
 if TYPE_CHECKING:
     from socket import socket
 
-    from verifier.engine.recorder import RecordedExchange, Recorder
+    from verifier.engine.recorder import RecordedExchange
     from verifier.verification import InteractionResult
 
+METADATA_HEADER = "pact-message-metadata"
 MOST_READ = 4 * LONGEST_BODY
 """The most characters of a body that are passed to where its secrets are known and it is cut for good."""
 
 
+class Relay(Protocol):
+    """What the core asks in the place of the provider.
+
+    Attributes:
+        port: Its port.
+    """
+
+    port: int
+
+    @property
+    def origin(self) -> str:
+        """The provider's scheme, host and port."""
+
+
 def with_exchange(
-    result: InteractionResult, recorded: RecordedExchange | None, recorder: Recorder
+    result: InteractionResult, recorded: RecordedExchange | None, relay: Relay
 ) -> InteractionResult:
     """Return a result that did not pass with what was sent and what came, and with the provider's own address."""
     if result.outcome == Outcome.PASSED:
         return result
-    reason = result.reason and result.reason.replace(f"127.0.0.1:{recorder.port}", recorder.authority)
-    exchange = None if recorded is None else _exchange_of(recorded)
-    return replace(result, reason=reason, exchange=exchange)
+    scheme, _, authority = relay.origin.partition("://")
+    own = f"127.0.0.1:{relay.port}"
+    reason = result.reason and result.reason.replace(f"http://{own}", relay.origin).replace(own, authority)
+    return replace(
+        result, reason=reason, exchange=None if recorded is None else _exchange_of(recorded, scheme)
+    )
 
 
-def _exchange_of(recorded: RecordedExchange) -> Exchange:
+def _exchange_of(recorded: RecordedExchange, scheme: str) -> Exchange:
     answer = bytes(recorded.answer)
-    return Exchange(_request(bytes(recorded.request)), _response(answer) if answer else None)
+    return Exchange(_request(bytes(recorded.request)), _response(answer) if answer else None, scheme)
 
 
 def _request(raw: bytes) -> HttpMessage:
     head, _, body = raw.partition(b"\r\n\r\n")
     start, *lines = head.decode("latin-1").split("\r\n")
-    headers = tuple((name, value.strip()) for name, _, value in (line.partition(":") for line in lines))
-    return HttpMessage(start, headers, _text(body))
+    headers = ((name, value.strip()) for name, _, value in (line.partition(":") for line in lines))
+    return HttpMessage(start, tuple(map(_readable, headers)), _text(body))
 
 
 def _response(raw: bytes) -> HttpMessage:
@@ -49,7 +68,7 @@ def _response(raw: bytes) -> HttpMessage:
         response.begin()
         version = "HTTP/1.0" if response.version == 10 else "HTTP/1.1"
         start = f"{version} {response.status} {response.reason}".rstrip()
-        headers = tuple(response.getheaders())
+        headers = tuple(map(_readable, response.getheaders()))
     except (HTTPException, ValueError, OSError):
         return HttpMessage("", (), _text(raw))
     try:
@@ -61,6 +80,17 @@ def _response(raw: bytes) -> HttpMessage:
     if (response.getheader("Content-Encoding") or "").lower() in {"gzip", "deflate"}:
         body = _unpacked(body)
     return HttpMessage(start, headers, _text(body))
+
+
+def _readable(header: tuple[str, str]) -> tuple[str, str]:
+    """Return a header; that with the metadata of a message, which is JSON in base64, as the JSON."""
+    name, value = header
+    if name.lower() != METADATA_HEADER:
+        return header
+    try:
+        return name, b64decode(value, validate=True).decode()
+    except ValueError:
+        return header
 
 
 class _Bytes:

@@ -6,6 +6,7 @@ import os
 import threading
 import time
 from enum import Enum, auto
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
@@ -30,11 +31,14 @@ from verifier.transport import MESSAGE
 from verifier.verification import Outcome
 
 if TYPE_CHECKING:
+    import ssl
     from pathlib import Path
 
+    from verifier.engine.exchanges import Relay
     from verifier.engine.message_relay import Asked, MessageRelay
     from verifier.engine.protocol import Event
-    from verifier.engine.recorder import Recorder
+    from verifier.engine.provider_relay import OriginRelay
+    from verifier.engine.recorder import RecordedExchange, Recorder
     from verifier.pact import Interaction
     from verifier.verification import InteractionResult
 
@@ -85,6 +89,7 @@ class JobRun:
         self._undecided: list[tuple[InteractionResult, Asked]] = []
         """Results that depend on whether the provider answers any request for a message."""
         self._exchanges = 0
+        self._core_does_tls = False
         self._errors: list[BaseException] = []
 
     def run(self) -> None:
@@ -92,11 +97,13 @@ class JobRun:
         _bypass_proxy(urlsplit(self._job.base_url or "").hostname)
         if self._job.log_level is not None:
             log_to(self._folder / CORE_LOG, self._job.log_level)
+        # before the store is used, since they have the system's authorities
+        contexts = [self._tls_context() for _ in range(self._job.jobs)]
         if self._store is not None:
             self._store.use()
         threads = [
-            threading.Thread(target=self._work, args=(str(number),), name=f"verify-{number}")
-            for number in range(self._job.jobs)
+            threading.Thread(target=self._work, args=(str(number), context), name=f"verify-{number}")
+            for number, context in enumerate(contexts)
         ]
         memory_bytes = self._job.memory_limit * 2**20
         with limited_memory(memory_bytes, self._job.jobs, self._events.end_out_of_memory):
@@ -115,8 +122,8 @@ class JobRun:
             decided = [judged(result, asked, has_answered=has_answered) for result, asked in self._undecided]
             self._events.send(Results(tuple(decided)))
 
-    def _work(self, worker: str) -> None:
-        with Relays(self._job, self._states, self._messages_url) as relays:
+    def _work(self, worker: str, context: ssl.SSLContext | None) -> None:
+        with Relays(self._job, self._states, self._messages_url, context) as relays:
             if relays.messages is not None:
                 self._message_relays.append(relays.messages)
             try:
@@ -134,6 +141,14 @@ class JobRun:
                 self._errors.append(error)
                 raise
 
+    def _tls_context(self) -> ssl.SSLContext | None:
+        """Return what a relay to the provider makes TLS connections with; None if there will be none."""
+        if not self._job.has_tls_relay:
+            return None
+        from verifier.engine.tls_relay import context_of_relay  # noqa: PLC0415 - see `verifier.engine.relays`
+
+        return context_of_relay(self._job.tls)
+
     def _is_over(self, results: list[InteractionResult]) -> bool:
         """Return whether an interaction did not pass, of these or of those that had to wait for another's answer."""
         return any(result.prevents_pass for result in results) or (
@@ -146,7 +161,7 @@ class JobRun:
             return results
         from verifier.engine.no_answer import FailedRequests  # noqa: PLC0415 - few runs need it
 
-        failed = FailedRequests(self._job.request_timeout, tls=self._job.tls)
+        failed = FailedRequests(self._job.request_timeout, tls=self._job.tls, context=relays.context)
         return [failed.explained(result, relays.states_seconds.get(result.index, 0.0)) for result in results]
 
     def _next_shard(self) -> list[Interaction]:
@@ -168,17 +183,17 @@ class JobRun:
             return _Way.BY_REDIRECT_RELAY
         if interaction.kind == HTTP and self._job.can_record:
             return _Way.BY_RECORDER
-        if interaction.kind == HTTP and self._job.needs_tls_relay:
+        if interaction.kind == HTTP and self._job.has_tls_relay and not self._core_does_tls:
             return _Way.BY_TLS_RELAY
         return _Way.DIRECT
 
-    def _for_the_core(self, interaction: Interaction) -> dict[str, Any]:
+    def _for_the_core(self, way: _Way, interaction: Interaction) -> dict[str, Any]:
         """Return the document of an interaction that the core is given."""
-        document, way = interaction.document, self._way(interaction)
+        document = interaction.document
+        if way in _RECORDED:
+            document = marked(document, interaction.index)
         if way == _Way.BY_REDIRECT_RELAY:
             document = expecting_shifted(document)
-        elif way == _Way.BY_RECORDER:
-            document = marked(document, interaction.index)
         return without_headers(document, self._header_names) if self._header_names else document
 
     def _is_relayed(self, interaction: Interaction) -> bool:
@@ -187,8 +202,14 @@ class JobRun:
         return self._messages_url is not None and interaction.kind != HTTP and transport == MESSAGE
 
     def _verify(self, worker: str, shard: list[Interaction], relays: Relays) -> list[InteractionResult]:
-        store = self._store
         results = self._verify_once(worker, shard, relays)
+        if self._relay_is_no_use(shard, relays):
+            self._core_does_tls = True
+            if self._store is not None:
+                self._store.leave()
+                self._store = None
+            results = self._verify_once(worker, shard, relays)
+        store = self._store
         suspects = [result.index for result in results if _may_be_tls(result)]
         if store is None or not suspects:
             return results
@@ -204,10 +225,22 @@ class JobRun:
             self._events.send(Note(REDIRECTS_TO_TLS))
         return self._verify_once(worker, shard, relays)
 
+    def _relay_is_no_use(self, shard: list[Interaction], relays: Relays) -> bool:
+        """Return whether the core may trust a provider that the relay does not: each has its way to the system's store.
+
+        Nothing was sent then.
+        """
+        return (
+            self._way(shard[0]) == _Way.BY_TLS_RELAY
+            and not self._job.needs_tls_relay
+            and relays.tls.is_not_trusted
+        )
+
     def _verify_once(self, worker: str, shard: list[Interaction], relays: Relays) -> list[InteractionResult]:
         source = self._folder / f"shard-{worker}.json"
-        source.write_text(self._job.pact.shard(tuple(shard), self._for_the_core), encoding="utf-8")
         way = self._way(shard[0])
+        document = self._job.pact.shard(tuple(shard), partial(self._for_the_core, way))
+        source.write_text(document, encoding="utf-8")
         with CoreVerifier() as verifier:
             self._configure(verifier, relays, way)
             found = verifier.verify(source)
@@ -223,27 +256,29 @@ class JobRun:
         if way == _Way.BY_MESSAGE_RELAY and relays.messages is not None:
             return self._judge_messages(shard, results, relays.messages)
         if way == _Way.BY_REDIRECT_RELAY:
-            return [unshifted(result, relays.redirects) for result in results]
-        if way == _Way.BY_RECORDER:
-            return self._recorded(results, relays.recorder)
-        if way == _Way.BY_TLS_RELAY:
-            from verifier.engine.tls_relay import with_real_address  # noqa: PLC0415 - likewise
-
-            return [with_real_address(result, relays.tls) for result in results]
+            results = [unshifted(result) for result in results]
+        if way in _RECORDED:
+            relay = self._relay(way, relays)
+            recorded = relay.take()
+            return [self._recorded(result, recorded.get(result.index), relay) for result in results]
         return results
 
-    def _recorded(self, results: list[InteractionResult], recorder: Recorder) -> list[InteractionResult]:
-        """Return results of which those that did not pass have what was sent and came, if these are few."""
-        recorded = recorder.take()
-        if all(result.outcome == Outcome.PASSED for result in results):
-            return results
+    def _relay(self, way: _Way, relays: Relays) -> Recorder | OriginRelay:
+        """Return what the core asks on one of the ways on which exchanges are recorded."""
+        if way == _Way.BY_RECORDER:
+            return relays.recorder
+        return relays.tls if way == _Way.BY_TLS_RELAY else relays.redirects
+
+    def _recorded(
+        self, result: InteractionResult, exchange: RecordedExchange | None, relay: Relay
+    ) -> InteractionResult:
+        """Return a result that, if it did not pass, has what was sent and what came, for the first of them."""
+        if result.outcome == Outcome.PASSED:
+            return result
         from verifier.engine.exchanges import with_exchange  # noqa: PLC0415 - for what fails alone
 
-        shown = []
-        for result in results:
-            exchange = recorded.get(result.index) if self._exchanges < MOST_EXCHANGES else None
-            shown.append(with_exchange(result, exchange, recorder))
-            self._exchanges += shown[-1].exchange is not None
+        shown = with_exchange(result, exchange if self._exchanges < MOST_EXCHANGES else None, relay)
+        self._exchanges += shown.exchange is not None
         return shown
 
     def _judge_messages(
@@ -258,10 +293,12 @@ class JobRun:
 
         certain = []
         for result, asked in zip(results, answers_of(relay.take(), shard), strict=True):
+            exchange = None if asked is None else asked.exchange
             if asked is not None and depends_on_others(asked):
-                self._undecided.append((result, asked))
+                self._undecided.append((self._recorded(result, exchange, relay), asked))
             else:
-                certain.append(judged(result, asked, has_answered=relay.has_answered))
+                sure = judged(result, asked, has_answered=relay.has_answered)
+                certain.append(self._recorded(sure, exchange, relay))
         return certain
 
     def _alone(self, worker: str, interaction: Interaction, relays: Relays) -> InteractionResult:
@@ -278,12 +315,8 @@ class JobRun:
         port, path = parts.port, parts.path.rstrip("/") or "/"
         if way == _Way.BY_MESSAGE_RELAY and relays.messages is not None:
             scheme, port, path = None, relays.messages.port, "/"
-        elif way == _Way.BY_REDIRECT_RELAY:
-            scheme, port = "http", relays.redirects.port
-        elif way == _Way.BY_RECORDER:
-            port = relays.recorder.port
-        elif way == _Way.BY_TLS_RELAY:
-            scheme, port = "http", relays.tls.port
+        elif way in _RECORDED:
+            scheme, port = "http", self._relay(way, relays).port
         elif not job.base_url:
             first = others.pop(0)  # which is that of the only kind of interactions that there is
             scheme, port, path = None, first.port, first.path or ""
@@ -307,6 +340,10 @@ class _Way(Enum):
     BY_REDIRECT_RELAY = auto()
     BY_RECORDER = auto()
     BY_TLS_RELAY = auto()
+
+
+_RECORDED = frozenset({_Way.BY_REDIRECT_RELAY, _Way.BY_RECORDER, _Way.BY_TLS_RELAY})
+"""The ways on which the request of an interaction is marked, and recorded with its answer."""
 
 
 def _messages_url(job: Job) -> str | None:

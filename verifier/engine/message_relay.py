@@ -12,19 +12,21 @@ import json
 from collections import deque
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from broker.http.json_values import text_at
 from broker.http.limits import Reply
 from broker.http.no_reply import NoReply
 from broker.text.cut import shortened
 from verifier.engine.core_results import GATEWAY_STATUSES
-from verifier.engine.provider_relay import ProviderRelay
+from verifier.engine.provider_relay import ProviderRelay, keep_answer, recorded
 from verifier.verification import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from verifier.engine.provider_relay import Request
+    from verifier.engine.recorder import RecordedExchange
     from verifier.pact import Interaction
     from verifier.verification import InteractionResult
 
@@ -41,12 +43,14 @@ class Asked:
         status: The status of the provider's answer; None if there was none.
         reason: What was wrong with the answer; None if it was a message.
         text: What stood in such an answer.
+        exchange: The request for it, and the answer.
     """
 
     description: str
     status: int | None
     reason: str | None
     text: str = ""
+    exchange: RecordedExchange | None = None
 
 
 class MessageRelay(ProviderRelay):
@@ -59,6 +63,9 @@ class MessageRelay(ProviderRelay):
 
     def __init__(self, url: str, *, timeout: float) -> None:
         self._url = url
+        parts = urlsplit(url)
+        self.origin = f"{parts.scheme}://{parts.netloc}"
+        self._path = parts.path
         self._seconds = timeout
         self._asked: list[Asked] = []
         self.has_answered = False
@@ -72,22 +79,25 @@ class MessageRelay(ProviderRelay):
     def answer(self, request: Request) -> Reply:
         """Ask the provider for the message."""
         description = _description(request.body)
+        exchange = recorded(replace(request, target=self._path), self._url)
         try:
             reply = self.connections.post(self._url, request.body, request.headers)
         except NoReply as error:
             from verifier.engine.no_answer import why_no_reply  # noqa: PLC0415 - few runs need it
 
             why = why_no_reply(error, seconds=self._seconds, option="--transport")
-            self._asked.append(Asked(description, None, f"asking for the message at {self._url}: {why}"))
+            reason = f"asking for the message at {self._url}: {why}"
+            self._asked.append(Asked(description, None, reason, exchange=exchange))
             raise
+        keep_answer(exchange, reply)
         if not 200 <= reply.status < 300:
             text = shortened(reply.content.decode(errors="replace").strip())
             text = "" if text.startswith("<") else text
             reason = f"asking for the message at {self._url} was answered with {reply.status}"
-            self._asked.append(Asked(description, reply.status, reason, text))
+            self._asked.append(Asked(description, reply.status, reason, text, exchange))
             return REFUSED
         self.has_answered = True
-        self._asked.append(Asked(description, reply.status, None))
+        self._asked.append(Asked(description, reply.status, None, exchange=exchange))
         return reply
 
 

@@ -19,6 +19,7 @@ from verifier.engine.relay_limit import relayed_seconds
 from verifier.verification import Outcome
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable
 
     from broker.http.tls import Tls
@@ -72,13 +73,18 @@ class FailedRequests:
         seconds: How long a request of the core could take.
         connect: Connects to the server of a URL, and raises `NoReply` if that doesn't work.
         tls: How that makes TLS connections, unless it is given.
+        context: What they are made with, if that is there already.
     """
 
     def __init__(
-        self, seconds: float, connect: Callable[[str], None] | None = None, tls: Tls = ORDINARY
+        self,
+        seconds: float,
+        connect: Callable[[str], None] | None = None,
+        tls: Tls = ORDINARY,
+        context: ssl.SSLContext | None = None,
     ) -> None:
         self._seconds = seconds
-        self._connect = connect or partial(_connect, tls=tls)
+        self._connect = connect or partial(_connect, tls=tls, context=context)
         self._found: dict[str, NoReply | None] = {}
 
     def explained(self, result: InteractionResult, states_seconds: float) -> InteractionResult:
@@ -136,7 +142,7 @@ def _guess(doing: str, url: str) -> str:
     )
 
 
-def _connect(url: str, tls: Tls) -> None:
+def _connect(url: str, tls: Tls, context: ssl.SSLContext | None) -> None:
     from broker.http.kept_connection import try_to_connect  # noqa: PLC0415 - few runs need it
 
-    try_to_connect(url, Limits(CONNECT_SECONDS, 0), tls)
+    try_to_connect(url, Limits(CONNECT_SECONDS, 0), tls, context)

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from broker.http.tls import ORDINARY, Tls
 from verifier.log_level import LogLevel
 from verifier.pact_document import NotAPact, parse_pact
-from verifier.transport import Transport
+from verifier.transport import MESSAGE, Transport
 from verifier.verification import InteractionResult
 
 if TYPE_CHECKING:
@@ -60,9 +60,14 @@ class Job(NamedTuple):
     singly: bool = False
 
     @property
+    def has_plugin_transports(self) -> bool:
+        """Whether the core reaches the provider by a plugin's protocol, too."""
+        return any(transport.protocol != MESSAGE for transport in self.transports)
+
+    @property
     def can_record(self) -> bool:
-        """Whether what passes between the core and the provider can be recorded: it is plain HTTP, and nothing else."""
-        return (self.base_url or "").startswith("http://") and not self.transports
+        """Whether the provider speaks plain HTTP and no plugin's protocol, so that bytes can be recorded."""
+        return (self.base_url or "").startswith("http://") and not self.has_plugin_transports
 
     @property
     def origin(self) -> str:
@@ -72,11 +77,18 @@ class Job(NamedTuple):
 
     @property
     def needs_tls_relay(self) -> bool:
-        """Whether the provider is reached by TLS, and not as the core does it.
-
-        Where certificates go unchecked, the core could do that as well, and would take six times as long.
-        """
+        """Whether the provider is reached by TLS, and the core can't do that."""
         return self.tls != ORDINARY and (self.base_url or "").lower().startswith("https:")
+
+    @property
+    def has_tls_relay(self) -> bool:
+        """Whether the provider is reached by TLS with the relay, where the core could do it as well or not.
+
+        The core tells neither what it sent nor what came, and takes seven times as long.
+        """
+        return self.needs_tls_relay or (
+            (self.base_url or "").lower().startswith("https:") and not self.has_plugin_transports
+        )
 
     @property
     def small_trust_store(self) -> bool:
@@ -85,11 +97,11 @@ class Job(NamedTuple):
         It can if every URL that it requests is plain HTTP, and nothing else in its process or started by it makes
         requests: no plugins, no provider state handlers in Python.
         """
-        urls = (None if self.needs_tls_relay else self.base_url, self.states_url)
+        urls = (None if self.has_tls_relay else self.base_url, self.states_url)
         return (
             not any(url is not None and url.lower().startswith("https:") for url in urls)
             and self.states_file is None
-            and not self.transports
+            and not self.has_plugin_transports
             and not self.pact.plugins
         )
 

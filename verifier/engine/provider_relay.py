@@ -1,4 +1,7 @@
-"""A server on loopback between the core and the provider, for what must be known or changed on the way."""
+"""A server on loopback between the core and the provider, for what must be known or changed on the way.
+
+What is asked for and answered is kept for the interactions that don't pass.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +11,17 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from socketserver import StreamRequestHandler, TCPServer
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from broker.http.kept_connection import KeptConnections
 from broker.http.limits import Limits
-from broker.http.no_reply import NoReply
+from broker.http.no_reply import NoReply, NotTrusted
 from broker.http.tls import ORDINARY
+from verifier.engine.recorder import INTERACTION_HEADER, MOST_KEPT, RecordedExchange, by_interaction
 from verifier.engine.relay_limit import relayed_seconds
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Iterable
 
     from broker.http.limits import Reply
@@ -41,12 +47,14 @@ class Request:
         target: The path and the query.
         headers: The headers, without those of the connection.
         body: The body; empty if there is none.
+        marker: The index of the interaction that it is of, if it says so.
     """
 
     method: str
     target: str
     headers: dict[str, str]
     body: bytes
+    marker: str | None = None
 
 
 class ProviderRelay(ABC):
@@ -55,10 +63,11 @@ class ProviderRelay(ABC):
     Args:
         timeout: The time that a request may take with all of its answer, in seconds.
         tls: How TLS connections to the provider are made.
+        context: What they are made with, if that is there already.
     """
 
-    def __init__(self, *, timeout: float, tls: Tls = ORDINARY) -> None:
-        self.connections = KeptConnections(Limits(relayed_seconds(timeout), LONGEST_ANSWER), tls)
+    def __init__(self, *, timeout: float, tls: Tls = ORDINARY, context: ssl.SSLContext | None = None) -> None:
+        self.connections = KeptConnections(Limits(relayed_seconds(timeout), LONGEST_ANSWER), tls, context)
         relay = self
 
         class Handler(StreamRequestHandler):
@@ -66,7 +75,10 @@ class ProviderRelay(ABC):
                 method, target, _ = self.rfile.readline(LONGEST_LINE).decode("latin-1").split(" ", 2)
                 headers = http.client.parse_headers(self.rfile)
                 body = self.rfile.read(int(headers.get("Content-Length") or 0))
-                request = Request(method, target, _joined(_without_the_connections(headers.items())), body)
+                marker = headers[INTERACTION_HEADER]
+                del headers[INTERACTION_HEADER]
+                kept = _joined(_without_the_connections(headers.items()))
+                request = Request(method, target, kept, body, marker)
                 try:
                     reply = relay.answer(request)
                 except NoReply:  # the core finds that there is no answer
@@ -93,6 +105,73 @@ class ProviderRelay(ABC):
         """
 
 
+class OriginRelay(ProviderRelay):
+    """Passes requests on to where the provider is, and keeps what was sent and what came.
+
+    Args:
+        origin: The provider's scheme, host and port.
+        timeout: The time that a request may take with all of its answer, in seconds.
+        tls: How TLS connections to the provider are made.
+        context: What they are made with, if that is there already.
+
+    Attributes:
+        origin: As above.
+        is_not_trusted: Whether no TLS connection could be made, and nothing was sent.
+    """
+
+    def __init__(
+        self, origin: str, *, timeout: float, tls: Tls, context: ssl.SSLContext | None = None
+    ) -> None:
+        self.origin = origin
+        self.is_not_trusted = False
+        self._has_answered = False
+        self._exchanges: list[RecordedExchange] = []
+        super().__init__(timeout=timeout, tls=tls, context=context)
+
+    def answer(self, request: Request) -> Reply:
+        """Pass a request on, and keep it with its answer."""
+        sent = self.for_the_provider(request)
+        exchange = recorded(sent, self.origin + sent.target, int(request.marker) if request.marker else None)
+        self._exchanges.append(exchange)
+        try:
+            reply = self.connections.send(sent.method, self.origin + sent.target, sent.body, sent.headers)
+        except NotTrusted:
+            self.is_not_trusted = not self._has_answered
+            raise
+        self._has_answered = True
+        keep_answer(exchange, reply)
+        return self.for_the_core(reply)
+
+    def take(self) -> dict[int, RecordedExchange]:
+        """Return the exchange of each interaction since the last call, by its index."""
+        exchanges, self._exchanges = self._exchanges, []
+        return by_interaction(exchanges)
+
+    def for_the_provider(self, request: Request) -> Request:
+        """Return a request as the provider is to get it."""
+        return request
+
+    @abstractmethod
+    def for_the_core(self, reply: Reply) -> Reply:
+        """Return an answer as the core is to get it."""
+
+
+def recorded(request: Request, url: str, index: int | None = None) -> RecordedExchange:
+    """Return a request to a URL as it is sent, what comes first of it, without an answer so far."""
+    lines = [
+        f"{request.method} {request.target} HTTP/1.1",
+        f"host: {urlsplit(url).netloc}",
+        *(f"{name}: {value}" for name, value in request.headers.items()),
+        *([f"content-length: {len(request.body)}"] if request.body else []),
+    ]
+    return RecordedExchange(index, bytearray(_head(lines) + request.body[:MOST_KEPT]))
+
+
+def keep_answer(exchange: RecordedExchange, reply: Reply) -> None:
+    """Keep what comes first of the answer."""
+    exchange.answer += _head(_reply_lines(reply)) + reply.content[:MOST_KEPT]
+
+
 def _without_the_connections(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
     return [(name, value) for name, value in headers if name.lower() not in OF_THE_CONNECTION]
 
@@ -106,10 +185,17 @@ def _joined(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
 
 
 def _response(reply: Reply, *, has_body: bool) -> bytes:
-    lines = [f"HTTP/1.1 {reply.status} {reply.reason or '.'}"]
-    headers = reply.header_lines or reply.headers.items()
-    lines += [f"{name}: {value}" for name, value in _without_the_connections(headers)]
+    lines = [*_reply_lines(reply), "Connection: close"]
     if has_body:
         lines.append(f"Content-Length: {len(reply.content)}")
-    head = "\r\n".join([*lines, "Connection: close", "", ""]).encode("latin-1", errors="replace")
-    return head + reply.content
+    return _head(lines) + reply.content
+
+
+def _reply_lines(reply: Reply) -> list[str]:
+    headers = reply.header_lines or reply.headers.items()
+    lines = [f"{name}: {value}" for name, value in _without_the_connections(headers)]
+    return [f"HTTP/1.1 {reply.status} {reply.reason or '.'}", *lines]
+
+
+def _head(lines: list[str]) -> bytes:
+    return "\r\n".join([*lines, "", ""]).encode("latin-1", errors="replace")

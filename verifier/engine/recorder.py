@@ -1,4 +1,4 @@
-"""What passes between the core and a provider on plain HTTP, kept for the interactions that fail.
+"""What passes between the core and a provider on plain HTTP, kept for the interactions that don't pass.
 
 The core tells what was different, and neither what it sent nor what came. So it asks this recorder, on loopback, which
 passes the bytes on as they are, but for two lines in the head of a request: the host, where that is the recorder, and a
@@ -15,7 +15,10 @@ import threading
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 INTERACTION_HEADER = "pact-dispatch-interaction"
 """The header that the core is told to send, with the index of the interaction."""
@@ -65,6 +68,16 @@ class RecordedExchange:
     head_is_sent: bool = False
 
 
+def by_interaction(exchanges: Iterable[RecordedExchange]) -> dict[int, RecordedExchange]:
+    """Return the first exchange of each interaction that was answered, else the first one, by its index."""
+    found: dict[int, RecordedExchange] = {}
+    for one in exchanges:
+        # the core asks again where a connection that it had kept is closed
+        if one.index is not None and (one.index not in found or not found[one.index].answer):
+            found[one.index] = one
+    return found
+
+
 class Recorder:
     """Passes on what the core sends to a provider, until it is closed.
 
@@ -100,12 +113,12 @@ class Recorder:
     def take(self) -> dict[int, RecordedExchange]:
         """Return the first exchange of each interaction since the last call, by its index."""
         exchanges, self._exchanges = self._exchanges, []
-        found: dict[int, RecordedExchange] = {}
-        for one in exchanges:
-            # the core asks again where a connection that it had kept is closed
-            if one.index is not None and (one.index not in found or not found[one.index].answer):
-                found[one.index] = one
-        return found
+        return by_interaction(exchanges)
+
+    @property
+    def origin(self) -> str:
+        """The provider's scheme, host and port."""
+        return f"http://{self.authority}"
 
     def _serve(self) -> None:
         listener, woken = self._listener.fileno(), self._woken.fileno()

@@ -15,7 +15,6 @@ from broker.http.json_values import integer_at, value_at
 from broker.http.redirects import REDIRECTS
 
 if TYPE_CHECKING:
-    from verifier.engine.redirect_relay import RedirectRelay
     from verifier.pact import Interaction
     from verifier.verification import InteractionResult
 
@@ -55,11 +54,10 @@ def _shifted(status: Any) -> Any:
     return status + SHIFT if isinstance(status, int) and status in REDIRECTS else status
 
 
-def unshifted(result: InteractionResult, relay: RedirectRelay) -> InteractionResult:
-    """Return the result of such an interaction with the statuses and the provider's address as they are."""
+def unshifted(result: InteractionResult) -> InteractionResult:
+    """Return the result of such an interaction with the statuses as they are."""
     return replace(
         result,
-        reason=result.reason and result.reason.replace(f"http://127.0.0.1:{relay.port}", relay.origin),
         mismatches=tuple(
             replace(
                 mismatch,

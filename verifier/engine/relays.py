@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from verifier.engine.recorder import Recorder
 
 if TYPE_CHECKING:
+    import ssl
     from types import TracebackType
 
     from verifier.engine.message_relay import MessageRelay
@@ -58,10 +59,18 @@ class Relays:
         job: The job.
         handler: What carries out state changes, if anything does.
         messages_url: Where the provider takes requests for messages, if it takes any.
+        context: What TLS connections to the provider are made with, if it is reached by relays.
     """
 
-    def __init__(self, job: Job, handler: StateHandler | None, messages_url: str | None) -> None:
+    def __init__(
+        self,
+        job: Job,
+        handler: StateHandler | None,
+        messages_url: str | None,
+        context: ssl.SSLContext | None = None,
+    ) -> None:
         self._job = job
+        self.context = context
         self._stack = ExitStack()
         self.states = None if handler is None else self._state_relay(handler)
         self.messages = None if messages_url is None else self._message_relay(messages_url)
@@ -97,7 +106,7 @@ class Relays:
             from verifier.engine.redirect_relay import RedirectRelay  # noqa: PLC0415
 
             self._redirects = RedirectRelay(
-                self._job.origin, timeout=self._job.request_timeout, tls=self._job.tls
+                self._job.origin, timeout=self._job.request_timeout, tls=self._job.tls, context=self.context
             )
             self._stack.callback(self._redirects.close)
         return self._redirects
@@ -119,7 +128,9 @@ class Relays:
         if self._tls is None:
             from verifier.engine.tls_relay import TlsRelay  # noqa: PLC0415
 
-            self._tls = TlsRelay(self._job.origin, timeout=self._job.request_timeout, tls=self._job.tls)
+            self._tls = TlsRelay(
+                self._job.origin, timeout=self._job.request_timeout, tls=self._job.tls, context=self.context
+            )
             self._stack.callback(self._tls.close)
         return self._tls
 

@@ -27,7 +27,7 @@ def curl(exchange: Exchange) -> str:
     words = ["curl", "-i"]
     if method != ("POST" if request.body else "GET"):
         words += ["-X", method]
-    words.append(f"http://{host}{target}")
+    words.append(f"{exchange.scheme}://{host}{target}")
     for name, value in request.headers:
         if name.lower() not in _OF_EVERY_CLIENT and (name.lower(), value) != ("accept", "*/*"):
             words += ["-H", f"{name}: {value}"]

@@ -763,12 +763,14 @@ def test_header_values_are_on_no_command_line(engine: Engine) -> None:
     ("values", "small"),
     [
         ({}, True),
-        ({"base_url": "https://provider.example"}, False),
-        ({"base_url": "HTTPS://provider.example"}, False),
+        ({"base_url": "https://provider.example"}, True),  # the relay asks it
+        ({"base_url": "HTTPS://provider.example"}, True),
+        ({"base_url": "https://p", "transports": (Transport("grpc", 1),)}, False),
         ({"base_url": "http://p", "states_url": "https://p/_states"}, False),
         ({"base_url": "http://p", "states_url": "http://p/_states"}, True),
         ({"base_url": "http://p", "states_file": ("states.py", "handlers")}, False),
-        ({"transports": (Transport("message", 1),)}, False),
+        ({"transports": (Transport("message", 1),)}, True),  # likewise
+        ({"transports": (Transport("message", 1), Transport("grpc", 2))}, False),
     ],
 )
 def test_small_trust_store_is_used_only_where_nothing_can_need_more(
