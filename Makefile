@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 WORKFLOWS := $(wildcard .github/workflows/*.yml examples/workflows/*.yml)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo browser test test-fast lint format lock audit bench fuzz images clean
+.PHONY: help install demo browser test test-fast lint format lock audit bench fuzz images clean reference
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -79,6 +79,9 @@ audit: install ## Look for known vulnerabilities in what is locked, and list it 
 
 images: install browser ## Make the images of the documentation anew, by running what they show
 	@$(BIN)/python docs/images/make.py
+
+reference: install ## Write the reference of the receiver's configuration anew, from the configuration's types
+	@$(BIN)/python docs/receiver_reference.py
 
 bench: install ## Time `verify` and the receiver beside their peers, and the broker (ARGS=--quick for a short look)
 	@$(BIN)/python -m benchmarks.verify $(ARGS)

@@ -11,11 +11,15 @@ if (
 BROKER_BASE_URL = "PACT_BROKER_BASE_URL"
 BROKER_ALIASES = "PACT_BROKER_ALIASES"
 BROKER_USERNAME = "PACT_BROKER_USERNAME"
+"""The user name for the broker, in basic auth."""
 BROKER_PASSWORD = "PACT_BROKER_PASSWORD"  # noqa: S105 - the name of a variable
+"""The password that belongs to it."""
 BROKER_TOKEN = "PACT_BROKER_TOKEN"  # noqa: S105 - the name of a variable
+"""A bearer token for the broker, in the place of a user name and password."""
 PUBLISH_RESULTS = "PACT_BROKER_PUBLISH_VERIFICATION_RESULTS"
 PUBLISH_WITHOUT_STATES = "PACT_BROKER_PUBLISH_WITHOUT_STATES"
 BROKER_KEY_PASSWORD = "PACT_BROKER_CLIENT_KEY_PASSWORD"  # noqa: S105 - the name of a variable
+"""The password of the key of the certificate that the broker is shown."""
 PROVIDER_KEY_PASSWORD = "PACT_PROVIDER_CLIENT_KEY_PASSWORD"  # noqa: S105 - the name of a variable
 BROKER_CREDENTIALS = (BROKER_TOKEN, BROKER_USERNAME, BROKER_PASSWORD, BROKER_KEY_PASSWORD)
 """Hidden from every child process: neither the engine nor a provider nor git sends a request to the broker."""

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from app.commands.options import data_dir_of
 from app.commands.runner import CommandFailed, ExitCode
+from app.config.broker_access import broker_access
 from app.config.file import load
 from app.config.provider import CheckoutProvider, CommandProvider
-from app.config.settings import broker_access
 from app.config.values import ConfigurationError, secret
 from app.config.variables import DATA_DIR
 from app.database.connections import EMBEDDED_FOLDER, database, migrate

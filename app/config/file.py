@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from app.config.provider_table import ProviderTable, misfits, without_disabled
 from app.config.settings import Settings, twins
+from app.config.tls import ProviderTls, tls_mistakes
 from app.config.values import (
     BASE,
     MISTAKE_SEPARATOR,
@@ -62,6 +63,7 @@ def load(file: Path, environment: Mapping[str, str] | None) -> Settings:
         mistakes.update(dict.fromkeys(_further_mistakes(document, context)))
     if environment is not None:
         mistakes.update(dict.fromkeys(_unusable_secrets(document, context, environment)))
+        mistakes.update(dict.fromkeys(_unusable_tls(document, context, environment)))
     if settings is None or mistakes:
         shown = [f"{file}: {mistake}" for mistake in mistakes]
         if len(shown) > MOST_MISTAKES:
@@ -121,6 +123,25 @@ def _unusable_secrets(
             mistake = _unusable(key, name, source, environment)
             if mistake:
                 yield f"providers[{number}].{key}.{name}: {mistake}"
+
+
+def _unusable_tls(
+    document: dict[str, Any], context: dict[str, Any], environment: Mapping[str, str]
+) -> Iterator[str]:
+    """Return the mistakes for files of providers' TLS that can't be used."""
+    providers = document.get("providers")
+    for number, provider in enumerate(providers if isinstance(providers, list) else [], start=1):
+        given = provider if isinstance(provider, dict) else {}
+        keys = {key: given[key] for key in ProviderTls.model_fields if key in given}
+        try:
+            found = ProviderTls.model_validate(keys, context=context)
+        except ValidationError:
+            continue  # reported already
+        try:
+            for mistake in tls_mistakes(found.tls(environment)):
+                yield f"providers[{number}].{mistake}"
+        except ValueError as error:
+            yield f"providers[{number}].client_key_password: {error}"
 
 
 def _secrets(provider: Any) -> Iterator[tuple[str, str, dict[str, Any]]]:

@@ -23,25 +23,31 @@ from app.config.provider_values import (
     UrlPath,
     Variables,
 )
-from app.config.values import Count, Flag, Seconds, SecretSource, Section, UserName
+from app.config.tls import ProviderTls
+from app.config.values import Count, Flag, Kind, Seconds, SecretSource, Section, UserName
 from app.provider.version import ask
+from broker.http.tls import ORDINARY
 from verifier.request import LEAST_MEMORY, MAX_JOBS, MOST_MEMORY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from broker.http.tls import Tls
+
 
 class CheckoutSettings(Section):
-    """A provider's source, checked out at the dispatched commit.
+    """The source of a provider that is checked out at the dispatched commit.
 
     Attributes:
-        url: What `git clone` takes; a `SecretSource` if it holds a user name or a token.
-        setup: The command that makes it ready to run; run without a shell, in the checkout.
-        command: The command that starts the provider, with `{port}` or `$PORT`.
-        cache_key_files: Lock files; while their content is the same, what the setup made is used again.
-        cache_paths: What the setup makes: `.venv`, `node_modules`.
-        default_branch: What is verified when a dispatch names no commit; the remote's HEAD unless given.
-        any_commit: Whether commits that no branch and no tag contains, as those of forks' pull requests, are run, too.
+        url: What `git clone` takes; a secret if it holds a user name or a token.
+        setup: The command that prepares a checkout, as by installing what the provider needs. It runs in the checkout,
+            without a shell.
+        command: The command that starts the provider, without a shell; `{port}` and `$PORT` are a free port.
+        cache_key_files: Lock files. While their content stays the same, what `setup` made is used again.
+        cache_paths: What `setup` makes and is kept for that, such as `.venv` or `node_modules`.
+        default_branch: The branch that is verified where a dispatch names no commit; the repository's default branch
+            unless given.
+        any_commit: Whether commits that no branch and no tag contains are run, too, as those of forks' pull requests.
     """
 
     url: RemoteUrl
@@ -57,8 +63,8 @@ class RelaySettings(Section):
     """How dispatches are passed on to GitHub.
 
     Attributes:
-        repository: OWNER/REPO there; the provider's own unless given.
-        event_type: The event type that they get; the one they came with unless given.
+        repository: The repository that they are sent to; that of the provider unless given.
+        event_type: The event type that they are sent with; the one they came with unless given.
     """
 
     repository: RepositoryName | None = None
@@ -69,36 +75,40 @@ class Provider(Section):
     """What every provider has.
 
     Attributes:
-        name: The pacticipant in the broker.
-        repository: OWNER/REPO of `POST /repos/OWNER/REPO/dispatches`.
+        name: The pacticipant's name in the broker; letter case counts.
+        repository: The repository in `POST /repos/OWNER/REPO/dispatches`, which a webhook names the provider by.
     """
 
     name: BrokerName
     repository: RepositoryName
 
 
-class VerifiedProvider(Provider):
+class VerifiedProvider(ProviderTls, Provider):
     """A provider that is verified here.
 
     Attributes:
-        statuses: Whether its commits get statuses; as in `github.statuses` unless given.
+        statuses: Whether its commits get statuses; as `github.statuses` says unless given.
         branch: The branch that results are for, where the dispatch names none.
-        tags: The tags that its version gets.
-        states_setup_url: The URL that sets up provider states.
-        states_teardown: Whether they are torn down there too.
-        publish_without_states: Whether a failure with provider states that nothing set up is published.
-        headers: Sent with each request to the provider.
-        transports: Other transports, `NAME:PORT[/path]`.
-        health_path: The path that is requested to see whether it is ready.
-        wait: Seconds that it has to become ready.
-        jobs: Interactions that are verified at once.
-        timeout: Seconds for a whole run.
-        request_timeout: Seconds for one request.
-        memory_limit: MB that the process which replays a pact may use.
-        environment: Variables for the command and the setup.
-        parallel: Whether it may be verified several times at once; provider states are shared, so no.
-        unconfined: Whether its set-up and command may read other processes, and gain rights, by sudo for instance.
-        user: The account that its set-up and command run as, where root runs the worker; `worker.provider_user` unless
+        tags: Tags that the provider's version gets.
+        states_setup_url: The URL that provider states are set up at; it may have `{port}` for a provider that is
+            started.
+        states_teardown: Whether provider states are torn down there, too.
+        publish_without_states: Whether a failure is published where an interaction has provider states and there is no
+            `states_setup_url`. Otherwise the run ends with the error `states-not-set-up`.
+        headers: Headers of each request to the provider.
+        transports: Where messages, and the protocols of plugins, are asked for.
+        health_path: The path that is requested until the provider is ready: until it answers with a status under 500.
+        wait: How long the provider has to become ready.
+        jobs: The number of interactions that are verified at once; 1, since they share the provider's states.
+        timeout: How long a whole run may take.
+        request_timeout: How long one request to the provider may take.
+        memory_limit: The memory, in MB, that the process which replays a pact may use.
+        environment: Environment variables for `setup` and `command`. They get no other variables whose name says that
+            they are secrets.
+        parallel: Whether several runs of the provider go on at once. They would share its provider states.
+        unconfined: Whether `setup` and `command` may read other processes of their account, and gain rights (by sudo,
+            for example).
+        user: The account that `setup` and `command` run as, where root runs the worker; `worker.provider_user` unless
             given.
     """
 
@@ -126,8 +136,11 @@ class VerifiedProvider(Provider):
         """Whether a failure with provider states is not published, since nothing sets them up."""
         return self.states_setup_url is None and not self.publish_without_states
 
-    def running_version(self) -> str | None:
+    def running_version(self, tls: Tls = ORDINARY) -> str | None:  # noqa: ARG002 - others ask for it
         """Return the version that is verified whatever a dispatch asks for; None for a checkout.
+
+        Args:
+            tls: How TLS connections to the provider are made.
 
         Raises:
             VersionUnknown: The provider doesn't tell it.
@@ -137,7 +150,7 @@ class VerifiedProvider(Provider):
     @property
     def secret_sources(self) -> list[SecretSource]:
         """Where its secret values are."""
-        values = [*self.headers.values(), *self.environment.values()]
+        values = [*self.headers.values(), *self.environment.values(), self.client_key_password]
         return [value for value in values if isinstance(value, SecretSource)]
 
 
@@ -145,10 +158,11 @@ class RunningProvider(VerifiedProvider):
     """A provider that runs already.
 
     Attributes:
-        base_url: Its URL.
+        base_url: Its base URL.
         version: The version that runs.
-        version_url: Or the URL where it tells its version.
-        version_pointer: The JSON pointer to it in the answer; the whole answer as text unless given.
+        version_url: Or the URL where it tells its version, which is requested before and after each run.
+        version_pointer: The JSON pointer to the version in that answer, such as `/build/commit`; the whole answer
+            unless given.
     """
 
     base_url: UrlOfRunning
@@ -156,31 +170,34 @@ class RunningProvider(VerifiedProvider):
     version_url: UrlOfRunning | None = None
     version_pointer: JsonPointer | None = None
 
-    def running_version(self) -> str:
+    def running_version(self, tls: Tls = ORDINARY) -> str:
         """Return the version that runs, as it is configured or as the provider tells it.
+
+        Args:
+            tls: How TLS connections to the provider are made.
 
         Raises:
             VersionUnknown: The provider doesn't tell it.
         """
         if self.version_url is None:
             return str(self.version)  # one of the two is given
-        return ask(self.version_url, self.version_pointer)
+        return ask(self.version_url, self.version_pointer, tls)
 
 
 class CommandProvider(VerifiedProvider):
     """A provider that is started by a command.
 
     Attributes:
-        command: The command, with `{port}` or `$PORT`.
-        folder: The folder that the command runs in.
-        version: The version that it starts.
+        command: The command that starts the provider, without a shell; `{port}` and `$PORT` are a free port.
+        folder: The folder that `command` runs in; the one that the worker was started in unless given.
+        version: The version that is started.
     """
 
     command: Command
     folder: Folder | None = None
     version: BrokerName
 
-    def running_version(self) -> str:
+    def running_version(self, tls: Tls = ORDINARY) -> str:  # noqa: ARG002 - nobody is asked
         """Return the configured version."""
         return self.version
 
@@ -189,7 +206,7 @@ class CheckoutProvider(VerifiedProvider):
     """A provider that is started from its source, at the dispatched commit.
 
     Attributes:
-        checkout: Its source.
+        checkout: The table `[providers.checkout]`.
     """
 
     checkout: CheckoutSettings
@@ -211,13 +228,13 @@ class RelayedProvider(Provider):
     """A provider that is verified elsewhere: its dispatches are passed on to GitHub.
 
     Attributes:
-        relay: How; `true` in the file where nothing differs.
+        relay: `true`, or the table `[providers.relay]`.
     """
 
     parallel: ClassVar[bool] = False
     secret_sources: ClassVar[tuple[SecretSource, ...]] = ()
 
-    relay: Annotated[RelaySettings, BeforeValidator(_relay)]
+    relay: Annotated[RelaySettings, BeforeValidator(_relay), Kind("boolean or table")]
 
 
 ProviderSettings: TypeAlias = RunningProvider | CommandProvider | CheckoutProvider | RelayedProvider

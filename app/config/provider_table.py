@@ -15,6 +15,7 @@ from app.config.provider import (
     RunningProvider,
 )
 from app.config.provider_values import has_port
+from app.config.tls import tls_misfits
 from app.config.values import MISTAKE_SEPARATOR, Section
 from verifier.request import PORT
 
@@ -115,6 +116,7 @@ def misfits(provider: dict[str, Any]) -> list[str]:
         mistakes.append("folder is where command runs, and there is none")
     if "base_url" in given and has_port(provider.get("states_setup_url")):
         mistakes.append(f"states_setup_url has {PORT}, the port of a provider that is started: this one runs")
+    mistakes += tls_misfits(given, unchecked=provider.get("disable_ssl_verification") is True)
     if provider.get("states_teardown") is True and "states_setup_url" not in given:
         mistakes.append("states_teardown is asked of states_setup_url, which is missing")
     return mistakes

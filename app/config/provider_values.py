@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, StringConstraints, ValidationInfo
 
-from app.config.values import Name, Value, resolved
+from app.config.values import Kind, Name, Value, resolved
 from app.dispatch import is_repository
 from app.provider.checkout import CheckoutFailed
 from app.provider.checkout.remote import Remote
@@ -138,27 +138,27 @@ def _paths_inside(paths: tuple[str, ...]) -> tuple[str, ...]:
     return paths
 
 
-BrokerName = Annotated[Name, AfterValidator(_names)]
+BrokerName = Annotated[Name, AfterValidator(_names), Kind("name")]
 """A name that the broker keeps: of a pacticipant, a version or a branch."""
-BrokerNames = Annotated[tuple[Name, ...], AfterValidator(_names)]
-RepositoryName = Annotated[str, AfterValidator(_repository)]
+BrokerNames = Annotated[tuple[Name, ...], AfterValidator(_names), Kind("list of names")]
+RepositoryName = Annotated[str, AfterValidator(_repository), Kind("`OWNER/REPO`")]
 EventType = Annotated[str, StringConstraints(min_length=1, max_length=100)]
-Command = Annotated[str, AfterValidator(_command)]
+Command = Annotated[str, AfterValidator(_command), Kind("command")]
 """A command that can be run without a shell."""
-Url = Annotated[str, AfterValidator(_url)]
+Url = Annotated[str, AfterValidator(_url), Kind("URL")]
 """An http or https URL, in which `{port}` or `$PORT` may stand for the port of a provider that is started."""
-UrlOfRunning = Annotated[str, AfterValidator(_url_of_running)]
+UrlOfRunning = Annotated[str, AfterValidator(_url_of_running), Kind("URL")]
 """A URL of a provider that runs already."""
-JsonPointer = Annotated[str, AfterValidator(_pointer)]
-UrlPath = Annotated[str, AfterValidator(_path)]
-Folder = Annotated[Path, AfterValidator(_folder)]
+JsonPointer = Annotated[str, AfterValidator(_pointer), Kind("JSON pointer")]
+UrlPath = Annotated[str, AfterValidator(_path), Kind("path of a URL")]
+Folder = Annotated[Path, AfterValidator(_folder), Kind("folder")]
 """A folder that exists, relative to that of the configuration file."""
-NewFolder = Annotated[Path, AfterValidator(_new_folder)]
+NewFolder = Annotated[Path, AfterValidator(_new_folder), Kind("folder")]
 """A folder that need not exist yet, relative to that of the configuration file."""
-Transports = Annotated[tuple[str, ...], AfterValidator(_transports)]
-Headers = Annotated[dict[str, Value], AfterValidator(_headers)]
-Variables = Annotated[dict[str, Value], AfterValidator(_variables)]
-RemoteUrl = Annotated[Value, AfterValidator(_remote)]
+Transports = Annotated[tuple[str, ...], AfterValidator(_transports), Kind("list of `NAME:PORT[/path]`")]
+Headers = Annotated[dict[str, Value], AfterValidator(_headers), Kind("table of texts or secrets")]
+Variables = Annotated[dict[str, Value], AfterValidator(_variables), Kind("table of texts or secrets")]
+RemoteUrl = Annotated[Value, AfterValidator(_remote), Kind("URL or secret")]
 """What `git clone` takes."""
-PathsInside = Annotated[tuple[str, ...], AfterValidator(_paths_inside)]
+PathsInside = Annotated[tuple[str, ...], AfterValidator(_paths_inside), Kind("list of paths")]
 """Paths inside a checkout."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Discriminator,
     Field,
@@ -28,15 +30,29 @@ BASE = "base"
 """The folder of the configuration file, in the context of the validation: paths are relative to it."""
 MISTAKE_SEPARATOR = "\n"
 
+
+@dataclass(frozen=True)
+class Kind:
+    """What kind of value a type takes, in a word or two for the documentation.
+
+    Attributes:
+        words: Those words.
+    """
+
+    words: str
+
+
 Count = Annotated[int, Field(strict=True)]
 Flag = Annotated[bool, Field(strict=True)]
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
-Seconds = Annotated[Number, Field(gt=0, lt=86400 * 7)]
-Waits = tuple[Annotated[Number, Field(gt=0, lt=86400 * 7)], ...]
+Seconds = Annotated[Number, Field(gt=0, lt=86400 * 7), Kind("seconds")]
+Waits = tuple[Seconds, ...]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_NAME)]
 """A text that the broker keeps; `app.config.provider_values` checks its characters."""
 
-UserName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]*\$?$", max_length=32)]
+UserName = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]*\$?$", max_length=32), Kind("account")
+]
 """The name of an account of the system."""
 
 
@@ -49,7 +65,7 @@ def _network(value: Any) -> IPv4Network | IPv6Network:
         ) from None
 
 
-Network = Annotated[IPv4Network | IPv6Network, PlainValidator(_network)]
+Network = Annotated[IPv4Network | IPv6Network, PlainValidator(_network), Kind("address or network")]
 """An address, or a network in CIDR notation."""
 
 
@@ -110,6 +126,14 @@ class SecretSource(Section):
         return value
 
 
+def _no_text(value: Any) -> Any:
+    if not isinstance(value, dict | SecretSource):
+        raise ValueError('must be { env = "NAME" } or { file = "PATH" }')  # noqa: TRY004 - pydantic's
+    return value
+
+
+Secret = Annotated[SecretSource, BeforeValidator(_no_text), Kind("secret")]
+"""Where a secret value is, which may not stand in the configuration itself."""
 TEXT, SECRET = "text", "secret"
 Value = Annotated[
     Annotated[str, Tag(TEXT)] | Annotated[SecretSource, Tag(SECRET)],

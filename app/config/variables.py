@@ -7,26 +7,26 @@ Those of the broker's credentials are in `verifier.environment`; those of `pact-
 from __future__ import annotations
 
 from app.process.environment import DATABASE_URL
-from verifier.environment import BROKER_PASSWORD, BROKER_TOKEN, BROKER_USERNAME
+from verifier.environment import BROKER_KEY_PASSWORD, BROKER_PASSWORD, BROKER_TOKEN, BROKER_USERNAME
 
 # ruff: noqa: S105 - names of secrets, not secrets
 
 CONFIG = "PACT_DISPATCH_CONFIG"
 """The configuration file: `--config`."""
 DATA_DIR = "PACT_DISPATCH_DATA_DIR"
-"""The folder of checkouts and of the embedded database: `--data-dir`."""
+"""The folder of the checkouts and of the embedded database: `--data-dir`."""
 LOG_LEVEL = "PACT_DISPATCH_LOG_LEVEL"
-"""How much the receiver logs: `--log-level`."""
+"""How much the receiver logs: `--log-level`. `debug`, `info` (unless given), `warning`, `error` or `critical`."""
 TOKENS = "PACT_DISPATCH_TOKENS"
-"""`NAME:TOKEN[@OWNER/REPO...][,NAME:TOKEN...]`: who may dispatch, and for which repositories alone."""
+"""`NAME:TOKEN[@OWNER/REPO...][,NAME:TOKEN...]`: who may dispatch, and for which repositories only."""
 API_TOKENS = "PACT_DISPATCH_API_TOKENS"
 """`NAME:TOKEN[@read-only][,NAME:TOKEN...]`: who may use `/api`."""
 WEBHOOK_SECRET = "PACT_DISPATCH_WEBHOOK_SECRET"
-"""The key of the signatures of what GitHub sends to `/github/events`."""
+"""The secret that GitHub signs its own deliveries with, which go to `/github/events`."""
 GITHUB_TOKEN = "PACT_DISPATCH_GITHUB_TOKEN"
-"""The token for GitHub's API: of the receiver, of `setup` and of `doctor`."""
+"""A token for GitHub's API, for commit statuses and the relay; `setup`, `doctor` and `wait` read it, too."""
 GITHUB_PRIVATE_KEY = "PACT_DISPATCH_GITHUB_PRIVATE_KEY"
-"""Or the private key of a GitHub App, in PEM."""
+"""The private key of a GitHub App, in PEM, in the place of that token."""
 API_TOKEN = "PACT_DISPATCH_API_TOKEN"
 """One of a receiver's `API_TOKENS`, for the commands that ask one."""
 RECEIVER_TOKEN = "PACT_DISPATCH_RECEIVER_TOKEN"
@@ -38,7 +38,14 @@ BROKER_AT_HOME = "PACT_DISPATCH_BROKER_"
 
 OF_THE_WEB_SIDE = (TOKENS, API_TOKENS, WEBHOOK_SECRET)
 """Secrets that only the web side reads: who may dispatch and look."""
-OF_WORKERS = (GITHUB_TOKEN, GITHUB_PRIVATE_KEY, BROKER_TOKEN, BROKER_USERNAME, BROKER_PASSWORD)
+OF_WORKERS = (
+    GITHUB_TOKEN,
+    GITHUB_PRIVATE_KEY,
+    BROKER_TOKEN,
+    BROKER_USERNAME,
+    BROKER_PASSWORD,
+    BROKER_KEY_PASSWORD,
+)
 """Secrets that only workers read; those of the providers are others."""
 SECRETS = (*OF_THE_WEB_SIDE, *OF_WORKERS, DATABASE_URL)
 """The receiver reads them from the variable, or from the file that `NAME_FILE` names."""

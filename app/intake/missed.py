@@ -8,6 +8,7 @@ broker doesn't take is tried on and on, and both heal without anybody's help.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -191,7 +192,7 @@ def _versions(
 ) -> list[ProviderVersion]:
     """Return the versions that need results: the one that runs, or those that can be checked out and matter."""
     if not isinstance(provider, CheckoutProvider):
-        return [ProviderVersion(provider.running_version(), provider.branch, "the version that runs")]
+        return [ProviderVersion(_running_version(provider), provider.branch, "the version that runs")]
     branch = provider.checkout.default_branch or provider.branch
     found = questions.versions(branch)
     usable = [version for version in found if is_commit_id(version.number or "")]
@@ -202,6 +203,14 @@ def _versions(
     ]
     # nothing was ever published: what the default branch has now is the first version
     return usable if found else [ProviderVersion(None, branch, "no version of it is in the broker yet")]
+
+
+def _running_version(provider: VerifiedProvider) -> str | None:
+    try:
+        tls = provider.tls(os.environ)
+    except ValueError as error:
+        raise VersionUnknown(f"{error} (client_key_password)", retryable=True) from error
+    return provider.running_version(tls)
 
 
 def _queue_unless_tried(

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
 DATABASE_URL = "DATABASE_URL"
-"""The receiver's PostgreSQL; the embedded one if it is not set."""
+"""The URL of the receiver's PostgreSQL, `postgresql://...`; it starts one of its own if this is not set."""
 _DATABASE = (DATABASE_URL, "PGPASSWORD", "PGPASSFILE", "PGSERVICEFILE")
 """The receiver's database: its URL, and where libpq finds what isn't in it."""
 _OF_GIT = ("GIT_", "SSH_")

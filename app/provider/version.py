@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from broker.http.limited_request import send_request
 from broker.http.limits import Limits
 from broker.http.names import NAME_RULE, is_name
 from broker.http.no_reply import NoReply
 from broker.http.strict_json import NotJson, parse_json
+from broker.http.tls import ORDINARY
 from verifier.commit_id import is_commit_id
+
+if TYPE_CHECKING:
+    from broker.http.tls import Tls
 
 LIMITS = Limits(seconds=5, max_bytes=1024 * 1024)
 
@@ -26,18 +30,19 @@ class VersionUnknown(Exception):
         self.retryable = retryable
 
 
-def ask(url: str, pointer: str | None) -> str:
+def ask(url: str, pointer: str | None, tls: Tls = ORDINARY) -> str:
     """Request the version of the provider.
 
     Args:
         url: The URL that answers with it.
         pointer: The JSON pointer (RFC 6901) to it in the answer; None if the whole answer is the version.
+        tls: How TLS connections are made.
 
     Raises:
         VersionUnknown: The provider doesn't tell it.
     """
     try:
-        reply = send_request("GET", url, limits=LIMITS, direct=True, follow_redirects=True)
+        reply = send_request("GET", url, limits=LIMITS, direct=True, follow_redirects=True, tls=tls)
     except NoReply as error:
         raise VersionUnknown(
             f"the provider's version can't be asked for at {url}: {error} (version_url)", retryable=True

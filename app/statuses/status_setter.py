@@ -60,8 +60,7 @@ class StatusSetter:
         stored = commit_statuses.of_run(connection, run.id)
         if status is None or (stored and stored[-1].status == status):
             return
-        public_url = self._settings.server.public_url
-        target_url = f"{public_url.rstrip('/')}/runs/{run.id}" if public_url else None
+        target_url = self._settings.server.page_of_run(run.id)
         commit_statuses.add(connection, run.id, status, repository=provider.repository, target_url=target_url)
 
     def catch_up(self, connection: Connection[Any]) -> int:

@@ -27,7 +27,6 @@ from app.provider.version import VersionUnknown, is_same
 from app.records.run import INTERNAL_ERROR, Failure
 from app.worker.configuration_words import in_configuration, verification_in_configuration
 from app.worker.protocol import AttemptRequest, ChildMessage, LogLine, Ready, Verified, to_line
-from broker.http.access import BrokerAccess
 from broker.text.redacted_lines import redacted_output
 from broker.text.redaction import Redaction
 from verifier.command.option_values import parse_transports, with_port_placeholder
@@ -135,12 +134,12 @@ def carry_out(request: AttemptRequest, worker: WorkerConnection, engine: Engine)
             folder, version, command = provider.folder or folder, provider.version, provider.command
             _check_version(request, version)
         else:
-            base_url, version = provider.base_url, _running_version(provider)
+            base_url, version = provider.base_url, _running_version(provider, request)
             _check_version(request, version)
         verification_request = VerificationRequest(
             pact_url=request.pact_url,
             provider_name=provider.name,
-            broker=BrokerAccess(**request.broker),
+            broker=request.broker,
             provider_version=version,
             provider_branch=branch,
             provider_tags=provider.tags,
@@ -163,13 +162,14 @@ def carry_out(request: AttemptRequest, worker: WorkerConnection, engine: Engine)
                 jobs=provider.jobs,
                 request_timeout=provider.request_timeout,
                 memory_limit=provider.memory_limit,
+                tls=request.tls,
                 confinement=confinement,
             ),
         )
         worker.log(f"Provider version {version}" + (f" of branch {branch}" if branch else ""))
         verification = verify(verification_request, worker, engine)
         if isinstance(provider, RunningProvider):
-            after = _running_version(provider)
+            after = _running_version(provider, request)
             if after != version:
                 raise RunFailed(
                     f"the provider was {version} when the verification began and is {after} now, so it is not known "
@@ -222,9 +222,9 @@ def _check_out(
     return found.folder, found.commit, branch or provider.branch
 
 
-def _running_version(provider: RunningProvider) -> str:
+def _running_version(provider: RunningProvider, request: AttemptRequest) -> str:
     try:
-        return provider.running_version()
+        return provider.running_version(request.tls)
     except VersionUnknown as error:
         raise RunFailed(str(error), kind="version-unknown", retryable=error.retryable) from error
 

@@ -57,22 +57,14 @@ class ChildInputs:
         Raises:
             ValueError: A secret value isn't where the configuration says it is (any more).
         """
-        public_url = self._settings.server.public_url
-        access = self._access
         return AttemptRequest(
             pact_url=run.pact_url,
             provider=provider.model_dump(mode="json"),
-            broker={
-                "base_url": access.base_url,
-                "username": access.username,
-                "password": access.password,
-                "token": access.token,
-                "aliases": list(access.aliases),
-            },
+            broker=self._access,
             data_dir=str(self._data_dir),
             sha=run.sha,
             branch=run.branch,
-            build_url=f"{public_url.rstrip('/')}/runs/{run.id}" if public_url else None,
+            build_url=self._settings.server.page_of_run(run.id),
             checkout_url=values_of({"url": provider.checkout.url}, self._environment)["url"]
             if isinstance(provider, CheckoutProvider)
             else None,
@@ -80,6 +72,7 @@ class ChildInputs:
             environment=values_of(provider.environment, self._environment),
             secrets=tuple(secret_values(provider, self._environment)),
             account=self._accounts.get(provider.name),
+            tls=provider.tls(self._environment),
         )
 
     def redaction(self, run: Run) -> Redaction:

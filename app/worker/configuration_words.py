@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from app.config.provider_table import ProviderTable
+from app.config.sections import BrokerSettings
 
 if TYPE_CHECKING:
     from verifier.verification import Verification
@@ -35,6 +36,8 @@ def key_of(option: str) -> str | None:
     if name in _OTHER_NAMES:
         return _OTHER_NAMES[name]
     keys = (name, name.removeprefix("provider_"))
+    if name.startswith("broker_") and name.removeprefix("broker_") in BrokerSettings.model_fields:
+        return name.replace("broker_", "broker.", 1)
     return next((key for key in keys if key in ProviderTable.model_fields), None)
 
 

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 from app.database.storable import storable
 from app.records.run import Failure
 from broker.http.access import BrokerAccess
+from broker.http.tls import ORDINARY, Tls
 from broker.text.redaction import Redaction
 from broker.text.secret_forms import in_url
 from verifier.confinement import Account
@@ -23,7 +24,7 @@ class AttemptRequest:
     Attributes:
         pact_url: The pact.
         provider: The provider's settings, in JSON.
-        broker: base_url, username, password, token.
+        broker: The broker, with its credentials.
         data_dir: Where checkouts are.
         checkout_url: Of the provider's source; it may hold a token.
         sha: The commit to verify, where one was named.
@@ -33,11 +34,12 @@ class AttemptRequest:
         environment: Of the provider's command and setup, with their values.
         account: The account that the provider's commands run as; None for that of the child.
         secrets: Those of the values that came from the environment or from files: no log may show them.
+        tls: How TLS connections to the provider are made.
     """
 
     pact_url: str
     provider: dict[str, Any]
-    broker: dict[str, Any] = field(repr=False)
+    broker: BrokerAccess = field(repr=False)
     data_dir: str
     checkout_url: str | None = field(default=None, repr=False)
     sha: str | None = None
@@ -47,6 +49,7 @@ class AttemptRequest:
     environment: dict[str, str] = field(default_factory=dict, repr=False)
     secrets: tuple[str, ...] = field(default=(), repr=False)
     account: Account | None = None
+    tls: Tls = field(default=ORDINARY, repr=False)
 
     def to_line(self) -> str:
         """Return it as a line of JSON."""
@@ -56,15 +59,20 @@ class AttemptRequest:
     def from_line(cls, line: str) -> AttemptRequest:
         """Read it from a line of JSON."""
         values = json.loads(line)
-        account = values.pop("account")
-        return cls(**values, account=account and Account(**account))
+        account, broker, tls = (values.pop(name) for name in ("account", "broker", "tls"))
+        return cls(
+            **values,
+            account=account and Account(**account),
+            broker=BrokerAccess(**{**broker, "tls": Tls(**broker["tls"])}),
+            tls=Tls(**tls),
+        )
 
     def redaction(self) -> Redaction:
         """Return what hides its secrets in texts."""
         named = named_secrets(self.headers.items(), self.environment)
         urls = (self.checkout_url, self.provider.get("states_setup_url"), self.provider.get("version_url"))
         in_urls = [secret for url in urls if isinstance(url, str) for secret in in_url(url)]
-        return Redaction([*BrokerAccess(**self.broker).secrets, *self.secrets, *named, *in_urls])
+        return Redaction([*self.broker.secrets, *self.secrets, *named, *in_urls])
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from psycopg import Connection
 
-    from app.config.settings import WorkerSettings
+    from app.config.sections import WorkerSettings
     from app.records.run_changes import RunChanges
 
 _ADVISORY_LOCK = 0x70616374_0001

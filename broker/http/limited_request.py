@@ -224,7 +224,7 @@ class LimitedSession:
         return None
 
 
-def send_request(
+def send_request(  # noqa: PLR0913
     method: str,
     url: str,
     *,
@@ -234,6 +234,7 @@ def send_request(
     json: Any = None,
     direct: bool = False,
     follow_redirects: bool = False,
+    tls: Tls = ORDINARY,
 ) -> Reply:
     """Send a request once, on a connection of its own, and read the answer.
 
@@ -246,6 +247,7 @@ def send_request(
         json: The body.
         direct: Whether proxies and certificates that the environment names are left aside.
         follow_redirects: Whether redirects are followed, to any place; if not, one is an answer like any other.
+        tls: How TLS connections are made.
 
     Raises:
         NoReply: There was no answer, or not all of it in time.
@@ -253,7 +255,7 @@ def send_request(
     if follow_redirects and (token is not None or json is not None):
         raise ValueError("a token or a body doesn't follow a redirect")
     whole = Deadline(limits.seconds)
-    with LimitedSession(auth=BearerToken(token), direct=direct) as session:
+    with LimitedSession(auth=BearerToken(token), direct=direct, tls=tls) as session:
         reply = session.send(method, url, limits=limits, headers=headers, json=json)
         for _ in range(MAX_REDIRECTS if follow_redirects else 0):
             if reply.redirects_to is None:

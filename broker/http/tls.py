@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import ssl
+    from collections.abc import Iterator
 
 
 class TlsUnusable(ValueError):
@@ -35,6 +36,17 @@ class Tls:
     def secrets(self) -> list[str]:
         """What of it is secret."""
         return [self.key_password] if self.key_password else []
+
+    def mistakes(self) -> Iterator[tuple[str, str]]:
+        """Yield each file that can't be used: the name of its attribute, and why, as of a `TlsUnusable`."""
+        for name, part in (
+            ("ca_file", Tls(self.ca_file)),
+            ("certificate", replace(self, ca_file=None)),
+        ):
+            try:
+                part.context()
+            except TlsUnusable as error:
+                yield name, str(error)
 
     def context(self, default_ca_file: str | None = None) -> ssl.SSLContext:
         """Return a context for clients.

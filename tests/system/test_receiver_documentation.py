@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 import re
+import runpy
 import subprocess
-from typing import TYPE_CHECKING, Any
-
-import pytest
+from typing import TYPE_CHECKING
 
 from app.command_line import parser
-from app.config import provider, provider_table, settings
+from app.config import provider, provider_table, sections
 from app.config.file import load
-from app.config.variables import SECRETS
+from app.config.values import Section
+from app.config.variables import OTHERS, SECRETS
 from app.intake.missed import TRIED_AGAIN
 from broker.client.for_verification import MOST_PACTS
 from broker.client.missing_results import MOST_VERSIONS
@@ -20,9 +20,8 @@ from tests.support.paths import DOCS, ROOT
 from tests.support.processes import BIN, EmbeddedBroker
 
 if TYPE_CHECKING:
+    import types
     from pathlib import Path
-
-    from pydantic import BaseModel
 
 
 def page(name: str) -> str:
@@ -30,76 +29,33 @@ def page(name: str) -> str:
     return (DOCS / f"receiver-{name}.md").read_text(encoding="utf-8")
 
 
-CONFIGURING, OPERATING, INSTALLING, CONTAINERS = map(
-    page, ("configuring", "operating", "installing", "containers")
+CONFIGURING, OPERATING, INSTALLING, CONTAINERS, REFERENCE = map(
+    page, ("configuring", "operating", "installing", "containers", "reference")
 )
 OVERVIEW = (DOCS / "receiver.md").read_text(encoding="utf-8")
-TABLES: dict[str, type[BaseModel]] = {
-    "[broker]": settings.BrokerSettings,
-    "[[providers]]": provider_table.ProviderTable,
-    "[providers.checkout]": provider.CheckoutSettings,
-    "[providers.relay]": provider.RelaySettings,
-    "[dispatches]": settings.DispatchSettings,
-    "[server]": settings.ServerSettings,
-    "[worker]": settings.WorkerSettings,
-    "[github]": settings.GitHubSettings,
-    "[retention]": settings.RetentionSettings,
-    "[reconcile]": settings.ReconcileSettings,
-}
 
 
 def blocks(text: str, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
 
 
-def table(heading: str) -> dict[str, str]:
-    """The keys of a table, and their defaults."""
-    start = CONFIGURING.index(f"`{heading}`\n\n| key | default | |\n")
-    rows = CONFIGURING[start:].split("\n\n")[1].splitlines()[2:]
-    return {key.strip("` "): default.strip("` ") for _, key, default, *_ in (row.split("|") for row in rows)}
+def test_the_reference_is_what_the_types_of_the_configuration_give() -> None:
+    made = runpy.run_path(str(DOCS / "receiver_reference.py"))["page"]()
+    assert (DOCS / "receiver-reference.md").read_text(encoding="utf-8") == made, "run: make reference"
 
 
-def shown(value: Any) -> str:
-    if isinstance(value, tuple):
-        return ", ".join(f"{one:g}" for one in value)
-    return (
-        str(value).lower()
-        if isinstance(value, bool)
-        else f"{value:g}"
-        if isinstance(value, float)
-        else str(value)
-    )
+def test_the_reference_has_each_key_and_each_variable() -> None:
+    models = {one for one in _sections(provider) | _sections(sections) if one.__name__.endswith("Settings")}
+    models |= {provider_table.ProviderTable}
+    for model in models:
+        for key in model.model_fields:
+            assert re.search(rf"^\| `{key}` \| .+ \| .+ \| .+ \|$", REFERENCE, re.MULTILINE), (model, key)
+    for name in (*SECRETS, *OTHERS):
+        assert re.search(rf"^\| `{name}` \| .+ \|$", REFERENCE, re.MULTILINE), name
 
 
-def test_every_section_has_a_table() -> None:
-    sections = {model.__name__ for model in TABLES.values()}
-    found = {
-        name
-        for name in {**vars(settings), **vars(provider)}
-        if name.endswith("Settings") and name != "Settings" and not name.startswith("_")
-    }
-    assert found == sections
-
-
-@pytest.mark.parametrize("heading", TABLES)
-def test_every_key_is_in_its_table_with_its_default(heading: str) -> None:
-    fields = TABLES[heading].model_fields
-    documented = table(heading)
-    assert set(documented) == set(fields)
-    for key, field in fields.items():
-        if field.is_required():
-            assert documented[key] == "needed", key
-        elif isinstance(field.default, str):
-            assert documented[key] == field.default, key
-        elif isinstance(field.default, bool | int | float) or (
-            isinstance(field.default, tuple) and field.default
-        ):
-            assert documented[key] == shown(field.default), key
-
-
-def test_every_secret_is_in_the_table_of_variables() -> None:
-    for name in SECRETS:
-        assert re.search(rf"^\|.*`{name}`.*\|", CONFIGURING, re.MULTILINE), name
+def _sections(module: types.ModuleType) -> set[type[Section]]:
+    return {one for one in vars(module).values() if isinstance(one, type) and issubclass(one, Section)}
 
 
 def test_the_least_configuration_can_be_used(tmp_path: Path) -> None:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from broker.http.access import BrokerAccess
 from broker.http.origin import Origin
-from broker.http.tls import ORDINARY, Tls, TlsUnusable
+from broker.http.tls import ORDINARY, Tls
 from verifier.errors import UsageError
 from verifier.request import PORT
 from verifier.transport import Transport
@@ -113,11 +112,9 @@ def parse_tls(
     if key_password:
         key_password = key_password.strip()  # it often has the line end of the file that it was read from
     tls = Tls(ca_file, certificate, key, key_password or None, checks)
-    for option, part in (("ca-file", Tls(ca_file)), ("client-certificate", replace(tls, ca_file=None))):
-        try:
-            part.context()
-        except TlsUnusable as error:
-            raise UsageError(f"--{whose}-{option}: {error}") from error
+    options = {"ca_file": "ca-file", "certificate": "client-certificate"}
+    for name, why in tls.mistakes():
+        raise UsageError(f"--{whose}-{options[name]}: {why}")
     return tls
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from app.commands.finding import Finding, State
@@ -65,7 +66,7 @@ def _about_versions(client: BrokerClient, provider: VerifiedProvider) -> Iterato
             )
         return
     try:
-        runs = provider.running_version()
+        runs = provider.running_version(provider.tls(os.environ))
     except VersionUnknown as error:
         yield str(error)
         return

@@ -52,6 +52,7 @@ def _lines(document: dict[str, Any]) -> Iterator[str]:
     yield f"broker          {broker['url']}, {broker['login']}"
     for alias in broker["aliases"]:
         yield f"                also known as {alias}"
+    yield from (f"                {text}" for text in _tls(broker["tls"]))
     for provider in document["providers"]:
         yield f"provider        {provider['name']}: POST /repos/{provider['repository']}/dispatches"
         for text in _provider(provider):
@@ -91,6 +92,15 @@ def _tokens(names: list[str], limits: dict[str, str]) -> str:
     return ", ".join(f"{name} ({limits[name]})" if name in limits else name for name in names)
 
 
+def _tls(given: dict[str, Any]) -> Iterator[str]:
+    if "ca_file" in given:
+        yield f"its certificate is signed by an authority of {given['ca_file']}"
+    if given.get("disable_ssl_verification"):
+        yield "its certificate is not checked"
+    if "client_certificate" in given:
+        yield f"is shown the certificate {given['client_certificate']}"
+
+
 def _provider(provider: dict[str, Any]) -> Iterator[str]:
     if "relay" in provider:
         yield f"passed on to GitHub, {provider['relay'].get('repository', provider['repository'])}"
@@ -116,6 +126,7 @@ def _provider(provider: dict[str, Any]) -> Iterator[str]:
         yield "not confined: it may read the processes of its account, and gain rights by sudo"
     if "base_url" not in provider and "user" in provider:
         yield f"as {provider['user']}, where root runs the worker"
+    yield from _tls(provider)
     yield f"provider states {provider.get('states_setup_url', 'nowhere')}"
     for key in ("headers", "environment"):
         for name, source in provider[key].items():

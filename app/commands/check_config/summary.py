@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from app.commands.finding import Finding, State
 from app.commands.options import data_dir_of
+from app.config.broker_access import broker_access
 from app.config.file import load
 from app.config.provider import (
     CheckoutProvider,
@@ -16,7 +17,7 @@ from app.config.provider import (
     RunningProvider,
     VerifiedProvider,
 )
-from app.config.settings import broker_access
+from app.config.tls import TlsFiles
 from app.config.values import ConfigurationError, secret
 from app.config.variables import (
     API_TOKEN,
@@ -37,6 +38,7 @@ from app.process.environment import DATABASE_URL
 from app.web.server import check_secrets
 from broker.http.origin import Origin
 from broker.text.secret_names import is_secret_name
+from verifier.command.sources import ENVIRONMENT
 from verifier.environment import BROKER_BASE_URL, OWN_PREFIX
 
 if TYPE_CHECKING:
@@ -108,6 +110,7 @@ def understand(file: Path, data_dir: Path | None, environment: Mapping[str, str]
             "url": settings.broker.url,
             "aliases": list(settings.broker.aliases),
             "login": _login(access),
+            "tls": _files(settings.broker),
         },
         "providers": [_provider(provider, settings.worker.provider_user) for provider in settings.providers],
         "event_types": sorted(settings.event_types),
@@ -147,11 +150,18 @@ def _provider(provider: ProviderSettings, default_user: str | None) -> dict[str,
     if isinstance(provider, CommandProvider | CheckoutProvider) and (user := provider.user or default_user):
         given["user"] = user
     if isinstance(provider, VerifiedProvider):
+        if provider.client_key_password is not None:
+            given["client_key_password"] = _source(provider.client_key_password)
         for key, values in (("headers", provider.headers), ("environment", provider.environment)):
             given[key] = {name: _source(value) for name, value in values.items()}
     if isinstance(provider, CheckoutProvider) and not isinstance(provider.checkout.url, str):
         given["checkout"]["url"] = _source(provider.checkout.url)
     return given
+
+
+def _files(section: TlsFiles) -> dict[str, str]:
+    keys = TlsFiles.model_fields
+    return {key: str(getattr(section, key)) for key in keys if getattr(section, key) is not None}
 
 
 def _source(value: Value) -> str:
@@ -173,6 +183,7 @@ def _warnings(settings: Settings, access: BrokerAccess, environment: Mapping[str
     elsewhere = environment.get(BROKER_BASE_URL)
     if elsewhere and elsewhere.rstrip("/") != settings.broker.url.rstrip("/"):
         yield _warning(BROKER_BASE_URL, " is not read here, and is another one than broker.url")
+    yield from _tls_variables(settings, environment)
     if settings.server.public_url is None:
         yield _warning("server.public_url", " is missing: results in the broker will not lead to their runs")
     if not settings.reconcile.minutes:
@@ -183,6 +194,16 @@ def _warnings(settings: Settings, access: BrokerAccess, environment: Mapping[str
     for number, provider in enumerate(settings.providers, start=1):
         for text in _about(provider):
             yield _warning(f"providers[{number}] ({provider.name})", text)
+
+
+def _tls_variables(settings: Settings, environment: Mapping[str, str]) -> Iterator[Finding]:
+    """Yield a warning for each variable of `verify` for TLS whose key is not in the configuration."""
+    verified = [provider for provider in settings.providers if isinstance(provider, VerifiedProvider)]
+    for whose, sections in (("broker", [settings.broker]), ("provider", verified)):
+        for key in TlsFiles.model_fields:
+            variable = ENVIRONMENT[f"{whose}_{key}"]
+            if environment.get(variable) and not any(getattr(section, key) for section in sections):
+                yield _warning(variable, f" is not read here: give {key} of the {whose} in the configuration")
 
 
 def _about_tokens(tokens: list[Token], api_tokens: list[Token], settings: Settings) -> Iterator[Finding]:

@@ -10,7 +10,7 @@ import psycopg
 
 from app.commands.installation import Installation, failures_explained
 from app.commands.runner import ExitCode
-from app.config.settings import broker_access
+from app.config.broker_access import broker_access
 from app.config.values import ConfigurationError
 from app.database.database_url import DatabaseUnusable
 from app.intake.missed import reconcile

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from app.commands.installation import Installation, failures_explained
 from app.commands.runner import ExitCode
-from app.config.settings import broker_access
+from app.config.broker_access import broker_access
 from app.github.client import GitHub, github_access
 from app.intake.acceptance import RELAY_USER_AGENT
 from app.process.logs import configure

@@ -120,7 +120,9 @@ def redeliver_delivery(delivery_id: UUID) -> Response:
             faults = tuple(Fault(field=error.field, message=error.message) for error in refusal.errors)
             raise HttpProblem(422, f"it would be refused: {refusal.detail}", faults) from refusal
         document = WholeDelivery.of(_delivery(connection, new_id))
-    return answer(document, 201, {"Location": f"/api/deliveries/{new_id}"})
+    return answer(
+        document, 201, {"Location": receiver().settings.server.address(f"/api/deliveries/{new_id}")}
+    )
 
 
 def _run(connection: Connection[Any], run_id: UUID) -> StoredRun:
@@ -138,11 +140,7 @@ def _delivery(connection: Connection[Any], delivery_id: UUID) -> deliveries.Deli
 
 
 def _next(asked: PageRequest, end: Place | None) -> str | None:
-    """Return the URL of the next page: from the root of the receiver, and absolute where that is configured.
-
-    The Host header would not do: behind a proxy it has neither the scheme nor the port that people reach.
-    """
+    """Return the URL of the next page."""
     if end is None:
         return None
-    base = (receiver().settings.server.public_url or "").rstrip("/")
-    return f"{base}{request.path}?{asked.next_query(end)}"
+    return receiver().settings.server.address(f"{request.path}?{asked.next_query(end)}")

@@ -10,10 +10,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from app.config.broker_access import broker_access
 from app.config.file import MOST_MISTAKES, load
 from app.config.provider import CheckoutProvider, CommandProvider, RelayedProvider, RunningProvider
 from app.config.provider_table import ProviderTable, read_provider
-from app.config.settings import Settings, broker_access
+from app.config.settings import Settings
 from app.config.values import ConfigurationError, secret
 
 if TYPE_CHECKING:
@@ -176,6 +177,24 @@ def test_a_mistake_in_a_provider_names_the_key(
         (RUNS + 'states_setup_url = "http://127.0.0.1:{port}/s"\n', "the port of a provider that is started"),
         (RUNS + 'states_setup_url = "http://127.0.0.1:$PORT/s"\n', "the port of a provider that is started"),
         (RUNS + "states_teardown = true\n", "states_setup_url, which is missing"),
+        (RUNS + 'client_key = "k"\n', "client_key is for client_certificate, which is missing"),
+        (RUNS + 'ca_file = "nowhere.pem"\n', "providers[1].ca_file: there is no file "),
+        (
+            RUNS + 'ca_file = "pact-dispatch.toml"\n',
+            "pact-dispatch.toml has no certificates in PEM that can be read",
+        ),
+        (
+            RUNS + 'client_certificate = "c"\nclient_key_password = "k"\n',
+            "providers[1].client_key_password: must be { env",
+        ),
+        (
+            RUNS + 'client_certificate = "c"\nclient_key_password = { env = "NOT_SET" }\n',
+            "providers[1].client_key_password: the environment variable NOT_SET is not set",
+        ),
+        (
+            "relay = true\ndisable_ssl_verification = true\n",
+            "disable_ssl_verification is for verifying, and a relayed provider is verified elsewhere",
+        ),
         ('command = ""\nversion = "1"\n', "command: is empty"),
         ('command = "a | b"\nversion = "1"\n', "command: runs without a shell"),
         ('command = "a \'b"\nversion = "1"\n', "command: can't be split into words"),
@@ -328,6 +347,13 @@ def test_a_secret_that_cannot_be_had_is_said(tmp_path: Path, value: str, mistake
     assert any(line.startswith("providers[1].headers.X") and mistake in line for line in found), found
 
 
+def test_certificates_are_checked_against_something_or_not_at_all(tmp_path: Path) -> None:
+    found = mistakes(tmp_path, MINIMAL + 'ca_file = "nowhere.pem"\ndisable_ssl_verification = true\n')
+    assert len(found) == 2
+    assert "that they are not: give one of the two" in found[0]
+    assert "there is no file" in found[1]
+
+
 def test_a_header_may_be_called_as_it_likes(tmp_path: Path) -> None:
     for name in ("str", "secret", "text", "SecretSource"):
         [found] = mistakes(tmp_path, MINIMAL + f"headers = {{ {name} = 7 }}\n")
@@ -377,6 +403,10 @@ def test_a_provider_survives_the_way_to_a_child(tmp_path: Path, keys: str, kind:
         ({"PACT_BROKER_TOKEN": f"{HIDDEN}\nX: y"}, "can't be sent"),
         ({"PACT_BROKER_TOKEN": "t", "PACT_BROKER_TOKEN_FILE": "f"}, "are both set"),
         ({"PACT_BROKER_TOKEN_FILE": "/not/there"}, "can't be read"),
+        (
+            {"PACT_BROKER_CLIENT_KEY_PASSWORD": HIDDEN},
+            "is for the key of broker.client_certificate, which is missing",
+        ),
     ],
 )
 def test_credentials_that_cannot_be_used_are_said(

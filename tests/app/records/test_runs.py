@@ -8,7 +8,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from app.config.settings import WorkerSettings
+from app.config.sections import WorkerSettings
 from app.database.connections import migrate
 from app.dispatch import Dispatch
 from app.queue import jobs

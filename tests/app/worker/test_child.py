@@ -16,6 +16,7 @@ from app.config.file import load
 from app.config.provider import CheckoutProvider
 from app.records.run import Failure
 from app.worker.protocol import AttemptRequest, Verified, from_line
+from broker.http.access import BrokerAccess
 from tests.support.killable import wait_until
 from tests.support.origin import Origin
 from tests.support.pacts import pact, things
@@ -92,7 +93,7 @@ def test_the_dispatched_commit_is_verified_and_published_for_its_full_id(
                         "cache_paths": ["ready"],
                     },
                 },
-                broker={"base_url": broker.url},
+                broker=BrokerAccess(broker.url),
                 checkout_url=origin.url,
                 data_dir=str(tmp_path / "data"),
                 sha=sha,

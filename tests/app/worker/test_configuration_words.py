@@ -13,7 +13,6 @@ from tests.support.paths import ROOT
 NEVER = frozenset(
     {
         "--build-url",
-        "--disable-ssl-verification",
         "--exit-on-first-error",
         "--filter-consumer",
         "--filter-description",
@@ -25,9 +24,6 @@ NEVER = frozenset(
         "--no-publish-verification-results",
         "--pact-broker-alias",
         "--pact-url",
-        "--provider-ca-file",
-        "--provider-client-certificate",
-        "--provider-client-key",
         "--provider-states-header",
         "--publish-verification-results",
         "--state-change-as-query",

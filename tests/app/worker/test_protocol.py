@@ -6,6 +6,8 @@ import pytest
 
 from app.records.run import Failure
 from app.worker.protocol import AttemptRequest, LogLine, NotAMessage, Ready, Verified, from_line, to_line
+from broker.http.access import BrokerAccess
+from broker.http.tls import Tls
 from tests.support.worker_parts import a_run, passed
 
 
@@ -33,10 +35,15 @@ def test_a_request_arrives_as_it_was_sent_and_shows_no_secret() -> None:
     request = AttemptRequest(
         "http://b/p",
         {"name": "P"},
-        {"base_url": "http://b", "token": "s3cret-token", "aliases": ["http://c"]},
+        BrokerAccess(
+            "http://b", token="s3cret-token", aliases=["http://c"], tls=Tls("ca", "crt", "key", "s3cret-2")
+        ),
         "/data",
         secrets=("s3cret",),
+        tls=Tls("ca", "crt", "key", "s3cret-3", checks=False),
     )
     assert AttemptRequest.from_line(request.to_line()).to_line() == request.to_line()
+    assert AttemptRequest.from_line(request.to_line()).broker == request.broker
+    assert AttemptRequest.from_line(request.to_line()).tls == request.tls
     assert "s3cret" not in repr(request)
-    assert request.redaction().text("s3cret-token") == "***"
+    assert request.redaction().text("s3cret-token s3cret-2") == "*** ***"

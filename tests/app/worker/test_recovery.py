@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from app.config.settings import WorkerSettings
+from app.config.sections import WorkerSettings
 from app.dispatch import Dispatch
 from app.records import run_changes
 from app.records.run_changes import RunChanges

@@ -75,6 +75,7 @@ def test_the_example_can_be_used_and_is_understood() -> None:
         "url": "http://127.0.0.1:9292",
         "aliases": [],
         "login": "as ci, with a password",
+        "tls": {},
     }
     assert [provider["name"] for provider in read["providers"]] == ["Products", "Prices", "Orders"]
     assert (read["tokens"], read["api_tokens"], read["webhook_secret"]) == (
@@ -84,6 +85,13 @@ def test_the_example_can_be_used_and_is_understood() -> None:
     )
     assert read["database"] == "the database (host db.example.org, port 5433, database dispatch, user joe)"
     assert (read["warnings"], read["problems"]) == ([], None)
+
+
+def test_variables_for_tls_that_only_verify_reads_are_warned_of(tmp_path: Path) -> None:
+    variables = {"PACT_BROKER_CA_FILE": "ca.pem", "PACT_PROVIDER_CLIENT_CERTIFICATE": "client.pem"}
+    done = check(written(tmp_path, MINIMAL), **variables)
+    assert "PACT_BROKER_CA_FILE is not read here: give ca_file of the broker" in done.stderr
+    assert "PACT_PROVIDER_CLIENT_CERTIFICATE is not read here: give client_certificate of the" in done.stderr
 
 
 def test_what_each_token_may_do_is_said() -> None:
