@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import base64
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 RECORDED_BASE = "http://127.0.0.1:9292"
 
@@ -44,7 +47,8 @@ WEBHOOK_NOTICES = re.compile(r"  Webhook \"|  No enabled webhooks|    \* Configu
 
 # What stands for the same thing on both sides, under different names.
 _TOKEN = re.compile(
-    r"(?P<sha>\b[0-9a-f]{40}\b)"
+    r"(?P<uuid>\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b)"
+    r"|(?P<sha>\b[0-9a-f]{40}\b)"
     r"|(?<=verification-results/)(?P<number>\d+)"
     r"|(?<=Verification result )(?P<named_number>\d+)"
     r"|(?<=/metadata/)(?P<metadata>[A-Za-z0-9_-]+)"
@@ -57,15 +61,24 @@ _PARSER_ERROR = re.compile(r"(JSON::ParserError - ).*", re.DOTALL)
 class Dictionary:
     """What is called how: a hash or a number of the recording, and what it is here. It must be one-to-one."""
 
-    def __init__(self, base: str, *, with_webhooks: bool = False) -> None:
+    def __init__(
+        self,
+        base: str,
+        *,
+        with_webhooks: bool = False,
+        recorded_base: str = RECORDED_BASE,
+        left_out: Collection[str] = LATER_LINKS,
+    ) -> None:
         self.base = base
         self._with_webhooks = with_webhooks
+        self._recorded_base = recorded_base
+        self._left_out = left_out
         self._ours: dict[tuple[str, str], str] = {}
         self._recorded: dict[tuple[str, str], str] = {}
 
     def translate(self, text: str) -> str:
         """Return a recorded text with our names in it."""
-        return _TOKEN.sub(self._translate, text.replace(RECORDED_BASE, self.base))
+        return _TOKEN.sub(self._translate, text.replace(self._recorded_base, self.base))
 
     def differences(self, recorded: Any, ours: Any, path: str = "") -> list[str]:
         """Return where our answer differs from the recorded one, learning names on the way."""
@@ -95,13 +108,13 @@ class Dictionary:
 
     def _without_later(self, value: Any) -> Any:
         if isinstance(value, dict):
-            return {key: item for key, item in value.items() if key not in LATER_LINKS}
+            return {key: item for key, item in value.items() if key not in self._left_out}
         if isinstance(value, list) and not self._with_webhooks:
             return [item for item in value if not _is_about_webhooks(item)]
         return value
 
     def _text_differences(self, recorded: str, ours: str, path: str) -> list[str]:
-        shape, names = _read(recorded, RECORDED_BASE)
+        shape, names = _read(recorded, self._recorded_base)
         our_shape, our_names = _read(ours, self.base)
         if shape != our_shape or [kind for kind, _ in names] != [kind for kind, _ in our_names]:
             return [f"{path}: {recorded!r} != {ours!r}"]
@@ -120,12 +133,11 @@ class Dictionary:
     def _translate(self, match: re.Match[str]) -> str:
         if match["metadata"]:
             pairs = [
-                (key, self._ours[key, value] if key.endswith(("cv", "[cv]")) else value)
+                (key, self._ours.get((key, value), value) if key.endswith(("cv", "[cv]")) else value)
                 for key, value in _decoded(match["metadata"])
             ]
             return base64.urlsafe_b64encode(urlencode(pairs).encode()).decode().rstrip("=")
-        kind = "sha" if match["sha"] else "number"
-        return self._ours[kind, match[0]]
+        return self._ours.get((_kind(match), match[0]), match[0])
 
 
 def _read(text: str, base: str) -> tuple[str, list[tuple[str, str]]]:
@@ -137,12 +149,16 @@ def _read(text: str, base: str) -> tuple[str, list[tuple[str, str]]]:
             pairs = _decoded(match["metadata"])
             names.extend((key, value) for key, value in pairs if key.endswith(("cv", "[cv]")))
             return str([key if key.endswith(("cv", "[cv]")) else (key, value) for key, value in pairs])
-        kind = "sha" if match["sha"] else "number"
+        kind = _kind(match)
         names.append((kind, match[0]))
         return f"<{kind}>"
 
     shape = _TOKEN.sub(note, text.replace(base, "<base>"))
     return _PARSER_ERROR.sub(r"\1<reason>", _DAY.sub("<day>", _TIME.sub("<time>", shape))), names
+
+
+def _kind(match: re.Match[str]) -> str:
+    return "uuid" if match["uuid"] else "sha" if match["sha"] else "number"
 
 
 def _decoded(segment: str) -> list[tuple[str, str]]:

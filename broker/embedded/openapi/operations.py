@@ -108,7 +108,17 @@ OPERATIONS: dict[str, Operation] = {
     "pact_lists.latest_of_provider": _SHOWN,
     "pact_lists.latest_tagged_of_provider": _SHOWN,
     "pact_lists.versions": _SHOWN,
-    "for_verification.default": _SHOWN,
+    "for_verification.default": Operation(
+        query=(
+            *(
+                Query(f"consumer_version_selectors[][{key}]", several=True)
+                for key in ("tag", "latest", "fallback_tag", "consumer")
+            ),
+            Query("provider_version_tags[]", several=True),
+            Query("include_pending_status"),
+            Query("include_wip_pacts_since"),
+        )
+    ),
     "for_verification.selected": Operation(body="Selection", body_optional=True),
     "verification_results.publish": Operation(answers=(201,), body="VerificationResult"),
     "verification_results.show": _SHOWN,

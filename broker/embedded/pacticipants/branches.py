@@ -11,13 +11,12 @@ from broker.embedded.http.bodies import json_object
 from broker.embedded.http.errors import invalid, or_not_found
 from broker.embedded.http.hal import created, json_response, link, no_content, url
 from broker.embedded.pacticipants.versions import PACTICIPANT, answer_latest, answer_list
+from broker.embedded.storage.branches_and_tags import find_branch_version, put_on_branch
 from broker.embedded.storage.records import (
     ensure_pacticipant,
     ensure_version,
-    find_branch_version,
     latest_version,
     pacticipant_named,
-    put_on_branch,
     session,
     version_numbered,
 )
@@ -37,7 +36,12 @@ def show_branches(pacticipant: str) -> Response:
     query = select(Branch).where(Branch.pacticipant == pacticipant_named(pacticipant))
     number, size = _positive("pageNumber", 1), _positive("pageSize", 100)
     total = session().scalar(select(func.count()).select_from(query.subquery())) or 0
-    page = query.order_by(Branch.id.desc()).limit(size).offset((number - 1) * size)
+    latest = select(func.max(BranchVersion.id)).where(BranchVersion.branch_id == Branch.id).scalar_subquery()
+    page = (
+        query.order_by(Branch.updated_at.desc(), latest.desc(), Branch.id.desc())
+        .limit(size)
+        .offset((number - 1) * size)
+    )
     branches = session().scalars(page).all()
     return json_response(
         {
@@ -127,6 +131,7 @@ def _represent_branch(branch: Branch) -> dict[str, Any]:
     href = url("pacticipants", branch.pacticipant.name, "branches", branch.name)
     return {
         "name": branch.name,
+        **({"updatedAt": branch.updated_at} if branch.updated_at else {}),
         "createdAt": branch.created_at,
         "_links": {
             "self": link(href, title="Branch"),
@@ -138,7 +143,9 @@ def _represent_branch(branch: Branch) -> dict[str, Any]:
 def _represent_branch_version(branch_version: BranchVersion) -> dict[str, Any]:
     branch, number = branch_version.branch, branch_version.version.number
     pacticipant = ("pacticipants", branch.pacticipant.name)
+    changed = branch_version.updated_at
     return {
+        **({"updatedAt": changed} if changed else {}),
         "createdAt": branch_version.created_at,
         "_links": {
             "self": link(

@@ -10,14 +10,8 @@ from broker.embedded.http.bodies import json_object
 from broker.embedded.http.errors import or_not_found
 from broker.embedded.http.hal import created, json_response, link, no_content, url
 from broker.embedded.pacticipants.versions import VERSION
-from broker.embedded.storage.records import (
-    ensure_pacticipant,
-    ensure_version,
-    find_tag,
-    put_tag,
-    session,
-    version_numbered,
-)
+from broker.embedded.storage.branches_and_tags import find_tag, put_tag
+from broker.embedded.storage.records import ensure_pacticipant, ensure_version, session, version_numbered
 
 if TYPE_CHECKING:
     from flask import Response

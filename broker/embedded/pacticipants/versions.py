@@ -61,10 +61,11 @@ def put(pacticipant: str, number: str) -> Response:
     build_url = fields.get("buildUrl")
     if build_url is not None and not isinstance(build_url, str):
         raise invalid({"buildUrl": ["must be a string"]})
-    version, new = ensure_version(ensure_pacticipant(pacticipant), number)
+    version, new = ensure_version(ensure_pacticipant(pacticipant), number, published=True)
     if "buildUrl" in fields:
         version.build_url = build_url
-    version.updated_at = now()
+    if not new:
+        version.updated_at = now()
     document = represent(version)
     return created(document, new=new)
 

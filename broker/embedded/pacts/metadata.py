@@ -19,10 +19,11 @@ _MAX_SQLITE_INTEGER = 2**63 - 1
 
 @dataclass(frozen=True)
 class Metadata:
-    """The consumer versions that a pact's URL names, by number and by id."""
+    """The consumer versions that a pact's URL names, by number and by id, and whether it was work in progress."""
 
     numbers: tuple[str, ...]
     ids: tuple[int, ...]
+    wip: bool = False
 
 
 def encode(pairs: Iterable[tuple[str, str]]) -> str:
@@ -41,6 +42,7 @@ def decode(segment: str) -> Metadata:
     return Metadata(
         numbers=tuple(value for key, value in pairs if key == "cvn"),
         ids=tuple(number for number in map(_small_int, ids) if number is not None),
+        wip=("w", "true") in pairs,
     )
 
 

@@ -15,13 +15,12 @@ from broker.embedded.http.hal import json_response, link, url
 from broker.embedded.pacts.content import Document, describe_change, pact_sha, with_ids
 from broker.embedded.pacts.resource import PACT, pact_name, pact_url, represent, with_tag, without_tags
 from broker.embedded.publishing.request import PublicationRequest, name_of, parse
+from broker.embedded.storage.branches_and_tags import put_on_branch, put_tag
 from broker.embedded.storage.records import (
     between,
     ensure_pacticipant,
     ensure_version,
     publications,
-    put_on_branch,
-    put_tag,
     session,
 )
 from broker.embedded.storage.tables import (
@@ -123,10 +122,10 @@ def _check_names(document: Document, *, consumer: str, provider: str) -> None:
 
 def _version_for(publication_request: PublicationRequest) -> tuple[Version, _Notice]:
     pacticipant = ensure_pacticipant(publication_request.pacticipant)
-    version, new = ensure_version(pacticipant, publication_request.version)
+    version, new = ensure_version(pacticipant, publication_request.version, published=True)
     if publication_request.build_url is not None and publication_request.build_url != version.build_url:
         version.build_url = publication_request.build_url
-        version.updated_at = now()
+        version.updated_at = None if new else now()
     if publication_request.branch is not None:
         put_on_branch(version, publication_request.branch)
     for tag in publication_request.tags:

@@ -20,9 +20,20 @@ if TYPE_CHECKING:
 
     from sqlalchemy.pool import ConnectionPoolEntry
 
-SCHEMA_VERSION = 3
-"""1 had pacts and results; each later one added tables, and changed none: 2 those of everything else, 3
-events."""
+SCHEMA_VERSION = 4
+"""1 had pacts and results, 2 added the tables of everything else, 3 that of events, 4 columns (`_ADDED_COLUMNS`)."""
+
+_BEFORE = (
+    "(SELECT coalesce(max(id), 0) FROM verification_results AS one WHERE one.created_at < {0}.created_at)"
+)
+_ADDED_COLUMNS = (
+    ("verification_results", "wip", "INTEGER NOT NULL DEFAULT 0", "0"),
+    ("branches", "results_before", "INTEGER NOT NULL DEFAULT 0", _BEFORE.format("branches")),
+    ("tags", "results_before", "INTEGER NOT NULL DEFAULT 0", _BEFORE.format("tags")),
+    ("branches", "updated_at", "TEXT", "created_at"),
+    ("branch_versions", "updated_at", "TEXT", "NULL"),
+)
+"""The table, the column, its type, and its value in the rows of an earlier version."""
 
 BUSY_TIMEOUT_MS = 30_000
 """The time that a writer waits for the one before it; a write takes milliseconds."""
@@ -63,6 +74,7 @@ class Database:
                     )
                 if version < SCHEMA_VERSION:
                     Base.metadata.create_all(connection)
+                    _add_columns(connection)
                     connection.exec_driver_sql(f"PRAGMA user_version = {SCHEMA_VERSION}")
         except DatabaseError as error:
             raise DatabaseUnusable(f"{self.path} can't be used as a database: {error.orig}.") from error
@@ -83,6 +95,14 @@ class Database:
             session.begin(),
         ):
             yield session
+
+
+def _add_columns(connection: Connection) -> None:
+    for table, column, kind, value in _ADDED_COLUMNS:
+        known = connection.exec_driver_sql(f"PRAGMA table_info({table})").all()
+        if column not in {row[1] for row in known}:
+            connection.exec_driver_sql(f"ALTER TABLE {table} ADD COLUMN {column} {kind}")
+            connection.exec_driver_sql(f"UPDATE {table} SET {column} = {value}")  # noqa: S608 - all from above
 
 
 def _configure(connection: sqlite3.Connection, _: ConnectionPoolEntry) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy import Select, func, select
 from sqlalchemy.orm import aliased, contains_eager, joinedload
 from sqlalchemy.orm.attributes import set_committed_value
 
-from broker.embedded.http.errors import no_such_pacticipant, or_not_found
+from broker.embedded.http.errors import Refusal, no_such_pacticipant, or_not_found
 from broker.embedded.storage.tables import (
     Branch,
     BranchVersion,
@@ -27,9 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
     from sqlalchemy.orm import Session
-
-MAIN_BRANCHES = frozenset({"develop", "main", "master"})
-"""The first of these branches that a version is published on becomes the main branch, if there is none."""
 
 MOST_IN_A_QUERY = 500
 """The most values in one query; SQLite takes more."""
@@ -53,6 +50,23 @@ def pacticipant_named(name: str) -> Pacticipant:
     pacticipant = find_pacticipant(name)
     if pacticipant is None:
         raise no_such_pacticipant(name)
+    return pacticipant
+
+
+def provider_named(name: str) -> Pacticipant:
+    """Return the provider of that name; raise a `Refusal` with 404 if there is none."""
+    return _in_role("provider", name)
+
+
+def consumer_named(name: str) -> Pacticipant:
+    """Return the consumer of that name; raise a `Refusal` with 404 if there is none."""
+    return _in_role("consumer", name)
+
+
+def _in_role(role: str, name: str) -> Pacticipant:
+    pacticipant = find_pacticipant(name)
+    if pacticipant is None:
+        raise Refusal(404, {"error": f"No {role} with name '{name}' found"})
     return pacticipant
 
 
@@ -80,12 +94,19 @@ def version_numbered(pacticipant: str, number: str) -> Version:
     return or_not_found(find_version(pacticipant, number))
 
 
-def ensure_version(pacticipant: Pacticipant, number: str) -> tuple[Version, bool]:
-    """Return a pacticipant's version, and whether it had to be made."""
+def ensure_version(pacticipant: Pacticipant, number: str, *, published: bool = False) -> tuple[Version, bool]:
+    """Return a pacticipant's version, and whether it had to be made.
+
+    Args:
+        pacticipant: The pacticipant.
+        number: The version's number.
+        published: Whether the version itself is sent: one that is made on the way counts as changed at once, as with
+            a real broker.
+    """
     version = find_version(pacticipant.name, number)
     if version is not None:
         return version, False
-    version = Version(pacticipant=pacticipant, number=number)
+    version = Version(pacticipant=pacticipant, number=number, updated_at=None if published else now())
     session().add(version)
     session().flush()
     return version, True
@@ -188,50 +209,6 @@ def latest_pacts(*columns: Any, pacticipant: Pacticipant | None = None) -> Selec
         .join(PROVIDER, PROVIDER.id == PactVersion.provider_id)
         .order_by(func.lower(CONSUMER.name), func.lower(PROVIDER.name))
     )
-
-
-def find_branch_version(version: Version, branch: str) -> BranchVersion | None:
-    """Return the version's place on a branch, if it is on it."""
-    return session().scalar(
-        select(BranchVersion)
-        .join(BranchVersion.branch)
-        .where(BranchVersion.version == version, Branch.name == branch)
-    )
-
-
-def put_on_branch(version: Version, name: str) -> tuple[BranchVersion, bool]:
-    """Put a version on a branch, made if need be; return its place there and whether it is new."""
-    found = find_branch_version(version, name)
-    if found is not None:
-        return found, False
-    pacticipant = version.pacticipant
-    branch = session().scalar(select(Branch).where(Branch.pacticipant == pacticipant, Branch.name == name))
-    branch_version = BranchVersion(
-        branch=branch or Branch(pacticipant=pacticipant, name=name), version=version
-    )
-    session().add(branch_version)
-    version.updated_at = now()
-    if pacticipant.main_branch is None and name in MAIN_BRANCHES:
-        pacticipant.main_branch = name
-        pacticipant.updated_at = now()
-    session().flush()
-    return branch_version, True
-
-
-def find_tag(version: Version, name: str) -> Tag | None:
-    """Return the version's tag of that name, if it has it."""
-    return session().scalar(select(Tag).where(Tag.version == version, Tag.name == name))
-
-
-def put_tag(version: Version, name: str) -> tuple[Tag, bool]:
-    """Tag a version; return the tag and whether it is new."""
-    found = find_tag(version, name)
-    if found is not None:
-        return found, False
-    tag = Tag(version=version, name=name)
-    session().add(tag)
-    session().flush()
-    return tag, True
 
 
 def publications() -> Select[Publication]:

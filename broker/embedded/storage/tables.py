@@ -26,6 +26,11 @@ def _once(*columns: str) -> tuple[UniqueConstraint, dict[str, bool]]:
     return UniqueConstraint(*columns), {"sqlite_autoincrement": True}
 
 
+def _results_before() -> Any:
+    """Return the column with the id of the latest verification result when the row was made, 0 for none."""
+    return mapped_column(default=0, server_default="0")
+
+
 class Base(DeclarativeBase):
     """The base of all tables."""
 
@@ -73,6 +78,8 @@ class Branch(Base):
     pacticipant_id: Mapped[int] = _owned_by("pacticipants.id")
     name: Mapped[str]
     created_at: Mapped[str] = mapped_column(default=now)
+    updated_at: Mapped[str | None] = mapped_column(default=now)
+    results_before: Mapped[int] = _results_before()
 
     pacticipant: Mapped[Pacticipant] = relationship()
 
@@ -87,6 +94,7 @@ class BranchVersion(Base):
     branch_id: Mapped[int] = _owned_by("branches.id")
     version_id: Mapped[int] = _owned_by("versions.id")
     created_at: Mapped[str] = mapped_column(default=now)
+    updated_at: Mapped[str | None]
 
     branch: Mapped[Branch] = relationship()
     version: Mapped[Version] = relationship()
@@ -102,6 +110,7 @@ class Tag(Base):
     version_id: Mapped[int] = _owned_by("versions.id")
     name: Mapped[str] = mapped_column(index=True)
     created_at: Mapped[str] = mapped_column(default=now)
+    results_before: Mapped[int] = _results_before()
 
     version: Mapped[Version] = relationship()
 
@@ -151,6 +160,9 @@ class VerificationResult(Base):
     build_url: Mapped[str | None]
     test_results: Mapped[str | None]
     verified_by: Mapped[str | None]
+    wip: Mapped[bool] = mapped_column(
+        default=False, server_default="0"
+    )  # of a pact that was work in progress
     created_at: Mapped[str] = mapped_column(default=now)
 
     pact_version: Mapped[PactVersion] = relationship()

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from flask import Blueprint
+from flask import Blueprint, request
 
 from broker.embedded.http.bodies import json_object
-from broker.embedded.http.errors import invalid
 from broker.embedded.http.hal import json_response, link, url
 from broker.embedded.pacts import metadata
 from broker.embedded.pacts.resource import pact_name, pact_version_url
-from broker.embedded.storage.records import pacticipant_named, session, with_names
-from broker.embedded.verification import notices, pending, work_in_progress
-from broker.embedded.verification import selectors as consumer_version_selectors
+from broker.embedded.storage.records import provider_named, session, with_names
+from broker.embedded.verification import notices, pending, selection_request, work_in_progress
 from broker.embedded.verification.pending import ProviderVersion
+from broker.embedded.verification.selectors import rules_for
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from flask import Response
 
     from broker.embedded.storage.tables import Publication
+    from broker.embedded.verification.selection_request import SelectionRequest
     from broker.embedded.verification.selectors import Rule
     from broker.embedded.verification.work_in_progress import WorkInProgress
 
@@ -28,78 +29,37 @@ blueprint = Blueprint("for_verification", __name__)
 
 FOR_VERIFICATION = "/pacts/provider/<name:provider>/for-verification"
 
+Choice = tuple["Rule", "Publication"]
+
 
 @blueprint.get(FOR_VERIFICATION)
 def default(provider: str) -> Response:
-    """Answer the latest pact of each consumer."""
-    return _answer(provider, [{"latest": True}], {})
+    """Answer the pacts that matter to every provider, or those that the selectors in the query choose."""
+    query = request.query_string.decode("utf-8", errors="replace")
+    return _answer(provider, selection_request.from_query(query))
 
 
 @blueprint.post(FOR_VERIFICATION)
 def selected(provider: str) -> Response:
     """Answer the pacts that the selectors in the document choose."""
-    fields = json_object(empty_allowed=True)
-    selectors = fields.get("consumerVersionSelectors")
-    _check(selectors, fields)
-    return _answer(provider, selectors or [{"latest": True}], fields)
+    return _answer(provider, selection_request.from_document(json_object(empty_allowed=True)))
 
 
-def _check(selectors: object, fields: dict[str, Any]) -> None:
-    errors: dict[str, list[str]] = {}
-    if selectors is not None:
-        mistakes = (
-            [
-                f"{text} (at index {index})"
-                for index, one in enumerate(selectors)
-                for text in consumer_version_selectors.mistakes(one)
-            ]
-            if isinstance(selectors, list)
-            else ["must be an array"]
-        )
-        if mistakes:
-            errors["consumerVersionSelectors"] = mistakes
-    branch, tags = fields.get("providerVersionBranch"), fields.get("providerVersionTags")
-    if branch is not None and not isinstance(branch, str):
-        errors["providerVersionBranch"] = ["must be a string"]
-    if tags is not None and not (isinstance(tags, list) and all(isinstance(tag, str) for tag in tags)):
-        errors["providerVersionTags"] = ["must be an array of strings"]
-    since = fields.get("includeWipPactsSince")
-    if since is not None and not (isinstance(since, str) and _is_time(since)):
-        errors["includeWipPactsSince"] = ["must be a valid date"]
-    if errors:
-        raise invalid(errors)
-
-
-def _is_time(text: str) -> bool:
-    try:
-        _utc(text)
-    except (ValueError, OverflowError):
-        return False
-    return True
-
-
-def _utc(text: str) -> str:
-    """Return a time in the form of the tables, so that the two can be compared as texts."""
-    time = datetime.fromisoformat(text)
-    return (time if time.tzinfo else time.replace(tzinfo=UTC)).astimezone(UTC).isoformat(timespec="seconds")
-
-
-def _answer(name: str, selectors: list[dict[str, Any]], fields: dict[str, Any]) -> Response:
-    provider = pacticipant_named(name)
-    branch = fields.get("providerVersionBranch") or None
-    verifier = ProviderVersion(branch, tuple(fields.get("providerVersionTags") or ()))
-    chosen: dict[int, list[tuple[Rule, Publication]]] = {}
-    for selector in selectors:
-        for rule in consumer_version_selectors.rules(provider, selector, branch):
-            for publication in session().scalars(with_names(rule.query)).all():
-                chosen.setdefault(publication.pact_version_id, []).append((rule, publication))
-    # A real broker leaves the pending state out only if the request says so.
-    pending_for = verifier if fields.get("includePendingStatus") is not False else None
-    documents = [_represent(choices, pending_for) for choices in chosen.values()]
-    since = fields.get("includeWipPactsSince")
-    if since is not None and pending_for is not None:
-        in_progress = work_in_progress.find(provider, pending_for, since=_utc(since), without=chosen.keys())
-        documents += [_represent_in_progress(one, pending_for) for one in in_progress]
+def _answer(name: str, asked: SelectionRequest) -> Response:
+    provider = provider_named(name)
+    verifier = ProviderVersion(asked.branch, asked.tags)
+    chosen: dict[int, list[Choice]] = {}
+    for rule in rules_for(provider, asked):
+        for publication in session().scalars(with_names(rule.query)).all():
+            chosen.setdefault(publication.pact_version_id, []).append((rule, publication))
+    sorted_choices = sorted((_sorted(choices) for choices in chosen.values()), key=_place)
+    warning = [notices.before(notices.DEPRECATED)] if asked.by_query else []
+    documents = [
+        _represent(choices, verifier if asked.pending else None, warning) for choices in sorted_choices
+    ]
+    if asked.wip_since is not None and asked.pending:
+        in_progress = work_in_progress.find(provider, verifier, since=asked.wip_since, without=chosen.keys())
+        documents += [_represent_in_progress(one, warning) for one in in_progress]
     return json_response(
         {
             "_embedded": {"pacts": documents},
@@ -112,48 +72,76 @@ def _answer(name: str, selectors: list[dict[str, Any]], fields: dict[str, Any]) 
     )
 
 
-def _represent(choices: list[tuple[Rule, Publication]], verifier: ProviderVersion | None) -> dict[str, Any]:
+def _sorted(choices: Sequence[Choice]) -> list[Choice]:
+    """Return the choices of a content in the order in which the reasons are named."""
+    return sorted(choices, key=lambda choice: (choice[0].order, choice[1].consumer_version_id))
+
+
+def _latest(choices: Sequence[Choice]) -> Publication:
+    return max((publication for _, publication in choices), key=lambda one: one.consumer_version_id)
+
+
+def _place(choices: Sequence[Choice]) -> tuple[str, int]:
+    publication = _latest(choices)
+    return publication.pact_version.consumer.name, publication.consumer_version_id
+
+
+def _represent(
+    choices: Sequence[Choice], verifier: ProviderVersion | None, warning: list[dict[str, str]]
+) -> dict[str, Any]:
     """Return a content to verify, with all the rules that chose it."""
-    publication = choices[0][1]
+    publication = _latest(choices)
     pact = publication.pact_version
-    criteria: list[str] = []
     pairs: list[tuple[str, str]] = []
-    for rule, chosen in sorted(choices, key=lambda choice: choice[0].short):
-        version = chosen.consumer_version
-        named = f" '{pact.consumer.main_branch}'" if rule.names_main_branch else ""
-        criteria.append(f"{rule.criterion}{named} ({version.number})")
-        pairs += [*rule.pairs, ("s[][cv]", str(version.id))]
+    for rule, chosen in choices:
+        pairs += [*rule.pairs, ("s[][cv]", str(chosen.consumer_version_id))]
     properties: dict[str, Any] = {}
-    texts = [notices.chosen(pact_version_url(pact), criteria)]
+    texts = [*warning, notices.chosen(pact_version_url(pact), _criteria(choices), versions=len(choices))]
     if verifier is not None:
         status = pending.status(pact, verifier)
         properties["pending"] = status.pending
         texts += status.notices()
-        if status.pending:
-            pairs.append(("p", "true"))
+        pairs.append(("p", str(status.pending).lower()))
     properties["notices"] = texts
     href = pact_version_url(pact, "metadata", metadata.encode(pairs))
     return {
-        "shortDescription": ", ".join(sorted({rule.short for rule, _ in choices})),
+        "shortDescription": ", ".join(rule.short for rule, _ in choices),
         "verificationProperties": properties,
         "_links": {"self": link(href, name=pact_name(publication))},
     }
 
 
-def _represent_in_progress(one: WorkInProgress, verifier: ProviderVersion) -> dict[str, Any]:
+def _criteria(choices: Sequence[Choice]) -> list[str]:
+    """Return the reasons, each with the version's number; environments share a sentence."""
+    lines: dict[object, list[str]] = {}
+    for rule, chosen in choices:
+        criterion = rule.criterion(chosen.pact_version)
+        number = chosen.consumer_version.number
+        if rule.environment is None:
+            lines[object()] = [f"{criterion} ({number})"]
+        else:
+            lines.setdefault(criterion, []).append(f"{rule.environment} ({number})")
+    return [
+        f"{key} {notices.joined(texts)}" if isinstance(key, str) else texts[0] for key, texts in lines.items()
+    ]
+
+
+def _represent_in_progress(one: WorkInProgress, warning: list[dict[str, str]]) -> dict[str, Any]:
     pact = one.publication.pact_version
-    pairs = [("s[][cv]", str(one.publication.consumer_version_id)), ("p", "true"), ("w", "true")]
-    status = pending.status(pact, verifier)
+    status = pending.described(pact.provider.name, one.verifier, pending=True, wip=True)
+    at = pact_version_url(pact, "metadata", metadata.encode([("wip", "true")]))
+    reason = notices.in_progress(at, pact.consumer.name, one.branches, one.tags, status.some)
     return {
         "shortDescription": one.short,
         "verificationProperties": {
             "pending": True,
             "wip": True,
-            "notices": [one.notice(pact_version_url(pact)), *status.notices()],
+            "notices": [*warning, reason, *status.notices()],
         },
         "_links": {
             "self": link(
-                pact_version_url(pact, "metadata", metadata.encode(pairs)), name=pact_name(one.publication)
+                pact_version_url(pact, "metadata", metadata.encode([("w", "true")])),
+                name=pact_name(one.publication),
             )
         },
     }

@@ -43,6 +43,7 @@ def publish(provider: str, consumer: str, sha: str, segment: str = "") -> Respon
         build_url=fields.get("buildUrl"),
         test_results=json.dumps(fields["testResults"]) if "testResults" in fields else None,
         verified_by=json.dumps(fields.get("verifiedBy") or {}),
+        wip=metadata.decode(segment).wip,
     )
     session().add(result)
     session().flush()

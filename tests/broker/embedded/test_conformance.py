@@ -63,12 +63,12 @@ def delete_pact_of_8(broker: EmbeddedBroker, _: Dictionary) -> None:
     assert answer.status_code == 204
 
 
-def newest_first(body: dict[str, Any]) -> None:
-    """Put the recorded branches into the order in which they were made."""
+def main_first(body: dict[str, Any]) -> None:
+    """Put the recorded branches into the order in which the steps here put versions on them."""
     for branches in (body["_embedded"]["branches"], body["_links"]["pb:branches"]):
-        branches.sort(key=lambda branch: ["feat/y", "feat/x", "main"].index(branch["name"]))
-        for branch in branches:
-            branch.pop("updatedAt", None)
+        branches.sort(key=lambda branch: ["main", "feat/y", "feat/x"].index(branch["name"]))
+    for branch in body["_embedded"]["branches"]:
+        branch["updatedAt"] = branch["createdAt"]
 
 
 STEPS: list[str | Callable[[EmbeddedBroker, Dictionary], None]] = [
@@ -99,8 +99,8 @@ DIFFERENCES: dict[str, tuple[str, Callable[[dict[str, Any]], None]]] = {
         lambda body: body["_embedded"].update(labels=[]),
     ),
     "261": (
-        "a branch here has no time of change, and the one made last comes first",
-        newest_first,
+        "the steps that aren't recorded put a version on main later, and each branch tells when it was changed",
+        main_first,
     ),
 }
 

@@ -99,3 +99,33 @@ def test_a_deleted_pacticipant_takes_everything_along(broker: EmbeddedBroker, pa
     assert broker.get("/pacts/latest").json()["pacts"] == []
     assert broker.get("/pacticipants/Bar").status_code == 200
     broker.publish(pact, "1")
+
+
+def test_a_file_of_an_earlier_version_is_brought_up_to_date(tmp_path: Path, pact: dict[str, Any]) -> None:
+    """The columns that version 4 added are there, and what was verified before a branch existed still counts."""
+    with EmbeddedBroker(tmp_path) as broker:
+        broker.publish(pact, "1", branch="main")
+        broker.request("PUT", "/pacticipants/Bar/branches/main/versions/a", json={})
+        found = broker.get("/pacts/provider/Bar/consumer/Foo/latest").json()
+        url = found["_links"]["pb:publish-verification-results"]["href"]
+        broker.request("POST", url, json={"success": True, "providerApplicationVersion": "a"})
+        broker.request("PUT", "/pacticipants/Bar/branches/new/versions/b", json={})
+    with sqlite3.connect(broker.database) as connection:
+        for table, column in (
+            ("verification_results", "wip"),
+            ("branches", "results_before"),
+            ("branches", "updated_at"),
+            ("branch_versions", "updated_at"),
+            ("tags", "results_before"),
+        ):
+            connection.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
+        connection.execute("UPDATE branches SET created_at = '2999-01-01T00:00:00+00:00' WHERE name = 'new'")
+        connection.execute("PRAGMA user_version = 3")
+    connection.close()
+    with EmbeddedBroker(tmp_path) as again:
+        answer = again.request(
+            "POST", "/pacts/provider/Bar/for-verification", json={"providerVersionBranch": "new"}
+        )
+        (one,) = answer.json()["_embedded"]["pacts"]
+        assert not one["verificationProperties"]["pending"]
+        assert again.get("/pacticipants/Bar/branches/new").json()["updatedAt"].startswith("2999")

@@ -49,7 +49,8 @@ FOO_0, FOO_1, FOO_2, BAZ_7 = (
         ([{"branch": "nope"}], []),
         ([{"tag": "prod"}], [BAZ_7, FOO_0]),
         ([{"tag": "prod", "latest": True, "consumer": "Foo"}], [FOO_0]),
-        ([{"consumer": "Baz"}], [BAZ_7]),
+        ([{"consumer": "Baz", "latest": True}], [BAZ_7]),
+        ([{"branch": True}], [BAZ_7, FOO_1, FOO_2]),
         ([{"matchingBranch": True}], [FOO_1]),
         ([{"deployedOrReleased": True}, {"deployed": True}], []),
         ([{"mainBranch": True}, {"branch": "main"}, {"tag": "dev"}], [FOO_2]),
@@ -126,7 +127,7 @@ def test_deployed_and_released_versions_are_chosen(broker: EmbeddedBroker, pact:
     ):
         assert names(chosen(broker, selector)) == expected, selector
     (pact_in_production,) = chosen(broker, {"deployed": True, "environment": "production"})
-    assert pact_in_production["shortDescription"] == "deployed in production"
+    assert pact_in_production["shortDescription"] == "deployed to production"
     why = pact_in_production["verificationProperties"]["notices"][0]["text"]
     assert why.endswith("* consumer version(s) currently deployed to production (0)")
 
@@ -139,12 +140,13 @@ def test_deployed_and_released_versions_are_chosen(broker: EmbeddedBroker, pact:
 
 
 def test_fallbacks_are_used_where_nothing_else_is_found(published: EmbeddedBroker) -> None:
-    (one,) = chosen(published, {"branch": "nope", "fallbackBranch": "feat/x"})
+    assert chosen(published, {"branch": "nope", "fallbackBranch": "feat/x"}) == []
+    (one,) = chosen(published, {"branch": "nope", "fallbackBranch": "feat/x", "latest": True})
     assert one["_links"]["self"]["name"] == FOO_1
     assert "no pact was found from branch 'nope'" in one["verificationProperties"]["notices"][0]["text"]
     (one,) = chosen(published, {"tag": "nope", "latest": True, "fallbackTag": "dev"})
     assert one["_links"]["self"]["name"] == FOO_2
-    (one,) = chosen(published, {"branch": "feat/x", "fallbackBranch": "main"})
+    (one,) = chosen(published, {"branch": "feat/x", "fallbackBranch": "main", "latest": True})
     assert one["_links"]["self"]["name"] == FOO_1
 
 
@@ -161,14 +163,24 @@ def test_a_pact_is_pending_for_each_tag_that_has_not_verified_it(
         return document
 
     assert properties()["pending"]
-    broker.request("PUT", "/pacticipants/Bar/versions/a/tags/dev")
+    broker.request("PUT", "/pacticipants/Bar/versions/a/tags/dev", json={})
     broker.request("POST", url, json={"success": True, "providerApplicationVersion": "a"})
     assert not properties()["pending"]
     assert not properties("dev")["pending"]
+    assert not properties("prod")["pending"]  # it was verified before the tag was first used
+    pact["interactions"][0]["response"]["status"] = 201
+    broker.publish(pact, "2", branch="main")
+    found = broker.get("/pacts/provider/Bar/consumer/Foo/latest").json()
+    url = found["_links"]["pb:publish-verification-results"]["href"]
+    for tag in ("dev", "prod"):
+        broker.request("PUT", f"/pacticipants/Bar/versions/{tag}/tags/{tag}", json={})
+    broker.request("POST", url, json={"success": True, "providerApplicationVersion": "dev"})
     for tags in (("prod",), ("dev", "prod")):
         still = properties(*tags)
         assert still["pending"]
         assert "for a version of Bar with tag 'prod' has not yet" in still["notices"][1]["text"]
+    pact["interactions"][0]["response"]["status"] = 202
+    broker.publish(pact, "3", branch="main")
     two = properties("x", "y")["notices"][2]["text"]
     assert "any versions of Bar with tag 'x' and 'y' as the successful verification results with these" in two
 
@@ -191,11 +203,121 @@ def test_work_in_progress_is_added_until_it_is_verified(broker: EmbeddedBroker, 
     assert added("2020-01-01", includePendingStatus=False) == []
     assert added("2020-01-01", providerVersionBranch=None) == []
 
-    document = broker.get(one["_links"]["self"]["href"]).json()
-    url = document["_links"]["pb:publish-verification-results"]["href"]
+    def verify(one: dict[str, Any]) -> None:
+        document = broker.get(one["_links"]["self"]["href"]).json()
+        url = document["_links"]["pb:publish-verification-results"]["href"]
+        broker.request("POST", url, json={"success": True, "providerApplicationVersion": "a"})
+
     broker.request("PUT", "/pacticipants/Bar/branches/main/versions/a")
-    broker.request("POST", url, json={"success": True, "providerApplicationVersion": "a"})
+    verify(one)
+    assert len(added("2020-01-01")) == 1  # it was verified as work in progress, which is no promise
+    (one,) = chosen(broker, {"branch": "feat/x"})
+    verify(one)
     assert added("2020-01-01") == []
-    for since in ("soon", "", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"):
+    for since, mistake in (
+        ("soon", "must be a date"),
+        ("", "must be filled"),
+        ("0001-01-01T00:00:00+14:00", "must be a date"),
+        ("9999-12-31T23:59:59-14:00", "must be a date"),
+    ):
         refused = broker.request("POST", PATH, json={"includeWipPactsSince": since})
-        assert refused.json() == {"errors": {"includeWipPactsSince": ["must be a valid date"]}}
+        assert refused.json() == {"errors": {"includeWipPactsSince": [mistake]}}
+
+
+def result_url(broker: EmbeddedBroker) -> str:
+    found = broker.get("/pacts/provider/Bar/consumer/Foo/latest").json()
+    href: str = found["_links"]["pb:publish-verification-results"]["href"]
+    return href
+
+
+@pytest.mark.parametrize("kind", ["branches/{}/versions/{}", "versions/{1}/tags/{0}"])
+def test_what_another_branch_had_verified_before_is_not_pending(
+    broker: EmbeddedBroker, pact: dict[str, Any], kind: str
+) -> None:
+    def put(branch: str, version: str) -> None:
+        path = f"/pacticipants/Bar/{kind.format(branch, version)}"
+        assert broker.request("PUT", path, json={}).status_code == 201
+
+    def pending(branch: str) -> bool:
+        tells: dict[str, Any] = {"providerVersionBranch": branch}
+        if "tags" in kind:
+            tells = {"providerVersionTags": [branch]}
+        (one,) = chosen(broker, {"mainBranch": True}, **tells)
+        value: bool = one["verificationProperties"]["pending"]
+        return value
+
+    broker.publish(pact, "1", branch="main")
+    broker.request("POST", result_url(broker), json={"success": True, "providerApplicationVersion": "0"})
+    assert pending("old")  # a version without a branch or tag is none of another one
+    put("old", "1")
+    put("main", "2")
+    broker.request("POST", result_url(broker), json={"success": True, "providerApplicationVersion": "2"})
+    assert not pending("new")  # there is no such branch yet: a success of any other counts
+    put("new", "3")
+    assert not pending("new")
+    assert pending("old")  # this one existed before the success of the other
+
+
+def test_without_selectors_what_is_in_use_is_chosen(broker: EmbeddedBroker, pact: dict[str, Any]) -> None:
+    for version, branch in (("0", "main"), ("1", "main"), ("2", "feat/x")):
+        pact["interactions"][0]["response"]["status"] = 200 + int(version)
+        broker.publish(pact, version, branch=branch)
+    pact["consumer"]["name"] = "Baz"
+    broker.publish(pact, "6", branch="trunk")
+    broker.publish(pact, "7", branch="trunk")
+    production = broker.request("POST", "/environments", json=PRODUCTION).json()
+    record(broker, "deployed", "0", production)
+    for answer in (
+        broker.get(PATH),
+        broker.request("POST", PATH, json={}),
+        broker.request("POST", PATH, json={"consumerVersionSelectors": []}),
+        broker.request("POST", PATH),
+    ):
+        assert names(answer.json()["_embedded"]["pacts"]) == [BAZ_7, FOO_0, FOO_1]
+
+
+@pytest.mark.parametrize(
+    ("selector", "mistake"),
+    [
+        ({}, "must specify a value for environment or tag or branch"),
+        ({"unknown": True}, "must specify a value for environment or tag or branch"),
+        ({"tag": ""}, "tag must be filled"),
+        ({"tag": "a", "branch": "b"}, "cannot specify both a tag and a branch"),
+        ({"mainBranch": True, "tag": "a"}, "cannot specify mainBranch=true with any other criteria"),
+        ({"matchingBranch": True}, "the providerVersionBranch must be specified"),
+        ({"tag": "a", "fallbackTag": "b"}, "fallbackTag can only be set if latest is true"),
+        ({"latest": True, "deployed": True}, "cannot specify the field latest with the field deployed"),
+        ({"released": True, "deployedOrReleased": True}, "cannot specify both released=true and deployedOr"),
+        ({"latest": "yes"}, "latest must be one of: true, false"),
+        ({"branch": 5}, "branch must be a string or must be equal to true"),
+        ("latest", "must be a hash"),
+    ],
+)
+def test_selectors_that_choose_nothing_sensible_are_refused(
+    published: EmbeddedBroker, selector: object, mistake: str
+) -> None:
+    refused = published.request("POST", PATH, json={"consumerVersionSelectors": [{"latest": True}, selector]})
+    assert refused.status_code == 400
+    (text,) = refused.json()["errors"]["consumerVersionSelectors"]
+    assert text.startswith(mistake)
+    assert text.endswith(" (at index 1)")
+
+
+def test_old_clients_ask_in_the_query(published: EmbeddedBroker) -> None:
+    query = "consumer_version_selectors[][tag]=dev&consumer_version_selectors[][latest]=true"
+    (one,) = published.get(f"{PATH}?{query}").json()["_embedded"]["pacts"]
+    assert one["_links"]["self"]["name"] == FOO_2
+    assert one["verificationProperties"]["notices"][0]["text"].startswith("WARNING - this version")
+    refused = published.get(f"{PATH}?consumer_version_selectors[][latest]=true&include_pending_status=x")
+    assert refused.status_code == 400
+    assert refused.json()["errors"].keys() == {"consumer_version_selectors", "include_pending_status"}
+
+
+def test_the_first_tag_of_a_new_version_is_its_branch(broker: EmbeddedBroker, pact: dict[str, Any]) -> None:
+    broker.publish(pact, "1", tags=("main", "prod"))
+    version = broker.get("/pacticipants/Foo/versions/1").json()
+    assert [branch["name"] for branch in version["_embedded"]["branchVersions"]] == ["main"]
+    assert broker.get("/pacticipants/Foo").json()["mainBranch"] == "main"
+    broker.publish(pact, "2", branch="feat/x", tags=("dev",))
+    version = broker.get("/pacticipants/Foo/versions/2").json()
+    assert [branch["name"] for branch in version["_embedded"]["branchVersions"]] == ["feat/x"]
