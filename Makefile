@@ -7,10 +7,10 @@ STAMP := $(VENV)/.installed
 WORKFLOWS := $(wildcard .github/workflows/*.yml examples/workflows/*.yml)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo browser test test-fast lint format lock audit bench fuzz images clean reference
+.PHONY: help install demo browser test test-fast lint format lock audit release-check owner bench fuzz images clean reference
 
 help: ## Show what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(STAMP) ## Set up .venv with everything, so that .venv/bin/verify works
 
@@ -53,7 +53,7 @@ lint: install ## Check format, rules, types, the direction of imports, the workf
 	@$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec compose.yaml
 	@$(BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
 	@$(BIN)/hadolint Dockerfile
-	@$(BIN)/zizmor --offline --quiet --no-progress action.yml $(WORKFLOWS)
+	@$(BIN)/zizmor --offline --quiet --no-progress action.yml .github/dependabot.yml $(WORKFLOWS)
 	@if command -v actionlint >/dev/null; then \
 	  actionlint -ignore 'property "workflow_(repository|sha)" is not defined' $(WORKFLOWS); \
 	else echo "No actionlint: the workflows are checked without it" >&2; fi
@@ -62,20 +62,27 @@ format: install ## Format the code
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-LOCK = $(BIN)/uv pip compile pyproject.toml --group build --universal --generate-hashes --no-annotate --no-header \
-  --upgrade --quiet
+LOCKED = --universal --generate-hashes --no-annotate --no-header --upgrade --quiet
+LOCK = $(BIN)/uv pip compile pyproject.toml --group build $(LOCKED)
 
-lock: install ## Renew the versions that the GitHub Action and the image install
+lock: install ## Renew the versions that the GitHub Action, the image and a release install
 	@$(LOCK) --python-version 3.11 --output-file .github/action/requirements.txt
 	@$(LOCK) --python-version 3.13 --extra server --output-file docker/requirements.txt
+	@$(BIN)/uv pip compile --group release $(LOCKED) --python-version 3.13 --output-file release/requirements.txt
 
 audit: install ## Look for known vulnerabilities in what is locked, and list it all in build/ (needs the network)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group audit
 	@mkdir -p build
-	@for lock in .github/action docker; do \
+	@for lock in .github/action docker release; do \
 	  $(BIN)/cyclonedx-py requirements $$lock/requirements.txt --output-file build/sbom-$$(basename $$lock).json || exit 1; \
 	  $(BIN)/pip-audit --requirement $$lock/requirements.txt --require-hashes --disable-pip || exit 1; \
 	done
+
+release-check: install ## Build what would be released, look into it, install and use it; nothing is published (ARGS=--help)
+	@$(BIN)/python -m release $(ARGS)
+
+owner: install ## Write the account that hosts this project on GitHub into every file (OWNER=acme)
+	@$(BIN)/python -m release.owner "$(OWNER)"
 
 images: install browser ## Make the images of the documentation anew, by running what they show
 	@$(BIN)/python docs/images/make.py

@@ -47,7 +47,7 @@ def test_the_image_runs_the_whole_receiver_as_nobody_in_particular() -> None:
 def test_what_is_installed_gets_into_the_build() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     needed = {*project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"], "pyproject.toml"}
-    needed |= {project["project"]["readme"], *project["project"]["license-files"], "docker/requirements.txt"}
+    needed |= {"README.md", *project["project"]["license-files"], "docker/requirements.txt"}
     let_in = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
     assert let_in == needed
 
@@ -72,7 +72,8 @@ def test_a_lock_has_what_the_project_asks_for(lock: str, extras: tuple[str, ...]
         or any(requirement.marker.evaluate({"extra": extra}) for extra in (*extras, ""))
     ]
     assert len(needed) > len(extras) * 10
-    for requirement in [*needed, Requirement("hatchling>=1.27")]:
+    builds = tomllib.loads((ROOT / "pyproject.toml").read_text())["build-system"]["requires"]
+    for requirement in [*needed, *map(Requirement, builds)]:
         name = requirement.name.lower().replace("_", "-")
         assert locked[name] in requirement.specifier, requirement
     assert text.count("--hash=sha256:") > len(locked)

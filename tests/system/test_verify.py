@@ -346,12 +346,3 @@ def test_a_terminal_gets_a_bar_and_colours(tmp_path: Path) -> None:
     assert "\x1b[" in done.stdout
     assert "━" in done.stdout
     assert "30/30" in done.stdout
-
-
-def test_the_demo_goes_as_it_should() -> None:
-    command = [sys.executable, str(ROOT / "examples" / "demo.py")]
-    done = subprocess.run(
-        command, capture_output=True, text=True, timeout=100, check=False, env=environment()
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "All as it should be." in done.stdout
