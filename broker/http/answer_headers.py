@@ -13,10 +13,12 @@ ANSWER_HEADERS = {
 """The headers, by name, with the value that an answer has unless it says otherwise."""
 
 
-def policy_of_page(styles: str) -> str:
-    """Return the Content-Security-Policy of a page: its styles, and nothing else.
+def policy_of_page(styles: str, scripts: str = "") -> str:
+    """Return the Content-Security-Policy of a page: its styles and scripts, and nothing else.
 
     Args:
         styles: The sources of styles, as the policy names them.
+        scripts: Those of scripts, if it has any.
     """
-    return NOTHING_ALLOWED.replace(";", f"; style-src {styles};", 1)
+    sources = f"; style-src {styles};" + (f" script-src {scripts};" if scripts else "")
+    return NOTHING_ALLOWED.replace(";", sources, 1)

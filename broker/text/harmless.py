@@ -37,9 +37,14 @@ def lines_of(text: str) -> list[str]:
     return [one_line(line.replace("\t", "    ")) for line in text.splitlines()] or [""]
 
 
+def visible(text: str) -> str:
+    """Return a text in which characters that nobody sees, or that turn the direction of writing, are escapes."""
+    return _UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
 def inert_markup(markup: str) -> str:
-    """Return XML or HTML without control characters and without CI commands."""
-    markup = re.sub(_NOT_MARKUP, "\N{REPLACEMENT CHARACTER}", markup)
+    """Return XML or HTML without control characters, characters that nobody sees, and CI commands."""
+    markup = visible(re.sub(_NOT_MARKUP, "\N{REPLACEMENT CHARACTER}", markup))
     return _LINE_COMMAND.sub(r"\1&#58;", _CI_COMMAND.sub("&#35;#", markup))
 
 
@@ -62,5 +67,4 @@ def write_json(document: Any, stream: TextIO) -> None:
         text.encode(stream.encoding or "utf-8", "surrogatepass")
     except UnicodeEncodeError:
         text = json.dumps(document, indent=2)
-    text = _UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
-    stream.write(_CI_COMMAND.sub(r"\\u0023#", text) + "\n")
+    stream.write(_CI_COMMAND.sub(r"\\u0023#", visible(text)) + "\n")

@@ -19,6 +19,7 @@ import pytest
 
 from app.database.connections import database
 from app.database.embedded import server as embedded_postgres
+from tests.support.browser import Browser
 from verifier.confinement import Confinement
 from verifier.engine.process import Engine
 from verifier.provider.process import StartedProvider
@@ -36,6 +37,7 @@ STARTERS: tuple[Any, ...] = (
     StartedProvider,
     Confinement,
     verify,
+    Browser,
 )
 _STARTING = frozenset({"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn"})
 

@@ -18,8 +18,13 @@ _OF_EVERY_CLIENT = frozenset(
 """Headers that curl has of its own, and that none of the interactions is about."""
 
 
-def curl(exchange: Exchange) -> str:
-    """Return a command that sends the request again; what was a secret in it is stars."""
+def curl(exchange: Exchange, longest: int = LONGEST_COMMAND) -> str:
+    """Return a command that sends the request again; what was a secret in it is stars.
+
+    Args:
+        exchange: The request, and what came.
+        longest: The most characters of it.
+    """
     request = exchange.request
     method, _, rest = request.start.partition(" ")
     target = rest.rpartition(" ")[0]
@@ -33,7 +38,7 @@ def curl(exchange: Exchange) -> str:
             words += ["-H", f"{name}: {value}"]
     if request.body:
         words += ["--data-raw", request.body]
-    return shortened(shlex.join(words), LONGEST_COMMAND)
+    return shortened(shlex.join(words), longest)
 
 
 def answer_in_a_line(exchange: Exchange) -> str:

@@ -1,8 +1,15 @@
-"""The report as one self-contained page: no script and no request."""
+"""The report as one self-contained page that makes no request.
+
+All of it can be read without its script, which filters and copies.
+"""
 
 from __future__ import annotations
 
+import hashlib
+from base64 import b64encode
+from collections import Counter
 from functools import cache
+from importlib.resources import files
 from typing import TYPE_CHECKING, Any, TextIO
 
 from jinja2 import BaseLoader, ChoiceLoader, Environment, PackageLoader, StrictUndefined, select_autoescape
@@ -22,6 +29,7 @@ from verifier.report.interface import (
     summary,
     versions,
 )
+from verifier.report.side_by_side import paired
 from verifier.verification import Outcome
 
 if TYPE_CHECKING:
@@ -30,10 +38,17 @@ if TYPE_CHECKING:
     from verifier.report.interface import Findings
 
 LONGEST_DIFF = 200
+LONGEST_COMMAND = 20_000
+"""The most characters of a command; it is copied as a whole."""
 SHOWN_OPEN = 3
 """How many failures are unfolded."""
 SHOWN_ALIKE = 100
 """How many interactions that share a cause are named."""
+
+
+SCRIPT = files("verifier.report").joinpath("page.js").read_text(encoding="utf-8")
+SCRIPT_SOURCE = f"'sha256-{b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()}'"
+"""The only script that the page's policy allows."""
 
 
 class HtmlReport:
@@ -63,6 +78,7 @@ def _environment(
         "more_differences": more_differences,
         "curl": curl,
         "matched": matched,
+        "paired": paired,
         "written": written,
         "shared_cause": shared_cause,
         **dict(filters),
@@ -105,7 +121,11 @@ def page(
         "counts": counts,
         "failures": failures(verification.interactions),
         "versions": versions(verification),
+        "words": list(Counter(map(result_word, verification.interactions)).items()),
+        "script": SCRIPT,
+        "script_source": SCRIPT_SOURCE,
         "longest_diff": LONGEST_DIFF,
+        "longest_command": LONGEST_COMMAND,
         "shown_open": SHOWN_OPEN,
         "shown_alike": SHOWN_ALIKE,
         "total": count(len(verification.interactions), "interaction"),

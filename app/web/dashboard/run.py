@@ -13,7 +13,7 @@ from app.records import deliveries, run_log, runs
 from app.records.run import Publishing, RunStatus
 from app.web.context import api_authorization, checking_credentials, database, receiver
 from broker.http.answer_headers import policy_of_page
-from verifier.report.html import page
+from verifier.report.html import SCRIPT_SOURCE, page
 from verifier.report.interface import Findings, publication, summary
 from verifier.verification import Outcome, PublishedResult, Verification, VerificationError
 
@@ -44,8 +44,8 @@ of the receiver's API tokens as the password; the user name doesn't matter.</p>
 MOST_DELIVERIES = 20
 """Deliveries that the page of a run shows."""
 
-POLICY = policy_of_page("'unsafe-inline'")
-"""The page has its style within it, and widths in the bar of its outcomes."""
+POLICY = policy_of_page("'unsafe-inline'", SCRIPT_SOURCE)
+"""The page has its style and its script within it, and widths in the bar of its outcomes."""
 
 blueprint = Blueprint("pages", __name__)
 _templates = PackageLoader("app.web.dashboard")

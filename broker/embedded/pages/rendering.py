@@ -15,6 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from broker.embedded.http.hal import url
 from broker.http.answer_headers import policy_of_page
+from broker.text.harmless import visible
 
 
 def _day_and_time(time: str | None) -> str:
@@ -70,7 +71,7 @@ def render(template: str, *, status: int = 200, **values: Any) -> Response:
         status: The HTTP status.
         values: The template's values; it escapes them.
     """
-    html = _templates.get_template(template).render(status=status, **values)
+    html = visible(_templates.get_template(template).render(status=status, **values))
     response = Response(html, status=status, content_type="text/html;charset=utf-8")
     response.headers["Content-Security-Policy"] = POLICY
     response.headers["Referrer-Policy"] = "same-origin"

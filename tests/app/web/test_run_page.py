@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import base64
+import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from app.dispatch import Dispatch
 from app.records import run_changes
+from tests.support.browser import Browser, needs_chromium
+from tests.support.examples import FAILED, PASSED, verification
+from tests.support.loopback import Loopback, Reply
 
 if TYPE_CHECKING:
     from flask.testing import FlaskClient
@@ -72,6 +77,30 @@ def test_each_state_says_what_is_so_and_nothing_that_is_not_yet(
     assert [part for part in not_said if f">{part}" in text] == []
     title = page.partition("<title>")[2].partition("</title>")[0]
     assert title.startswith(said[0])
+
+
+@needs_chromium
+def test_a_browser_filters_the_page_under_the_receivers_policy(
+    client: FlaskClient, pool: ConnectionPool[Any]
+) -> None:
+    names = ("</script><script>document.title='owned'</script>", "another")
+    found = verification(PASSED, *(replace(FAILED, description=name, reason=name) for name in names))
+    with pool.connection() as connection:
+        run_changes.request(connection, "A", Dispatch("a/b", "pact_changed", PACT), lock=None)
+        connection.execute(
+            f"UPDATE runs SET status = 'finished', {VERIFIED}, verification = %s".encode(),
+            [json.dumps(found.to_dict())],
+        )
+    [run] = client.get("/api/runs", headers=READING).get_json()["items"]
+    page = client.get(f"/runs/{run['id']}", headers=READING)
+    with Loopback(Reply(body=page.get_data(), headers=dict(page.headers))) as server, Browser() as browser:
+        browser.open(server.url)
+        assert len(browser.texts("details[data-outcome]")) == 2
+        browser.click(".filter input[type=search]")
+        browser.write("another")
+        assert len(browser.texts("details[data-outcome]")) == 1
+        assert browser.complaints == []
+        assert browser.value("document.title").startswith("Failed: 2 of 3")
 
 
 def test_who_follows_the_link_of_a_result_is_told_what_is_asked_for(client: FlaskClient) -> None:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.broker.embedded.pages.test_pages import chromium, needs_chromium
+from tests.broker.embedded.pages.test_pages import chromium
+from tests.support.browser import needs_chromium
 from tests.support.commands import pact_dispatch
 from tests.support.loopback import LoopbackServer
 from tests.support.processes import BrokerProcess, EmbeddedBroker

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import shutil
 import subprocess
 import tempfile
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ import pytest
 
 from broker.embedded.pages.interactions import interactions_in, outcomes
 from tests.broker.embedded.conftest import example
+from tests.support.browser import CHROMIUM, needs_chromium
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,12 +20,9 @@ if TYPE_CHECKING:
 
     from tests.support.processes import EmbeddedBroker
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8"}
 HOSTILE = "<script>document.title='owned'</script>/\"'&"
 PACT = "/pacts/provider/Bar/consumer/Foo/version/1"
-
-needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
 
 
 def verify(broker: EmbeddedBroker, pact_path: str, *, success: bool, **fields: Any) -> str:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.broker.embedded.conftest import example
-from tests.broker.embedded.pages.test_pages import BROWSER, HOSTILE, PACT, chromium, needs_chromium, verify
+from tests.broker.embedded.pages.test_pages import BROWSER, HOSTILE, PACT, chromium, verify
+from tests.support.browser import needs_chromium
 from tests.support.processes import EmbeddedBroker
 from tests.support.webhook_documents import OPEN, create, triggered, wait_for, webhook
 from tests.support.webhook_target import Target
