@@ -10,7 +10,7 @@ from app.dispatch import DRY_RUN_HEADER, STATES_HEADER
 from broker.http.json_values import integer_at, objects_at, text_at
 from broker.http.limited_request import send_request
 from broker.http.limits import Limits
-from broker.http.no_reply import NoReply
+from broker.http.no_reply import NoReply, NotTrusted
 from broker.http.strict_json import NotJson, parse_json
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 LIMITS = Limits(seconds=15, max_bytes=16 * 1024 * 1024)
 """A broker waits as long for an answer; a run has its whole verification in it."""
-TRUST = "have this machine trust its certificate (SSL_CERT_FILE or REQUESTS_CA_BUNDLE names the file of its authority)"
+TRUST = "have this command trust its certificate: REQUESTS_CA_BUNDLE names the file of its authority"
 """What to do where a receiver's certificate is not trusted."""
 LIMIT = 50
 """The items of a list that are asked for: the newest."""
@@ -28,6 +28,10 @@ LIMIT = 50
 
 class ReceiverAway(Exception):
     """The receiver gave no answer, or one that it may not give later; the message says why."""
+
+
+class ReceiverNotTrusted(ReceiverAway):
+    """The receiver's certificate is not trusted; it is up."""
 
 
 class NoReceiver(Exception):
@@ -315,6 +319,8 @@ class ReceiverClient:
                 token=token,
                 json=json,
             )
+        except NotTrusted as error:
+            raise ReceiverNotTrusted(f"{self.base_url} can't be asked: {error}") from error
         except NoReply as error:
             raise ReceiverAway(f"{self.base_url} can't be asked: {error}") from error
         if not reply.is_whole:

@@ -42,6 +42,7 @@ MORE = {
     "`[providers.relay]`": "[The relay](relay.md) says more.",
     "`[github]`": "[Commit statuses](commit-statuses.md) and [the relay](relay.md) say more.",
     "`[retention]`": "[How long things are kept](receiver-api.md#how-long-things-are-kept) says more.",
+    "`[server]`": "[Behind a proxy](receiver-proxy.md) says more.",
     "`[reconcile]`": "[Missed dispatches](receiver-operating.md#missed-dispatches) says more.",
 }
 

@@ -12,7 +12,14 @@ from uuid import UUID
 from app.commands.credentials import token_of
 from app.commands.runner import CommandFailed, ExitCode
 from app.config.variables import API_TOKEN, API_TOKENS, RECEIVER_URL
-from app.receiver_client import NoReceiver, ReceiverAway, ReceiverClient, ReceiverRefused
+from app.receiver_client import (
+    TRUST,
+    NoReceiver,
+    ReceiverAway,
+    ReceiverClient,
+    ReceiverNotTrusted,
+    ReceiverRefused,
+)
 from broker.http.origin import Origin
 from broker.text.harmless import write_json
 from verifier.errors import UsageError
@@ -67,6 +74,8 @@ def refusals_explained(client: ReceiverClient) -> Iterator[None]:
     """Turn an answer that is no help, or none, into what the runner tells people."""
     try:
         yield
+    except ReceiverNotTrusted as error:
+        raise CommandFailed(ExitCode.COULD_NOT, f"{error}. It is up: {TRUST}") from error
     except ReceiverAway as error:
         raise CommandFailed(
             ExitCode.COULD_NOT,

@@ -19,6 +19,7 @@ from app.web.api.paging import (
     Filter,
 )
 from app.web.api.schemas import schemas
+from app.web.context import receiver
 from app.web.dispatches import IGNORED_EVENTS, MAX_BYTES, MAX_DELIVERED_BYTES
 
 Json = dict[str, Any]
@@ -52,19 +53,24 @@ _MAY_ONLY_READ = "The token is one of the API that may only read."
 @blueprint.get("/openapi.json")
 def openapi() -> Response:
     """Answer with the document."""
-    return Response(_text(), mimetype="application/json")
+    return Response(_text(receiver().settings.server.public_url), mimetype="application/json")
 
 
 @cache
-def _text() -> str:
+def _text(public_url: str | None) -> str:
     """Return the document as text, which is made once: anybody may ask for it."""
-    return json.dumps(document(), ensure_ascii=False)
+    return json.dumps(document(public_url), ensure_ascii=False)
 
 
-def document() -> Json:
-    """Return the document."""
+def document(public_url: str | None = None) -> Json:
+    """Return the document.
+
+    Args:
+        public_url: Where the receiver is reached; where it listens unless given.
+    """
     return {
         "openapi": "3.1.0",
+        **({"servers": [{"url": public_url.rstrip("/")}]} if public_url else {}),
         "info": {
             "title": "pact-dispatch",
             "version": version("pact-dispatch"),
