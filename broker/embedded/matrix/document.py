@@ -32,9 +32,9 @@ def represent(found: list[Row], *, ignored: list[Row]) -> list[dict[str, Any]]:
 def _row(row: Row, versions: dict[int, dict[str, Any]]) -> dict[str, Any]:
     publication, result = row.publication, row.result
     return {
-        "consumer": _party(row.consumer.pacticipant, versions[publication.consumer_version_id]),
+        "consumer": _party(publication.pact_version.consumer, versions[publication.consumer_version_id]),
         "provider": _party(
-            row.provider.pacticipant, versions[result.provider_version_id] if result else None
+            publication.pact_version.provider, versions[result.provider_version_id] if result else None
         ),
         "pact": {"createdAt": publication.created_at, "_links": {"self": link(pact_url(publication))}},
         "verificationResult": {
@@ -95,6 +95,7 @@ def _represent_environment(environment: Environment) -> dict[str, Any]:
         "name": environment.name,
         "displayName": environment.shown_name,
         "production": environment.production,
+        **({"updatedAt": environment.updated_at} if environment.updated_at else {}),
         "createdAt": environment.created_at,
         "_links": {"self": link(environment_url(environment), title="Environment", name=environment.name)},
     }

@@ -2,46 +2,63 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from flask import Blueprint, request
 
-from broker.embedded.http.errors import invalid
+from broker.embedded.http import nested_query
+from broker.embedded.http.errors import invalid, or_not_found
 from broker.embedded.http.hal import json_response
 from broker.embedded.matrix.document import represent
-from broker.embedded.matrix.query import Ignored, InvalidMatrixQuery, LatestBy, MatrixQuery, Scope, parse
+from broker.embedded.matrix.query import (
+    InvalidMatrixQuery,
+    LatestBy,
+    MatrixQuery,
+    Scope,
+    Selector,
+    options,
+    parse,
+)
 from broker.embedded.matrix.rows import rows
 from broker.embedded.matrix.selection import select_versions
+from broker.embedded.matrix.summary import summarize
 from broker.embedded.storage.deployment_records import find_environment
-from broker.embedded.storage.records import find_pacticipant, pacticipant_named
+from broker.embedded.storage.records import (
+    consumer_named,
+    find_pacticipant,
+    latest_version,
+    pacticipant_named,
+    provider_named,
+)
 
 if TYPE_CHECKING:
     from flask import Response
 
+    from broker.embedded.http.nested_query import Item
     from broker.embedded.matrix.rows import Row
-    from broker.embedded.matrix.selection import Selected
+    from broker.embedded.matrix.selection import Selection
 
 blueprint = Blueprint("matrix", __name__)
 
-SUCCESS = "All required verification results are published and successful"
-NOTHING_TO_VERIFY = "There are no missing dependencies"
+PACTICIPANT = "/pacticipants/<name:pacticipant>"
 
 
 @blueprint.get("/matrix")
 def show() -> Response:
     """Answer the rows for the selected versions, and whether they go together."""
     try:
-        query = parse(request.query_string.decode("utf-8", errors="replace"))
-        return _answer(query)
+        return _answer(parse(_query_string()))
     except InvalidMatrixQuery as error:
-        raise invalid([str(error)]) from error
+        raise invalid(error.messages) from error
 
 
 @blueprint.get("/matrix/provider/<name:provider>/consumer/<name:consumer>")
 def show_pair(provider: str, consumer: str) -> Response:
     """Answer all rows of a consumer and a provider."""
-    names = (pacticipant_named(consumer).name, pacticipant_named(provider).name)
-    return _answer(MatrixQuery(tuple((name, Scope()) for name in names), Scope(), LatestBy.EVERY))
+    names = (consumer_named(consumer).name, provider_named(provider).name)
+    query = options(*nested_query.parse(_query_string()))
+    return _answer(replace(query, selectors=tuple(map(Selector, names)), others=Scope()))
 
 
 @blueprint.get("/can-i-deploy")
@@ -52,72 +69,84 @@ def can_i_deploy() -> Response:
     if not tag and not environment:
         errors[""] = ["Must specify either an environment or a 'to' tag."]
     elif tag and environment:
-        errors[""] = ["Cannot specify both an environment and a 'to' tag."]
+        errors[""] = ["Cannot specify both a 'to' tag and an environment."]
     elif environment and find_environment(environment) is None:
-        errors["environment"] = [f"environment with name '{environment}' does not exist"]
+        errors["environment"] = [f"with name '{environment}' does not exist"]
     name = request.args.get("pacticipant", "")
     if name and find_pacticipant(name) is None:
         errors["pacticipant"] = ["does not match an existing pacticipant"]
     if errors:
         raise invalid(errors)
-    selector = (name, Scope(version=request.args["version"]))
-    others = Scope(environment=environment) if environment else Scope(latest=True, tag=tag)
-    ignored = tuple(Ignored(one, None) for one in request.args.getlist("ignore") if one)
-    return _answer(MatrixQuery((selector,), others, LatestBy.CONSUMER_VERSION_PROVIDER, ignored))
+    selector = Selector(name, Scope(version=request.args["version"]))
+    _, lists = nested_query.parse(_query_string())
+    ignored = tuple(one for item in lists["ignore"] if (one := _ignored(item)))
+    return _answer(_deployment(selector, tag=tag, environment=environment, ignored=ignored))
+
+
+@blueprint.get(
+    f"{PACTICIPANT}/branches/<name:branch>/latest-version/can-i-deploy/to-environment/<name:environment>"
+)
+def can_i_deploy_branch(pacticipant: str, branch: str, environment: str) -> Response:
+    """Answer whether the latest version of a branch goes together with those in an environment."""
+    or_not_found(latest_version(pacticipant_named(pacticipant), branch=branch))
+    or_not_found(find_environment(environment))
+    selector = Selector(pacticipant, Scope(latest=True, branch=branch))
+    return _answer(_deployment(selector, environment=environment))
+
+
+@blueprint.get(f"{PACTICIPANT}/latest-version/<name:tag>/can-i-deploy/to/<name:to>")
+def can_i_deploy_tag(pacticipant: str, tag: str, to: str) -> Response:
+    """Answer whether the latest version with a tag goes together with the latest that have another one."""
+    or_not_found(latest_version(pacticipant_named(pacticipant), tag=tag))
+    return _answer(_deployment(Selector(pacticipant, Scope(latest=True, tag=tag)), tag=to))
+
+
+def _deployment(
+    selector: Selector,
+    *,
+    tag: str | None = None,
+    environment: str | None = None,
+    ignored: tuple[Selector, ...] = (),
+) -> MatrixQuery:
+    if environment:
+        # Each version in an environment counts, not the latest alone.
+        by = LatestBy.CONSUMER_VERSION_PROVIDER_VERSION
+        return MatrixQuery((selector,), Scope(environment=environment), by, ignored)
+    by = LatestBy.CONSUMER_VERSION_PROVIDER
+    return MatrixQuery((selector,), Scope(latest=True, tag=tag), by, ignored)
+
+
+def _ignored(item: Item) -> Selector | None:
+    """Return what to ignore: `ignore[]=Bar`, or `ignore[][pacticipant]=Bar` perhaps with a version."""
+    if isinstance(item, str):
+        return Selector(item) if item else None
+    name = item.get("pacticipant")
+    return Selector(name, Scope(version=item.get("version") or None)) if name else None
 
 
 def _answer(query: MatrixQuery) -> Response:
-    selected = select_versions(query)
-    found = rows(selected, query.latest_by)
-    counted = [row for row in found if not _is_ignored(row, query)]
-    results = [row.result.success if row.result else None for row in counted]
-    problems = _problems(selected, counted)
-    notices = [("error", text) for text in problems]
-    notices = notices or [("success", SUCCESS if counted else NOTHING_TO_VERIFY)]
-    passed_over = [row for row in found if _is_ignored(row, query)]
-    notices += [("warning", f"[IGNORED] {text}") for text in _problems([], passed_over)]
-    deployable: bool | None = not problems
-    if None in results and all(one.found for one in selected if one.specified):
-        deployable = None  # not known yet: clients may wait for the result
+    selection = select_versions(query)
+    found = rows(selection, query)
+    counted = [row for row in found if not _is_ignored(row, selection)]
+    passed_over = [row for row in found if _is_ignored(row, selection)]
+    summary, notices = summarize(selection, query, counted, passed_over)
     return json_response(
         {
-            "summary": {
-                "deployable": deployable,
-                "reason": "\n".join(text for _, text in notices),
-                "success": results.count(True),
-                "failed": results.count(False),
-                "unknown": results.count(None),
-                **({"ignored": len(passed_over)} if passed_over else {}),
-            },
+            "summary": summary,
             "notices": [{"type": kind, "text": text} for kind, text in notices],
-            "matrix": represent(found, ignored=passed_over),
+            "matrix": represent([*counted, *passed_over], ignored=passed_over),
         }
     )
 
 
-def _is_ignored(row: Row, query: MatrixQuery) -> bool:
-    provider_version = row.result.provider_version if row.result else row.provider.version
-    parties = (
-        (row.consumer.pacticipant.name, row.publication.consumer_version.number),
-        (row.provider.pacticipant.name, provider_version.number if provider_version else None),
+def _is_ignored(row: Row, selection: Selection) -> bool:
+    consumer, provider = row.pair
+    provider_version = row.result.provider_version_id if row.result else None
+    return any(
+        one.covers(consumer, row.publication.consumer_version_id) or one.covers(provider, provider_version)
+        for one in selection.ignored
     )
-    return any(one.covers(*party) for one in query.ignored for party in parties)
 
 
-def _problems(selected: list[Selected], found: list[Row]) -> list[str]:
-    unknown_versions = [
-        f"No pacts or verifications have been published for {one.description}"
-        for one in selected
-        if one.specified and not one.found
-    ]
-    failed = [
-        f"The verification for the pact between {row.consumer.description} and {row.provider.description} failed"
-        for row in found
-        if row.result and not row.result.success
-    ]
-    unverified = [
-        f"There is no verified pact between {row.consumer.description} and {row.provider.description}"
-        for row in found
-        if row.result is None
-    ]
-    return unknown_versions + failed + unverified
+def _query_string() -> str:
+    return request.query_string.decode("utf-8", errors="replace")

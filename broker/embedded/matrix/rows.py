@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 from sqlalchemy.orm import contains_eager, defer, joinedload
-from sqlalchemy.orm.attributes import set_committed_value
 
 from broker.embedded.matrix.query import LatestBy
+from broker.embedded.matrix.selected import of_version
+from broker.embedded.matrix.selection import consumers_of
 from broker.embedded.storage.records import MOST_IN_A_QUERY, publications, session
 from broker.embedded.storage.tables import PactVersion, Publication, VerificationResult, Version
 
@@ -19,8 +20,12 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Select
 
-    from broker.embedded.matrix.selection import Selected
-    from broker.embedded.storage.tables import Pacticipant
+    from broker.embedded.matrix.query import MatrixQuery
+    from broker.embedded.matrix.selected import Selected
+    from broker.embedded.matrix.selection import Selection
+
+Results = dict[int, list[VerificationResult]]
+"""The results of each content, the latest provider version's first, then the latest."""
 
 
 @dataclass(frozen=True)
@@ -32,102 +37,155 @@ class Row:
     publication: Publication
     result: VerificationResult | None
 
+    @property
+    def success(self) -> bool | None:
+        """The outcome; None without a result."""
+        return self.result.success if self.result else None
 
-def rows(selected: list[Selected], latest_by: LatestBy) -> list[Row]:
-    """Return the rows for the selected versions, the latest consumer version first."""
-    of: dict[int, list[Selected]] = defaultdict(list)
-    for one in selected:
-        of[one.pacticipant.id].append(one)
-    pairs = select(PactVersion.consumer_id, PactVersion.provider_id).distinct()
-    there = set(session().execute(pairs.where(PactVersion.consumer_id.in_(of))))
-    found = [
-        row
-        for consumer, consumers in of.items()
-        for provider, providers in of.items()
-        if (consumer, provider) in there and (consumers[0].specified or providers[0].specified)
-        for row in _between(consumers, providers, latest_by)
-    ]
-    found.sort(key=lambda row: row.publication.consumer_version_id, reverse=True)
+    @property
+    def pair(self) -> tuple[int, int]:
+        """The ids of the consumer and the provider."""
+        pact = self.publication.pact_version
+        return pact.consumer_id, pact.provider_id
+
+
+def rows(selection: Selection, query: MatrixQuery) -> list[Row]:
+    """Return the rows for what is selected, by the consumer's name, the latest version first."""
+    selected = selection.all
+    found = list(_rows_of_one(selected[0]) if len(selected) == 1 else _rows_between(selection))
+    if query.limit is not None and len(found) > query.limit:
+        found = sorted(found, key=_last_action, reverse=True)[: query.limit]
+    found = _latest(sorted(found, key=_place), query.latest_by)
+    if query.successes:
+        found = [row for row in found if row.success in query.successes]
     return found
 
 
-def _between(consumers: list[Selected], providers: list[Selected], latest_by: LatestBy) -> Iterator[Row]:
-    """Return the rows of one consumer's versions with one provider's."""
-    by_version: dict[int | None, list[Selected]] = defaultdict(list)
-    for one in consumers:
-        if one.found:
-            by_version[one.version.id if one.version else None].append(one)
-    if not by_version:
+def _rows_between(selection: Selection) -> Iterator[Row]:
+    """Return the rows of selected consumers' versions with selected providers'."""
+    selected = selection.all
+    pacts = consumers_of(selected)
+    if pacts is None:
         return
-    pacts = publications().where(
-        PactVersion.consumer == consumers[0].pacticipant, PactVersion.provider == providers[0].pacticipant
+    ids = {one.pacticipant_id for one in selected}
+    specified = {one.pacticipant_id for one in selection.specified}
+    pacts = pacts.where(
+        PactVersion.provider_id.in_(ids),
+        PactVersion.consumer_id.in_(specified) | PactVersion.provider_id.in_(specified),
     )
-    if None not in by_version and len(by_version) <= MOST_IN_A_QUERY:
-        pacts = pacts.where(Version.id.in_(by_version))
-    results = _results(pacts, providers)
-    loaded = (contains_eager(Publication.consumer_version), contains_eager(Publication.pact_version))
-    for publication in session().scalars(pacts.options(*loaded)):
-        verified = results[publication.pact_version_id]
-        _name(publication, verified, consumers[0].pacticipant, providers[0].pacticipant)
-        for consumer in by_version[None] + by_version[publication.consumer_version_id]:
-            for provider, result in _verifications(providers, verified, latest_by):
-                yield Row(consumer, provider, publication, result)
-
-
-def _name(
-    publication: Publication,
-    verified: Iterable[VerificationResult],
-    consumer: Pacticipant,
-    provider: Pacticipant,
-) -> None:
-    """Set the two pacticipants, which are known, so that they aren't loaded with each row."""
-    set_committed_value(publication.consumer_version, "pacticipant", consumer)
-    set_committed_value(publication.pact_version, "consumer", consumer)
-    set_committed_value(publication.pact_version, "provider", provider)
-    for result in verified:
-        set_committed_value(result.provider_version, "pacticipant", provider)
+    of: dict[int | None, list[Selected]] = defaultdict(list)
+    for one in selected:
+        of[one.pacticipant_id].append(one)
+    results = _results(pacts, selected)
+    for publication in session().scalars(_loaded(pacts)):
+        pact, version = publication.pact_version, publication.consumer_version
+        for consumer in of[pact.consumer_id]:
+            if consumer.any_version or (consumer.version is not None and consumer.version.id == version.id):
+                for provider, result in _verifications(of[pact.provider_id], publication, results[pact.id]):
+                    yield Row(consumer, provider, publication, result)
 
 
 def _verifications(
-    providers: list[Selected], verified: list[VerificationResult], latest_by: LatestBy
+    providers: Sequence[Selected], publication: Publication, verified: Sequence[VerificationResult]
 ) -> Iterator[tuple[Selected, VerificationResult | None]]:
-    """Return which results a pact has of each of a provider's versions, None for a version that lacks one.
+    """Return the results of a pact for the selected provider versions, None where it lacks one.
 
-    Of a branch or a tag, those that have one count; only if none has, one counts for all.
+    Of a branch or a tag, the versions that have a result count; only if none has, one counts for all. In an environment
+    each version counts.
     """
-    lacking = [one for one in providers if one.interchangeable]
+    some = False
     for provider in providers:
-        found = list(_latest(provider, verified, latest_by))
-        if found and provider.interchangeable:
-            lacking = []
-        if found or not provider.interchangeable:
-            yield from ((provider, result) for result in found or (None,))
-    if lacking:
-        yield lacking[0], None
+        found = [
+            one
+            for one in verified
+            if provider.covers(publication.pact_version.provider_id, one.provider_version_id)
+        ]
+        yield from ((provider, result) for result in found)
+        some = some or bool(found)
+        if not found and provider.needs_each and len(providers) > 1:
+            some = True
+            yield provider, None
+    if not some:
+        yield (
+            (providers[0] if len(providers) == 1 else of_version(publication.pact_version.provider, None)),
+            None,
+        )
 
 
-def _latest(
-    provider: Selected, verified: list[VerificationResult], latest_by: LatestBy
-) -> Iterable[VerificationResult]:
-    """Return which results count, the latest version's first."""
-    if not provider.found:
-        return []
-    if provider.version is not None:
-        verified = [one for one in verified if one.provider_version_id == provider.version.id]
-        return verified if latest_by is LatestBy.EVERY else verified[:1]
-    if latest_by is LatestBy.CONSUMER_VERSION_PROVIDER:
-        return [max(verified, key=lambda one: one.id)] if verified else []
-    if latest_by is LatestBy.CONSUMER_VERSION_PROVIDER_VERSION:
-        # Reversed, so that of each version the first stays.
-        latest = {one.provider_version_id: one for one in reversed(verified)}
-        return reversed(latest.values())
-    return verified
+def _rows_of_one(selected: Selected) -> Iterator[Row]:
+    """Return all rows of one selected version, with whatever it is integrated with."""
+    if selected.missing:
+        return
+    pacts = consumers_of([selected])
+    if pacts is not None:
+        results = _results(pacts, ())
+        for publication in session().scalars(_loaded(pacts)):
+            provider = publication.pact_version.provider
+            verified = results[publication.pact_version_id]
+            for result in verified:
+                yield Row(selected, of_version(provider, result.provider_version), publication, result)
+            if not verified:
+                yield Row(selected, of_version(provider, None), publication, None)
+    contents = select(VerificationResult.pact_version_id).join(VerificationResult.pact_version)
+    if selected.version is not None:
+        contents = contents.where(VerificationResult.provider_version_id == selected.version.id)
+    else:
+        contents = contents.where(PactVersion.provider_id == selected.pacticipant_id)
+    pacts = publications().where(PactVersion.id.in_(contents))
+    results = _results(pacts, [selected])
+    for publication in session().scalars(_loaded(pacts)):
+        consumer = of_version(publication.pact_version.consumer, publication.consumer_version)
+        for result in results[publication.pact_version_id]:
+            yield Row(consumer, selected, publication, result)
 
 
-def _results(
-    pacts: Select[Publication], providers: Sequence[Selected]
-) -> dict[int, list[VerificationResult]]:
-    """Return the results for the pacts by their content, the latest provider version's first, then the latest."""
+def _latest(found: list[Row], latest_by: LatestBy) -> list[Row]:
+    """Return which rows count, if there are several of the same kind."""
+    if latest_by is LatestBy.EVERY:
+        return found
+    groups: dict[tuple[object, ...], list[Row]] = defaultdict(list)
+    for row in found:
+        result = row.result
+        version: object = result.provider_version_id if result else None
+        if latest_by is LatestBy.CONSUMER_VERSION_PROVIDER_VERSION:
+            lacking = id(row.provider) if result is None and row.provider.needs_each else None
+            groups[(*row.pair, row.publication.consumer_version_id, version, lacking)].append(row)
+        elif latest_by is LatestBy.CONSUMER_VERSION_PROVIDER:
+            groups[(*row.pair, row.publication.consumer_version_id)].append(row)
+        else:
+            groups[row.pair].append(row)
+    # A group is sorted: the row without a result is its first, then the latest provider version's latest result.
+    return [group[0] for group in groups.values()]
+
+
+def _place(row: Row) -> tuple[object, ...]:
+    pact, result = row.publication.pact_version, row.result
+    return (
+        pact.consumer.name,
+        -row.publication.consumer_version_id,
+        pact.provider.name,
+        (0, 0, 0) if result is None else (1, -result.provider_version_id, -result.id),
+    )
+
+
+def _last_action(row: Row) -> tuple[object, ...]:
+    published, result = row.publication, row.result
+    date = max(published.created_at, result.created_at) if result else published.created_at
+    return date, published.id, result.id if result else 0
+
+
+def _loaded(pacts: Select[Publication]) -> Select[Publication]:
+    """Return the query with all that a row shows, so that it isn't loaded row by row."""
+    return pacts.options(
+        contains_eager(Publication.consumer_version).joinedload(Version.pacticipant),
+        contains_eager(Publication.pact_version).options(
+            joinedload(PactVersion.consumer), joinedload(PactVersion.provider)
+        ),
+    )
+
+
+def _results(pacts: Select[Publication], providers: Iterable[Selected]) -> Results:
+    """Return the results for the pacts, of the selected versions or, without any, of all."""
     contents = pacts.with_only_columns(Publication.pact_version_id).order_by(None)
     query = (
         select(VerificationResult)
@@ -136,13 +194,13 @@ def _results(
         .options(
             # Long, and nothing that a row shows.
             defer(VerificationResult.test_results),
-            joinedload(VerificationResult.provider_version),
+            joinedload(VerificationResult.provider_version).joinedload(Version.pacticipant),
         )
     )
-    named = [one.version.id for one in providers if one.version is not None]
-    if len(named) <= MOST_IN_A_QUERY and not any(one.any_version for one in providers):
+    named = {one.version.id for one in providers if one.version is not None}
+    if 0 < len(named) <= MOST_IN_A_QUERY and not any(one.any_version for one in providers):
         query = query.where(VerificationResult.provider_version_id.in_(named))
-    found: dict[int, list[VerificationResult]] = defaultdict(list)
+    found: Results = defaultdict(list)
     for result in session().scalars(query):
         found[result.pact_version_id].append(result)
     return found

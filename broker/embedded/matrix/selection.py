@@ -1,158 +1,160 @@
-"""The versions that a query of the matrix selects."""
+"""The versions that a query of the matrix selects, and what they are integrated with."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import or_, select
+from sqlalchemy import select
 
-from broker.embedded.matrix.query import InvalidMatrixQuery, Scope
+from broker.embedded.matrix.query import InvalidMatrixQuery
+from broker.embedded.matrix.selected import Selected
 from broker.embedded.storage.deployment_records import find_environment, versions_in
-from broker.embedded.storage.records import (
-    find_pacticipant,
-    find_version,
-    latest_version,
-    publications,
-    session,
-    versions_of,
-)
-from broker.embedded.storage.tables import Pacticipant, PactVersion, Publication, Version
+from broker.embedded.storage.records import MOST_IN_A_QUERY, find_pacticipant, publications, session
+from broker.embedded.storage.tables import Branch, BranchVersion, Pacticipant, PactVersion, Tag, Version
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from broker.embedded.matrix.query import MatrixQuery
+    from sqlalchemy import Select
+
+    from broker.embedded.matrix.query import MatrixQuery, Scope, Selector
+    from broker.embedded.storage.tables import Publication
+
+Pair = tuple[int, int]
+"""The ids of a consumer and a provider."""
 
 
 @dataclass(frozen=True)
-class Selected:
-    """A pacticipant in the matrix, and the version of it that is meant.
+class Selection:
+    """What a query selects.
 
     Attributes:
-        pacticipant: The pacticipant.
-        description: The version in words, for reasons.
-        version: None where any version is meant, or none was found.
-        any_version: Whether the scope left the version open.
-        specified: Whether the query names the pacticipant, rather than its being integrated with one named.
-        interchangeable: Whether a result of this version counts for the others of its branch or tag.
+        specified: The versions that the query names.
+        inferred: Those of the pacticipants that they are integrated with.
+        ignored: What needs no result.
+        required: The consumers and providers that must have a row: a consumer needs its provider.
     """
 
-    pacticipant: Pacticipant
-    description: str
-    version: Version | None
-    any_version: bool
-    specified: bool
-    interchangeable: bool = False
+    specified: tuple[Selected, ...]
+    inferred: tuple[Selected, ...]
+    ignored: tuple[Selected, ...]
+    required: frozenset[Pair]
 
     @property
-    def found(self) -> bool:
-        """Whether the version exists."""
-        return self.any_version or self.version is not None
+    def all(self) -> tuple[Selected, ...]:
+        """All versions."""
+        return self.specified + self.inferred
 
 
-def select_versions(query: MatrixQuery) -> list[Selected]:
-    """Return the pacticipants that the query names, and perhaps those they are integrated with.
-
-    They are added if the query names just one, or which versions of the others are meant.
+def select_versions(query: MatrixQuery) -> Selection:
+    """Return what the query selects.
 
     Raises:
         InvalidMatrixQuery: A pacticipant or an environment isn't known.
     """
-    specified = []
-    for name, scope in query.selectors:
-        pacticipant = find_pacticipant(name)
-        if pacticipant is None:
-            raise InvalidMatrixQuery(f"Pacticipant {name} not found")
-        specified += _select(pacticipant, scope, specified=True)
-    if len(query.selectors) > 1 and not query.others.given:
-        return specified
-    names = {one.pacticipant.id for one in specified}
-    inferred = [
-        selected
-        for pacticipant in _integrated(specified)
-        if pacticipant.id not in names
-        for selected in _select(pacticipant, query.others, specified=False)
+    mistakes = [
+        f"Pacticipant {one.pacticipant} not found"
+        for one in query.selectors
+        if one.pacticipant is not None and find_pacticipant(one.pacticipant) is None
     ]
-    return specified + inferred
-
-
-def _select(pacticipant: Pacticipant, scope: Scope, *, specified: bool) -> list[Selected]:
-    name = pacticipant.name
-    if scope.version is not None:
-        version = find_version(name, scope.version)
-        return [Selected(pacticipant, f"version {scope.version} of {name}", version, False, specified)]
-    if scope.environment is not None:
-        return _select_in(pacticipant, scope.environment, specified=specified)
-    if scope.tag is None and scope.branch is None and not scope.main_branch:
-        if not scope.latest:
-            return [Selected(pacticipant, f"any version of {name}", None, True, specified)]
-        return [_latest(pacticipant, f"the latest version of {name}", latest_version(pacticipant), specified)]
-    return _select_of(pacticipant, scope, specified=specified)
-
-
-def _select_in(pacticipant: Pacticipant, environment: str, *, specified: bool) -> list[Selected]:
-    """Return every version that is deployed or released in an environment: each of them counts."""
-    found = find_environment(environment)
-    if found is None:
-        raise InvalidMatrixQuery(f"Environment with name '{environment}' does not exist")
-    versions = versions_in(pacticipant, found)
-    what = "one of the versions" if len(versions) > 1 else "the version"
-    text = f"{what} of {pacticipant.name} currently in {environment}"
-    if not versions:
-        return [Selected(pacticipant, f"{text} (no such version exists)", None, False, specified)]
-    return [
-        Selected(pacticipant, f"{text} ({version.number})", version, False, specified) for version in versions
-    ]
-
-
-def _select_of(pacticipant: Pacticipant, scope: Scope, *, specified: bool) -> list[Selected]:
-    """Return the versions on a branch or with a tag: all, or the latest."""
-    tag, branch = scope.tag, scope.branch
-    which = f"with tag {tag}" if tag is not None else f"from branch {branch}"
-    if tag is None and scope.main_branch:
-        branch = pacticipant.main_branch
-        which = f"from branch {branch}" if branch else "from its main branch"
-    known = tag is not None or bool(branch)
-    if scope.latest:
-        version = latest_version(pacticipant, tag=tag, branch=branch) if known else None
-        return [_latest(pacticipant, f"the latest version of {pacticipant.name} {which}", version, specified)]
-    versions: Sequence[Version] = versions_of(pacticipant, tag=tag, branch=branch) if known else []
-    if not versions:
-        return [_latest(pacticipant, f"a version of {pacticipant.name} {which}", None, specified)]
-    several = "one of the versions" if len(versions) > 1 else "the version"
-    text = f"{several if tag is None else 'a version'} of {pacticipant.name} {which}"
-    return [
-        Selected(pacticipant, f"{text} ({one.number})", one, False, specified, interchangeable=True)
-        for one in versions
-    ]
-
-
-def _latest(
-    pacticipant: Pacticipant,
-    what: str,
-    version: Version | None,
-    specified: bool,  # noqa: FBT001 - as in Selected
-) -> Selected:
-    number = version.number if version else "no such version exists"
-    return Selected(pacticipant, f"{what} ({number})", version, False, specified)
-
-
-def _integrated(specified: Sequence[Selected]) -> Iterable[Pacticipant]:
-    """Return the providers of the selected versions' pacts, and the consumers of the pacticipants."""
-    ids = {one.pacticipant.id for one in specified}
-    open_ones = {one.pacticipant.id for one in specified if one.any_version}
-    versions = {one.version.id for one in specified if one.version is not None}
-    query = publications().where(or_(PactVersion.consumer_id.in_(ids), PactVersion.provider_id.in_(ids)))
-    columns = query.with_only_columns(
-        PactVersion.consumer_id, PactVersion.provider_id, Publication.consumer_version_id
-    ).order_by(None)
-    selected = set()
-    for consumer_id, provider_id, version_id in session().execute(columns):
-        if provider_id in ids:
-            selected.add(consumer_id)
-        if consumer_id in open_ones or version_id in versions:
-            selected.add(provider_id)
-    return session().scalars(
-        select(Pacticipant).where(Pacticipant.id.in_(selected)).order_by(Pacticipant.name)
+    environment = query.others.environment
+    if environment is not None and find_environment(environment) is None:
+        mistakes.append(f"Environment with name '{environment}' does not exist")
+    if mistakes:
+        raise InvalidMatrixQuery(*mistakes)
+    ignored = tuple(one for selector in query.ignored for one in _resolve(selector))
+    specified = tuple(one for selector in query.selectors for one in _resolve(selector, specified=True))
+    others = query.others
+    infers = others.latest or bool(others.tag or others.environment or others.main_branch)
+    required = _pairs_of_consumers(specified)
+    if not infers:
+        among = {one.pacticipant_id for one in specified}
+        if len(specified) > 1:
+            required = {pair for pair in required if pair[1] in among}
+        return Selection(specified, (), ignored, frozenset(required))
+    inferred = tuple(
+        one for pacticipant in _integrated(specified, required) for one in _resolve_for(pacticipant, others)
     )
+    return Selection(specified, inferred, ignored, frozenset(required))
+
+
+def consumers_of(selected: Iterable[Selected]) -> Select[Publication] | None:
+    """Return the query for the pacts of selected versions as consumers; None if there can be none."""
+    versions = {one.version.id for one in selected if one.version is not None}
+    open_ones = {one.pacticipant_id for one in selected if one.any_version and not one.missing}
+    if not versions and not open_ones:
+        return None
+    query = publications()
+    if len(versions) > MOST_IN_A_QUERY:
+        # All of these have the same few pacticipants; the rest is left to whoever reads the rows.
+        open_ones |= {one.pacticipant_id for one in selected if one.version is not None}
+        versions = set()
+    if not versions:
+        return query.where(PactVersion.consumer_id.in_(open_ones))
+    of_versions = Version.id.in_(versions)
+    return query.where(of_versions | PactVersion.consumer_id.in_(open_ones) if open_ones else of_versions)
+
+
+def _pairs_of_consumers(specified: Sequence[Selected]) -> set[Pair]:
+    query = consumers_of(specified)
+    if query is None:
+        return set()
+    columns = query.with_only_columns(PactVersion.consumer_id, PactVersion.provider_id).order_by(None)
+    return {(row[0], row[1]) for row in session().execute(columns.distinct())}
+
+
+def _integrated(specified: Sequence[Selected], required: Iterable[Pair]) -> Sequence[Pacticipant]:
+    """Return the providers of the selected versions' pacts, and the consumers of the pacticipants, by name."""
+    ids = {one.pacticipant_id for one in specified}
+    pairs = select(PactVersion.consumer_id).where(PactVersion.provider_id.in_(ids)).distinct()
+    others = ({provider for _, provider in required} | set(session().scalars(pairs))) - ids
+    query = select(Pacticipant).where(Pacticipant.id.in_(others)).order_by(Pacticipant.name)
+    return session().scalars(query).all()
+
+
+def _resolve(selector: Selector, *, specified: bool = False) -> list[Selected]:
+    name = selector.pacticipant or ""
+    pacticipant = find_pacticipant(name)
+    if pacticipant is None:
+        return [Selected(name, None, selector.scope)]
+    return _resolve_for(pacticipant, selector.scope, specified=specified)
+
+
+def _resolve_for(pacticipant: Pacticipant, scope: Scope, *, specified: bool = False) -> list[Selected]:
+    """Return the versions of a scope: each that it means, or one that is missing."""
+    branch = scope.branch or (pacticipant.main_branch if scope.main_branch else None)
+    found: Sequence[Version | None] = [None]
+    if scope.given:
+        found = _versions(pacticipant, scope, branch) or [None]
+    if found == [None]:
+        branch = scope.branch
+    return [
+        Selected(
+            pacticipant.name,
+            pacticipant.id,
+            scope,
+            version,
+            specified,
+            one_of_many=len(found) > 1,
+            branch=branch,
+        )
+        for version in found
+    ]
+
+
+def _versions(pacticipant: Pacticipant, scope: Scope, branch: str | None) -> Sequence[Version]:
+    query = select(Version).where(Version.pacticipant == pacticipant).order_by(Version.id.desc())
+    if scope.version is not None:
+        query = query.where(Version.number == scope.version)
+    if scope.tag is not None:
+        query = query.where(Version.id.in_(select(Tag.version_id).where(Tag.name == scope.tag)))
+    if branch is not None or scope.main_branch:
+        on_it = select(BranchVersion.version_id).join(BranchVersion.branch)
+        on_it = on_it.where(Branch.name == branch, Branch.pacticipant_id == pacticipant.id)
+        query = query.where(Version.id.in_(on_it))
+    if scope.environment is not None:
+        environment = find_environment(scope.environment)
+        there = versions_in(pacticipant, environment) if environment else []
+        query = query.where(Version.id.in_([version.id for version in there]))
+    return session().scalars(query.limit(1) if scope.latest else query).all()

@@ -51,10 +51,13 @@ _SELECTOR = tuple(
     for key in ("pacticipant", "version", "latest", "tag", "branch", "mainBranch", "environment")
 )
 """As Ruby reads a query (see `matrix.query`): a selector ends where one of its keys comes again."""
+_IGNORED = tuple(Query(f"ignore[][{key}]", several=True) for key in ("pacticipant", "version"))
+_ROWS = (Query("success[]", several=True), Query("limit", schema="integer"))
 _MATRIX = (
     *_SELECTOR,
-    *(Query(name) for name in ("latestby", "latest", "tag", "branch", "mainBranch", "environment")),
-    *(Query(f"ignore[][{key}]", several=True) for key in ("pacticipant", "version")),
+    *(Query(name) for name in ("latestby", "latest", "tag", "mainBranch", "environment")),
+    *_IGNORED,
+    *_ROWS,
 )
 
 OPERATIONS: dict[str, Operation] = {
@@ -128,16 +131,19 @@ OPERATIONS: dict[str, Operation] = {
     "integrations.remove": _DELETED,
     # What goes together, and what is where.
     "matrix.show": Operation(query=_MATRIX),
-    "matrix.show_pair": _SHOWN,
+    "matrix.show_pair": Operation(query=(Query("latestby"), *_ROWS)),
     "matrix.can_i_deploy": Operation(
         query=(
             Query("pacticipant", required=True),
             Query("version", required=True),
             Query("to"),
             Query("environment"),
-            Query("ignore", several=True),
+            Query("ignore[]", several=True),
+            *_IGNORED,
         )
     ),
+    "matrix.can_i_deploy_branch": _SHOWN,
+    "matrix.can_i_deploy_tag": _SHOWN,
     "environments.show_all": _SHOWN,
     "environments.create": Operation(answers=(201,), body="Environment"),
     "environments.show": _SHOWN,

@@ -98,6 +98,8 @@ def names_of_what_is_there(broker: BrokerProcess) -> dict[str, list[str]]:
         "number": ["1", "9", result.headers["Location"].rpartition("/")[2]],
         "branch": ["main"],
         "tag": ["dev"],
+        "to": ["dev"],
+        "environment": ["production"],
         "label": ["team-a"],
         "sha": [pact_version["name"]],
         "segment": ["Y3ZuPTEmdz10cnVl"],
