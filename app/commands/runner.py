@@ -6,6 +6,7 @@ import sys
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
+from app.commands.extras import install_with
 from broker.http.errors import BrokerError
 from broker.text.harmless import one_line
 from broker.text.redaction import Redaction
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import ModuleType
 
-INSTALL_SERVER = "pip install 'pact-dispatch[server]'"
 SERVER_LIBRARIES = frozenset(
     {
         "cryptography",
@@ -133,4 +133,4 @@ def _loaded(load: Callable[[], ModuleType]) -> ModuleType:
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in SERVER_LIBRARIES:
             raise
-        raise CommandFailed(ExitCode.COULD_NOT, f"it needs {error.name}: {INSTALL_SERVER}") from error
+        raise CommandFailed(ExitCode.COULD_NOT, f"it needs {error.name}: {install_with('server')}") from error

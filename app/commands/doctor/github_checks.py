@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from app.commands.dispatch_url import DispatchUrl
 from app.commands.doctor.chain import NotAsked
 from app.commands.doctor.pact_state import read_moment
+from app.commands.extras import install_with
 from app.commands.finding import Finding, State, listed
 from app.commands.github_judgement import Listeners, Obstacle, days_left, obstacles
-from app.commands.runner import INSTALL_SERVER
 from app.config.variables import GITHUB_TOKEN
 from app.github.answers import GitHubFailed
 from app.github.token import read_time
@@ -86,7 +86,7 @@ class GitHubAnswers:
                 f"set {GITHUB_TOKEN} to a token that may read the repository (best of all: the one that the webhook "
                 "uses)"
             )
-        return "" if _HAS_GITHUB else f"{INSTALL_SERVER}, which GitHub is asked with"
+        return "" if _HAS_GITHUB else f"{install_with('server')}, which GitHub is asked with"
 
     def _once(
         self, question: str, target: Target, not_asked: str, send: Callable[[GitHubRepository], Answer]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, TextIO
 
-from app.commands.runner import INSTALL_SERVER
+from app.commands.extras import install_with
 from app.commands.tables import UNLIMITED, write_table
 from broker.text.harmless import is_seen_as_it_is, lines_of, one_line, write_json
 from broker.webhooks.hidden_secrets import redacted_log
@@ -35,7 +35,7 @@ def check_format(name: str) -> None:
         UsageError: Its library is missing.
     """
     if name == "yaml" and not _HAS_YAML:
-        raise UsageError(f"--output yaml needs PyYAML: {INSTALL_SERVER}")
+        raise UsageError(f"--output yaml needs PyYAML: {install_with('server')}")
 
 
 def write_document(document: Any, output: str, stream: TextIO) -> None:
