@@ -212,5 +212,7 @@ def test_examples_write_to_no_folder_that_is_not_there() -> None:
 @pytest.mark.parametrize("page", sorted([ROOT / "README.md", *DOCS.glob("*.md")]), ids=lambda page: page.name)
 def test_nobody_is_told_to_install_into_the_environment_of_a_provider(page: Path) -> None:
     """Only into an environment that the page has just made, or that exists."""
-    for before, after in re.findall(r"(\S*)pip install( (?:--upgrade )?'?pact-dispatch\S*)", page.read_text("utf-8")):
+    for before, after in re.findall(
+        r"(\S*)pip install( (?:--upgrade )?'?pact-dispatch\S*)", page.read_text("utf-8")
+    ):
         assert before.endswith("/bin/") or "--upgrade" in after, (before, after)
