@@ -19,7 +19,6 @@ import yaml
 
 from app.config.variables import API_TOKENS, GITHUB_TOKEN, TOKENS, WEBHOOK_SECRET
 from tests.support.broker_records import publish, results
-from tests.support.github_runner import BASH
 from tests.support.ordinary_account import ordinary_account
 from tests.support.origin import Origin
 from tests.support.pacts import interaction, pact
@@ -37,6 +36,8 @@ if TYPE_CHECKING:
 PACT = pact(interaction("a thing", "/things/1", body={"id": 1, "name": "thing"}), provider="Products")
 PYTHON = "/usr/bin/python3"
 """A Python that every account can run."""
+BASH = ("/bin/bash", "--noprofile", "--norc", "-eo", "pipefail")
+"""The shell of a step, as GitHub's runner starts it."""
 CAPABILITIES = ("chown", "dac_override", "fowner", "kill", "setgid", "setuid")
 IN_A_CONTAINER = (
     "setpriv",

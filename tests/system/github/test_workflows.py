@@ -1,0 +1,196 @@
+"""The reusable workflow, and the workflows of the examples and the documentation, on a real runner (act)."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.support.act import PROJECT, Machine, Run, git
+from tests.support.paths import ROOT
+from tests.system.github.test_action import PRODUCTS, PROVIDER, SECRET, dispatched
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from tests.support.processes import EmbeddedBroker
+
+pytestmark = pytest.mark.timeout(400)  # the first run installs from the package index
+
+EXAMPLES = ROOT / "examples/workflows"
+REUSABLE = ROOT / ".github/workflows/verify_changed_pact.yml"
+WHERE = {"PACT_DISPATCH_REPOSITORY": PROJECT, "PACT_DISPATCH_REF": "v1"}
+"""What GitHub tells a called workflow by itself, and act doesn't."""
+COPY = WHERE | {
+    "PACT_PROVIDER_NAME": "Products",
+    "PACT_PROVIDER_COMMAND": PROVIDER["provider-command"],
+    "PACT_PROVIDER_STATES_SETUP_URL": PROVIDER["provider-states-setup-url"],
+}
+
+
+@pytest.fixture
+def commits(machine: Machine) -> list[str]:
+    """The two commits of the provider: the second, which is its branch's head, breaks the contract."""
+    products = (ROOT / "examples/products.py").read_text(encoding="utf-8")
+    breaking = products.replace('os.environ.get("PRODUCTS_BREAK")', '"price"')
+    return [
+        git("-C", str(machine.repository), "rev-parse", "HEAD"),
+        machine.commit({"products.py": breaking}),
+    ]
+
+
+def example(name: str, broker: EmbeddedBroker) -> str:
+    """Return the text of a workflow of the examples, with the broker's address."""
+    return at(broker, (EXAMPLES / name).read_text(encoding="utf-8"))
+
+
+def at(broker: EmbeddedBroker, text: str) -> str:
+    """Put the broker's address into a workflow."""
+    assert "https://broker.example.org" in text
+    return text.replace("https://broker.example.org", broker.url)
+
+
+def result_of(run: Run, broker: EmbeddedBroker) -> dict[str, Any]:
+    """Return the result that a run has published."""
+    [url] = {entry["arg"] for entry in run.log if entry.get("name") == "result-url"}
+    result: dict[str, Any] = broker.get(url).json()
+    return result
+
+
+def test_the_called_workflow_verifies_the_dispatched_commit(
+    machine: Machine, broker: EmbeddedBroker, published: Callable[..., str], commits: list[str]
+) -> None:
+    called = {
+        "uses": f"{PROJECT}/.github/workflows/verify_changed_pact.yml@v1",
+        "with": {
+            "pact-broker-base-url": broker.url,
+            "setup": "echo ready > setup.txt\ntest -f products.py",
+            "provider-command": "bash -c 'test -f setup.txt && exec python products.py'",
+            "provider-states-setup-url": PROVIDER["provider-states-setup-url"],
+        },
+        "secrets": "inherit",
+    }
+    after = {
+        "needs": "pact",
+        "if": "always()",
+        "runs-on": "ubuntu-latest",
+        "steps": [{"run": 'echo "was $OUTCOME"', "env": {"OUTCOME": "${{ needs.pact.outputs.outcome }}"}}],
+    }
+    run = machine.run(
+        json.dumps({"on": {"repository_dispatch": {}}, "jobs": {"pact": called, "after": after}}),
+        "repository_dispatch",
+        dispatched(broker.url + published(PRODUCTS), sha=commits[0], branch="main"),
+        variables=WHERE,
+    )
+    assert set(run.results.values()) == {"success"}, run.text
+    assert "was passed" in run.printed
+    result = result_of(run, broker)
+    assert (result["success"], result["providerApplicationVersion"]) == (True, commits[0])
+
+
+def test_the_example_that_calls_it_verifies_the_head_where_no_commit_is_dispatched(
+    machine: Machine, broker: EmbeddedBroker, published: Callable[..., str], commits: list[str]
+) -> None:
+    run = machine.run(
+        example("contract_requiring_verification_published.yml", broker),
+        "repository_dispatch",
+        dispatched(broker.url + published(PRODUCTS)),
+        secrets={"PACT_BROKER_TOKEN": SECRET},
+        variables=WHERE,
+    )
+    assert run.code == 1, run.text
+    result = result_of(run, broker)
+    assert (result["success"], result["providerApplicationVersion"]) == (False, commits[1])
+
+
+def test_a_copy_of_the_workflow_takes_its_values_from_the_repositorys_variables(
+    machine: Machine, broker: EmbeddedBroker, published: Callable[..., str]
+) -> None:
+    run = machine.run(
+        REUSABLE,
+        "workflow_dispatch",
+        {"inputs": {"pact-url": broker.url + published(PRODUCTS)}},
+        variables=COPY | {"PACT_BROKER_BASE_URL": broker.url, "PACT_SETUP": "true"},
+    )
+    assert set(run.results.values()) == {"success"}, run.text
+    assert result_of(run, broker)["success"] is True
+
+
+def of_a_fork(folder: Path) -> str:
+    """Make a commit of a pull request in a repository, as GitHub keeps it, and return its id."""
+    tree = git("-C", str(folder), "rev-parse", "main^{tree}")
+    commit = git("-C", str(folder), "commit-tree", "-p", "main", "-m", "of a fork", tree)
+    git("-C", str(folder), "update-ref", "refs/pull/1/head", commit)
+    return commit
+
+
+def test_no_commit_of_a_fork_is_run(machine: Machine) -> None:
+    event = dispatched("http://127.0.0.1:1/pacts/x", sha=of_a_fork(machine.repository))
+    variables = COPY | {"PACT_SETUP": 'touch "$HOME/ran"'}
+    run = machine.run(REUSABLE, "repository_dispatch", event, variables=variables)
+    assert run.code == 2, run.text
+    assert any("client_payload.sha is no commit of a branch or a tag" in line for line in run.commands)
+    assert not (run.home / "ran").exists()
+
+
+def test_a_commit_of_a_fork_is_run_where_that_is_allowed_and_changes_nothing_of_the_action(
+    machine: Machine, broker: EmbeddedBroker
+) -> None:
+    event = dispatched(
+        f"{broker.url}/pacts/provider/Products/consumer/Nobody/latest", sha=of_a_fork(machine.repository)
+    )
+    variables = COPY | {
+        "PACT_ANY_COMMIT": "true",
+        "PACT_BROKER_BASE_URL": broker.url,
+        "PACT_SETUP": "mkdir .pact-dispatch && echo 'runs: {}' > .pact-dispatch/action.yml && touch \"$HOME/ran\"",
+    }
+    run = machine.run(REUSABLE, "repository_dispatch", event, variables=variables)
+    assert (run.home / "ran").exists(), run.text
+    assert run.code == 3, run.text
+    assert any("There is no such pact" in line for line in run.commands)
+
+
+@pytest.mark.parametrize("sha", ["main", "refs/pull/1/head", "abc1234", "$(touch pwned)", "1.0.0", "f" * 41])
+def test_the_workflow_checks_out_nothing_but_a_commit(machine: Machine, sha: str) -> None:
+    event = dispatched("http://127.0.0.1:1/pacts/x", sha=sha)
+    run = machine.run(REUSABLE, "repository_dispatch", event, variables=COPY)
+    assert run.code == 2
+    [line] = run.commands
+    assert line.startswith("::error title=client_payload.sha is not a full commit id::")
+    assert "Checked out" not in run.printed
+    assert not list(machine.folder.rglob("pwned"))
+
+
+def test_the_example_for_a_changed_pact_takes_a_dispatch_and_a_start_by_hand(
+    machine: Machine, broker: EmbeddedBroker, published: Callable[..., str]
+) -> None:
+    url = broker.url + published(PRODUCTS)
+    events: Mapping[str, dict[str, Any]] = {
+        "repository_dispatch": dispatched(url),
+        "workflow_dispatch": {"inputs": {"pact-url": url}},
+    }
+    for name, event in events.items():
+        run = machine.run(example("pact_changed.yml", broker), name, event)
+        assert set(run.results.values()) == {"success"}, run.text
+        assert result_of(run, broker)["success"] is True
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/github.md"])
+def test_the_workflow_of_the_documentation(
+    machine: Machine, broker: EmbeddedBroker, published: Callable[..., str], page: str
+) -> None:
+    """A list of steps is what a job has under `steps`."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    blocks = re.findall(r"^```yaml\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    [block] = [block for block in blocks if f"uses: {PROJECT}@v1" in block]
+    if not block.startswith("on:"):
+        steps = block.replace("\n", "\n    ")
+        block = f"on: repository_dispatch\njobs:\n  verify:\n    runs-on: ubuntu-latest\n    {steps}"
+    machine.commit({"examples/products.py": (ROOT / "examples/products.py").read_text(encoding="utf-8")})
+    event = dispatched(broker.url + published(PRODUCTS))
+    run = machine.run(at(broker, block), "repository_dispatch", event)
+    assert set(run.results.values()) == {"success"}, run.text
+    assert result_of(run, broker)["success"] is True
