@@ -83,7 +83,7 @@ def test_examples_work_as_they_stand(page: str, tmp_path: Path) -> None:
 
 def test_the_help_in_the_documentation_is_the_real_one() -> None:
     [shown] = re.findall(
-        r"<!-- verify --help -->\n```text\n(.*?)```", (ROOT / "docs/verify.md").read_text(), re.DOTALL
+        r"<!-- verify --help -->\n```text\n(.*?)```", (ROOT / "docs/verify-options.md").read_text(), re.DOTALL
     )
     command = [str(BIN / "verify"), "--help"]
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment(COLUMNS="100"))
