@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
+from broker.embedded.pages.attempt_log import shown_attempt
 from broker.embedded.storage.records import session
 from broker.embedded.storage.webhook_tables import TriggeredWebhook, WebhookExecution
 from broker.embedded.webhooks.records import shown_description
@@ -38,12 +39,18 @@ def deliveries(query: Select[TriggeredWebhook]) -> list[dict[str, Any]]:
     The logs were redacted when they were written.
     """
     triggered = session().scalars(query.limit(MOST_LISTED)).all()
-    tries: dict[int, list[WebhookExecution]] = {}
+    tries: dict[int, list[dict[str, Any]]] = {}
     found = select(WebhookExecution).where(
         WebhookExecution.triggered_webhook_id.in_([one.id for one in triggered])
     )
     for execution in session().scalars(found.order_by(WebhookExecution.id)):
-        tries.setdefault(execution.triggered_webhook_id, []).append(execution)
+        tries.setdefault(execution.triggered_webhook_id, []).append(
+            {
+                "success": execution.success,
+                "created_at": execution.created_at,
+                "shown": shown_attempt(execution.logs),
+            }
+        )
     return [
         {
             "webhook": one.webhook,
@@ -53,6 +60,7 @@ def deliveries(query: Select[TriggeredWebhook]) -> list[dict[str, Any]]:
             "consumer": one.publication.pact_version.consumer.name,
             "provider": one.publication.pact_version.provider.name,
             "number": one.publication.consumer_version.number,
+            "uuid": one.uuid,
             "tries": tries.get(one.id, ()),
         }
         for one in triggered

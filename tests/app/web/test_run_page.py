@@ -103,6 +103,17 @@ def test_a_browser_filters_the_page_under_the_receivers_policy(
         assert browser.value("document.title").startswith("Failed: 2 of 3")
 
 
+def test_a_delivery_is_headed_by_its_status(client: FlaskClient) -> None:
+    headers = {"Authorization": "Bearer a-token-of-the-broker"}
+    body = {"event_type": "pact_changed", "client_payload": {"pact_url": PACT}}
+    assert client.post("/repos/a/b/dispatches", json=body, headers=headers).status_code == 204
+    [run] = client.get("/api/runs", headers=READING).get_json()["items"]
+    page = client.get(f"/runs/{run['id']}", headers=READING).get_data(as_text=True)
+    deliveries = page.partition("<h2>Deliveries</h2>")[2]
+    assert '<b class="passed">204 accepted</b>' in deliveries
+    assert run["deliveries"][0] in deliveries
+
+
 def test_who_follows_the_link_of_a_result_is_told_what_is_asked_for(client: FlaskClient) -> None:
     answer = client.get("/runs/3f1c9f5e-0000-4000-8000-000000000000")
     assert answer.status_code == 401
