@@ -12,7 +12,7 @@ from pathlib import Path
 PACT = "storefront-products.json"
 LOCATE = (
     "import app, broker, verifier; from pathlib import Path; "
-    "print(*{str(Path(found.__file__).parents[1]) for found in (app, broker, verifier)}, sep='\\n')"
+    "print(*{str(Path(found.__file__).resolve().parents[1]) for found in (app, broker, verifier)}, sep='\\n')"
 )
 
 
@@ -39,7 +39,7 @@ class Installation:
 
     def check_where_it_is(self) -> None:
         """Raise Broken if the packages are not those of the wheel."""
-        where = self._run(self.python, "-c", LOCATE).split()
+        where = self._run(self.python, "-c", LOCATE).splitlines()
         if len(where) != 1 or not Path(where[0]).is_relative_to(self.folder.resolve()):
             raise Broken(
                 f"the packages come from {' and '.join(where)}, and not from the wheel in {self.folder}"

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import os
 import struct
+import sys
 from functools import cache
 
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
@@ -27,7 +28,9 @@ _PR_SET_NO_NEW_PRIVS = 38
 
 @cache
 def is_available() -> bool:
-    """Return whether this kernel can separate processes so."""
+    """Return whether this kernel can separate processes so: Linux alone knows these calls by these numbers."""
+    if sys.platform != "linux":
+        return False
     version: int = _libc().syscall(_CREATE_RULESET, None, 0, _VERSION)
     return version >= _WITH_REFER
 

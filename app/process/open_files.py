@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import resource
-from contextlib import suppress
 
 
 def allow_open_files(wanted: int) -> int:
@@ -15,6 +14,11 @@ def allow_open_files(wanted: int) -> int:
     if soft == resource.RLIM_INFINITY or soft >= wanted:
         return wanted
     limit = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-    with suppress(ValueError, OSError):  # macOS has a lower limit of its own, which getrlimit doesn't tell
-        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
-    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    while limit > soft:  # macOS has a lower limit of its own, which getrlimit doesn't tell
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
+        except (ValueError, OSError):
+            limit -= (limit - soft + 1) // 2
+        else:
+            return limit
+    return soft

@@ -216,3 +216,18 @@ def test_nobody_is_told_to_install_into_the_environment_of_a_provider(page: Path
         r"(\S*)pip install( (?:--upgrade )?'?pact-dispatch\S*)", page.read_text("utf-8")
     ):
         assert before.endswith("/bin/") or "--upgrade" in after, (before, after)
+
+
+@pytest.mark.parametrize("page", sorted([*ROOT.glob("*.md"), *DOCS.glob("*.md")]), ids=lambda page: page.name)
+def test_what_is_copied_works_in_zsh_as_in_bash(page: Path) -> None:
+    """A `#` begins no comment where zsh, the shell of macOS, is typed at; `jobs -p` shows more than ids there."""
+    text = page.read_text(encoding="utf-8")
+    lines = [
+        line
+        for language, block in BLOCK.findall(text)
+        if language in {"sh", "bash"}
+        for line in block.split("\n")
+    ]
+    assert not [line for line in lines if "jobs -p" in line]
+    if "setopt interactive_comments" not in text:
+        assert not [line for line in lines if re.search(r"(^|\s)#(\s|$)", line)]

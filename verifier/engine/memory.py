@@ -65,7 +65,7 @@ def limited_memory(max_bytes: int, jobs: int, on_exceeded: Callable[[], None]) -
 
 def _limit_data(more_bytes: int) -> None:
     """Have the kernel refuse so much more memory than is reserved now; only Linux counts it."""
-    if sys.platform != "linux":
+    if sys.platform != "linux" or not _STATM.exists():
         return
     reserved = int(_STATM.read_bytes().split()[5]) * _PAGE
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)

@@ -45,16 +45,14 @@ class SpawnedChild:
         output = os.open(f"{self.folder}/output.log", os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
         os.set_inheritable(events_end, True)
         try:
-            self.pid = os.posix_spawn(
-                sys.executable,
+            self.pid = _spawn_apart(
                 [sys.executable, _isolation(), "-m", "verifier.engine.child", str(events_end), self.folder],
                 without_secrets(os.environ),
-                file_actions=[
+                [
                     (os.POSIX_SPAWN_DUP2, commands, 0),
                     (os.POSIX_SPAWN_DUP2, output, 1),
                     (os.POSIX_SPAWN_DUP2, output, 2),
                 ],
-                setsid=True,
             )
         except BaseException:
             for descriptor in (commands_end, events, output):
@@ -145,6 +143,19 @@ class SpawnedChild:
         if self._output >= 0:
             os.close(self._output)
             self._output = -1
+
+
+def _spawn_apart(
+    words: list[str], variables: dict[str, str], file_actions: list[tuple[int, int, int]]
+) -> int:
+    """Start a program that Ctrl-C on this terminal doesn't reach, and return its id.
+
+    It leads a session, or a process group where the system starts no program in a new session (macOS before 10.15).
+    """
+    try:
+        return os.posix_spawn(sys.executable, words, variables, file_actions=file_actions, setsid=True)
+    except NotImplementedError:
+        return os.posix_spawn(sys.executable, words, variables, file_actions=file_actions, setpgroup=0)
 
 
 def _isolation() -> str:
