@@ -16,6 +16,10 @@ class ErrorKind(StrEnum):
     """The pact is for another provider."""
     WRONG_CONSUMER = "wrong-consumer"
     """The pact is of a consumer that was filtered out."""
+    NO_PACTS = "no-pacts"
+    """The broker asks for no pact to be verified."""
+    NOT_FOR_THIS_RUN = "not-for-this-run"
+    """Verifying this one of many pacts takes what the run was not given: a transport, say."""
     PROVIDER_NOT_READY = "provider-not-ready"
     """The provider did not start, or did not answer."""
     PROVIDER_DIED = "provider-died"
@@ -32,6 +36,12 @@ class ErrorKind(StrEnum):
     """Interactions failed whose provider states nothing set up: that may be the reason."""
     ENGINE_FAILED = "engine-failed"
     """The engine crashed, or could not load the pact."""
+    NOT_REACHED = "not-reached"
+    """The run of many pacts had ended at another one (--exit-on-first-error)."""
+
+
+OF_THE_PACT = frozenset({ErrorKind.NOT_A_PACT, ErrorKind.PACT_UNUSABLE})
+"""The kinds of errors that come from the pact alone, whatever the provider and the run are."""
 
 
 class UsageError(Exception):

@@ -42,11 +42,20 @@ def fetch(
     with BrokerClient(
         request.broker_access, retry_time=FETCH_SECONDS, deadline=deadline, on_retry=on_retry
     ) as client:
-        try:
-            document = client.get(request.pact_url).document
-            links = {name: client.link(document, rel) for name, rel in LINKS.items()}
-        except BrokerError as error:
-            raise _unavailable(error) from error
+        return fetch_by(client, request)
+
+
+def fetch_by(client: BrokerClient, request: VerificationRequest) -> tuple[Any, dict[str, str]]:
+    """Fetch the pact's document and links as `fetch` does, in a session that is there.
+
+    Raises:
+        CannotVerify: There is no such document, or it is no JSON.
+    """
+    try:
+        document = client.get(request.pact_url).document
+        links = {name: client.link(document, rel) for name, rel in LINKS.items()}
+    except BrokerError as error:
+        raise _unavailable(error) from error
     if request.publish:
         _check_links(links, client.origin)
     return document, {name: url for name, url in links.items() if url is not None}

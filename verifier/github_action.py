@@ -44,8 +44,11 @@ PUBLISH = "publish-verification-results"
 HEADERS = ("custom-provider-header", "pact-broker-alias", "provider-states-header")
 LISTS = frozenset(
     {
+        "consumer-version-selectors",
+        "consumer-version-tags",
         "custom-provider-header",
         "filter-consumer",
+        "pact-url",
         "pact-broker-alias",
         "provider-states-header",
         "provider-version-tag",
@@ -56,8 +59,10 @@ LISTS = frozenset(
 SWITCHES = frozenset(
     {
         "disable-ssl-verification",
+        "enable-pending",
         "exit-on-first-error",
         "filter-no-state",
+        "ignore-no-pacts-error",
         "last-failed",
         "provider-states-teardown",
         "publish-without-states",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from verifier.engine.core_results import no_result
@@ -108,6 +109,19 @@ def check_means(pact: Pact, chosen: tuple[Interaction, ...], provider: ProviderU
             "~/.pact/plugins has it",
             kind=ErrorKind.ENGINE_FAILED,
         )
+
+
+def used_transports(
+    chosen: tuple[Interaction, ...], pact: Pact, provider: ProviderUnderTest
+) -> ProviderUnderTest:
+    """Return the provider with the transports that a pact uses, where others of the run use more."""
+    protocols = {str(interaction.document.get("transport")) for interaction in chosen}
+    if any(interaction.kind != HTTP for interaction in chosen):
+        protocols.add(MESSAGE)
+    used = tuple(one for one in provider.transports if one.protocol in protocols or pact.plugins)
+    if used == provider.transports or not (used or provider.base_url or provider.command):
+        return provider
+    return replace(provider, transports=used)
 
 
 def notes_on_tls(provider: ProviderUnderTest) -> list[str]:

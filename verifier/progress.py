@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from verifier.verification import InteractionResult
+    from verifier.verification import InteractionResult, Verification
 
 
 class Progress:
@@ -25,6 +25,15 @@ class Progress:
 
     def verified(self, result: InteractionResult) -> None:
         """Take note that an interaction is verified."""
+
+    def pacts(self, number: int) -> None:
+        """Take note of how many pacts the run has, if it has many; called again if one is left out."""
+
+    def pact(self, name: str) -> None:
+        """Take note that one of many pacts begins."""
+
+    def pact_ended(self, verification: Verification) -> None:
+        """Take note that one of many pacts has ended."""
 
     def provider_output(self, line: str) -> None:
         """Take note of a line that the started provider printed."""

@@ -7,6 +7,7 @@ keeps `testResults` as they are: by this a retry recognises an earlier try that 
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,7 @@ from verifier.report.interface import more_differences
 from verifier.verification import LONGEST_DESCRIPTION, LONGEST_REASON, Outcome, PublishedResult
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from broker.http.access import BrokerAccess
     from verifier.verification import InteractionResult, Verification
@@ -61,23 +62,67 @@ def publish(
         PublishFailed: The broker did not accept it, or something else went wrong.
         ValueError: The verification must not be published: it has no outcome, was filtered, or has no version.
     """
+    _check(verification)
+    with (
+        _whatever_happens(),
+        BrokerClient(access, retry_time=retry_time, deadline=deadline, on_retry=on_retry) as client,
+    ):
+        return publish_by(client, verification, resumed=resumed)
+
+
+def publish_by(
+    client: BrokerClient,
+    verification: Verification,
+    *,
+    resumed: bool = False,
+    records_version: bool = True,
+) -> PublishedResult:
+    """Publish a verification as `publish` does, in a session that is there.
+
+    Args:
+        client: The session with the broker.
+        verification: The verification.
+        resumed: Whether an earlier call may have been successful.
+        records_version: Whether the provider version's branch and tags are recorded; not if another result of the same
+            run has done so.
+
+    Raises:
+        PublishFailed: The broker did not accept it, or something else went wrong.
+        ValueError: The verification must not be published.
+    """
+    _check(verification)
+    with _whatever_happens():
+        publication = _Publication(client, verification, verification.provider_version or "")
+        publication.version_recorded = not records_version
+        return publication.publish(resumed=resumed)
+
+
+@contextmanager
+def _whatever_happens() -> Iterator[None]:
+    """Raise `PublishFailed` for any exception, so that the verification is not lost to it."""
+    try:
+        yield
+    except PublishFailed:
+        raise
+    except Exception as error:
+        raise PublishFailed(
+            f"publishing the result failed unexpectedly: {type(error).__name__}: {error}. {NOT_KNOWN}",
+            retryable=True,
+        ) from error
+
+
+def _check(verification: Verification) -> None:
+    """Raise unless a verification may be published.
+
+    Raises:
+        ValueError: It has no outcome, was filtered, or has no version.
+    """
     if verification.outcome == Outcome.ERROR:
         raise ValueError("a verification without an answer is not published")
     if verification.filtered:
         raise ValueError("a filtered verification is not published")
     if not verification.provider_version:
         raise ValueError("a verification is published for a provider version, and this one has none")
-    try:
-        with BrokerClient(access, retry_time=retry_time, deadline=deadline, on_retry=on_retry) as client:
-            publication = _Publication(client, verification, verification.provider_version)
-            return publication.publish(resumed=resumed)
-    except PublishFailed:
-        raise
-    except Exception as error:  # whatever it is, the verification must not be lost to it
-        raise PublishFailed(
-            f"publishing the result failed unexpectedly: {type(error).__name__}: {error}. {NOT_KNOWN}",
-            retryable=True,
-        ) from error
 
 
 @dataclass
@@ -145,8 +190,10 @@ class _Publication:
         return link
 
     def _record_version(self) -> None:
-        """Record the provider version's branch and tags."""
+        """Record the provider version's branch and tags, unless that was done."""
         verification = self.verification
+        if self.version_recorded:
+            return
         if not verification.provider_branch and not verification.provider_tags:
             return
         provider = self.verification.links.get("provider")

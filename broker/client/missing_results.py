@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
+from broker.client.environments import environments
 from broker.client.for_verification import Selection, UnknownProvider, pacts_for_verification
 from broker.client.pact_results import matrix_rows
 from broker.client.selectors import DEPLOYED_OR_RELEASED, MAIN_BRANCH
@@ -153,11 +154,8 @@ class Questions:
 
     def _in_environments(self) -> list[tuple[str, str | None, str]]:
         """Return the number, the URL and the place of each version that is deployed or released."""
-        link = self._client.link(self._client.index().document, "pb:environments")
-        if link is None:  # a broker older than environments
-            return []
         found = []
-        for environment in _embedded(self._client.get(link).document, "environments"):
+        for environment in environments(self._client):
             for rel, kind, what in (
                 ("pb:currently-deployed-deployed-versions", "deployedVersions", "deployed"),
                 ("pb:currently-supported-released-versions", "releasedVersions", "released"),

@@ -29,6 +29,7 @@ BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PAGES = (
     "README.md",
     "docs/verify.md",
+    "docs/verify-all.md",
     "docs/coming-from-pact-verifier.md",
     "docs/reports.md",
     "docs/python-api.md",
@@ -127,7 +128,7 @@ def test_the_page_for_users_of_pact_verifier_knows_our_options_and_variables() -
 def test_the_examples_of_the_help_can_be_parsed() -> None:
     parser = build_parser()
     examples = re.split(r"^  \w.*:$", (parser.epilog or "").split("exit codes:")[0], flags=re.MULTILINE)[1:]
-    assert len(examples) == 3
+    assert len(examples) == 4
     for example in examples:
         words = (
             textwrap.dedent(example).strip().replace('"$(git rev-parse HEAD)"', "abc").replace("\\\n", " ")

@@ -16,7 +16,7 @@ from verifier.verification import Outcome
 if TYPE_CHECKING:
     from typing import Self
 
-    from verifier.verification import InteractionResult
+    from verifier.verification import InteractionResult, Verification
 
 PLAIN_SECONDS = 5.0
 """How often the progress is written to a build's log."""
@@ -46,6 +46,7 @@ class PlainProgress(_BeforeReport):
         self._verbose = verbose
         self._paint = Paint(stream)
         self._total = self._done = self._bad = 0
+        self._pacts = self._pacts_done = 0
         self._next_line = 0.0
 
     def step(self, text: str) -> None:
@@ -59,8 +60,28 @@ class PlainProgress(_BeforeReport):
 
     def total(self, interactions: int) -> None:
         """Start to count the interactions."""
+        if self._pacts:
+            return
         self._total, self._done, self._bad = interactions, 0, 0
         self._next_line = time.monotonic() + PLAIN_SECONDS
+
+    def pacts(self, number: int) -> None:
+        """Start to count pacts, and the interactions of all of them together."""
+        self._pacts = number
+        self._next_line = time.monotonic() + PLAIN_SECONDS
+
+    def pact(self, name: str) -> None:
+        """Show that a pact begins, if verbose."""
+        if self._verbose:
+            self._say(f"{one_line(name)} ({self._pacts_done + 1} of {count(self._pacts, 'pact')})")
+
+    def pact_ended(self, verification: Verification) -> None:
+        """Count a pact, and show how it ended if verbose."""
+        self._pacts_done += 1
+        if self._verbose:
+            mark, style = MARKS[verification.outcome]
+            name = verification.consumer or verification.pact_url
+            self._say(f"{self._paint(mark, style)} {one_line(name)}  {seconds(verification.duration)}")
 
     def verified(self, result: InteractionResult) -> None:
         """Count an interaction, and show it if verbose."""
@@ -74,7 +95,13 @@ class PlainProgress(_BeforeReport):
         elif time.monotonic() >= self._next_line:
             self._next_line = time.monotonic() + PLAIN_SECONDS
             bad = f", {self._bad} not passed" if self._bad else ""
-            self._say(f"Verified {self._done} of {count(self._total, 'interaction')}{bad} ...")
+            if self._pacts:
+                done = (
+                    f"{self._pacts_done} of {count(self._pacts, 'pact')}, {count(self._done, 'interaction')}"
+                )
+            else:
+                done = f"{self._done} of {count(self._total, 'interaction')}"
+            self._say(f"Verified {done}{bad} ...")
 
     def provider_output(self, line: str) -> None:
         """Show a line that the provider printed, if verbose."""
@@ -105,6 +132,9 @@ class BarProgress(_BeforeReport):
         )
         self._task = self._progress.add_task("Starting", total=None, bad="", name="")
         self._bad = 0
+        self._pacts = self._pacts_done = 0
+        self._pact = ""
+        self._share = 0.0  # of an interaction in the pact that is verified
 
     def __enter__(self) -> Self:
         self._progress.start()
@@ -123,14 +153,33 @@ class BarProgress(_BeforeReport):
 
     def total(self, interactions: int) -> None:
         """Start to count the interactions."""
+        if self._pacts:
+            self._share = 1 / max(interactions, 1)
+            return
         self._bad = 0
         self._progress.reset(self._task, total=interactions, bad="", name="")
 
+    def pacts(self, number: int) -> None:
+        """Start to count pacts: the bar is over all of them."""
+        self._pacts = number
+        self._progress.update(self._task, total=number)
+
+    def pact(self, name: str) -> None:
+        """Show which pact it is."""
+        self._pact = name
+
+    def pact_ended(self, verification: Verification) -> None:
+        """Count a pact."""
+        self._pacts_done += 1
+        if verification.outcome != Outcome.PASSED:
+            self._bar.complete_style = self._bar.finished_style = FAILED_STYLE
+        self._progress.update(self._task, completed=self._pacts_done)
+
     def verified(self, result: InteractionResult) -> None:
-        """Count an interaction, and show its name."""
+        """Count an interaction, and show its name, or that of the pact if there are many."""
         if result.outcome != Outcome.PASSED:
             self._bad += 1
             self._bar.complete_style = self._bar.finished_style = FAILED_STYLE
         bad = f"{self._bad} not passed" if self._bad else ""
-        name = beginning(one_line(result.description), LONGEST_NAME)
-        self._progress.update(self._task, advance=1, bad=bad, name=name)
+        name = beginning(one_line(self._pact or result.description), LONGEST_NAME)
+        self._progress.update(self._task, advance=self._share if self._pacts else 1, bad=bad, name=name)

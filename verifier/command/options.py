@@ -15,10 +15,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 DESCRIPTION = """\
-Verify one pact against its provider, and publish the result, confirmed.
+Verify a pact against its provider, and publish the result, confirmed: the one that changed, or all of them.
 
 The pact is fetched from the broker (only this one), replayed against the provider by pact-python, and the
 result is published to the broker if you ask for it. A provider that is down is never taken for a broken contract.
+With --provider and a broker, and no pact, every pact is verified that the broker asks for.
 """
 
 EPILOG = """\
@@ -44,12 +45,21 @@ examples:
         'http://127.0.0.1:{port}/_states' \\
       --publish-verification-results
 
+  the provider has changed: every pact that the broker asks for:
+    verify --provider Products \\
+      --pact-broker-base-url https://broker.example.org \\
+      --provider-command 'flask run --port {port}' \\
+      --provider-app-version "$(git rev-parse HEAD)" \\
+      --provider-version-branch main \\
+      --enable-pending --publish-verification-results
+
 exit codes:
   0  every interaction passed (and the result is in the broker, if publishing was asked for)
   1  the contract is broken (likewise)
   2  the command or its configuration is wrong
   3  could not verify: no pact, or the provider could not be reached; nothing is published
   4  verified, but the broker did not take the result
+Of many pacts the worst counts: 1 before 4 before 3. A pending one that fails doesn't count.
 
 Options that are always the same may stand in [tool.pact-dispatch] of pyproject.toml, or in [verify] of
 pact-dispatch.toml, in the current folder; an option or a variable comes before them.
@@ -72,7 +82,7 @@ def parse_options(arguments: list[str]) -> argparse.Namespace:
     options = parser.parse_args(arguments)
     if options.pact and options.pact_url:
         parser.error("the pact is given twice: as the argument and by --pact-url")
-    options.pact_url = options.pact_url or options.pact
+    options.pact_url = options.pact_url or options.pact or None
     del options.pact
     options.from_file = None
     if any(Path(name).exists() for name in OPTION_FILES):
@@ -89,11 +99,14 @@ def build_parser() -> argparse.ArgumentParser:
         description=DESCRIPTION,
         epilog=EPILOG,
         allow_abbrev=False,
-        usage="verify PACT --provider-base-url URL [options]\n       verify PACT --provider-command CMD [options]",
+        usage="verify PACT --provider-base-url URL [options]\n       verify PACT --provider-command CMD [options]\n"
+        "       verify --provider NAME --provider-command CMD ...",
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
     add_completion_option(parser)
     _pact_options(parser)
+    _selection_options(parser)
+    _broker_options(parser)
     _provider_options(parser)
     _result_options(parser)
     _run_options(parser)
@@ -146,14 +159,16 @@ class _Group:
 
 def _pact_options(parser: argparse.ArgumentParser) -> None:
     add = _Group(parser, "the pact").add
-    add("pact", "PACT", "the same as --pact-url", nargs="?")
+    add("pact", "PACT", "the same as --pact-url; there may be several", nargs="*")
     add(
         "--pact-url",
         "URL",
-        "the pact: a URL in the broker, or a file for a dry run "
+        "the pact: a URL in the broker, or a file or a folder of files for a dry run; may be repeated "
         "(PACT_URL; on GitHub client_payload.pact_url of the event)",
+        action="append",
     )
-    add("--provider", "NAME", "the pact must be this provider's (PACT_PROVIDER_NAME)")
+    text = "the pact must be this provider's; without a pact, the broker says which are verified (PACT_PROVIDER_NAME)"
+    add("--provider", "NAME", text)
     text = (
         "only interactions whose description has this regular expression; never published (PACT_DESCRIPTION)"
     )
@@ -162,10 +177,32 @@ def _pact_options(parser: argparse.ArgumentParser) -> None:
     add("--filter-state", "RE", text)
     text = "only interactions without a provider state; never published (PACT_PROVIDER_NO_STATE)"
     add("--filter-no-state", None, text, action="store_true", default=None)
-    text = "only a pact of this consumer; another one is not verified (exit 3); may be repeated"
+    text = (
+        "only pacts of this consumer; if it is one of another, nothing is verified (exit 3); may be repeated"
+    )
     add("--filter-consumer", "NAME", text, action="append")
     text = "only interactions that did not pass in the run whose report --json has; never published"
     add("--last-failed", None, text, action="store_true", default=None)
+
+
+def _selection_options(parser: argparse.ArgumentParser) -> None:
+    add = _Group(parser, "what the broker is asked for, if no pact is given").add
+    text = (
+        "which consumer versions' pacts; may be repeated (PACT_CONSUMER_VERSION_SELECTORS; those of the main branch, "
+        "those deployed or released, and the branch of the same name)"
+    )
+    add("--consumer-version-selectors", "JSON", text, action="append")
+    text = "or the latest with these tags, with commas between; may be repeated (PACT_CONSUMER_VERSION_TAGS)"
+    add("--consumer-version-tags", "TAGS", text, action="append")
+    text = "a pact that the provider has never fulfilled doesn't fail the run (PACT_ENABLE_PENDING)"
+    add("--enable-pending", None, text, action="store_true", default=None)
+    text = "also pacts of other branches since then, as pending ones (PACT_INCLUDE_WIP_PACTS_SINCE)"
+    add("--include-wip-pacts-since", "DATE", text)
+    text = "exit with 0 if there is no pact to verify"
+    add("--ignore-no-pacts-error", None, text, action="store_true", default=None)
+
+
+def _broker_options(parser: argparse.ArgumentParser) -> None:
     add = _Group(parser, "the broker").add
     text = "the broker; credentials go there and nowhere else (PACT_BROKER_BASE_URL)"
     add("--pact-broker-base-url", "URL", text)
@@ -258,7 +295,7 @@ def _run_options(parser: argparse.ArgumentParser) -> None:
     add("--jobs", "N", "interactions verified at once (1: they share the provider's states)", type=int)
     text = "end at the first interaction that is not passed; the others are not verified"
     add("--exit-on-first-error", None, text, action="store_true", default=None)
-    add("--timeout", "SECONDS", "of the whole run (1800)", type=float)
+    add("--timeout", "SECONDS", "of the whole run, of all pacts (1800)", type=float)
     text = "of one request to the provider (5; PACT_PROVIDER_REQUEST_TIMEOUT, which is in milliseconds)"
     add("--request-timeout", "SECONDS", text, type=float)
     text = "how much memory the replay may take in the face of large answers (1024)"

@@ -30,6 +30,7 @@ RIVALS = (
     ("provider_base_url", "provider_command"),
     ("provider_states_setup_url", "provider_states"),
     ("filter_state", "filter_no_state"),
+    ("consumer_version_selectors", "consumer_version_tags"),
 )
 """Options of which one is given: an option or a variable leaves out what the file has in its place."""
 
@@ -52,7 +53,10 @@ class FileOptions:
         Raises:
             UsageError: The file, which the provider's repository has, would say where credentials are sent to.
         """
-        from verifier.command.sources import Setting  # noqa: PLC0415 - not needed to parse the command line
+        from verifier.command.sources import (  # noqa: PLC0415 - not needed to parse the command line
+            Setting,
+            pacts_of,
+        )
 
         given = {setting.name for setting in settings}
         left_out = given.union(REPORTS, *(pair for pair in RIVALS if not given.isdisjoint(pair)))
@@ -62,6 +66,8 @@ class FileOptions:
                 f"{self.source}: pact-broker-base-url would decide where the broker credentials are sent to: give it "
                 "where they are given, by PACT_BROKER_BASE_URL or --pact-broker-base-url"
             )
+        if "pact_url" in added:
+            added["pact_url"] = pacts_of(added["pact_url"])
         return [*settings, *(Setting(name, value, self.source) for name, value in added.items())]
 
 

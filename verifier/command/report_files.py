@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, TextIO, TypeVar
 
 from broker.http.strict_json import NotJson, parse_json
 from broker.text.harmless import one_line
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from verifier.report.interface import Findings, Report
 
+FoundT = TypeVar("FoundT")
 REPORTS = ("json", "junit", "html")
 """The options that name a report's file; `-` is standard output."""
 
@@ -89,9 +90,8 @@ def read_last_run(path: str | None) -> Verification | None:
         ) from error
 
 
-def write_file(name: str, path: str, findings: Findings) -> None:
+def write_file(name: str, path: str, report: Report[FoundT], findings: FoundT) -> None:
     """Write a report to its file. The exit code is about the contract, so an error is only printed."""
-    report = _report(name)
     if path == "-":
         report.write(findings, sys.stdout)
         if loss := loss_of(sys.stdout):
@@ -104,7 +104,7 @@ def write_file(name: str, path: str, findings: Findings) -> None:
         print(f"verify: {one_line(path)} could not be written: {error.strerror}", file=sys.stderr)
 
 
-def print_report(report: Report, findings: Findings, stream: TextIO) -> None:
+def print_report(report: Report[FoundT], findings: FoundT, stream: TextIO) -> None:
     """Write a report to a standard stream, and say so if that is full; who closed it or left a pipe knows."""
     if not stream.writable():
         return
@@ -115,7 +115,7 @@ def print_report(report: Report, findings: Findings, stream: TextIO) -> None:
         print(f"verify: the report could not be printed: {loss.strerror}", file=sys.stderr)
 
 
-def _report(name: str) -> Report:
+def report_of(name: str) -> Report[Findings]:
     """Load a report by its option's name; most runs need none of them."""
     if name == "json":
         from verifier.report.json import JsonReport  # noqa: PLC0415

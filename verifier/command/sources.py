@@ -50,8 +50,9 @@ if TYPE_CHECKING:
     from broker.http.tls import Tls
     from verifier.command.github import GitHubEvent
 
+PACT_URL = "PACT_URL"
 ENVIRONMENT = {
-    "pact_url": "PACT_URL",
+    "pact_url": PACT_URL,
     "provider": "PACT_PROVIDER_NAME",
     "provider_base_url": "PACT_PROVIDER_BASE_URL",
     "provider_command": "PACT_PROVIDER_COMMAND",
@@ -75,6 +76,10 @@ ENVIRONMENT = {
     "provider_client_key": "PACT_PROVIDER_CLIENT_KEY",
     "provider_client_key_password": PROVIDER_KEY_PASSWORD,
     "disable_ssl_verification": "PACT_DISABLE_SSL_VERIFICATION",
+    "consumer_version_selectors": "PACT_CONSUMER_VERSION_SELECTORS",
+    "consumer_version_tags": "PACT_CONSUMER_VERSION_TAGS",
+    "enable_pending": "PACT_ENABLE_PENDING",
+    "include_wip_pacts_since": "PACT_INCLUDE_WIP_PACTS_SINCE",
     "filter_description": "PACT_DESCRIPTION",
     "filter_state": "PACT_PROVIDER_STATE",
     "filter_no_state": "PACT_PROVIDER_NO_STATE",
@@ -95,6 +100,15 @@ SECRETS = frozenset(
         "provider_states_header",
     }
 )
+
+SELECTION = (
+    "consumer_version_selectors",
+    "consumer_version_tags",
+    "enable_pending",
+    "include_wip_pacts_since",
+    "ignore_no_pacts_error",
+)
+"""The options about what a broker is asked for."""
 
 EVENT_PACT_URL = "client_payload.pact_url of the GitHub event"
 EVENT_SHA = "client_payload.sha of the GitHub event"
@@ -149,7 +163,7 @@ def collect(flags: Mapping[str, Any], environment: Mapping[str, str]) -> list[Se
     for name, value in flags.items():
         if name == "filter_state" and value == "":
             found[name] = Setting(name, value, flag(name))
-        offer(name, value, flag(name))
+        offer(name, pacts_of(value) if name == "pact_url" else value, flag(name))
     for name, variable in ENVIRONMENT.items():
         offer(name, environment.get(variable), variable)
     if (text := environment.get(REQUEST_TIMEOUT)) and "request_timeout" not in found:
@@ -174,6 +188,12 @@ def collect(flags: Mapping[str, Any], environment: Mapping[str, str]) -> list[Se
     return list(found.values())
 
 
+def pacts_of(urls: str | list[str] | None) -> str | list[str]:
+    """Return the pacts of an option that may be repeated; a single one, as there mostly is, by itself."""
+    given = [url for url in ([urls] if isinstance(urls, str) else urls or ()) if url]
+    return given[0] if len(given) == 1 else given
+
+
 def _check_dispatched(version: Setting | None, event: GitHubEvent) -> None:
     """Raise if the version is the dispatched one, and is no commit.
 
@@ -182,6 +202,30 @@ def _check_dispatched(version: Setting | None, event: GitHubEvent) -> None:
     """
     if version is not None and version.source == EVENT_SHA:
         check_commit(event)
+
+
+def names_many(settings: list[Setting]) -> bool:
+    """Return whether many pacts are to be verified: several are given, a folder of them, or none and a provider."""
+    given = {setting.name: setting.value for setting in settings}
+    if "pact_url" not in given:
+        return "provider" in given and "pact_broker_base_url" in given
+    return not isinstance(given["pact_url"], str) or Path(given["pact_url"]).is_dir()
+
+
+def check_selection_unused(settings: list[Setting]) -> None:
+    """Raise if the command line both names a pact and says what the broker is asked for.
+
+    What a variable or the file of options says about that doesn't matter where a pact is named.
+
+    Raises:
+        UsageError: It is so.
+    """
+    options = {setting.name for setting in settings if setting.is_option}
+    if "pact_url" in options and (names := [flag(name) for name in SELECTION if name in options]):
+        raise UsageError(
+            f"{names[0]} is about the pacts that the broker is asked for, and --pact-url names the pact: give one of "
+            "the two"
+        )
 
 
 def build_request(settings: list[Setting]) -> VerificationRequest:
@@ -197,7 +241,8 @@ def build_request(settings: list[Setting]) -> VerificationRequest:
 
     if "pact_url" not in given:
         raise UsageError(
-            "which pact? Give --pact-url URL (PACT_URL), or a pact file for a dry run; see verify --help"
+            "which pact? Give --pact-url URL (PACT_URL), or a pact file for a dry run; or --provider NAME and "
+            "--pact-broker-base-url URL to verify every pact that the broker asks for; see verify --help"
         )
 
     access = parse_access(
@@ -208,7 +253,7 @@ def build_request(settings: list[Setting]) -> VerificationRequest:
         aliases=value("pact_broker_alias", ()),
         tls=_tls("broker", value),
     )
-    tls = _tls("provider", value, checks=not _boolean(given.get("disable_ssl_verification")))
+    tls = _tls("provider", value, checks=not boolean(given.get("disable_ssl_verification")))
     headers = parse_headers(value("custom_provider_header", ()))
     states_headers = parse_headers(value("provider_states_header", ()), "--provider-states-header")
     has_secrets = bool(headers or states_headers or tls.certificate) or (
@@ -222,7 +267,7 @@ def build_request(settings: list[Setting]) -> VerificationRequest:
         wait=value("wait", 30.0),
         states_url=with_port_placeholder(value("provider_states_setup_url")),
         states_headers=states_headers,
-        states_as_query=_boolean(given.get("state_change_as_query")),
+        states_as_query=boolean(given.get("state_change_as_query")),
         states_teardown=value("provider_states_teardown", default=False),
         states_file=parse_states_file(value("provider_states")) if value("provider_states") else None,
         headers=headers,
@@ -251,8 +296,8 @@ def build_request(settings: list[Setting]) -> VerificationRequest:
         provider_version=value("provider_app_version"),
         provider_branch=value("provider_version_branch"),
         provider_tags=tuple(value("provider_version_tag", ())),
-        publish=_boolean(given.get("publish_verification_results")),
-        publish_without_states=_boolean(given.get("publish_without_states")),
+        publish=boolean(given.get("publish_verification_results")),
+        publish_without_states=boolean(given.get("publish_without_states")),
         build_url=value("build_url"),
         filter_description=value("filter_description"),
         filter_state=_filter_state(given),
@@ -279,7 +324,7 @@ def _filter_state(given: Mapping[str, Setting]) -> str | None:
     """
     state, no_state = given.get("filter_state"), given.get("filter_no_state")
     name = None if state is None else str(state.value)
-    if no_state is None or not _boolean(no_state):
+    if no_state is None or not boolean(no_state):
         return name
     if state is None or not name:
         return ""
@@ -288,7 +333,12 @@ def _filter_state(given: Mapping[str, Setting]) -> str | None:
     return name if state.is_option else ""
 
 
-def _boolean(setting: Setting | None) -> bool:
+def boolean(setting: Setting | None) -> bool:
+    """Return the value of a setting that is true or false; false if it isn't given.
+
+    Raises:
+        UsageError: It is neither.
+    """
     if setting is None:
         return False
     text = str(setting.value).strip().lower()

@@ -18,9 +18,10 @@ from verifier.command.report_files import (
     check_files,
     print_report,
     read_last_run,
+    report_of,
     write_file,
 )
-from verifier.command.sources import build_request, collect
+from verifier.command.sources import build_request, check_selection_unused, collect, names_many
 from verifier.errors import PublishFailed
 from verifier.progress import Progress
 from verifier.redaction import redaction_of
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from verifier.command.options_file import FileOptions
+    from verifier.command.sources import Setting
     from verifier.engine.process import Engine
     from verifier.report.interface import Findings
     from verifier.request import VerificationRequest
@@ -83,6 +85,9 @@ class VerifyCommand:
 
             for setting in sorted(settings, key=lambda setting: setting.name):
                 print(one_line(redacted_urls(str(setting))), file=sys.stderr)
+        check_selection_unused(settings)
+        if names_many(settings):
+            return self._run_many(settings)
         request = build_request(settings)
         if request.last_failed:
             request = replace(request, last_run=read_last_run(self._files.get("json")))
@@ -99,7 +104,7 @@ class VerifyCommand:
         )
         print_report(console, findings, self._text)
         for name, path in self._files.items():
-            write_file(name, path, findings)
+            write_file(name, path, report_of(name), findings)
         if is_github_run(os.environ):
             from verifier.report.github import GitHubReport  # noqa: PLC0415 - needed on GitHub alone
 
@@ -107,6 +112,20 @@ class VerifyCommand:
             report = GitHubReport(os.environ, json_report=None if file == "-" else file)
             print_report(report, findings, self._text)
         return findings.exit_code
+
+    def _run_many(self, settings: list[Setting]) -> int:
+        from verifier.command.many_sources import build_many  # noqa: PLC0415 - most runs verify one pact
+        from verifier.command.verify_many import run_many  # noqa: PLC0415 - likewise
+
+        return run_many(
+            build_many(settings, self._flags, os.environ),
+            self._engine,
+            self._progress(),
+            files=self._files,
+            text=self._text,
+            quiet=self._quiet,
+            leaves_out_passed=self._verbose > 0 and _same_file(sys.stderr, self._text),
+        )
 
     def _publish(
         self, request: VerificationRequest, verification: Verification, deadline: float, progress: Progress

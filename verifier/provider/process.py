@@ -19,6 +19,7 @@ from verifier.environment import without_secrets
 from verifier.errors import CannotVerify, ErrorKind, PortTaken
 from verifier.provider.command_line import split_command
 from verifier.provider.port import free_port, is_listened_on, listeners
+from verifier.provider.port_owner import is_other_process
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -131,6 +132,18 @@ class StartedProvider:
         raise CannotVerify(
             f"{message}{stay}: {self._command}", kind=ErrorKind.PROVIDER_DIED, output=self.output()
         )
+
+    def check_listener(self) -> None:
+        """Make sure that it is the provider that listens on its port, while it runs, as far as that can be told.
+
+        Raises:
+            PortTaken: Only processes that are not part of the provider do.
+        """
+        if is_other_process(self.port, self.group):
+            raise PortTaken(
+                f"another process listens on port {self.port}, which the provider was told to use: {self._command}",
+                output=self.output(),
+            )
 
     def check_port(self) -> list[str]:
         """Make sure, once it was stopped, that it was the provider that answered on its port.

@@ -15,7 +15,7 @@ from verifier.report.workflow_commands import ANNOTATIONS_SHOWN, annotation
 from verifier.verification import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from verifier.report.failures import Failure
     from verifier.report.interface import Findings
@@ -41,7 +41,7 @@ class GitHubReport:
         verification = findings.verification
         stream.writelines(line + "\n" for line in annotated(findings))
         published = findings.published
-        self._write_outputs(
+        self.write_outputs(
             {
                 "outcome": verification.outcome.value,
                 "result-url": published.url if published else "",
@@ -50,15 +50,16 @@ class GitHubReport:
             },
             stream,
         )
-        self._write_summary(lambda room: markdown(findings, room=room), stream)
+        self.write_summary(lambda room: markdown(findings, room=room), stream)
 
     def write_problem(self, message: str, stream: TextIO) -> None:
         """Write why nothing was verified."""
         stream.write(annotation("error", "Could not verify the pact", message) + "\n")
-        self._write_outputs({"outcome": Outcome.ERROR.value}, stream)
-        self._write_summary(lambda _: problem(message), stream)
+        self.write_outputs({"outcome": Outcome.ERROR.value}, stream)
+        self.write_summary(lambda _: problem(message), stream)
 
-    def _write_outputs(self, outputs: dict[str, str], stream: TextIO) -> None:
+    def write_outputs(self, outputs: dict[str, str], stream: TextIO) -> None:
+        """Write the outputs of the step, with that of the JSON report."""
         outputs["report"] = str(Path(self._json_report).absolute()) if self._json_report else ""
         text = ""
         for name, value in outputs.items():
@@ -67,7 +68,8 @@ class GitHubReport:
             text += f"{name}<<{delimiter}\n{value}\n{delimiter}\n"
         self._append("GITHUB_OUTPUT", lambda _: text, stream)
 
-    def _write_summary(self, write: Callable[[int], str], stream: TextIO) -> None:
+    def write_summary(self, write: Callable[[int], str], stream: TextIO) -> None:
+        """Write the summary of the step, made from how many bytes it may have."""
         self._append("GITHUB_STEP_SUMMARY", lambda there: write(LARGEST_SUMMARY - there), stream)
 
     def _append(self, variable: str, write: Callable[[int], str], stream: TextIO) -> None:
@@ -84,12 +86,46 @@ class GitHubReport:
 
 
 def annotated(findings: Findings) -> Iterator[str]:
-    """Return the annotations: each failure, as far as GitHub shows them, and why nothing is known or published."""
+    """Return the annotations of one verification."""
+    return annotations_of([findings])
+
+
+def annotations_of(
+    verified: Iterable[Findings], *, excused: Collection[str] = (), others: Sequence[tuple[str, str]] = ()
+) -> Iterator[str]:
+    """Return the annotations: each failure, as far as GitHub shows them, and why nothing is known or published.
+
+    Args:
+        verified: The verifications, the one that matters most first.
+        excused: The ids of those that are pending as a whole, so that nothing that is wrong with them counts.
+        others: Titles and messages of other errors.
+    """
+    errors, warnings = list(others), []
+    for findings in verified:
+        found, excusable = _found(findings)
+        if findings.verification.id in excused:
+            warnings += found
+        else:
+            errors += found
+        if findings.publish_error is not None:
+            errors.insert(0, ("The result was not published", publication(findings)))
+        warnings += excusable
+    for level, entries in (("error", errors), ("warning", warnings)):
+        shown = entries if len(entries) <= ANNOTATIONS_SHOWN else entries[: ANNOTATIONS_SHOWN - 1]
+        yield from (annotation(level, title, message) for title, message in shown)
+        if len(entries) > len(shown):
+            yield annotation(
+                level,
+                f"{len(entries) - len(shown)} more",
+                "The summary and the log of the run have all of them.",
+            )
+
+
+def _found(findings: Findings) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    """Return what is wrong with a pact, as titles and messages: what counts, and what is pending."""
     verification = findings.verification
     about = f"{verification.consumer or 'a consumer'} and {verification.provider or 'its provider'}"
     errors = []
-    if findings.publish_error is not None:
-        errors.append(("The result was not published", publication(findings)))
     if verification.error is not None:
         errors.append((f"Could not verify the pact of {about}", verification.error.message))
     broken = [f for f in failures(verification.interactions) if f.first.outcome == Outcome.FAILED]
@@ -103,15 +139,7 @@ def annotated(findings: Findings) -> Iterator[str]:
         for failure in broken
         if failure.first.pending
     ]
-    for level, found in (("error", errors), ("warning", warnings)):
-        shown = found if len(found) <= ANNOTATIONS_SHOWN else found[: ANNOTATIONS_SHOWN - 1]
-        yield from (annotation(level, title, message) for title, message in shown)
-        if len(found) > len(shown):
-            yield annotation(
-                level,
-                f"{len(found) - len(shown)} more",
-                "The summary and the log of the run have all of them.",
-            )
+    return errors, warnings
 
 
 def _names(failure: Failure) -> str:

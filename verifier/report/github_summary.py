@@ -23,7 +23,7 @@ from verifier.report.interface import (
 from verifier.verification import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from broker.text.differences import Difference
     from verifier.report.failures import Failure
@@ -47,9 +47,14 @@ def markdown(findings: Findings, *, room: int) -> str:
         findings: The findings.
         room: How many bytes of UTF-8 it may have; what doesn't fit is left out, from the end.
     """
+    return fitted(_parts(findings), room=room)
+
+
+def fitted(all_parts: Iterable[str], *, room: int) -> str:
+    """Return as many parts of a summary as there is room for, and a word about the others."""
     parts = []
     room -= len(MORE.encode())
-    for part in _parts(findings):
+    for part in all_parts:
         room -= len(part.encode())
         if room < 0:
             parts.append(MORE)
@@ -60,38 +65,40 @@ def markdown(findings: Findings, *, room: int) -> str:
 
 def problem(message: str) -> str:
     """Return the summary of a run in which nothing was verified."""
-    return f"## ⚠️ Could not verify\n\n{_text(message, longest=2000)}\n"
+    return f"## ⚠️ Could not verify\n\n{escaped(message, longest=2000)}\n"
 
 
 def _parts(findings: Findings) -> Iterator[str]:
     """Return the summary in parts, each of which may be the last."""
     verification = findings.verification
     mark = "⚠️" if findings.publish_error else OUTCOMES[verification.outcome]
-    yield f"## {mark} {_text(summary(findings))}\n\n"
+    yield f"## {mark} {escaped(summary(findings))}\n\n"
     yield "| | |\n| --- | --- |\n"
     for label, value in parties(verification):
-        yield f"| {label} | {_text(value)} |\n"
-    yield f"\n{_publication(findings)}\n"
+        yield f"| {label} | {escaped(value)} |\n"
+    yield f"\n{publication_of(findings)}\n"
     if verification.error is not None:
-        yield f"\n{_text(verification.error.message, longest=2000)}\n"
+        yield f"\n{escaped(verification.error.message, longest=2000)}\n"
         if verification.error.output:
             yield f"\nIts last output:\n\n{_fence('text', lines_of(verification.error.output))}"
     for note in verification.notes:
-        yield f"\n> {_text(note)}\n"
-    yield from _table(verification.interactions)
+        yield f"\n> {escaped(note)}\n"
+    yield from table_of(verification.interactions)
     for failure in failures(verification.interactions):
-        yield from _details(failure)
+        yield from details_of(failure)
 
 
-def _publication(findings: Findings) -> str:
+def publication_of(findings: Findings) -> str:
+    """Return what became of the result, with a link to it."""
     published = findings.published
     if published is None:
-        return _text(publication(findings), longest=2000)
-    sentence = _text(publication(findings).split(": ", maxsplit=1)[0])
+        return escaped(publication(findings), longest=2000)
+    sentence = escaped(publication(findings).split(": ", maxsplit=1)[0])
     return f"{sentence}. {_link('The result in the broker', published.url)}"
 
 
-def _table(results: tuple[InteractionResult, ...]) -> Iterator[str]:
+def table_of(results: tuple[InteractionResult, ...]) -> Iterator[str]:
+    """Return a table of interactions, in parts."""
     if not results:
         return
     # if there are too many rows, those that passed are left out
@@ -103,10 +110,13 @@ def _table(results: tuple[InteractionResult, ...]) -> Iterator[str]:
         cells = (
             f"{MARKS[word]} {word}",
             "<br>".join(
-                [_text(result.description), *(_text(f"{label}: {value}") for label, value in remarks(result))]
+                [
+                    escaped(result.description),
+                    *(escaped(f"{label}: {value}") for label, value in remarks(result)),
+                ]
             ),
-            _text(result.request),
-            _text("; ".join(result.states)),
+            escaped(result.request),
+            escaped("; ".join(result.states)),
             seconds(result.duration),
         )
         yield f"| {' | '.join(cells)} |\n"
@@ -114,9 +124,10 @@ def _table(results: tuple[InteractionResult, ...]) -> Iterator[str]:
         yield f"\n... and {count(len(results) - len(shown), 'interaction')} more.\n"
 
 
-def _details(failure: Failure) -> Iterator[str]:
+def details_of(failure: Failure) -> Iterator[str]:
+    """Return what is wrong with interactions of the same cause, in parts."""
     word = result_word(failure.first)
-    yield f"\n### {MARKS[word]} {_text(_title(failure))}\n"
+    yield f"\n### {MARKS[word]} {escaped(_title(failure))}\n"
     yield from _names(failure)
     if failure.reason:
         yield f"\n{_fence('text', lines_of(failure.reason))}"
@@ -126,13 +137,13 @@ def _details(failure: Failure) -> Iterator[str]:
             yield _row(one)
         for one in failure.differences:
             if lines := [f"{sign} {one_line(line)}" for sign, line in one.lines(LONGEST_DIFF)]:
-                yield f"\n**{_text(one.where)}**\n\n{_fence('diff', lines)}"
+                yield f"\n**{escaped(one.where)}**\n\n{_fence('diff', lines)}"
     if more := more_differences(failure.more):
         yield f"\n{more}.\n"
     if failure.matched:
         yield f"\n{matched(failure)}.\n"
     if exchange := failure.exchange:
-        yield f"\nIt answered {_text(answer_in_a_line(exchange))}. To send it again:\n\n"
+        yield f"\nIt answered {escaped(answer_in_a_line(exchange))}. To send it again:\n\n"
         yield _fence("sh", [one_line(curl(exchange))])
 
 
@@ -145,19 +156,19 @@ def _names(failure: Failure) -> Iterator[str]:
         return
     yield "\n"
     for result in failure.results[:NAMES_SHOWN]:
-        yield f"- {_text(result.description)}\n"
+        yield f"- {escaped(result.description)}\n"
     if len(failure.results) > NAMES_SHOWN:
         yield f"- ... and {len(failure.results) - NAMES_SHOWN} more\n"
 
 
 def _row(one: Difference) -> str:
-    where = _text(one.where) + (f" ({one.times} times)" if one.times > 1 else "")
+    where = escaped(one.where) + (f" ({one.times} times)" if one.times > 1 else "")
     if one.expected is None or one.actual is None:
-        return f"| {where} | {_text(one.sentence)} | |\n"
-    return f"| {where} | {_text(one.expected)} | {_text(one.actual)} |\n"
+        return f"| {where} | {escaped(one.sentence)} | |\n"
+    return f"| {where} | {escaped(one.expected)} | {escaped(one.actual)} |\n"
 
 
-def _text(text: str, *, longest: int = LONGEST_TEXT) -> str:
+def escaped(text: str, *, longest: int = LONGEST_TEXT) -> str:
     """Return a text in which each ASCII symbol is a character reference, so that Markdown and HTML interpret none."""
     line = one_line(text)
     line = line if len(line) <= longest else line[: longest - 1] + "…"
@@ -174,5 +185,5 @@ def _fence(language: str, lines: list[str]) -> str:
 
 def _link(words: str, url: str) -> str:
     if urlsplit(url).scheme not in {"http", "https"}:
-        return _text(url)
+        return escaped(url)
     return f"[{words}](<{quote(url, safe=':/?#[]@!$&()*+,;=%~')}>)"

@@ -35,6 +35,8 @@ from verifier.verification import Outcome
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from jinja2 import Template
+
     from verifier.report.interface import Findings
 
 LONGEST_DIFF = 200
@@ -61,7 +63,7 @@ class HtmlReport:
 
 @cache
 def _environment(
-    loaders: tuple[BaseLoader, ...], filters: tuple[tuple[str, Callable[..., str]], ...]
+    loaders: tuple[BaseLoader, ...], filters: tuple[tuple[str, Callable[..., Any]], ...]
 ) -> Environment:
     """Return the templates, which are compiled once in a process."""
     environment = Environment(
@@ -86,6 +88,31 @@ def _environment(
     return environment
 
 
+def shared_values() -> dict[str, Any]:
+    """Return the values that the templates need, whatever they show."""
+    return {
+        "script": SCRIPT,
+        "script_source": SCRIPT_SOURCE,
+        "longest_diff": LONGEST_DIFF,
+        "longest_command": LONGEST_COMMAND,
+        "shown_open": SHOWN_OPEN,
+        "shown_alike": SHOWN_ALIKE,
+    }
+
+
+def template_of(
+    name: str, loaders: tuple[BaseLoader, ...], filters: Mapping[str, Callable[..., Any]]
+) -> Template:
+    """Return a template, which may use those of this report.
+
+    Args:
+        name: Its name.
+        loaders: Where it is.
+        filters: Further filters for it.
+    """
+    return _environment(loaders, tuple(filters.items())).get_template(name)
+
+
 def page(
     findings: Findings,
     *loaders: BaseLoader,
@@ -102,7 +129,6 @@ def page(
         filters: Further filters for it.
         more: Further values for it.
     """
-    environment = _environment(loaders, tuple((filters or {}).items()))
     verification = findings.verification
     counts = [
         (verification.count(outcome), word, outcome.value)
@@ -122,12 +148,7 @@ def page(
         "failures": failures(verification.interactions),
         "versions": versions(verification),
         "words": list(Counter(map(result_word, verification.interactions)).items()),
-        "script": SCRIPT,
-        "script_source": SCRIPT_SOURCE,
-        "longest_diff": LONGEST_DIFF,
-        "longest_command": LONGEST_COMMAND,
-        "shown_open": SHOWN_OPEN,
-        "shown_alike": SHOWN_ALIKE,
+        **shared_values(),
         "total": count(len(verification.interactions), "interaction"),
     }
-    return inert_markup(environment.get_template(template).render(values | more))
+    return inert_markup(template_of(template, loaders, filters or {}).render(values | more))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, TextIO
+from typing import TYPE_CHECKING, Protocol, TextIO, TypeVar
 
 from verifier.exit_code import ExitCode
 from verifier.report.amounts import count
@@ -12,6 +12,8 @@ from verifier.verification import Outcome
 if TYPE_CHECKING:
     from verifier.report.failures import Failure
     from verifier.verification import InteractionResult, PublishedResult, Verification
+
+FoundT_contra = TypeVar("FoundT_contra", contravariant=True)
 
 _EXIT_CODES = {
     Outcome.PASSED: ExitCode.PASSED,
@@ -44,10 +46,10 @@ class Findings:
         return _EXIT_CODES[self.verification.outcome]
 
 
-class Report(Protocol):
-    """A format of the report."""
+class Report(Protocol[FoundT_contra]):
+    """A format of the report: of one verification, or of a run of many."""
 
-    def write(self, findings: Findings, stream: TextIO) -> None:
+    def write(self, findings: FoundT_contra, stream: TextIO) -> None:
         """Write the whole report to a text stream."""
 
 

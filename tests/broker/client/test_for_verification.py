@@ -178,7 +178,6 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedBroker]
             ],
             start=1,
         ):
-            started.request("PUT", f"/pacticipants/{consumer}", json={"name": consumer, "mainBranch": "main"})
             started.publish(pact(*things(number), consumer=consumer), "1", branch=branch, tags=tags)
         environment = started.request(
             "POST", "/environments", json={"name": "production", "production": True}

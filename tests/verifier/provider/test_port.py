@@ -20,8 +20,9 @@ from verifier.progress import Progress
 from verifier.provider.port import HIGHEST, LOWEST, free_port, is_listened_on, listeners
 from verifier.provider.process import StartedProvider
 from verifier.request import ProviderUnderTest, VerificationRequest
-from verifier.run import PORT_TRIES, verify
+from verifier.run import verify
 from verifier.verification import Outcome
+from verifier.verifying.provider_session import PORT_TRIES
 
 if TYPE_CHECKING:
     from verifier.verification import Verification
