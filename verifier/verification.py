@@ -310,11 +310,13 @@ class Verification:
             raise ValueError(
                 f"a verification of schema version {version!r}; this program knows {SCHEMA_VERSION}"
             )
-        from datetime import datetime  # noqa: PLC0415 - the engine's child doesn't need it
+        from broker.text.times import read_time  # noqa: PLC0415 - the engine's child doesn't need it
 
         try:
             values = _known(cls, saved)
-            values["started_at"] = datetime.fromisoformat(values["started_at"])
+            values["started_at"] = read_time(values["started_at"])
+            if values["started_at"] is None:
+                raise ValueError("not a saved verification: started_at is no time")
             values["interactions"] = tuple(map(InteractionResult.from_dict, values.get("interactions", ())))
             error = values.get("error")
             values["error"] = VerificationError(**_known(VerificationError, error)) if error else None

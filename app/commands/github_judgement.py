@@ -44,6 +44,15 @@ def obstacles(facts: RepositoryFacts, repository: str) -> list[Obstacle]:
     return [obstacle for obstacle, is_there in found.items() if is_there]
 
 
+CLOCKS_APART = timedelta(minutes=1)
+"""How far the clocks of this machine, of a broker and of GitHub may be apart."""
+
+
+def has_expired(expires: datetime, now: datetime) -> bool:
+    """Return whether a token has expired beyond doubt; GitHub takes it until that moment, by its own clock."""
+    return expires < now - CLOCKS_APART
+
+
 def days_left(expires: datetime | None, now: datetime) -> int | None:
     """Return the whole days until a token expires, 0 if it has, or None if that is not soon."""
     if expires is None or expires - now > EXPIRES_SOON:

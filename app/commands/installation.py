@@ -14,7 +14,7 @@ from app.config.file import load
 from app.config.provider import CheckoutProvider, CommandProvider
 from app.config.values import ConfigurationError, secret
 from app.config.variables import DATA_DIR
-from app.database.connections import EMBEDDED_FOLDER, database, migrate
+from app.database.connections import EMBEDDED_FOLDER, NoReceiversDatabase, database, migrate
 from app.database.database_url import DatabaseUnusable, described
 from app.database.embedded.account import AccountUnusable, server_account
 from app.process.environment import DATABASE_URL
@@ -42,12 +42,14 @@ class Installation:
         settings: Its content.
         data_dir: The directory of the checkouts and of the embedded database.
         database_url: The value of `DATABASE_URL`; None for the embedded database.
+        exists: Whether the database must be a receiver's already.
     """
 
     config: Path
     settings: Settings
     data_dir: Path
     database_url: str | None
+    exists: bool = False
 
     @classmethod
     def read(
@@ -89,7 +91,7 @@ class Installation:
             mistakes.append(f"--data-dir: {data_dir} can't be used: {error.strerror}")
         if mistakes:
             raise ConfigurationError(*mistakes)
-        return cls(options.config, settings, data_dir, url)
+        return cls(options.config, settings, data_dir, url, exists)
 
     def provider_accounts(self) -> dict[str, Account]:
         """Return the accounts that commands of providers run as, by the provider's name; this process's for others.
@@ -130,10 +132,16 @@ class Installation:
         """Yield the connection string of the database, whose tables are up to date.
 
         Raises:
-            DatabaseUnusable: It can't be started or reached.
+            DatabaseUnusable: It can't be started or reached, or is none of a receiver where it must be.
         """
         with database(self.database_url, self.data_dir) as conninfo:
-            migrate(conninfo, wait=MIGRATE_SECONDS)
+            try:
+                migrate(conninfo, wait=MIGRATE_SECONDS, makes=not self.exists)
+            except NoReceiversDatabase as error:
+                raise ConfigurationError(
+                    f"{error}, so nothing was done. Name the database that the receiver uses (it writes it when it "
+                    f"starts): {DATABASE_URL}, or without it --data-dir"
+                ) from error
             yield conninfo
 
 

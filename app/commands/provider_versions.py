@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from app.commands.finding import listed
 from broker.client.missing_results import Questions
 from broker.events import WebhookEvent
-from broker.http.json_values import text_at
+from broker.http.json_values import objects_at, text_at
 from verifier.commit_id import is_commit_id
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ GET_VERSIONS = (
     "(pact broker record-deployment)"
 )
 """How a provider comes by versions that need a result."""
+USUAL_MAIN_BRANCHES = ("main", "master", "trunk", "develop")
 
 
 @dataclass(frozen=True)
@@ -33,11 +35,13 @@ class NeededVersions:
         provider: The name of the provider.
         main_branch: Its main branch; None if it has none.
         versions: The latest of its main branch, and those that are deployed or released.
+        branches: The branches that it has, the newest first, if none is the main one.
     """
 
     provider: str
     main_branch: str | None
     versions: Sequence[ProviderVersion]
+    branches: Sequence[str] = ()
 
     @classmethod
     def ask(cls, client: BrokerClient, provider: str) -> NeededVersions:
@@ -48,7 +52,8 @@ class NeededVersions:
         """
         found = client.find_object(client.index_link("pb:pacticipant", pacticipant=provider))
         main_branch = text_at(found, "mainBranch") or None
-        return cls(provider, main_branch, Questions(client, provider).versions(None))
+        branches = [] if main_branch or found is None else _branches(client, provider)
+        return cls(provider, main_branch, Questions(client, provider).versions(None), branches)
 
     @property
     def none(self) -> str:
@@ -67,15 +72,33 @@ class NeededVersions:
     @property
     def set_main_branch(self) -> str:
         """How it gets one."""
-        return (
-            f"publish a result with the provider's branch, or set it: pact broker create-or-update-pacticipant "
-            f"--name {self.provider!r} --main-branch main"
+        if not self.branches:
+            return "publish a result with the provider's branch (verify --provider-version-branch)"
+        branch = next((one for one in USUAL_MAIN_BRANCHES if one in self.branches), self.branches[0])
+        command = [
+            "pact",
+            "broker",
+            "create-or-update-pacticipant",
+            "--name",
+            self.provider,
+            "--main-branch",
+            branch,
+        ]
+        others = [one for one in self.branches if one != branch]
+        return f"set it: {shlex.join(command)}" + (
+            f" (or another of its branches: {listed(others)})" if others else ""
         )
 
     @property
     def without_commit(self) -> list[ProviderVersion]:
         """Those whose number is no commit id."""
         return [version for version in self.versions if not is_commit_id(version.number or "")]
+
+
+def _branches(client: BrokerClient, provider: str) -> list[str]:
+    document = client.find_object(client.url("pacticipants", provider, "branches"))
+    found = objects_at(document, "_embedded", "branches") or []
+    return [name for one in found if (name := text_at(one, "name"))]
 
 
 def named(versions: Sequence[ProviderVersion]) -> str:

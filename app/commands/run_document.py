@@ -7,6 +7,7 @@ from typing import Any
 
 from app.commands.runner import ExitCode
 from app.records.run import Publishing, RunStatus
+from broker.text.times import read_time
 from verifier.verification import Outcome
 
 
@@ -58,10 +59,10 @@ def deliveries_of(run: dict[str, Any]) -> list[str]:
 
 def age(moment: Any) -> str:
     """Return how long ago a moment of a document is, in words."""
-    try:
-        seconds = (datetime.now(UTC) - datetime.fromisoformat(str(moment))).total_seconds()
-    except (TypeError, ValueError):
+    found = read_time(moment)
+    if found is None:
         return ""
+    seconds = (datetime.now(UTC) - found).total_seconds()
     for length, unit in ((86400, "d"), (3600, "h"), (60, "min")):
         if seconds >= length:
             return f"{seconds / length:.0f} {unit} ago"

@@ -6,6 +6,7 @@ headers of its answer tell in some cases. The receiver answers as GitHub does.
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -113,11 +114,7 @@ def _explained(execution: Execution) -> str:
     if answer is not None:
         return answer(execution, target)
     if 300 <= execution.status < 400:
-        where = execution.answer_headers.get("location", "another URL")
-        return (
-            f"The target redirects to {where}, and brokers don't follow redirects. A repository that was renamed or "
-            f"moved answers like that: give the webhook the new URL (webhooks update {UUID} --url URL)."
-        )
+        return _redirected(execution.answer_headers.get("location", "another URL"), target)
     if execution.status >= 500:
         return "The target failed by itself. Look into its log; the broker tries again after real events."
     return "A broker counts 200 to 206 as success, nothing else."
@@ -140,6 +137,19 @@ def _no_answer(execution: Execution, target: Target) -> str:
     host = urlsplit(target.url).netloc.rpartition("@")[2]
     meaning = next((meaning for words, meaning in _NO_ANSWER if any(word in reason for word in words)), None)
     return (meaning or "The broker got no answer; its log says more.").format(host=host)
+
+
+def _redirected(where: str, target: Target) -> str:
+    redirects = f"The target redirects to {where}, and brokers don't follow redirects."
+    if DispatchUrl.read(where) is not None and urlsplit(where)[:2] == urlsplit(target.url)[:2]:
+        return f"{redirects} Give the webhook that URL: pact-dispatch webhooks update {UUID} --url {shlex.quote(where)}"
+    if target.repository is not None:
+        return (
+            f"{redirects} A repository that was renamed or moved answers like that: {target.repository} has another "
+            f"name now, which belongs into the webhook's URL (pact-dispatch webhooks update {UUID} --url ...); with a "
+            "token for GitHub, pact-dispatch doctor tells it."
+        )
+    return f"{redirects} Give the webhook the URL that answers itself."
 
 
 def _bad_credentials(execution: Execution, target: Target) -> str:

@@ -42,6 +42,10 @@ RECONNECT_SECONDS = 4.0
 """How long the pool tries to reconnect, with growing waits; after that it tries again at the next request."""
 
 
+class NoReceiversDatabase(DatabaseUnusable):
+    """It has no tables, where those of a receiver are needed."""
+
+
 @contextmanager
 def database(url: str | None, data_dir: Path) -> Iterator[str]:
     """Provide a database.
@@ -67,15 +71,16 @@ def database(url: str | None, data_dir: Path) -> Iterator[str]:
         yield conninfo
 
 
-def migrate(conninfo: str, *, wait: float = 0) -> None:
+def migrate(conninfo: str, *, wait: float = 0, makes: bool = True) -> None:
     """Make the tables, or bring those of an older version up to date; any number of processes may do so at once.
 
     Args:
         conninfo: The database.
         wait: Seconds to go on trying while it can't be connected to.
+        makes: Whether they are made where there are none: what acts on a receiver's database makes none by mistake.
 
     Raises:
-        DatabaseUnusable: It can't be connected to, is too old or too new, or refuses.
+        DatabaseUnusable: It can't be connected to, is too old or too new, or refuses; or it is no receiver's.
     """
     end = time.monotonic() + wait
     while True:
@@ -93,7 +98,9 @@ def migrate(conninfo: str, *, wait: float = 0) -> None:
                 f"pact-dispatch needs {OLDEST_MAJOR} or later"
             )
         try:
-            schema.migrate(connection)
+            schema.migrate(connection, makes=makes)
+        except schema.NoTables as error:
+            raise NoReceiversDatabase(f"{described(conninfo)} {error}") from error
         except schema.SchemaUnusable as error:
             raise DatabaseUnusable(f"{described(conninfo)} {error}") from error
         except psycopg.Error as error:

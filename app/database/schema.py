@@ -23,19 +23,26 @@ class SchemaUnusable(Exception):
     """The existing tables can't be used; the message continues the name of the database."""
 
 
-def migrate(connection: psycopg.Connection[Any]) -> None:
+class NoTables(SchemaUnusable):
+    """There are no tables at all."""
+
+
+def migrate(connection: psycopg.Connection[Any], *, makes: bool = True) -> None:
     """Bring the tables up to date, one process at a time.
 
     Args:
         connection: A connection in autocommit, without a limit for statements.
+        makes: Whether they are made where there are none.
 
     Raises:
-        SchemaUnusable: They are a newer version's, or another program's.
+        SchemaUnusable: They are a newer version's, or another program's; or there are none.
         psycopg.Error: The database refuses, or another process has been migrating for a minute.
     """
     connection.execute(f"SET lock_timeout = '{LOCK_SECONDS}s'")
     connection.execute("SELECT pg_advisory_lock(%s)", (ADVISORY_LOCK,))
     try:
+        if not makes and not _exists(connection, "schema_versions"):
+            raise NoTables("has no tables of a receiver")
         connection.execute(
             "CREATE TABLE IF NOT EXISTS schema_versions "
             "(name text PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now())"
@@ -74,12 +81,16 @@ def _refuse_newer(applied: set[str], *known: dict[str, Traversable]) -> None:
 
 
 def _make_procrastinate(connection: psycopg.Connection[Any], migrations: dict[str, Traversable]) -> None:
-    row = connection.execute("SELECT to_regclass('procrastinate_jobs') IS NULL").fetchone()
-    if row is None or not row[0]:
+    if _exists(connection, "procrastinate_jobs"):
         raise SchemaUnusable(
             "holds the tables of another program's Procrastinate: give pact-dispatch a database of its own"
         )
     _apply(connection, files("procrastinate").joinpath("sql/schema.sql"), list(migrations))
+
+
+def _exists(connection: psycopg.Connection[Any], table: str) -> bool:
+    row = connection.execute("SELECT to_regclass(%s) IS NOT NULL", (table,)).fetchone()
+    return row is not None and bool(row[0])
 
 
 def _apply(connection: psycopg.Connection[Any], file: Traversable, names: list[str]) -> None:

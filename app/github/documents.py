@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from broker.text.times import read_time
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 _T = TypeVar("_T")
 
@@ -37,11 +41,10 @@ class GitHubJson:
         Raises:
             NotGitHub: It is missing, or no time.
         """
-        try:
-            found = datetime.fromisoformat(self.get(name, str))
-            return found.replace(tzinfo=found.tzinfo or UTC).astimezone(UTC)
-        except (ValueError, OverflowError):
-            raise NotGitHub(f"{name} is no time") from None
+        found = read_time(self.get(name, str))
+        if found is None:
+            raise NotGitHub(f"{name} is no time")
+        return found
 
     def members(self, name: str | None = None) -> list[GitHubJson]:
         """Return the members of a list, or of the list of that name.

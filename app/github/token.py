@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
+
+from broker.text.times import read_time
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
+EXPIRATION = "github-authentication-token-expiration"
+"""The header that says when the token of the request expires, such as `2026-12-31 23:59:59 +0200`."""
 _INSTALLATION = "ghs_"
 
 
@@ -33,7 +37,7 @@ class TokenFacts:
         scopes = headers.get("x-oauth-scopes")
         return cls(
             scopes=None if scopes is None else frozenset(re.findall(r"[^\s,]+", str(scopes))),
-            expires=read_time(str(headers.get("github-authentication-token-expiration", ""))),
+            expires=read_time(headers.get(EXPIRATION)),
             of_installation=token is not None and token.startswith(_INSTALLATION),
         )
 
@@ -41,19 +45,3 @@ class TokenFacts:
 def is_token(text: str) -> bool:
     """Tell whether a text can be a token, which is sent in a header: printable ASCII without spaces."""
     return text.isascii() and text.isprintable() and " " not in text and bool(text)
-
-
-def read_time(text: str) -> datetime | None:
-    """Return a time of GitHub's header: `2026-12-31 23:59:59 UTC`, or with an offset such as `+0100`.
-
-    Returns:
-        The time, or None for any other text.
-    """
-    match = re.fullmatch(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) (UTC|[+-]\d{4})", text.strip())
-    if match is None:
-        return None
-    offset = "+0000" if match[2] == "UTC" else match[2]
-    try:
-        return datetime.strptime(f"{match[1]} {offset}", "%Y-%m-%d %H:%M:%S %z").astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None

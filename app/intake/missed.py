@@ -97,12 +97,14 @@ class Reconciliation:
     """What the broker and the database told.
 
     Attributes:
+        pacts: The number of pacts that were looked at.
         missed: The pacts that lack a result.
         notes: What can't be queued, and why.
         problems: What could not be asked, and why.
         broker_away: Whether the broker could not be asked at all.
     """
 
+    pacts: int = 0
     missed: list[MissedDispatch] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
@@ -120,6 +122,7 @@ def reconcile(
     connect: Connect,
     *,
     providers: Sequence[ProviderSettings] | None = None,
+    consumer_version: tuple[str, str] | None = None,
     dry_run: bool = False,
 ) -> Reconciliation:
     """Ask the broker what lacks a result, and queue it.
@@ -129,6 +132,8 @@ def reconcile(
         access: The broker.
         connect: Opens a connection to the receiver's database, as a context manager.
         providers: The providers whose pacts are asked for; all of them unless given.
+        consumer_version: A consumer and its version, whose pacts alone are asked for, whether they matter or not; they
+            are queued although they were tried before, since somebody asks for them.
         dry_run: Whether nothing is queued.
 
     Returns:
@@ -144,7 +149,7 @@ def reconcile(
                 )
                 continue
             try:
-                missing = list(_missing(client, provider, report))
+                missing = list(_missing(client, provider, report, consumer_version))
             except (BrokerError, VersionUnknown) as error:
                 report.problems.append(f"{provider.name}: {error}")
                 if isinstance(error, BrokerError) and error.transient:
@@ -154,13 +159,19 @@ def reconcile(
             if missing:
                 with connect() as connection:
                     report.missed += [
-                        _queue_unless_tried(connection, provider, one, dry_run=dry_run) for one in missing
+                        _queue_unless_tried(
+                            connection, provider, one, asked_for=consumer_version is not None, dry_run=dry_run
+                        )
+                        for one in missing
                     ]
     return report
 
 
 def _missing(
-    client: BrokerClient, provider: VerifiedProvider, report: Reconciliation
+    client: BrokerClient,
+    provider: VerifiedProvider,
+    report: Reconciliation,
+    consumer_version: tuple[str, str] | None,
 ) -> Iterator[MissingResult]:
     """Find the pacts that lack a result of one provider.
 
@@ -169,7 +180,12 @@ def _missing(
         VersionUnknown: The provider that runs doesn't tell its version.
     """
     questions = Questions(client, provider.name)
-    pacts = questions.pacts()
+    if consumer_version is None:
+        pacts = questions.pacts()
+    else:
+        pact = questions.pact_of(*consumer_version)
+        pacts = [] if pact is None else [pact]
+    report.pacts += len(pacts)
     if not pacts:
         return
     for version in _versions(questions, provider, report):
@@ -214,9 +230,14 @@ def _running_version(provider: VerifiedProvider) -> str | None:
 
 
 def _queue_unless_tried(
-    connection: Connection[Any], provider: VerifiedProvider, missing: MissingResult, *, dry_run: bool
+    connection: Connection[Any],
+    provider: VerifiedProvider,
+    missing: MissingResult,
+    *,
+    asked_for: bool,
+    dry_run: bool,
 ) -> MissedDispatch:
-    """Queue a pact that lacks a result, unless a run of it is under way or has just ended."""
+    """Queue a pact that lacks a result, unless a run of it is under way, or has just ended and nobody asks for it."""
     with connection.transaction():
         history.lock_reconciliation(connection)  # two at once would both find that there is no run
         found = history.earlier_runs(connection, provider.name, missing.pact.consumer, days=REMEMBERED_DAYS)
@@ -224,6 +245,8 @@ def _queue_unless_tried(
         under_way = next((run for run in past if run.is_open), None)
         if under_way is not None:
             return _missed(provider, missing, State.UNDER_WAY, run=under_way.id)
+        if asked_for:
+            past = []
         if past and past[0].error_kind in HOPELESS:
             return _missed(provider, missing, State.UNUSABLE, run=past[0].id)
         if past:

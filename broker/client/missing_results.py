@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from broker.client.environments import environments
-from broker.client.for_verification import Selection, UnknownProvider, pacts_for_verification
+from broker.client.for_verification import Selection, UnknownProvider, content_of, pacts_for_verification
 from broker.client.pact_results import matrix_rows
 from broker.client.selectors import DEPLOYED_OR_RELEASED, MAIN_BRANCH
 from broker.http.errors import UnexpectedAnswer
@@ -93,6 +93,26 @@ class Questions:
         except UnknownProvider:
             return []
         return [_pact(pact) for pact in found]
+
+    def pact_of(self, consumer: str, version: str) -> Pact | None:
+        """Return the pact that a consumer version has with the provider; None if it has none.
+
+        Raises:
+            BrokerError: The broker could not be asked.
+        """
+        url = self._client.index_link(
+            "pb:publish-pact",
+            provider=self._provider,
+            consumer=consumer,
+            consumerApplicationVersion=version,
+        )
+        document = self._client.find_object(url)
+        content = self._client.link(document, "pb:pact-version")
+        if document is None or content is None:
+            return None
+        return Pact(
+            self._client.link(document, "self") or url, consumer, version, content_of(content) or content
+        )
 
     def versions(self, branch: str | None) -> list[ProviderVersion]:
         """Return the versions that matter: the latest of the main branch, those deployed, those released.

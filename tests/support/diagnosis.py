@@ -104,9 +104,14 @@ class Patient:
     def pair(self) -> str:
         return f"/pacts/provider/{quote(self.provider, safe='')}/consumer/{quote(self.consumer, safe='')}"
 
+    @property
+    def pacticipant(self) -> str:
+        """The path of the provider."""
+        return f"/pacticipants/{quote(self.provider, safe='')}"
+
     def put_on_branch(self, version: str = VERSION, branch: str = "main") -> None:
         """Have a version of the provider on its main branch."""
-        path = f"/pacticipants/{quote(self.provider, safe='')}/branches/{branch}/versions/{version}"
+        path = f"{self.pacticipant}/branches/{quote(branch, safe='')}/versions/{version}"
         assert self.broker.request("PUT", path, json={}).ok
 
     def add_webhook(

@@ -6,12 +6,14 @@ from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
-from app.commands.doctor.pact_state import pacticipant, read_moment
+from app.commands.doctor import advice
+from app.commands.doctor.pact_state import pacticipant
 from app.commands.finding import Finding, State, listed
 from app.commands.provider_versions import GET_VERSIONS, NEVER, named
 from broker.events import WebhookEvent
 from broker.http.errors import BrokerError
 from broker.http.json_values import objects_at, text_at
+from broker.text.times import read_time
 
 if TYPE_CHECKING:
     from app.commands.doctor.pact_state import PactState
@@ -121,11 +123,8 @@ def check_versions(state: PactState) -> Finding:
 
 def _content_changed(state: PactState) -> str:
     """Return how the webhook gets an event that needs no versions."""
-    uuid = state.triggering[0].uuid
-    return (
-        f"have the webhook triggered by {WebhookEvent.CONTENT_CHANGED}: pact-dispatch webhooks update {uuid} "
-        f"--event {WebhookEvent.CONTENT_CHANGED}"
-    )
+    command = advice.update(state.triggering[0].uuid, "--event", WebhookEvent.CONTENT_CHANGED)
+    return f"have the webhook triggered by {WebhookEvent.CONTENT_CHANGED}: {command}"
 
 
 def check_result(state: PactState, earlier: list[Finding]) -> Finding:
@@ -180,23 +179,26 @@ def _not_there(state: PactState, text: str, unseen: list[Finding]) -> Finding:
         State.FAILED,
         f"{text}, and no link before it is known to be broken",
         (f"look at what could not be looked at: {', '.join(one.name for one in unseen)}. " if unseen else "")
-        + f"Have it sent once more: pact-dispatch webhooks test {_uuid(state)}",
+        + _once_more(state),
     )
 
 
 def _delivered_since(state: PactState) -> timedelta | None:
     """Return for how long the last delivery has been with its target; None if there was none that was taken."""
     last = state.deliveries[0] if state.deliveries else None
-    at = read_moment(last.at) if last is not None and last.status == "success" else None
+    at = read_time(last.at) if last is not None and last.status == "success" else None
     return None if at is None else datetime.now(UTC) - at
 
 
-def _uuid(state: PactState) -> str:
-    """Return the UUID of the first webhook that would ask for a verification; the word if it can't be known."""
+def _once_more(state: PactState) -> str:
+    """Return how the pact is verified after all, as far as the broker lets its webhooks be seen."""
     try:
-        return next((webhook.uuid for webhook in state.triggering or state.asking), "UUID")
+        uuid = next((webhook.uuid for webhook in state.triggering or state.asking), None)
+        if uuid is not None:
+            return f"Have it verified once more: {advice.send_again(state, uuid)}"
     except BrokerError:
-        return "UUID"
+        pass
+    return "Have it verified once more, by its webhook (pact-dispatch webhooks list) or where the provider is"
 
 
 def _names(client: BrokerClient) -> list[str]:

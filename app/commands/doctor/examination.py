@@ -144,7 +144,7 @@ class _Examination:
         return [
             self._checked("github-token", github_checks.check_token, state, github, target, now),
             self._checked("github-repository", github_checks.check_repository, state, github, target),
-            self._checked("workflow", github_checks.check_workflow, github, target),
+            self._checked("workflow", github_checks.check_workflow, state, github, target),
             self._checked("workflow-runs", github_checks.check_runs, state, github, target, now),
         ]
 

@@ -7,14 +7,23 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from app.commands.dispatch_url import DispatchUrl
+from app.commands.doctor import advice
 from app.commands.doctor.chain import NotAsked
-from app.commands.doctor.pact_state import read_moment
 from app.commands.extras import install_with
 from app.commands.finding import Finding, State, listed
-from app.commands.github_judgement import Listeners, Obstacle, days_left, obstacles
+from app.commands.github_judgement import (
+    CLOCKS_APART,
+    Listeners,
+    Obstacle,
+    days_left,
+    has_expired,
+    obstacles,
+)
 from app.config.variables import GITHUB_TOKEN
+from app.dispatch import PACT_CHANGED
 from app.github.answers import GitHubFailed
-from app.github.token import read_time
+from app.github.token import EXPIRATION
+from broker.text.times import read_time
 from broker.webhooks.delivery_log import execution_of
 from verifier.report.amounts import count
 
@@ -34,10 +43,11 @@ else:
     _HAS_GITHUB = True
 
 _GIVEN = "the token that was given"
+_SHOWN = "%Y-%m-%d %H:%M UTC"
 _NEW_TOKEN = "make a new token (Contents: write), and give it to the broker's secret or to the webhook"  # noqa: S105
 NEEDED = f"{_GIVEN} needs Contents: read and Actions: read, and GitHub must answer"
-_TOLERANCE = timedelta(minutes=1)
-"""How far the clocks of broker and GitHub may be apart, and how long a run may take to appear."""
+_APPEARS_WITHIN = timedelta(minutes=1)
+"""How long a run may take to appear, once GitHub took a dispatch."""
 
 Answer = TypeVar("Answer")
 
@@ -112,9 +122,10 @@ def check_token(state: PactState, github: GitHubAnswers, target: Target, now: da
     """Check that the token is valid, and until when."""
     expires = _expiry_in_log(state)
     if expires is not None:
-        return _expiry(
-            f"the webhook's token, as GitHub told the broker, is valid until {expires:%Y-%m-%d}", expires, now
-        )
+        text = f"the webhook's token, as GitHub told the broker, is valid until {expires:{_SHOWN}}"
+        if has_expired(expires, now):
+            return Finding(State.FAILED, f"{text}: it has expired", _NEW_TOKEN)
+        return _valid(text, expires, now)
     try:
         facts = github.facts(target, "the broker doesn't show the webhook's token")
     except GitHubFailed as error:
@@ -128,7 +139,7 @@ def check_token(state: PactState, github: GitHubAnswers, target: Target, now: da
     expires = facts.token.expires
     if expires is None:
         return Finding(State.OK, f"{_GIVEN} is valid; GitHub names no date on which it expires")
-    return _expiry(f"{_GIVEN} is valid until {expires:%Y-%m-%d}", expires, now)
+    return _valid(f"{_GIVEN} is valid until {expires:{_SHOWN}}", expires, now)  # GitHub has just taken it
 
 
 def check_repository(state: PactState, github: GitHubAnswers, target: Target) -> Finding:
@@ -148,7 +159,7 @@ def check_repository(state: PactState, github: GitHubAnswers, target: Target) ->
     texts = {
         Obstacle.MOVED: (
             f"{name} is {facts.full_name} now, and brokers don't follow GitHub's redirect",
-            f"pact-dispatch webhooks update {uuid} --url {DispatchUrl(target.base or '', facts.full_name)}",
+            advice.update(uuid, "--url", str(DispatchUrl(target.base or "", facts.full_name))),
         ),
         Obstacle.ARCHIVED: (
             f"{facts.full_name} is archived: nothing can be dispatched to it",
@@ -166,13 +177,13 @@ def check_repository(state: PactState, github: GitHubAnswers, target: Target) ->
     return Finding(State.OK, f"{facts.full_name}, default branch {facts.default_branch}")
 
 
-def check_workflow(github: GitHubAnswers, target: Target) -> Finding:
+def check_workflow(state: PactState, github: GitHubAnswers, target: Target) -> Finding:
     """Check that a workflow of the default branch listens to what is dispatched."""
     if not target.event_types:
         return Finding(
             State.FAILED,
             "the webhook's body has no event_type, without which GitHub takes no dispatch",
-            "make the webhook anew: pact-dispatch webhooks create --template github|github-requiring-verification ...",
+            f"give it one: {advice.send_event_type((state.triggering or state.asking)[0].uuid, PACT_CHANGED)}",
         )
     workflows = github.workflows(target, "the workflow files were not read")
     listeners = {one: Listeners.among(workflows, one) for one in target.event_types}
@@ -180,16 +191,17 @@ def check_workflow(github: GitHubAnswers, target: Target) -> Finding:
     if not unheard:
         paths = {one.path for found in listeners.values() for one in found.active}
         return Finding(State.OK, f"{listed(sorted(paths))} listens to {listed(list(target.event_types))}")
-    state = State.FAILED if len(unheard) == len(target.event_types) else State.WARNING
+    status = State.FAILED if len(unheard) == len(target.event_types) else State.WARNING
     disabled = [one.path for event_type in unheard for one in listeners[event_type].disabled]
     if disabled:
         return Finding(
-            state,
+            status,
             f"{listed(disabled)} listens to {listed(unheard)}, and is disabled",
-            f"gh workflow enable {disabled[0].rpartition('/')[2]} (or in the repository, under Actions)",
+            f"{advice.gh(target, 'workflow', 'enable', disabled[0].rpartition('/')[2])} (or in the repository, under "
+            "Actions)",
         )
     return Finding(
-        state,
+        status,
         f"no workflow on the default branch listens to repository_dispatch of the type {listed(unheard)}"
         f"{_instead(workflows, listeners[unheard[0]])}",
         f"put a workflow with on: repository_dispatch: types: [{', '.join(unheard)}] on the default branch "
@@ -204,7 +216,7 @@ def check_runs(state: PactState, github: GitHubAnswers, target: Target, now: dat
     paths = {w.path for one in target.event_types for w in Listeners.among(workflows, one).active}
     runs = [run for run in github.runs(target, not_asked) if run.path in paths]
     delivered = _delivered(state)
-    at = read_moment(delivered.at) if delivered else None
+    at = read_time(delivered.at) if delivered else None
     if at is None:
         last = f"the last one, {runs[0].url}, ended with {runs[0].conclusion}" if runs else "there is none"
         return Finding(
@@ -212,24 +224,24 @@ def check_runs(state: PactState, github: GitHubAnswers, target: Target, now: dat
             f"no dispatch of this pact was delivered; {last}",
             "mend the delivery",
         )
-    since = [run for run in runs if run.created_at >= at - _TOLERANCE]
+    since = [run for run in runs if run.created_at >= at - CLOCKS_APART]
     if state.complete:
         return Finding(State.OK, f"{len(since)} since the delivery; the result is there")
-    return _judged(since) if since else _none_since(at, now, (state.triggering or state.asking)[0].uuid)
+    return _judged(since, target) if since else _none_since(at, now, state)
 
 
-def _none_since(delivered: datetime, now: datetime, webhook: str) -> Finding:
-    if now - delivered < _TOLERANCE:
+def _none_since(delivered: datetime, now: datetime, state: PactState) -> Finding:
+    if now - delivered < _APPEARS_WITHIN:
         return Finding(State.WARNING, "none yet", "look again in a minute", under_way=True)
     return Finding(
         State.FAILED,
         f"GitHub took a dispatch at {delivered:%Y-%m-%d %H:%M:%S} UTC, and no run was started",
-        "is the workflow on the default branch since then? Are Actions allowed in the repository? Then send it "
-        f"again: pact-dispatch webhooks test {webhook}",
+        "is the workflow on the default branch since then? Are Actions allowed in the repository? Then have it "
+        f"verified: {advice.send_again(state, (state.triggering or state.asking)[0].uuid)}",
     )
 
 
-def _judged(runs: list[Run]) -> Finding:
+def _judged(runs: list[Run], target: Target) -> Finding:
     """Judge the runs since the delivery, where there is no result; nothing says which of them is the pact's."""
     going = next((run for run in runs if not run.completed), None)
     if going is not None:
@@ -240,7 +252,8 @@ def _judged(runs: list[Run]) -> Finding:
         return Finding(
             State.FAILED,
             f"{bad.url} ended with {bad.conclusion}, and there is no result",
-            "read its log: its summary says what was wrong; then run it again",
+            "read its log: its summary says what was wrong; then run it again: "
+            f"{advice.gh(target, 'run', 'rerun', str(bad.id))}",
         )
     return Finding(
         State.WARNING,
@@ -249,13 +262,13 @@ def _judged(runs: list[Run]) -> Finding:
     )
 
 
-def _expiry(text: str, expires: datetime, now: datetime) -> Finding:
-    if expires <= now:
-        return Finding(State.FAILED, f"{text}: it has expired", _NEW_TOKEN)
+def _valid(text: str, expires: datetime, now: datetime) -> Finding:
+    """Return what is found of a token that is valid, perhaps not for long."""
     days = days_left(expires, now)
-    if days is not None:
-        return Finding(State.WARNING, f"{text}: that is in {count(days, 'day')}", _NEW_TOKEN)
-    return Finding(State.OK, text)
+    if days is None:
+        return Finding(State.OK, text)
+    when = f"in {count(days, 'day')}" if days else "in less than a day" if expires > now else "now"
+    return Finding(State.WARNING, f"{text}: that is {when}", _NEW_TOKEN)
 
 
 def _expiry_in_log(state: PactState) -> datetime | None:
@@ -263,7 +276,7 @@ def _expiry_in_log(state: PactState) -> datetime | None:
     for one in state.deliveries:
         for attempt in reversed(one.attempts):
             headers = execution_of(attempt).answer_headers
-            expires = read_time(headers.get("github-authentication-token-expiration", ""))
+            expires = read_time(headers.get(EXPIRATION))
             if expires is not None:
                 return expires
     return None

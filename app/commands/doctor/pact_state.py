@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
@@ -18,6 +17,7 @@ from broker.client.pact_results import results_of
 from broker.events import PUBLICATION_EVENTS, WebhookEvent
 from broker.http.errors import BrokerError, NotFound, UnexpectedAnswer
 from broker.http.json_values import text_at
+from broker.text.times import EARLIEST, read_time
 from broker.webhooks import Webhooks
 from broker.webhooks.triggered import TriggeredWebhooks
 
@@ -29,10 +29,6 @@ if TYPE_CHECKING:
     from broker.client.pact_results import Result
     from broker.webhooks.definition import Webhook
     from broker.webhooks.triggered import Triggered
-
-
-_FIRST_YEAR = 2008
-"""GitHub began then: an earlier time of a delivery is none."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +77,36 @@ class PactState:
         """The broker's id of the pact's content."""
         link = self.client.link(self.pact, "pb:pact-version")
         return content_of(link) if link else None
+
+    @property
+    def url(self) -> str:
+        """The URL of this version's pact."""
+        case = self.case
+        pair = ("pacts", "provider", case.provider, "consumer", case.consumer)
+        return self.client.link(self.pact, "self") or self.client.url(*pair, "version", case.version)
+
+    @cached_property
+    def _latest(self) -> dict[str, Any] | None:
+        case = self.case
+        url = self.client.url("pacts", "provider", case.provider, "consumer", case.consumer, "latest")
+        return self.client.find_object(self.client.link(self.pact, "pb:latest-pact-version") or url)
+
+    @property
+    def latest_version(self) -> str | None:
+        """The consumer version that has the latest pact of the two."""
+        return text_at(self._latest, "_links", "pb:consumer-version", "name")
+
+    @property
+    def is_latest(self) -> bool:
+        """Whether the latest pact of the two, which webhooks send when they are tried, has this content."""
+        link = self.client.link(self._latest, "pb:pact-version")
+        return link is None or content_of(link) == self.content
+
+    @property
+    def goes_to_receiver(self) -> bool:
+        """Whether the webhook dispatches to something else than GitHub."""
+        target = self.target
+        return target is not None and target.base is not None and not DispatchUrl(target.base, "").is_github
 
     @property
     def published_at(self) -> str | None:
@@ -160,7 +186,7 @@ class PactState:
             return []
         return sorted(
             (one for one in found if one.webhook_uuid in uuids and one.event in PUBLICATION_EVENTS),
-            key=lambda one: one.at or "",
+            key=lambda one: read_time(one.at) or EARLIEST,
             reverse=True,
         )
 
@@ -186,16 +212,6 @@ class PactState:
         for name, value in (("consumerName", self.case.consumer), ("providerName", self.case.provider)):
             url = url.replace("${pactbroker." + name + "}", quote(value, safe=""))
         return url
-
-
-def read_moment(text: str | None) -> datetime | None:
-    """Read a time as a broker gives it; None if it can't be one."""
-    try:
-        found = datetime.fromisoformat(text or "")
-    except ValueError:
-        return None
-    found = found if found.tzinfo else found.replace(tzinfo=UTC)
-    return found if found.year >= _FIRST_YEAR else None
 
 
 def event_type(body: Any) -> str | None:

@@ -41,7 +41,7 @@ environment:
 
 exit codes:
   0  no broken link was found
-  1  there is one; it is named at the end
+  1  there is one; it is named first
   2  the command is wrong
   3  the broker could not be asked
 """

@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from app.commands.doctor import advice
 from app.commands.doctor.chain import NotAsked
 from app.commands.finding import Finding, State, listed
 from app.config.variables import API_TOKEN, API_TOKENS
@@ -134,7 +135,7 @@ def check_runs(state: PactState, receiver: ReceiverAnswers) -> Finding:
         return Finding(
             status,
             f"none for {case.consumer} {case.version} among the last {len(receiver.runs)} of this pair",
-            "" if state.complete else "have it queued: pact-dispatch reconcile, where the receiver runs",
+            "" if state.complete else f"have it queued, where the receiver runs: {advice.reconcile(state)}",
         )
     finding = _of_run(runs[0], receiver)
     if state.complete and finding.state is State.FAILED:
@@ -163,7 +164,7 @@ def _of_run(run: dict[str, Any], receiver: ReceiverAnswers) -> Finding:
     if publishing == Publishing.PENDING:
         text = f"{name} {outcome}, and the broker has yet to take the result: {run.get('publish_error')}"
         return Finding(State.WARNING, text, "it is tried again by itself", under_way=True)
-    again = f"have it carried out again: POST {receiver.client.base_url}/api/deliveries/ID/redeliver"
+    again = f"have it carried out again: {advice.run_again(str(run.get('id')), receiver.client.base_url)}"
     if status == RunStatus.CANCELLED:
         problem = (f"{name} was cancelled", again)
     elif outcome == Outcome.ERROR:

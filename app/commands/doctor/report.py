@@ -9,9 +9,10 @@ from app.commands.finding import State
 from broker.text import harmless
 from broker.text.harmless import one_line
 from verifier.report.amounts import count
+from verifier.report.paint import Paint
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from app.commands.doctor.chain import Case, Chain, Report
     from app.commands.finding import Finding
@@ -24,6 +25,7 @@ STATUSES = {
     State.UNKNOWN: "unknown",
 }
 """The states as `doctor.schema.json` has them."""
+_STYLES = {State.OK: "green", State.WARNING: "yellow", State.FAILED: "red", State.UNKNOWN: "dim"}
 _ID_WIDTH = 20
 
 
@@ -57,43 +59,51 @@ def write_json(report: Report, hide: Callable[[str], str], stream: TextIO) -> No
 
 
 def write_text(report: Report, hide: Callable[[str], str], stream: TextIO) -> None:
-    """Write the report for people: the links in their order, then the first broken one and how to mend it."""
+    """Write the report for people, on a terminal in colour: the verdict with what to do, then the links in order."""
+    paint = Paint(stream)
 
     def line(text: str) -> str:
         return one_line(_text(text, hide))
 
+    stream.writelines(f"{text}\n" for text in _verdict(report, line, paint))
     first = report.first_broken
     for chain in report.chains:
-        stream.write(f"{line(_title(chain))}\n")
+        stream.write(f"\n{paint(line(_title(chain)), 'bold')}\n")
         previous = ""
         for finding in chain.findings:
-            stream.write(
-                f"  {STATUSES[finding.state]:<8} {finding.name:<{_ID_WIDTH}} {line(finding.found)}\n"
-            )
-            is_first = first is not None and finding is first[1]  # what to do about it stands at the end
+            status = paint(f"{STATUSES[finding.state]:<8}", _STYLES[finding.state])
+            stream.write(f"  {status} {finding.name:<{_ID_WIDTH}} {line(finding.found)}\n")
+            is_first = first is not None and finding is first[1]  # what to do about it stands above
             if finding.state is not State.OK and finding.to_do not in {"", previous} and not is_first:
                 what = "to look at it" if finding.state is State.UNKNOWN else "to do"
                 stream.write(f"  {'':<8} {'':<{_ID_WIDTH}} {what}: {line(finding.to_do)}\n")
                 previous = finding.to_do
-        stream.write("\n")
     if report.left_out:
         stream.write(
-            f"Not looked at, besides: {count(report.left_out, 'pact')}; ask for them by --consumer and --version\n\n"
+            f"\nNot looked at, besides: {count(report.left_out, 'pact')}; ask for them by --consumer and --version\n"
         )
+
+
+def _verdict(report: Report, line: Callable[[str], str], paint: Paint) -> Iterator[str]:
+    """Yield the lines that tell the first broken link and how to mend it, or that there is none."""
+    first = report.first_broken
     if first is not None:
         chain, finding = first
         where = f" ({line(_title(chain))})" if chain.case and len(report.chains) > 1 else ""
-        stream.write(f"First broken link: {finding.name}{where}\n  {line(finding.found)}\n")
+        yield paint(f"First broken link: {finding.name}{where}", "bold red")
+        yield f"  {line(finding.found)}"
         if finding.to_do:
-            stream.write(f"  To mend it: {line(finding.to_do)}\n")
+            yield f"  {paint('To mend it:', 'bold')} {line(finding.to_do)}"
         return
     unseen = sorted(
         {one.name for chain in report.chains for one in chain.findings if one.state is State.UNKNOWN}
     )
     going = any(one.under_way for chain in report.chains for one in chain.findings)
-    stream.write("No broken link was found")
-    stream.write("; a verification is under way" if going else "")
-    stream.write(f"; not looked at: {', '.join(unseen)}\n" if unseen else "\n")
+    yield (
+        paint("No broken link was found", "bold green")
+        + ("; a verification is under way" if going else "")
+        + (f"; not looked at: {', '.join(unseen)}" if unseen else "")
+    )
 
 
 def _title(chain: Chain) -> str:

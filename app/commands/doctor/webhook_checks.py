@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from app.commands.doctor import advice
 from app.commands.finding import Finding, State, listed
 from app.commands.webhook_explanation import UUID, explain
 from broker.events import PUBLICATION_EVENTS, WebhookEvent
 from broker.http.errors import NotFound
+from broker.text.times import EARLIEST, read_time
 from broker.webhooks import Webhooks
 from broker.webhooks.delivery_log import execution_of, hides_answers
 from broker.webhooks.hidden_secrets import redacted_urls
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from broker.webhooks.definition import Webhook
     from broker.webhooks.triggered import Triggered
 
-CREATE = "pact-dispatch webhooks create --template TEMPLATE --provider {provider!r} ..."
+SHOWN = "%Y-%m-%d %H:%M:%S UTC"
 FAILED = frozenset({"failure", "retrying"})
 
 
@@ -40,7 +42,7 @@ def check_webhook(state: PactState) -> Finding:
         text += f": the {len(everything)} that there are, are for others ({others})"
     else:
         text += ": the broker has none at all"
-    return Finding(State.FAILED, text, f"create one: {CREATE.format(provider=case.provider)}")
+    return Finding(State.FAILED, text, f"create one: {advice.create(case.provider)}")
 
 
 def check_enabled(state: PactState) -> Finding:
@@ -50,28 +52,29 @@ def check_enabled(state: PactState) -> Finding:
         return Finding(
             State.FAILED,
             f"disabled: {listed(off)}; nothing triggers it",
-            f"pact-dispatch webhooks update {off[0]} --enable",
+            advice.update(off[0], "--enable"),
         )
     return Finding(State.OK, "enabled" + (f"; disabled: {listed(off)}" if off else ""))
 
 
 def check_event(state: PactState) -> Finding:
     """Check that something that happens triggers one."""
-    candidates = state.triggering
+    candidates = [one for one in state.enabled or state.asking if set(one.events) & PUBLICATION_EVENTS]
+    best = WebhookEvent.REQUIRING_VERIFICATION if state.versions else WebhookEvent.CONTENT_CHANGED
     if not candidates:
         one = (state.enabled or state.asking)[0]
         return Finding(
             State.FAILED,
             f"{one.uuid} is triggered by {listed(list(one.events)) or 'nothing'}: none of these happens when a pact is "
             "published",
-            f"pact-dispatch webhooks update {one.uuid} --event {WebhookEvent.REQUIRING_VERIFICATION}",
+            advice.update(one.uuid, "--event", best),
         )
     events = {event for webhook in candidates for event in webhook.events if event in PUBLICATION_EVENTS}
     if events == {WebhookEvent.CONTRACT_PUBLISHED}:
         return Finding(
             State.WARNING,
             f"{WebhookEvent.CONTRACT_PUBLISHED} alone: each publication is verified, changed or not",
-            f"pact-dispatch webhooks update {candidates[0].uuid} --event {WebhookEvent.REQUIRING_VERIFICATION}",
+            advice.update(candidates[0].uuid, "--event", best),
         )
     return Finding(State.OK, listed(sorted(events)))
 
@@ -105,18 +108,23 @@ def _not_triggered(state: PactState) -> Finding:
         return Finding(State.OK, f"{text}; the result is there all the same")
     candidates = state.triggering
     if not candidates:
-        return Finding(State.FAILED, text, "mend the webhook first; then publish the pact again, or send it")
+        again = advice.send_again(state, (state.enabled or state.asking)[0].uuid)
+        return Finding(State.FAILED, text, f"mend the webhook first; then have it verified: {again}")
     try:
         past = TriggeredWebhooks(state.client).latest(case.consumer, case.provider)
     except NotFound:
         past = []
-    times = [
-        one.at for one in past if one.at and one.webhook_uuid in {webhook.uuid for webhook in candidates}
-    ]
+    uuids = {webhook.uuid for webhook in candidates}
+    times = [at for one in past if one.webhook_uuid in uuids and (at := read_time(one.at))]
     if times:
-        text += f" (the last one for this pair at {max(times)})"
+        text += f" (the last one for this pair at {max(times):{SHOWN}})"
     uuid = candidates[0].uuid
-    later = [webhook for webhook in candidates if (webhook.created_at or "") > (state.published_at or "~")]
+    published = read_time(state.published_at)
+    later = [
+        webhook
+        for webhook in candidates
+        if published is not None and (read_time(webhook.created_at) or EARLIEST) > published
+    ]
     if len(later) == len(candidates):
         text += f": {uuid} was made at {later[0].created_at}, after it was published"
     elif state.needs_versions:
@@ -129,8 +137,7 @@ def _not_triggered(state: PactState) -> Finding:
     return Finding(
         State.FAILED,
         text,
-        f"have it sent now: pact-dispatch webhooks test {uuid} (it takes the latest pact); a receiver finds what is "
-        "missing by pact-dispatch reconcile",
+        f"have it verified now: {advice.send_again(state, uuid)}",
     )
 
 
@@ -154,23 +161,23 @@ def _failed(state: PactState, one: Triggered) -> Finding:
         )
         answer, meaning = text, f"{explain(execution, one.webhook_uuid or UUID)} ".lstrip()
     when = f" at {last.at}" if last and last.at else ""
-    again = f"{left} to go" if left else "it is not tried again"
-    test = f"pact-dispatch webhooks test {one.webhook_uuid}"
-    found = f"{one.event} to {redacted_urls(host)} {answer}{when} (attempt {count}; {again})"
+    still = f"{left} to go" if left else "it is not tried again"
+    again = advice.send_again(state, one.webhook_uuid or state.asking[0].uuid)
+    found = f"{one.event} to {redacted_urls(host)} {answer}{when} (attempt {count}; {still})"
     if state.complete:
         return Finding(
             State.WARNING,
             f"{found}; the result is there all the same",
-            f"{meaning}Try it: {test}",
+            f"{meaning}Try it: {again}",
         )
-    return Finding(State.FAILED, found, f"{meaning}Then send it again: {test}")
+    return Finding(State.FAILED, found, f"{meaning}Then have it verified: {again}")
 
 
 def _made_good(failed: Triggered, found: list[Triggered]) -> bool:
     return any(
         one.webhook_uuid == failed.webhook_uuid
         and one.status == "success"
-        and (one.at or "") > (failed.at or "")
+        and (read_time(one.at) or EARLIEST) > (read_time(failed.at) or EARLIEST)
         for one in found
     )
 

@@ -15,6 +15,7 @@ from app.config.values import ConfigurationError
 from app.database.database_url import DatabaseUnusable
 from app.intake.missed import reconcile
 from broker.text.harmless import one_line, write_json
+from verifier.errors import UsageError
 
 if TYPE_CHECKING:
     import argparse
@@ -31,6 +32,13 @@ def run(options: argparse.Namespace, messages: Messages) -> int:
     installation = Installation.read(options, exists=True)
     settings = installation.settings
     providers = _chosen(settings, options.provider)
+    if bool(options.consumer) != bool(options.version):
+        raise UsageError("--consumer and --version go together")
+    for name in ("consumer", "version"):
+        if getattr(options, name) in {".", ".."}:
+            raise UsageError(
+                f"--{name} {getattr(options, name)} can't be asked about: in a URL it means another place"
+            )
     messages.say(f"using {installation.described_database}")
     with installation.database() as conninfo:
         try:
@@ -39,17 +47,25 @@ def run(options: argparse.Namespace, messages: Messages) -> int:
                 broker_access(settings, os.environ),
                 lambda: psycopg.connect(conninfo),
                 providers=providers,
+                consumer_version=(options.consumer, options.version) if options.consumer else None,
                 dry_run=options.dry_run,
             )
         except psycopg.Error as error:
             raise DatabaseUnusable(f"the database failed: {error}") from error
+    if options.consumer and not report.pacts and not report.problems:
+        which = options.provider or "a provider of the configuration"
+        report.problems.append(f"{options.consumer} {options.version} has no pact with {which}")
     if options.json:
         write_json(document(report, dry_run=options.dry_run), sys.stdout)
     else:
         for dispatch in report.missed:
             print(one_line(_line(dispatch)))
         if not report.missed and not report.problems:
-            print("Nothing is missing: each pact has its results.")
+            print(
+                f"Nothing is missing: no pact of {options.consumer} {options.version} lacks a result."
+                if options.consumer
+                else "Nothing is missing: each pact has its results."
+            )
     for problem in (*report.notes, *report.problems):
         messages.say(problem)
     return ExitCode.COULD_NOT if report.problems else ExitCode.DONE

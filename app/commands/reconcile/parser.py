@@ -18,6 +18,9 @@ or released. The worker does the same every so many minutes ([reconcile] of the 
 A pact of which a run waits or runs is left to that run. One that was tried and still has no result is queued again
 after an hour, then after two, four and so on, at most once a day.
 
+With --consumer and --version, the pacts of that consumer version alone are looked at, whatever its branch. They are
+queued also if they were tried a moment ago. So a pact that is no longer the latest one gets its result.
+
 The database is the receiver's, which must be there: that of DATABASE_URL, or the one in the receiver's data directory.
 """
 
@@ -39,5 +42,9 @@ def add_to(commands: Commands) -> None:
     )
     add_receiver_options(parser)
     parser.add_argument("--provider", metavar="NAME", help="look at this one alone; all of them unless given")
+    parser.add_argument(
+        "--consumer", metavar="NAME", help="look at the pacts of one version of this consumer alone"
+    )
+    parser.add_argument("--version", metavar="VERSION", help="that version of the consumer")
     parser.add_argument("--dry-run", action="store_true", help="say what would be queued, and queue nothing")
     parser.add_argument("--json", action="store_true", help="print the outcome as JSON")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
 from broker.embedded.http import nested_query
 from broker.embedded.http.errors import invalid
 from broker.embedded.verification.selector_mistakes import mistakes_in
+from broker.text.times import read_time
 
 BLANK_BRANCH = (
     "when pending or WIP pacts are enabled and there are no tags provided, the provider version branch must not be an "
@@ -76,7 +76,7 @@ def from_document(fields: dict[str, Any]) -> SelectionRequest:
         branch=branch or None,
         tags=tuple(tags or ()),
         pending=pending,
-        wip_since=_utc(since) if since else None,
+        wip_since=_in_tables(since),
     )
 
 
@@ -112,7 +112,7 @@ def from_query(query: str) -> SelectionRequest:
         ],
         tags=tuple(tag for tag in lists["provider_version_tags"] if isinstance(tag, str)),
         pending=_TRUTH[pending],
-        wip_since=_utc(since) if since else None,
+        wip_since=_in_tables(since),
         by_query=True,
     )
 
@@ -132,16 +132,10 @@ def _mistakes_in_all(selectors: object, branch: object) -> list[str]:
 def _mistake_in_time(since: object) -> str | None:
     if not since:
         return "must be filled"
-    try:
-        if isinstance(since, str):
-            _utc(since)
-            return None
-    except (ValueError, OverflowError):
-        pass
-    return "must be a date"
+    return "must be a date" if read_time(since) is None else None
 
 
-def _utc(text: str) -> str:
+def _in_tables(since: Any) -> str | None:
     """Return a time in the form of the tables, so that the two can be compared as texts."""
-    time = datetime.fromisoformat(text)
-    return (time if time.tzinfo else time.replace(tzinfo=UTC)).astimezone(UTC).isoformat(timespec="seconds")
+    time = read_time(since)
+    return None if time is None else time.isoformat(timespec="seconds")

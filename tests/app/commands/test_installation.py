@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import psycopg
 import pytest
 
 from app.commands.installation import Installation
 from app.config.file import load
 from app.config.values import ConfigurationError
 from tests.support.commands import pact_dispatch
+from tests.support.databases import of_database
 from tests.support.receiver import configuration
 
 if TYPE_CHECKING:
@@ -50,6 +52,24 @@ def test_a_command_that_acts_on_a_receiver_makes_no_database(
         assert f"there is no database of a receiver in {tmp_path / folder}" in done.stderr
         assert "--data-dir" in done.stderr
         assert [file.name for file in tmp_path.iterdir()] == ["pact-dispatch.toml"]
+
+
+def test_a_command_that_acts_on_a_receiver_makes_no_tables(tmp_path: Path, postgres: str) -> None:
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        connection.execute("CREATE DATABASE without_tables TEMPLATE template0")
+    url = of_database(postgres, "without_tables")
+    config = configuration("http://127.0.0.1:9", {"base_url": "http://p", "version": "1"})
+    done = reconcile(tmp_path, config, DATABASE_URL=url)
+    assert done.returncode == 2
+    assert "database without_tables" in done.stderr
+    assert (
+        "has no tables of a receiver, so nothing was done. Name the database that the receiver uses"
+        in done.stderr
+    )
+    with psycopg.connect(url) as connection:
+        assert connection.execute(
+            "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"
+        ).fetchone() == (0,)
 
 
 def test_accounts_that_can_not_be_used_are_named_with_their_keys(tmp_path: Path) -> None:

@@ -11,7 +11,6 @@ import pytest
 from app.github.answers import GitHubAway, GitHubRefused
 from app.github.client import GitHub, GitHubAccess
 from app.github.repository import GitHubRepository
-from app.github.token import read_time
 from app.github.workflows import Triggers
 from tests.support.github_api import Fault, GitHubApi
 from tests.support.github_state import READ, WRITE, Repository, Token
@@ -218,18 +217,3 @@ def test_a_file_that_github_could_not_read_either_is_a_problem(text: str, proble
     assert not triggers.listen_to("pact_changed")
     assert triggers.problem is not None
     assert re.match(problem, triggers.problem)
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("2026-12-31 23:59:59 UTC", datetime(2026, 12, 31, 23, 59, 59, tzinfo=UTC)),
-        ("2026-12-31 23:59:59 +0100", datetime(2026, 12, 31, 22, 59, 59, tzinfo=UTC)),
-        ("2026-13-31 23:59:59 UTC", None),
-        ("0001-01-01 00:00:00 +1400", None),
-        ("soon", None),
-        ("", None),
-    ],
-)
-def test_the_end_of_a_token_is_read_as_github_writes_it(text: str, expected: datetime | None) -> None:
-    assert read_time(text) == expected

@@ -268,6 +268,26 @@ def test_what_could_not_be_verified_is_tried_again_after_ever_longer_waits(place
     assert len(place.runs()) == 3
 
 
+def test_the_pact_of_a_version_that_is_asked_for_is_queued_and_no_other(place: Place) -> None:
+    place.publish("Asked", "1")
+    place.publish("Asked", "2", "feature", size=2)
+    place.publish("Asked", "3", size=3)
+    asked = ("--consumer", "Asked", "--version")
+    done = place.command(*asked, "2")
+    assert [(one["consumer_version"], one["state"]) for one in done.report["pacts"]] == [("2", "queued")]
+    [run] = place.runs()
+    assert run["pact_url"].endswith("/version/2")
+    assert place.command(*asked, "2").states == {"Asked": "under way"}
+    place.end_runs(hours_ago=0)
+    assert place.command(*asked, "2").states == {"Asked": "queued"}  # somebody asks for it
+    place.end_runs(hours_ago=0)
+    nothing = place.command(*asked, "4")
+    assert nothing.code == 3
+    assert "Asked 4 has no pact with a provider of the configuration" in nothing.err
+    assert place.command("--consumer", "Asked").code == 2
+    assert place.command(*asked, "..").code == 2
+
+
 def test_a_changed_pact_is_queued_however_often_the_former_one_failed(place: Place) -> None:
     place.publish("Storefront")
     place.reconcile()

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import random
-from datetime import UTC, datetime, timedelta
+import re
+from datetime import UTC, datetime, timedelta, timezone
 from itertools import count
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 from urllib.parse import quote
 
 import jsonschema
@@ -217,7 +219,7 @@ def test_a_provider_without_a_main_branch_is_never_asked_to_verify(
     patient.publish()
     done = patient.diagnose("--github-url", github.url)
     assert (done.code, done.first) == (1, "main-branch")
-    assert "--main-branch" in done.todo
+    assert "--main-branch" not in done.todo  # it has no branch that could be the main one
 
 
 def test_a_main_branch_without_versions_is_never_asked_to_verify(patient: Patient, github: GitHubApi) -> None:
@@ -245,7 +247,7 @@ def test_without_a_webhook_nobody_is_told(patient: Patient) -> None:
     patient.publish()
     done = patient.diagnose()
     assert (done.code, done.first) == (1, "webhook")
-    assert "webhooks create" in done.todo
+    assert f"pact-dispatch setup --provider {patient.provider} --repository" in done.todo
 
 
 def test_a_webhook_for_another_consumer_is_none(patient: Patient, github: GitHubApi) -> None:
@@ -369,6 +371,70 @@ def test_a_token_that_has_expired_since_is_the_first_broken_link(
     done = with_github.diagnose()
     assert (done.code, done.first) == (1, "github-token")
     assert "2020-01-02" in done.found
+
+
+@pytest.mark.parametrize(
+    ("expires", "status"),
+    [
+        (timedelta(days=-2), "broken"),
+        (timedelta(0), "warning"),  # GitHub took it at that moment
+        (timedelta(days=3), "warning"),
+        (timedelta(days=30), "ok"),
+    ],
+)
+@pytest.mark.parametrize("form", ["%Y-%m-%d %H:%M:%S UTC", "%Y-%m-%d %H:%M:%S +0200"])
+def test_the_end_of_the_webhooks_token_is_read_in_each_form(
+    with_github: Patient, github: GitHubApi, expires: timedelta, status: str, form: str
+) -> None:
+    zone = timezone(timedelta(hours=2)) if form.endswith("+0200") else UTC
+    header = {"GitHub-Authentication-Token-Expiration": f"{datetime.now(zone) + expires:{form}}"}
+    github.faults.append(Fault("POST", "/dispatches", 204, headers=header))
+    with_github.publish()
+    with_github.wait_until_delivered()
+    assert with_github.diagnose().statuses["github-token"] == status
+
+
+def test_a_token_that_github_has_just_taken_is_not_called_expired(with_github: Patient) -> None:
+    with_github.publish()
+    with_github.wait_until_delivered()
+    with patch.object(GitHubApi, "_headers") as headers:
+        headers.return_value = {"GitHub-Authentication-Token-Expiration": "2020-01-02 03:04:05 +0200"}
+        token = with_github.diagnose().check("github-token")
+    assert token["status"] == "warning"
+    assert "valid until 2020-01-02 01:04 UTC: that is now" in token["found"]
+
+
+def test_deliveries_of_a_broker_with_offsets_are_told_apart_by_their_times(
+    with_github: Patient, github: GitHubApi
+) -> None:
+    github.tokens[0].revoked = True
+    with_github.publish()
+    with_github.wait_until_delivered("failure")
+
+    def distort(body: bytes) -> bytes:
+        # the same moments, as a broker elsewhere writes them
+        def moved(match: re.Match[bytes]) -> bytes:
+            moment = datetime.fromisoformat(match[0].decode())
+            return moment.astimezone(timezone(timedelta(hours=-9, minutes=-30))).isoformat().encode()
+
+        return re.sub(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", moved, body)
+
+    done = with_github.diagnose(distort=distort)
+    assert (done.code, done.first) == (1, "delivery")
+    assert "401" in done.found
+
+
+def test_the_verdict_comes_first_and_in_colour_on_a_terminal_alone(patient: Patient) -> None:
+    patient.publish()
+    plain = patient.diagnose(as_json=False).out
+    assert plain.startswith("First broken link: webhook\n  no webhook for")
+    assert "To mend it: " in plain.partition("\n\n")[0]
+    assert "\x1b" not in plain
+    coloured = patient.diagnose(as_json=False, FORCE_COLOR="1", TERM="xterm").out
+    assert coloured.startswith("\x1b[1;31mFirst broken link: webhook\x1b[0m\n")
+    uncoloured = re.sub(r"\x1b\[[0-9;]*m", "", coloured)
+    assert re.sub(r"127\.0\.0\.1:\d+", "", uncoloured) == re.sub(r"127\.0\.0\.1:\d+", "", plain)
+    assert "\x1b" not in patient.diagnose(FORCE_COLOR="1").out  # JSON
 
 
 def test_a_token_that_expires_soon_is_warned_of(with_github: Patient, github: GitHubApi) -> None:

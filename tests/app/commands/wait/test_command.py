@@ -143,9 +143,9 @@ def test_why_a_result_is_missing_is_said_while_it_waits_and_at_the_end(
     assert f"waiting for the result of {patient.provider}" in first
     assert "There is no verified pact between version 1.0.0" in second
     assert "no webhook for the pact" in third
-    assert "To do: create one: pact-dispatch webhooks create" in third
+    assert "To do: create one: pact-dispatch setup --provider" in third
     assert "a result is missing after 0.1 s" in done.stdout
-    assert "  To do: create one: pact-dispatch webhooks create" in done.stdout
+    assert "  To do: create one: pact-dispatch setup --provider" in done.stdout
     assert f"pact-dispatch doctor --consumer '{patient.consumer}' --version '1.0.0'" in done.stdout
 
     document: dict[str, Any] = json.loads(
