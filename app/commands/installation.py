@@ -29,6 +29,11 @@ if TYPE_CHECKING:
     from app.config.settings import Settings
     from verifier.confinement import Account
 
+ROOTS_UMASK = 0o022
+"""PostgreSQL and providers run as other accounts than root, and must get to what is theirs, whatever umask root has.
+
+What must be closed to them has a mode of its own.
+"""
 MIGRATE_SECONDS = 30.0
 """How long a command waits for its database: started together, they come up in any order."""
 
@@ -78,6 +83,8 @@ class Installation:
         except ConfigurationError as error:
             mistakes += error.mistakes
         data_dir = data_dir_of(options.data_dir, settings)
+        if os.geteuid() == 0:
+            os.umask(ROOTS_UMASK)
         try:
             if not exists:
                 data_dir.mkdir(parents=True, exist_ok=True)

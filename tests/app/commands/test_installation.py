@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
+import os
+import stat
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -70,6 +73,23 @@ def test_a_command_that_acts_on_a_receiver_makes_no_tables(tmp_path: Path, postg
         assert connection.execute(
             "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"
         ).fetchone() == (0,)
+
+
+@pytest.mark.parametrize(("user", "mode"), [(0, 0o755), (1234, 0o700)])
+def test_the_accounts_that_root_starts_others_as_get_to_the_data_whatever_umask_root_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, user: int, mode: int
+) -> None:
+    file = tmp_path / "pact-dispatch.toml"
+    file.write_text(configuration("http://127.0.0.1:9", {"base_url": "http://p", "version": "1"}))
+    options = argparse.Namespace(config=file, data_dir=tmp_path / "new" / "data")
+    before = os.umask(0o077)
+    try:
+        monkeypatch.setattr(os, "geteuid", lambda: user)
+        found = Installation.read(options, verifies=False)
+    finally:
+        os.umask(before)
+    for folder in (found.data_dir, found.data_dir.parent):
+        assert stat.S_IMODE(folder.stat().st_mode) == mode
 
 
 def test_accounts_that_can_not_be_used_are_named_with_their_keys(tmp_path: Path) -> None:
