@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from broker.webhooks import Execution
 
 _NEEDED = "contents: write for a fine-grained token or an App, the scope repo for a classic one"
+_NEEDED_BY_WORKFLOW = "actions: write for a fine-grained token or an App, the scope repo for a classic one"
 UUID = "UUID"
 """What stands for a webhook's UUID where it isn't known."""
 _NO_ANSWER = (
@@ -66,11 +67,18 @@ class Target:
         url: The URL.
         repository: The repository of a dispatch, OWNER/REPO.
         is_github: Whether it is known to be GitHub, by its URL or by its answer.
+        workflow: The file of the workflow that a `workflow_dispatch` starts.
     """
 
     url: str
     repository: str | None
     is_github: bool
+    workflow: str | None = None
+
+    @property
+    def needed(self) -> str:
+        """The right that the token needs."""
+        return _NEEDED if self.workflow is None else _NEEDED_BY_WORKFLOW
 
     @classmethod
     def of(cls, execution: Execution) -> Target:
@@ -81,7 +89,7 @@ class Target:
             return cls(url, None, is_github=False)
         headers = execution.answer_headers
         answered = "github.com" in headers.get("server", "").lower() or "x-github-media-type" in headers
-        return cls(url, dispatches.repository, dispatches.is_github or answered)
+        return cls(url, dispatches.repository, dispatches.is_github or answered, dispatches.workflow)
 
 
 def explain(execution: Execution, uuid: str = UUID) -> str:
@@ -122,6 +130,8 @@ def _explained(execution: Execution) -> str:
 
 def _taken(execution: Execution, target: Target) -> str:
     kind = value_at(execution.body, "event_type")
+    if target.workflow is not None:
+        return f"GitHub has started {target.workflow} of {target.repository}."
     if target.is_github:
         return (
             f"GitHub took the dispatch for {target.repository}. A run starts if a workflow on the default branch "
@@ -155,8 +165,8 @@ def _redirected(where: str, target: Target) -> str:
 def _bad_credentials(execution: Execution, target: Target) -> str:
     if target.is_github:
         return (
-            "GitHub doesn't know the token: it is wrong, revoked or expired. Make a new one for "
-            f"{target.repository} ({_NEEDED}), and give it to the secret that the webhook uses, or to the webhook."
+            f"GitHub doesn't know the token: it is wrong, revoked or expired. Make a new one for {target.repository} "
+            f"({target.needed}), and give it to the secret that the webhook uses, or to the webhook."
         )
     if target.repository is not None:
         return (
@@ -175,7 +185,10 @@ def _forbidden(execution: Execution, target: Target) -> str:
     if headers.get("x-ratelimit-remaining") == "0" or "rate limit" in _message(execution).lower():
         return "The token's rate limit is used up: wait, or give the webhook a token of its own."
     if target.repository is not None:
-        return f"The token is valid, but may not dispatch to {target.repository}: it needs {_NEEDED}."
+        return (
+            f"The token is valid, but may not dispatch to {target.repository}: it needs {target.needed}. If it has "
+            "that, its organisation may not have approved it yet."
+        )
     return "The target knows who asks, and says no: give the webhook credentials that may do this."
 
 
@@ -188,6 +201,12 @@ def _not_found(execution: Execution, target: Target) -> str:
             "for a repository that isn't in its configuration (repository in [[providers]]), for a token that is "
             "limited to other repositories, and for a request without a token, or with a ${user.NAME} that the broker "
             "had no secret for."
+        )
+    if target.workflow is not None:
+        return (
+            f"GitHub says this for a workflow file {target.workflow} that isn't on the default branch of "
+            f"{target.repository}, for a wrong repository, and for a missing or too weak token: it needs "
+            f"{target.needed}."
         )
     return _not_found_by_github(execution.answer_headers, target.repository)
 
@@ -228,7 +247,7 @@ def _not_found_for_scopes(scopes: str, repository: str) -> str:
     )
 
 
-def _unprocessable(execution: Execution, _: Target) -> str:
+def _unprocessable(execution: Execution, target: Target) -> str:
     errors = value_at(execution.answer_body, "errors")
     fields = []
     for error in errors if isinstance(errors, list) else []:
@@ -237,7 +256,12 @@ def _unprocessable(execution: Execution, _: Target) -> str:
         named = field and reason and str(field) not in str(reason)
         fields.append(f"{field}: {reason}" if named else str(reason or error))
     what = ("; ".join(fields) or _message(execution) or "it doesn't say why").rstrip(".?")
-    if "client_payload.sha" in what:
+    if target.workflow is not None:
+        advice = (
+            f"The workflow {target.workflow} must have on: workflow_dispatch: on that branch (ref), with the inputs "
+            "that the webhook's body has, and require no other; and it must be enabled."
+        )
+    elif "client_payload.sha" in what:
         advice = (
             "What the broker sends as sha is the provider's version, and here it must be a commit: publish the "
             "provider's results with the commit id as its version."

@@ -10,7 +10,7 @@ import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
@@ -24,7 +24,7 @@ from app.github.documents import NotGitHub
 from app.github.exchange import exchange
 from app.github.installation_tokens import InstallationTokens, NotGranted
 from app.github.limited_connection import RedirectedElsewhere
-from app.github.right import Right
+from app.github.right import DISPATCH_RIGHT, STATUS_RIGHT, WORKFLOW_RIGHT, Right
 from app.github.token import is_token
 from broker.http.no_reply import NoReply
 from broker.text.redaction import Redaction
@@ -37,9 +37,6 @@ if TYPE_CHECKING:
 TIMEOUT_SECONDS = 10
 """The time that one answer may take as a whole, with all redirects."""
 USER_AGENT = "pact-dispatch"
-
-STATUS_RIGHT = Right("statuses", "write", "repo:status")
-DISPATCH_RIGHT = Right("contents", "write", "repo")
 
 _BY_NUMBER = re.compile(r"/repositories/\d+(?=/|$)")
 """What GitHub redirects to: the repository by its number, which stays when it is renamed."""
@@ -156,6 +153,42 @@ class GitHub:
         )
         return headers.get("x-github-request-id")
 
+    def start_workflow(
+        self, repository: str, workflow: str, ref: str | None, inputs: dict[str, str]
+    ) -> str | None:
+        """Start a workflow by a `workflow_dispatch`.
+
+        Args:
+            repository: OWNER/REPO.
+            workflow: The name of the workflow's file.
+            ref: The branch that it runs on; None for the default branch, which GitHub is asked for.
+            inputs: What it gets; GitHub refuses what the workflow doesn't declare.
+
+        Returns:
+            The id that GitHub gave the request.
+
+        Raises:
+            GitHubAway: A later request may succeed.
+            GitHubRefused: No request will, until a person changes something.
+        """
+        if ref is None:
+            with self.client(repository, doing="look at", right=WORKFLOW_RIGHT) as client:
+                answer = exchange(client.requester, "GET", f"/repos/{repository}")
+                if answer.status >= 400:
+                    raise answer.failure()
+                ref = answer.json().get("default_branch", str)
+        headers = self._post(
+            repository,
+            f"actions/workflows/{quote(workflow, safe='')}/dispatches",
+            {"ref": ref, "inputs": inputs},
+            # 200 where GitHub tells which run it has started
+            200,
+            204,
+            doing=f"start the workflow {workflow} of",
+            right=WORKFLOW_RIGHT,
+        )
+        return headers.get("x-github-request-id")
+
     def set_status(
         self,
         repository: str,
@@ -248,11 +281,11 @@ class GitHub:
             raise self._redacted(GitHubRefused(message)) from None
 
     def _post(
-        self, repository: str, path: str, body: dict[str, Any], expected: int, *, doing: str, right: Right
+        self, repository: str, path: str, body: dict[str, Any], *expected: int, doing: str, right: Right
     ) -> Mapping[str, str]:
         with self.client(repository, doing=doing, right=right) as client:
             answer = exchange(client.requester, "POST", f"/repos/{repository}/{path}", body=body)
-            if answer.status != expected:
+            if answer.status not in expected:
                 raise answer.failure()
             if answer.redirected_to is not None:
                 self._tell_moved(client, repository, answer.redirected_to)

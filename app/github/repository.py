@@ -12,9 +12,8 @@ from urllib.parse import quote
 from github import UnknownObjectException
 
 from app.github.answers import GitHubRefused
-from app.github.client import DISPATCH_RIGHT
 from app.github.exchange import exchange
-from app.github.right import Right
+from app.github.right import DISPATCH_RIGHT, READ_ACTIONS, READ_CONTENTS, Right
 from app.github.token import TokenFacts
 from app.github.workflows import REPOSITORY_DISPATCH, Triggers
 
@@ -25,8 +24,6 @@ if TYPE_CHECKING:
     from app.github.documents import GitHubJson
 
 WORKFLOWS = ".github/workflows"
-READ_CONTENTS = Right("contents", "read", "repo")
-READ_ACTIONS = Right("actions", "read", "repo")
 LARGEST_FILE = 512 * 1024
 """Bytes of a workflow file that is read; GitHub itself takes no larger ones."""
 
@@ -71,7 +68,19 @@ class RepositoryFacts:
             return False
         if self.token.scopes is None:
             return None
-        return "repo" in self.token.scopes or (not self.private and "public_repo" in self.token.scopes)
+        return self._has_scope
+
+    @property
+    def may_start_workflows(self) -> bool | None:
+        """Whether the token may start a workflow by a `workflow_dispatch`; None where only that shows it."""
+        if self.archived:
+            return False
+        return None if self.token.of_installation or self.token.scopes is None else self._has_scope
+
+    @property
+    def _has_scope(self) -> bool:
+        scopes = self.token.scopes or frozenset()
+        return "repo" in scopes or (not self.private and "public_repo" in scopes)
 
 
 @dataclass(frozen=True)
@@ -195,10 +204,13 @@ class GitHubRepository:
                 if kind == "file" and path.endswith((".yml", ".yaml"))
             ]
 
-    def runs(self, *, since: datetime | None = None, limit: int = 30) -> list[Run]:
+    def runs(
+        self, event: str = REPOSITORY_DISPATCH, *, since: datetime | None = None, limit: int = 30
+    ) -> list[Run]:
         """Return the latest runs that a dispatch started, the newest first.
 
         Args:
+            event: `repository_dispatch` or `workflow_dispatch`.
             since: Only those created then or later; GitHub counts in seconds.
             limit: How many at most, up to 100.
 
@@ -206,7 +218,7 @@ class GitHubRepository:
             GitHubAway: A later request may succeed.
             GitHubRefused: The token may not see them.
         """
-        query: dict[str, str | int] = {"event": REPOSITORY_DISPATCH, "per_page": limit}
+        query: dict[str, str | int] = {"event": event, "per_page": limit}
         if since is not None:
             since = since.astimezone(UTC).replace(microsecond=0)
             query["created"] = f">={since:%Y-%m-%dT%H:%M:%SZ}"

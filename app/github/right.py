@@ -28,3 +28,12 @@ class Right:
 
     def __str__(self) -> str:
         return f"{self.shown} (a classic token: {self.scope})"
+
+
+STATUS_RIGHT = Right("statuses", "write", "repo:status")
+DISPATCH_RIGHT = Right("contents", "write", "repo")
+"""A `repository_dispatch` needs it; a token that has it can push."""
+WORKFLOW_RIGHT = Right("actions", "write", "repo")
+"""A `workflow_dispatch` needs it; a fine-grained token that has no more can't push."""
+READ_CONTENTS = Right("contents", "read", "repo")
+READ_ACTIONS = Right("actions", "read", "repo")

@@ -27,6 +27,13 @@ _STARS = re.compile(r"\*{3,}")
 _USER_INFORMATION = re.compile(r"(?<=://)[^\s/?#@]+@")
 _VARIABLE = re.compile(r"\$\{(?:user|pactbroker)\.[^}]*\}")
 _SECRET = re.compile(r"\$\{user\.([A-Za-z0-9_]+)\}")
+_CHAT = re.compile(
+    r"(?i)(?<=://)"
+    r"(?P<host>hooks\.slack(?:-gov)?\.com|[\w.-]+\.(?:logic\.azure|environment\.api\.powerplatform|webhook\.office)\.com(?::443)?)"
+    r"/[^\s\"]+"
+)
+"""A URL by which Slack or Teams lets anybody post who knows it."""
+CHAT_URL = "the URL, by which anybody can post"
 _SCHEME = re.compile(r"(?i)\b(bearer|basic|token|digest)\b")
 
 
@@ -67,6 +74,8 @@ def in_the_clear(webhook: Webhook, secret_headers: Collection[str] = ()) -> tupl
         places.append("the password")
     if _USER_INFORMATION.search(request.url):
         places.append("the URL's user name and password")
+    if (chat := _CHAT.search(request.url)) and STARS not in chat[0]:
+        places.append(CHAT_URL)
     query = request.url.partition("#")[0].partition("?")[2]
     places += [
         f"{name} in the URL"
@@ -123,6 +132,7 @@ def redacted_body(body: Any) -> Any:
 def redacted_urls(text: str) -> str:
     """Return a text with stars for credentials in its URLs."""
     text = _USER_INFORMATION.sub(f"{STARS}@", text)
+    text = _CHAT.sub(rf"\g<host>/{STARS}", text)
     return re.sub(
         r"(?<=[?&])([^\s=&#]+)=([^\s&#\"]*)",
         lambda match: (

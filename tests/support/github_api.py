@@ -43,6 +43,15 @@ DISPATCH = {
         "client_payload": {"type": "object", "maxProperties": 10},
     },
 }
+WORKFLOW_DISPATCH = {
+    "type": "object",
+    "required": ["ref"],
+    "additionalProperties": False,
+    "properties": {
+        "ref": {"type": "string"},
+        "inputs": {"type": "object", "maxProperties": 25, "additionalProperties": {"type": "string"}},
+    },
+}
 STATUS = {
     "type": "object",
     "required": ["state"],
@@ -168,6 +177,7 @@ class GitHubApi(LoopbackServer):
         self._number = 0
         self._routes: list[tuple[str, str, Callable[..., Answer]]] = [
             ("POST", r"/repos/([^/]+/[^/]+)/dispatches", self._dispatch),
+            ("POST", r"/repos/([^/]+/[^/]+)/actions/workflows/([^/]+)/dispatches", self._start_workflow),
             ("POST", r"/repos/([^/]+/[^/]+)/statuses/([^/]+)", self._set_status),
             ("GET", r"/repos/([^/]+/[^/]+)/commits/([^/]+)/status(?:es)?", self._statuses),
             ("GET", r"/repos/([^/]+/[^/]+)/commits/([^/]+)", self._commit),
@@ -404,6 +414,19 @@ class GitHubApi(LoopbackServer):
     def _dispatch(self, request: _Request, name: str) -> Answer:
         repository = self._seen(request, name, "contents", WRITE)
         repository.dispatch(self._check(request, DISPATCH, "RepositoryDispatch"))
+        return Answer(204)
+
+    def _start_workflow(self, request: _Request, name: str, workflow: str) -> Answer:
+        repository = self._seen(request, name, "actions", WRITE)
+        path = f".github/workflows/{workflow}"
+        if path not in repository.workflows():
+            raise Refused(404, "Not Found")
+        body = self._check(request, WORKFLOW_DISPATCH, "WorkflowDispatch")
+        if body["ref"].removeprefix("refs/heads/") != repository.default_branch:
+            raise Refused(422, f"No ref found for: {body['ref']}")
+        problem = repository.start_workflow(path, body)
+        if problem is not None:
+            raise Refused(422, problem)
         return Answer(204)
 
     def _set_status(self, request: _Request, name: str, sha: str) -> Answer:

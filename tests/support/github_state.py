@@ -57,6 +57,7 @@ class Repository:
         files: by path.
         disabled_workflows: paths of workflow files that are switched off.
         dispatches: the bodies taken.
+        started: the bodies taken for workflows, each with its `workflow`.
         statuses: the bodies taken, each with its `sha`.
         next_run: how the next triggered runs look: `status` and `conclusion`.
         moved_to: the name it has now.
@@ -70,6 +71,7 @@ class Repository:
     files: dict[str, str] = field(default_factory=dict)
     disabled_workflows: set[str] = field(default_factory=set)
     dispatches: list[dict[str, Any]] = field(default_factory=list)
+    started: list[dict[str, Any]] = field(default_factory=list)
     statuses: list[dict[str, Any]] = field(default_factory=list)
     runs: list[WorkflowRun] = field(default_factory=list)
     next_run: tuple[str, str | None] = ("completed", "success")
@@ -96,11 +98,30 @@ class Repository:
             if path not in self.disabled_workflows and listens_to(
                 text, "repository_dispatch", body["event_type"]
             ):
-                number, (status, conclusion) = len(self.runs) + 1, self.next_run
-                event = "repository_dispatch"
-                self.runs.append(
-                    WorkflowRun(number, path, event, self.default_branch, self.head, status, conclusion)
-                )
+                self._run(path, "repository_dispatch")
+
+    def start_workflow(self, path: str, body: dict[str, Any]) -> str | None:
+        """Start a workflow by a `workflow_dispatch`; give GitHub's reason if that can't be."""
+        text = self.workflows()[path]
+        if not listens_to(text, "workflow_dispatch"):
+            return "Workflow does not have 'workflow_dispatch' trigger"
+        if path in self.disabled_workflows:
+            return "Cannot trigger a 'workflow_dispatch' on a disabled workflow"
+        document = yaml.safe_load(text)
+        settings = (document.get("on") or document.get(True))["workflow_dispatch"] or {}
+        declared, given = settings.get("inputs") or {}, body.get("inputs") or {}
+        if unknown := sorted(set(given) - set(declared)):
+            return f"Unexpected inputs provided: {unknown}"
+        for name, about in declared.items():
+            if (about or {}).get("required") and "default" not in about and not given.get(name):
+                return f"Required input '{name}' not provided"
+        self.started.append({"workflow": path, **body})
+        self._run(path, "workflow_dispatch")
+        return None
+
+    def _run(self, path: str, event: str) -> None:
+        number, (status, conclusion) = len(self.runs) + 1, self.next_run
+        self.runs.append(WorkflowRun(number, path, event, self.default_branch, self.head, status, conclusion))
 
 
 @dataclass

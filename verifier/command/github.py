@@ -6,7 +6,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from broker.http.json_values import object_at
+from broker.events import WebhookEvent
+from broker.http.json_values import object_at, value_at
 from broker.http.strict_json import NotJson, parse_json
 from verifier.commit_id import is_commit_id
 from verifier.environment import without_secrets
@@ -18,18 +19,47 @@ if TYPE_CHECKING:
 MAX_EVENT_BYTES = 1024 * 1024
 
 
+REPOSITORY_DISPATCH, WORKFLOW_DISPATCH = "repository_dispatch", "workflow_dispatch"
+_PACT = {REPOSITORY_DISPATCH: "client_payload.pact_url", WORKFLOW_DISPATCH: "inputs.pact-url"}
+"""The events that a broker's webhook starts a workflow by, and where they have the pact's URL."""
+_ABOUT_PACT = frozenset({"pact_changed", WebhookEvent.REQUIRING_VERIFICATION.value})
+"""The types of a `repository_dispatch` that are about one pact; others may mean all of them."""
+OF_EVENT = " of the GitHub event"
+"""The end of the source of a value that was dispatched: anybody who may dispatch wrote it."""
+
+
 class GitHubEvent(NamedTuple):
-    """The payload of the `repository_dispatch` that started a workflow run; all None for another event.
+    """What was dispatched to start a workflow run; all None where nothing was.
 
     Attributes:
-        pact_url: `client_payload.pact_url`, the pact.
-        sha: `client_payload.sha`, the version to verify: a commit, unless another version is given.
-        branch: `client_payload.branch`, its branch.
+        pact_url: The pact: `client_payload.pact_url`, or the input `pact-url` of a `workflow_dispatch`.
+        sha: The version to verify, likewise: a commit, unless another version is given.
+        branch: Its branch, likewise.
+        dispatch: The event, if it is a dispatch.
+        needs_pact: Whether it is a dispatch about one pact, by its type or by what else it has.
     """
 
     pact_url: str | None = None
     sha: str | None = None
     branch: str | None = None
+    dispatch: str | None = None
+    needs_pact: bool = False
+
+    def source(self, field: str) -> str:
+        """Return the source of `sha` or `branch`, or of the pact's URL, as messages name it."""
+        pact = _PACT[self.dispatch or REPOSITORY_DISPATCH]
+        return (pact if field == "pact_url" else f"{pact.partition('.')[0]}.{field}") + OF_EVENT
+
+    @property
+    def without_pact(self) -> str:
+        """What is missing in a dispatch about a pact that names none; an empty text otherwise."""
+        if self.dispatch is None or self.pact_url is not None or not self.needs_pact:
+            return ""
+        by_hand = " or, by hand, was not typed in" if self.dispatch == WORKFLOW_DISPATCH else ""
+        return (
+            f"which pact? The {self.dispatch} that started this run has no {_PACT[self.dispatch]}: that is missing in "
+            f"the body of the broker's webhook{by_hand} (pact-dispatch webhooks create makes a right one)"
+        )
 
 
 def is_github_run(environment: Mapping[str, str]) -> bool:
@@ -38,15 +68,17 @@ def is_github_run(environment: Mapping[str, str]) -> bool:
 
 
 def read_github_event(environment: Mapping[str, str]) -> GitHubEvent:
-    """Read the event file of a workflow run that a `repository_dispatch` started.
+    """Read the event file of a workflow run that a dispatch started.
 
-    Anybody who may dispatch wrote the payload, so each part is checked.
+    Anybody who may dispatch wrote the payload, so each part is checked. The inputs of a `workflow_dispatch` mean
+    something here only where `pact-url` is one of them.
 
     Raises:
         UsageError: The file can't be read, or a part of the payload is not what it must be.
     """
     file = environment.get("GITHUB_EVENT_PATH")
-    if environment.get("GITHUB_EVENT_NAME") != "repository_dispatch" or not file:
+    name = environment.get("GITHUB_EVENT_NAME") or ""
+    if name not in _PACT or not file:
         return GitHubEvent()
     try:
         with Path(file).open("rb") as stream:
@@ -56,11 +88,16 @@ def read_github_event(environment: Mapping[str, str]) -> GitHubEvent:
         event = parse_json(content)
     except (OSError, NotJson) as error:
         raise UsageError(f"the GitHub event {file} (GITHUB_EVENT_PATH) can't be read: {error}") from error
-    payload = object_at(event, "client_payload")
-    pact_url, sha, branch = (_text(payload, field) for field in ("pact_url", "sha", "branch"))
+    where, _, pact = _PACT[name].partition(".")
+    payload = object_at(event, where)
+    pact_url = _text(payload, where, pact)
+    if name == WORKFLOW_DISPATCH and pact_url is None:
+        return GitHubEvent(dispatch=name, needs_pact=pact in payload)
+    sha, branch = (_text(payload, where, field) for field in ("sha", "branch"))
     if pact_url is not None and not pact_url.lower().startswith(("http://", "https://")):
-        raise UsageError("client_payload.pact_url of the GitHub event must be an http:// or https:// URL")
-    return GitHubEvent(pact_url, sha, branch)
+        raise UsageError(f"{_PACT[name]}{OF_EVENT} must be an http:// or https:// URL")
+    about_pact = bool(payload) or value_at(event, "action") in _ABOUT_PACT
+    return GitHubEvent(pact_url, sha, branch, name, about_pact)
 
 
 def check_commit(event: GitHubEvent) -> None:
@@ -71,20 +108,20 @@ def check_commit(event: GitHubEvent) -> None:
     """
     if event.sha is not None and not is_commit_id(event.sha):
         raise UsageError(
-            "client_payload.sha of the GitHub event is not a commit id (7 to 64 hexadecimal digits): if no commit is "
+            f"{event.source('sha')} is not a commit id (7 to 64 hexadecimal digits): if no commit is "
             "checked out, say which version answers (--provider-app-version)"
         )
 
 
-def _text(payload: dict[str, Any], field: str) -> str | None:
+def _text(payload: dict[str, Any], where: str, field: str) -> str | None:
     value = payload.get(field)
     if value is None or value == "":
         return None
     if not isinstance(value, str) or not value.isprintable():
-        raise UsageError(f"client_payload.{field} of the GitHub event is not a line of text")
+        raise UsageError(f"{where}.{field}{OF_EVENT} is not a line of text")
     if "${" in value:
         raise UsageError(
-            f"client_payload.{field} of the GitHub event is {value}: the broker did not fill the variable in. Check "
+            f"{where}.{field}{OF_EVENT} is {value}: the broker did not fill the variable in. Check "
             "the body of the webhook, and that its event knows this variable"
         )
     return value

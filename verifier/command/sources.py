@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from verifier.command.github import (
+    OF_EVENT,
     check_checkout,
     check_commit,
     github_branch,
@@ -45,7 +46,7 @@ from verifier.log_level import LogLevel
 from verifier.request import ProviderUnderTest, VerificationRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from broker.http.tls import Tls
     from verifier.command.github import GitHubEvent
@@ -110,8 +111,6 @@ SELECTION = (
 )
 """The options about what a broker is asked for."""
 
-EVENT_PACT_URL = "client_payload.pact_url of the GitHub event"
-EVENT_SHA = "client_payload.sha of the GitHub event"
 _TRUE, _FALSE = frozenset({"true", "1", "yes", "on"}), frozenset({"false", "0", "no", "off"})
 
 
@@ -132,6 +131,11 @@ class Setting(NamedTuple):
     def is_option(self) -> bool:
         """Whether it comes from the command line."""
         return self.source == flag(self.name)
+
+    @property
+    def is_dispatched(self) -> bool:
+        """Whether it comes from the GitHub event: anybody who may dispatch wrote it."""
+        return self.source.endswith(OF_EVENT)
 
     def __str__(self) -> str:
         shown = "***" if self.name in SECRETS else self.value
@@ -168,20 +172,21 @@ def collect(flags: Mapping[str, Any], environment: Mapping[str, str]) -> list[Se
         offer(name, environment.get(variable), variable)
     if (text := environment.get(REQUEST_TIMEOUT)) and "request_timeout" not in found:
         offer("request_timeout", parse_milliseconds(REQUEST_TIMEOUT, text), REQUEST_TIMEOUT)
-    offer("pact_url", event.pact_url, EVENT_PACT_URL)
+    offer("pact_url", event.pact_url, event.source("pact_url"))
+    found |= _passed_on(found.get("pact_url"), event)
     # A branch belongs to a version: both come from one place, else a version would be put on the branch of another.
-    offer("provider_app_version", event.sha, EVENT_SHA)
+    offer("provider_app_version", event.sha, event.source("sha"))
     version = found.get("provider_app_version")
     _check_dispatched(version, event)
     if version is not None and version.value == event.sha:
-        offer("provider_version_branch", event.branch, "client_payload.branch of the GitHub event")
+        offer("provider_version_branch", event.branch, event.source("branch"))
     if is_github_run(environment):
         offer("provider_app_version", environment.get("GITHUB_SHA"), "GITHUB_SHA")
         version = found.get("provider_app_version")
         if (
             version is not None
             and version.value == environment.get("GITHUB_SHA")
-            and version.source != EVENT_SHA
+            and not version.is_dispatched
         ):
             offer("provider_version_branch", *github_branch(environment))
         offer("build_url", github_build_url(environment), "the GitHub run")
@@ -194,14 +199,33 @@ def pacts_of(urls: str | list[str] | None) -> str | list[str]:
     return given[0] if len(given) == 1 else given
 
 
+def _passed_on(pact_url: Setting | None, event: GitHubEvent) -> dict[str, Setting]:
+    """Return the pact's URL as the event's, where a workflow has passed on the input of its `workflow_dispatch`."""
+    if pact_url is None or pact_url.value != event.pact_url:
+        return {}
+    return {"pact_url": pact_url._replace(source=event.source("pact_url"))}
+
+
 def _check_dispatched(version: Setting | None, event: GitHubEvent) -> None:
     """Raise if the version is the dispatched one, and is no commit.
 
     Raises:
         UsageError: It is so.
     """
-    if version is not None and version.source == EVENT_SHA:
+    if version is not None and version.is_dispatched:
         check_commit(event)
+
+
+def check_dispatched_pact(settings: Sequence[Setting], environment: Mapping[str, str]) -> None:
+    """Raise if a dispatch that is about a pact names none: all pacts are not what was asked for.
+
+    Raises:
+        UsageError: It is so.
+    """
+    if all(setting.name != "pact_url" for setting in settings):
+        missing = read_github_event(environment).without_pact
+        if missing:
+            raise UsageError(missing)
 
 
 def names_many(settings: list[Setting]) -> bool:
@@ -283,7 +307,7 @@ def build_request(settings: list[Setting]) -> VerificationRequest:
     )
     if "log_level" in given and "log_file" not in given:
         raise UsageError("--log-level is for the file that --log-file names, which is not given")
-    if access is None and "pact_url" in given and given["pact_url"].source == EVENT_PACT_URL:
+    if access is None and "pact_url" in given and given["pact_url"].is_dispatched:
         raise UsageError(
             "the pact's URL comes from the GitHub event, and no broker is configured that it could be held against: "
             "give --pact-broker-base-url (PACT_BROKER_BASE_URL)"
@@ -306,7 +330,7 @@ def build_request(settings: list[Setting]) -> VerificationRequest:
         timeout=value("timeout", 1800.0),
     )
     version = given.get("provider_app_version")
-    if request.publish and version is not None and version.source == EVENT_SHA:
+    if request.publish and version is not None and version.is_dispatched:
         return replace(request, notes=check_checkout(version.value, provider.folder))
     return request
 

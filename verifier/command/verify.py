@@ -21,7 +21,13 @@ from verifier.command.report_files import (
     report_of,
     write_file,
 )
-from verifier.command.sources import build_request, check_selection_unused, collect, names_many
+from verifier.command.sources import (
+    build_request,
+    check_dispatched_pact,
+    check_selection_unused,
+    collect,
+    names_many,
+)
 from verifier.errors import PublishFailed
 from verifier.progress import Progress
 from verifier.redaction import redaction_of
@@ -85,6 +91,7 @@ class VerifyCommand:
 
             for setting in sorted(settings, key=lambda setting: setting.name):
                 print(one_line(redacted_urls(str(setting))), file=sys.stderr)
+        check_dispatched_pact(settings, os.environ)
         check_selection_unused(settings)
         if names_many(settings):
             return self._run_many(settings)

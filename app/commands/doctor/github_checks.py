@@ -15,6 +15,7 @@ from app.commands.github_judgement import (
     CLOCKS_APART,
     Listeners,
     Obstacle,
+    Trigger,
     days_left,
     has_expired,
     obstacles,
@@ -171,7 +172,7 @@ def check_repository(state: PactState, github: GitHubAnswers, target: Target) ->
             f"{_GIVEN} may not dispatch to {facts.full_name}",
             "give it Contents: write (a classic token: the scope repo), if it is the one that the webhook uses",
         )
-    for obstacle in obstacles(facts, name):
+    for obstacle in obstacles(facts, name, Trigger()):
         if obstacle in texts:
             return Finding(State.FAILED, *texts[obstacle])
     return Finding(State.OK, f"{facts.full_name}, default branch {facts.default_branch}")
@@ -186,7 +187,7 @@ def check_workflow(state: PactState, github: GitHubAnswers, target: Target) -> F
             f"give it one: {advice.send_event_type((state.triggering or state.asking)[0].uuid, PACT_CHANGED)}",
         )
     workflows = github.workflows(target, "the workflow files were not read")
-    listeners = {one: Listeners.among(workflows, one) for one in target.event_types}
+    listeners = {one: Listeners.among(workflows, Trigger(one)) for one in target.event_types}
     unheard = [one for one, found in listeners.items() if not found.active]
     if not unheard:
         paths = {one.path for found in listeners.values() for one in found.active}
@@ -213,7 +214,7 @@ def check_runs(state: PactState, github: GitHubAnswers, target: Target, now: dat
     """Check how the last runs that a dispatch started ended."""
     not_asked = "the runs were not looked at"
     workflows = github.workflows(target, not_asked)
-    paths = {w.path for one in target.event_types for w in Listeners.among(workflows, one).active}
+    paths = {w.path for one in target.event_types for w in Listeners.among(workflows, Trigger(one)).active}
     runs = [run for run in github.runs(target, not_asked) if run.path in paths]
     delivered = _delivered(state)
     at = read_time(delivered.at) if delivered else None

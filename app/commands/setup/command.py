@@ -1,4 +1,4 @@
-"""`pact-dispatch setup`: take the steps in their order, and print each as it ends."""
+"""`pact-dispatch setup`: take the steps in their order, and print what became of them."""
 
 from __future__ import annotations
 
@@ -11,12 +11,17 @@ from typing import TYPE_CHECKING
 from app.commands.credentials import broker_access
 from app.commands.finding import Finding, State
 from app.commands.runner import CommandFailed, ExitCode
-from app.commands.setup import rendering
-from app.commands.setup.broker_steps import BrokerSteps
-from app.commands.setup.github_steps import GitHubSteps
+from app.commands.setup import rendering, workflow_file
+from app.commands.setup.github_run import GitHubRun
+from app.commands.setup.published_result import PublishedResult
 from app.commands.setup.receiver_run import ReceiverRun
-from app.commands.setup.receiver_steps import ReceiverStep
-from app.commands.setup.request import GITHUB, read
+from app.commands.setup.receiver_step import ReceiverStep
+from app.commands.setup.request import read
+from app.commands.setup.secret_step import SecretStep
+from app.commands.setup.token_step import TokenStep
+from app.commands.setup.trial_step import TrialStep
+from app.commands.setup.webhook_step import WebhookStep
+from app.commands.setup.workflow_step import WorkflowStep
 from app.github.answers import GitHubFailed
 from app.github.client import GitHub, GitHubAccess
 from app.github.repository import GitHubRepository
@@ -47,13 +52,13 @@ class Setup:
 
     Args:
         request: What is to be set up.
-        ended: Receives each step as it ends, and its number.
+        begins: Receives the title of each step as it begins.
     """
 
-    def __init__(self, request: SetupRequest, ended: Callable[[Finding, int], None]) -> None:
+    def __init__(self, request: SetupRequest, begins: Callable[[str], None]) -> None:
         self.steps: list[Finding] = []
         self._request = request
-        self._ended = ended
+        self._begins = begins
 
     def run(self, client: BrokerClient, progress: Callable[[str], None]) -> int:
         """Take the steps.
@@ -65,18 +70,10 @@ class Setup:
         Returns:
             The exit code.
         """
-        if self._request.target == GITHUB:
-            self._with_github(client, progress)
+        if self._request.tells_receiver:
+            self._with_receiver(client, progress)
         else:
-            receiver = ReceiverClient(self._request.base_url, self._request.api_token)
-            step = ReceiverStep(receiver, self._request)
-            broker = BrokerSteps(self._request, client, step)
-            ready = self._take("receiver", step.check)
-            tested = self._in_broker(broker, ready, lambda: broker.secret(None))
-            seconds = self._request.wait_seconds
-            if seconds is not None:
-                run = ReceiverRun(receiver, tested.facts.get("delivery"))
-                self._take("run", lambda: run.wait(seconds, progress), tested.is_well)
+            self._with_github(client, progress)
         problem = rendering.first_problem(self.steps)
         if problem is None:
             return ExitCode.DONE
@@ -86,51 +83,90 @@ class Setup:
         request, seconds = self._request, self._request.wait_seconds
         github = GitHub(GitHubAccess(request.base_url, request.token))
         repository = GitHubRepository(github, request.repository, token=request.token)
-        steps = GitHubSteps(repository, request.event_type, now=datetime.now(UTC))
-        broker = BrokerSteps(request, client)
-        token = self._take("token", steps.token)
+        now = datetime.now(UTC)
+        step = TokenStep(repository, request, now=now)
+        run = GitHubRun(repository, request.trigger.event, now=now)
+        token = self._take("token", step.take)
+        if step.default_branch is not None:
+            request = request.on_branch(step.default_branch)
         if seconds is not None and token.is_well:
-            steps.note_runs()
-        tested = self._in_broker(broker, token, lambda: broker.secret(steps.token_expires))
+            run.note_earlier()
+        tested, trial = self._in_broker(request, client, token, expires=step.expires)
+        published = None
+        if seconds is not None and tested.is_well and trial.pact_url is not None:
+            published = PublishedResult(client, trial.pact_url)
         # what listens can be seen with any token that sees the repository, and is good to know at once
-        workflow = self._take("workflow", steps.workflow, steps.sees_repository)
+        listens = WorkflowStep(repository, request, step.default_branch)
+        workflow = self._take("workflow", listens.take, step.sees_repository)
         if seconds is not None:
-            self._take("run", lambda: steps.run(seconds, progress), tested.is_well and workflow.is_well)
+            self._take(
+                "run",
+                lambda: run.wait(
+                    listens.listening, seconds, progress, published.since if published else lambda: None
+                ),
+                tested.is_well and workflow.is_well,
+            )
 
-    def _in_broker(self, broker: BrokerSteps, before: Finding, secret: Callable[[], Finding]) -> Finding:
-        stored = self._take("secret", secret, before.is_well)
-        webhook = self._take("webhook", broker.webhook, stored.is_well)
-        return self._take("test", broker.test, webhook.is_well)
+    def _with_receiver(self, client: BrokerClient, progress: Callable[[str], None]) -> None:
+        receiver = ReceiverClient(self._request.base_url, self._request.api_token)
+        step = ReceiverStep(receiver, self._request)
+        ready = self._take("receiver", step.check)
+        tested, _ = self._in_broker(self._request, client, ready, receiver=step)
+        seconds = self._request.wait_seconds
+        if seconds is not None:
+            run = ReceiverRun(receiver, tested.facts.get("delivery"))
+            self._take("run", lambda: run.wait(seconds, progress), tested.is_well)
+
+    def _in_broker(
+        self,
+        request: SetupRequest,
+        client: BrokerClient,
+        before: Finding,
+        *,
+        expires: datetime | None = None,
+        receiver: ReceiverStep | None = None,
+    ) -> tuple[Finding, TrialStep]:
+        secret = SecretStep(request, client)
+        webhook = WebhookStep(secret, client)
+        trial = TrialStep(secret, webhook, client, receiver)
+        stored = self._take("secret", lambda: secret.take(expires), before.is_well)
+        written = self._take("webhook", webhook.take, stored.is_well)
+        return self._take("test", trial.take, written.is_well), trial
 
     def _take(self, name: str, take: Callable[[], Finding], ready: bool = True) -> Finding:  # noqa: FBT001, FBT002 - private
+        if ready:
+            self._begins(rendering.TITLES[name])
         skipped = Finding(State.SKIPPED, "One of the steps before it must work first.")
         step = replace(_attempt(take) if ready else skipped, name=name)
         self.steps.append(step)
-        self._ended(step, len(self.steps))
         return step
 
 
 def run(options: argparse.Namespace, messages: Messages) -> int:
-    """Take the steps, and print each as it ends."""
+    """Take the steps, and print the outcome and what became of each."""
+    if options.write_workflow:
+        return workflow_file.run(options, messages)
     request = read(options, os.environ)
     messages.hide(request.token, request.api_token)
 
-    def ended(step: Finding, number: int) -> None:
-        if not options.json:
-            rendering.write_step(step, number, request, sys.stdout, messages.redacted)
+    def begins(title: str) -> None:
+        if sys.stderr.isatty():
+            messages.say(f"{title} ...")
 
-    setup = Setup(request, ended)
+    setup = Setup(request, begins)
     try:
         with BrokerClient(
             broker_access(options, messages), retry_time=RETRY_SECONDS, on_retry=messages.say
         ) as client:
             code = setup.run(client, messages.say)
     except KeyboardInterrupt:
-        raise CommandFailed(ExitCode.INTERRUPTED, "interrupted: what was done stays; run it again") from None
+        done = ", ".join(f"{step.name} {step.state}" for step in setup.steps) or "nothing yet"
+        text = f"interrupted ({done}): what was done stays; run it again"
+        raise CommandFailed(ExitCode.INTERRUPTED, text) from None
     if options.json:
         rendering.write_json(setup.steps, request, code, sys.stdout, messages.redacted)
     else:
-        rendering.write_end(setup.steps, request, sys.stdout)
+        rendering.write_text(setup.steps, request, sys.stdout, messages.redacted)
     return code
 
 

@@ -26,17 +26,23 @@ The steps, each with what was found, what was done, and what to do if it can't b
   run        with --wait: the run that the test started appears, and succeeds
 With --target receiver the first one is this, and there is no workflow:
   receiver   it is up, and knows the token and the repository
+
+The workflow must be on the default branch first: --write-workflow writes one into the repository in hand.
 """
 
 EPILOG = """\
 the token is taken from the environment or from a file, never from the command line:
   for GitHub    PACT_DISPATCH_GITHUB_TOKEN, else GITHUB_TOKEN; for the repository alone, with Contents: read and write
                 (--wait: and Actions: read). A workflow's own GITHUB_TOKEN lives for an hour: it won't do
+  for --target workflow-dispatch    the same variables; Actions: read and write, and Contents: read. It can't push
   for --target receiver    PACT_DISPATCH_RECEIVER_TOKEN: one of its PACT_DISPATCH_TOKENS, without NAME:
   each also as ..._FILE, the file that it stands in, or by --token-file
   --wait with --target receiver asks the receiver's API: PACT_DISPATCH_API_TOKEN is one of its PACT_DISPATCH_API_TOKENS
 
 examples:
+  put a workflow into the provider's repository, in a checkout of it; then commit and push it:
+    pact-dispatch setup --provider Products --write-workflow
+
   see what there is and what would be done:
     pact-dispatch setup --repository acme/products --provider Products --plan
 
@@ -47,12 +53,16 @@ examples:
     pact-dispatch setup --repository acme/products --provider Products \\
         --event contract_requiring_verification_published
 
+  have the broker hold a token that can start workflows, and can't push:
+    pact-dispatch setup --target workflow-dispatch --repository acme/products --provider Products
+
   have a receiver do it:
     pact-dispatch setup --target receiver --receiver-url https://dispatch.example.org \\
         --repository acme/products --provider Products
 
 exit codes:
-  0  every step is well; with --wait also if the run has found that the latest pact fails (state "warning")
+  0  every step is well; with --wait also if the run has found that the latest pact fails (state "warning").
+     With --write-workflow: it is written
   1  a step failed: the first one is named, with what to do
   2  the command is wrong
   3  could not: the broker, GitHub or the receiver is away; run it again later
@@ -79,7 +89,19 @@ def add_to(commands: Commands) -> None:
         "contract_requiring_verification_published for receiver)",
     )
     parser.add_argument(
-        "--target", choices=("github", "receiver"), default="github", help="who is told (default: github)"
+        "--target",
+        choices=("github", "workflow-dispatch", "receiver"),
+        default="github",
+        help="who is told: github by a repository_dispatch, or by a workflow_dispatch (default: github)",
+    )
+    parser.add_argument(
+        "--workflow",
+        metavar="FILE",
+        help="the workflow file that a workflow_dispatch starts (default: pact_changed.yml, or "
+        "contract_requiring_verification_published.yml for that event)",
+    )
+    parser.add_argument(
+        "--ref", metavar="BRANCH", help="the branch that it runs on (default: the default branch)"
     )
     parser.add_argument("--receiver-url", metavar="URL", help="where the receiver listens")
     add_github_url(parser)
@@ -87,7 +109,7 @@ def add_to(commands: Commands) -> None:
     parser.add_argument(
         "--secret",
         metavar="NAME",
-        help="the broker's secret for the token (default: githubToken, or receiverToken)",
+        help="the broker's secret for the token (default: githubToken, githubActionsToken or receiverToken)",
     )
     parser.add_argument(
         "--token-in-webhook",
@@ -102,6 +124,14 @@ def add_to(commands: Commands) -> None:
         type=_seconds,
         metavar="SECONDS",
         help=f"wait for the run that the test starts (default: {WAIT_SECONDS:.0f} seconds at most)",
+    )
+    parser.add_argument(
+        "--write-workflow",
+        nargs="?",
+        const=True,
+        metavar="FILE",
+        help="write the provider's workflow, and nothing else (default: below .github/workflows/ of the checkout that "
+        "you are in); another one that is there is not replaced without asking",
     )
     parser.add_argument("--json", action="store_true", help="print the outcome as JSON")
     add_broker_options(parser)

@@ -8,6 +8,7 @@ from app.commands.finding import State
 from app.commands.setup.request import RECEIVER
 from broker.text import harmless
 from broker.text.harmless import one_line
+from verifier.report.paint import Paint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -26,39 +27,60 @@ TITLES = {
 }
 """The steps by their names."""
 _WORDS = {State.PLANNED: "planned, not done", State.UNKNOWN: "could not be tried"}
+_COLOURS = {
+    State.OK: "green",
+    State.CHANGED: "green",
+    State.PLANNED: "cyan",
+    State.WARNING: "yellow",
+    State.UNKNOWN: "yellow",
+    State.FAILED: "red",
+    State.SKIPPED: "dim",
+}
 
 
-def write_step(
-    step: Finding, number: int, request: SetupRequest, stream: TextIO, redacted: Callable[[str], str]
+def write_text(
+    steps: Sequence[Finding], request: SetupRequest, stream: TextIO, redacted: Callable[[str], str]
 ) -> None:
-    """Write a step as it ends."""
-    texts = [("found", step.found), ("done", step.done), *(("warning", text) for text in step.warnings)]
-    texts.append(("to do", step.to_do))
-    stream.write(f"{number}. {title(step, request)}: {_WORDS.get(step.state, step.state.value)}\n")
-    for name, text in texts:
-        if text:
-            stream.write(f"   {name + ':':<9}{one_line(redacted(text))}\n")
+    """Write the outcome, and then each step."""
+    paint = Paint(stream)
+    text, state = verdict(steps, request)
+    lines = [paint(one_line(text), f"bold {_COLOURS[state]}")]
+    for number, step in enumerate(steps, start=1):
+        word = _WORDS.get(step.state, step.state.value)
+        lines.append(f"{number}. {title(step, request)}: {paint(word, _COLOURS[step.state])}")
+        texts = [("found", step.found), ("done", step.done), *(("warning", text) for text in step.warnings)]
+        for name, said in (*texts, ("to do", step.to_do)):
+            if said:
+                label = f"{name}:".ljust(9)
+                if name in {"warning", "to do"}:
+                    label = paint(label, "yellow" if name == "warning" else "bold")
+                lines.append(f"   {label}{one_line(redacted(said))}")
+    stream.writelines(f"{line}\n" for line in paint.fitted(lines))
     stream.flush()
 
 
-def write_end(steps: Sequence[Finding], request: SetupRequest, stream: TextIO) -> None:
-    """Write the outcome."""
+def verdict(steps: Sequence[Finding], request: SetupRequest) -> tuple[str, State]:
+    """Return the outcome in a sentence or two, and what it means."""
     problem = first_problem(steps)
     if problem is not None:
         number = steps.index(problem) + 1
         word = "failed" if problem.state is State.FAILED else "could not be tried"
         text = f"Not set up yet: step {number} ({problem.name}) {word}. What to do stands there."
-    elif request.plan:
-        text = "Nothing was changed. Without --plan, what is planned is done."
+        return text, problem.state
+    fails = any(step.state is State.WARNING for step in steps)
+    state = State.WARNING if fails else State.OK
+    if request.plan:
+        text, state = "Nothing was changed. Without --plan, what is planned is done.", State.PLANNED
     elif any(step.facts.get("event_happens") is False for step in steps):
         text = f"Set up, but nothing is sent yet: {request.provider} has no version that the event could be about."
+        state = State.WARNING
     elif any(step.state is State.CHANGED for step in steps):
         text = f"Set up: when a pact with {request.provider} changes, {request.repository} is told."
     else:
         text = f"All was set up already: when a pact with {request.provider} changes, {request.repository} is told."
-    if problem is None and any(step.state is State.WARNING for step in steps):
+    if fails:
         text += " The latest pact fails: that is the contract, and not the setup."
-    stream.write(f"{one_line(text)}\n")
+    return text, state
 
 
 def write_json(
@@ -77,6 +99,7 @@ def write_json(
         "consumer": request.consumer,
         "plan": request.plan,
         "exit_code": exit_code,
+        "verdict": verdict(steps, request)[0],
         "first_problem": problem.name if problem else None,
         "steps": [_document(step, request) for step in steps],
     }

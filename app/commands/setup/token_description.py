@@ -41,7 +41,7 @@ class TokenDescription:
     def text(self, expires: datetime | None) -> str:
         """Return the text of the description."""
         until = f" until {expires:%Y-%m-%d}" if expires else ""
-        return with_fingerprint(f"pact-dispatch setup: dispatches to {self.holder}{until}", self.fingerprint)
+        return with_mark(f"pact-dispatch setup: dispatches to {self.holder}{until}", self.fingerprint)
 
     def is_of_same_token(self, other: TokenDescription | None) -> bool:
         """Tell whether the token is known to be the same."""
@@ -64,6 +64,6 @@ def fingerprint(token: str, place: str) -> str | None:
     return hashlib.scrypt(token.encode(), salt=salt, n=2**14, r=8, p=1, dklen=4).hex()
 
 
-def with_fingerprint(text: str, value: str | None) -> str:
-    """Return a description with a fingerprint at its end."""
+def with_mark(text: str, value: str | None) -> str:
+    """Return a description with a mark at its end, by which what a broker hides is known again."""
     return text if value is None else f"{text} [{value}]"

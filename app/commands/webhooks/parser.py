@@ -55,6 +55,12 @@ examples:
   see what would be sent, without a broker:
     pact-dispatch webhooks create --template github --repository acme/products --provider Products --dry-run
 
+  tell the consumer's commits of each verification (the token is the broker's secret githubStatusToken):
+    pact-dispatch webhooks create --template github-status --repository acme/storefront --consumer Storefront
+
+  tell a chat; its URL is a credential, and comes from the environment:
+    pact-dispatch webhooks create --template slack --url-from-env SLACK_URL --provider Products
+
   any other target; its token comes from the environment, not from the command line:
     pact-dispatch webhooks create --provider Products --event provider_verification_failed \\
         --url https://chat.example.org/hooks/pact --body message.json \\
@@ -137,16 +143,37 @@ def _add_create(commands: Commands) -> None:
     template = parser.add_argument_group("a template")
     template.add_argument(
         "--template",
-        choices=("github", "github-requiring-verification", "receiver"),
-        help="URL, headers, body and event of a repository_dispatch",
+        choices=(
+            "github",
+            "github-requiring-verification",
+            "workflow-dispatch",
+            "receiver",
+            "github-status",
+            "slack",
+            "teams",
+        ),
+        help="URL, headers, body and event of a repository_dispatch, a workflow_dispatch, a commit status, or of a "
+        "message to a chat",
     )
-    template.add_argument("--repository", metavar="OWNER/REPO", help="the provider's")
+    template.add_argument(
+        "--repository", metavar="OWNER/REPO", help="the provider's; for github-status the consumer's"
+    )
     add_github_url(template)
     template.add_argument("--receiver-url", metavar="URL", help="where the receiver listens")
     template.add_argument(
         "--secret",
         metavar="NAME",
-        help="the broker's secret that holds the token (default: githubToken, or receiverToken)",
+        help="the broker's secret that holds the token (default: githubToken, githubActionsToken, githubStatusToken "
+        "or receiverToken)",
+    )
+    template.add_argument(
+        "--workflow",
+        metavar="FILE",
+        help="of workflow-dispatch: the workflow file (default: pact_changed.yml, or "
+        "contract_requiring_verification_published.yml for that event)",
+    )
+    template.add_argument(
+        "--ref", metavar="BRANCH", help="of workflow-dispatch: where it runs (default: main)"
     )
     _add_request(parser)
     parser.add_argument("--disabled", action="store_true", help="create it, but let nothing trigger it")
@@ -199,6 +226,12 @@ def _add_request(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--description", metavar="TEXT", help="for people")
     request = parser.add_argument_group("the request", "A secret comes from the environment or from a file.")
     request.add_argument("--url", metavar="URL", help="where to; may have variables in path and query")
+    request.add_argument(
+        "--url-from-env",
+        metavar="VARIABLE",
+        help="the environment variable with the URL, for one that is a credential, as that of a chat",
+    )
+    request.add_argument("--url-from-file", metavar="FILE", help="the file with the URL")
     request.add_argument("--method", metavar="METHOD", type=str.upper, help="of HTTP (default: POST)")
     request.add_argument(
         "--header", action="append", metavar="'NAME: VALUE'", help="not for secrets; may be repeated"

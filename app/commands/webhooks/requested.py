@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from app.commands.credentials import secret_from_file, text_of_file
-from app.commands.webhook_templates import Filled, base_url, fill
+from app.commands.webhooks.template_options import filled_template
 from broker.events import WebhookEvent
 from broker.webhooks import stable_uuid
 from broker.webhooks.definition import Party, Scope, Webhook, WebhookRequest
-from broker.webhooks.hidden_secrets import hidden_headers, in_the_clear, is_stars
+from broker.webhooks.hidden_secrets import CHAT_URL, hidden_headers, in_the_clear, is_stars
 from verifier.errors import UsageError
 
 if TYPE_CHECKING:
@@ -50,9 +50,9 @@ def for_create(options: argparse.Namespace, environment: Mapping[str, str]) -> R
         UsageError: An option is missing, contradicts another one, or can't be read.
     """
     scope = _scope(options)
-    filled = _filled(options)
     parts = _RequestParts.read(options, environment)
-    url = options.url or (filled.url if filled else None)
+    filled = filled_template(options, parts.url)
+    url = filled.url if filled else parts.url
     if url is None:
         raise UsageError("where to? Give --url, or --template with --repository")
     headers = _merged(filled.headers if filled else {}, parts.headers)
@@ -109,7 +109,7 @@ def for_update(
     changed = replace(
         request,
         method=options.method or request.method,
-        url=_url(options.url) if options.url else request.url,
+        url=_url(parts.url) if parts.url else request.url,
         headers=_merged(request.headers, parts.headers),
         body=request.body if parts.body is None else parts.body,
         username=options.username or request.username,
@@ -150,6 +150,8 @@ def for_update(
 class _RequestParts:
     """The parts of a webhook's request that options give."""
 
+    url: str | None
+    url_is_secret: bool
     headers: Mapping[str, str]
     password: str | None
     body: Any
@@ -179,6 +181,8 @@ class _RequestParts:
         if options.password_file:
             password = secret_from_file(options.password_file, "--password-file")
         return cls(
+            url=_given_url(options, environment),
+            url_is_secret=not options.url,
             headers={**shown, **secret},
             password=password,
             body=None if options.body is None else _body(options.body),
@@ -200,6 +204,13 @@ class _RequestParts:
         secrets += [value for name, value in self.headers.items() if name.lower() in self.secret_headers]
         if self.password is not None:
             secrets.append(self.password)
+        if self.url is not None and self.url_is_secret:
+            secrets.append(self.url)
+        if self.url is not None and not self.url_is_secret and CHAT_URL in in_the_clear(webhook):
+            exposed.append(
+                "the URL, which is a credential, stands on the command line, where others on this machine can see it: "
+                "--url-from-env or --url-from-file keeps it from there"
+            )
         return RequestedWebhook(webhook, self.secret_headers, tuple(secrets), tuple(exposed))
 
 
@@ -220,23 +231,17 @@ def _scope(options: argparse.Namespace) -> Scope:
     return scope
 
 
-def _filled(options: argparse.Namespace) -> Filled | None:
-    if options.template is None:
-        for name in ("repository", "github_url", "receiver_url", "secret"):
-            if getattr(options, name):
-                raise UsageError(f"--{name.replace('_', '-')} goes with --template")
-        return None
-    if not options.repository:
-        raise UsageError(f"--template {options.template} wants --repository OWNER/REPO, the provider's")
-    if options.url:
-        raise UsageError("--url is part of the template: leave out one of the two")
-    return fill(
-        options.template,
-        repository=options.repository,
-        base_url=base_url(options, "--template", options.template),
-        events=tuple(options.event or ()),
-        secret=options.secret,
-    )
+def _given_url(options: argparse.Namespace, environment: Mapping[str, str]) -> str | None:
+    """Return the URL that an option gives, or None."""
+    given = [name for name in ("url", "url_from_env", "url_from_file") if getattr(options, name)]
+    if len(given) > 1:
+        raise UsageError("the URL is given twice: give one of --url, --url-from-env and --url-from-file")
+    if options.url_from_env:
+        return _variable(environment, options.url_from_env, "--url-from-env")
+    if options.url_from_file:
+        return secret_from_file(options.url_from_file, "--url-from-file")
+    url: str | None = options.url
+    return url
 
 
 def _merged(headers: Mapping[str, str], given: Mapping[str, str]) -> dict[str, str]:

@@ -20,8 +20,9 @@ from cryptography.hazmat.primitives.serialization import (
 from app.config.settings import Settings
 from app.config.values import ConfigurationError
 from app.github.answers import GitHubAway, GitHubRefused
-from app.github.client import DISPATCH_RIGHT, GitHub, GitHubAccess, github_access
+from app.github.client import GitHub, GitHubAccess, github_access
 from app.github.repository import GitHubRepository
+from app.github.right import DISPATCH_RIGHT
 from tests.support.github_api import Fault, GitHubApi
 from tests.support.github_state import READ, App, Repository, Token, WorkflowRun
 from tests.support.loopback import Loopback, Reply

@@ -10,7 +10,7 @@ import pytest
 from app.config.file import load
 from app.config.variables import GITHUB_PRIVATE_KEY, GITHUB_TOKEN
 from app.github.answers import explain
-from app.github.client import DISPATCH_RIGHT
+from app.github.right import DISPATCH_RIGHT
 from app.records.commit_statuses import CommitState
 from app.worker.relay import MOVED
 from tests.support.paths import ROOT

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from verifier.command.github import MAX_EVENT_BYTES, read_github_event
-from verifier.command.sources import ENVIRONMENT, SECRETS, Setting, build_request, collect, flag
+from verifier.command.sources import (
+    ENVIRONMENT,
+    SECRETS,
+    Setting,
+    build_request,
+    check_dispatched_pact,
+    collect,
+    flag,
+)
 from verifier.confinement import Confinement
 from verifier.errors import UsageError
 from verifier.transport import Transport
@@ -525,6 +533,64 @@ def test_pact_url_of_the_event_needs_a_configured_broker(tmp_path: Path) -> None
     flags = {"provider_base_url": "http://127.0.0.1:8080"}
     with pytest.raises(UsageError, match="--pact-broker-base-url"):
         build_request(collect(flags, payload(tmp_path, pact_url=PACT)))
+
+
+def started_by_hand_or_webhook(tmp_path: Path, **inputs: Any) -> dict[str, str]:
+    return {
+        **dispatched(tmp_path, {"inputs": inputs, "ref": "refs/heads/main"}),
+        "GITHUB_EVENT_NAME": "workflow_dispatch",
+    }
+
+
+def test_a_workflow_dispatch_has_pact_version_and_branch_in_its_inputs(tmp_path: Path) -> None:
+    inputs = {"pact-url": PACT, "sha": SHA, "branch": "main"}
+    settings = found({}, {**ON_GITHUB, **started_by_hand_or_webhook(tmp_path, **inputs)})
+    assert settings["pact_url"] == (PACT, "inputs.pact-url of the GitHub event")
+    assert settings["provider_app_version"] == (SHA, "inputs.sha of the GitHub event")
+    assert settings["provider_version_branch"] == ("main", "inputs.branch of the GitHub event")
+
+
+def test_inputs_of_a_workflow_that_is_about_no_pact_mean_nothing(tmp_path: Path) -> None:
+    event = read_github_event(started_by_hand_or_webhook(tmp_path, sha="any text", branch="x"))
+    assert (event.pact_url, event.sha, event.branch) == (None, None, None)
+
+
+def test_an_input_that_a_workflow_passes_on_is_believed_no_more_than_a_payload(tmp_path: Path) -> None:
+    """Who holds a token that starts workflows writes the input: the broker's credentials must not go where it says."""
+    flags = {"pact_url": PACT, "provider_base_url": "http://127.0.0.1:8080"}
+    with pytest.raises(UsageError, match="--pact-broker-base-url"):
+        build_request(collect(flags, started_by_hand_or_webhook(tmp_path, **{"pact-url": PACT})))
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        (
+            "repository_dispatch",
+            "no client_payload.pact_url: that is missing in the body of the broker's webhook",
+        ),
+        (
+            "workflow_dispatch",
+            "no inputs.pact-url: that is missing in the body of the broker's webhook or, by hand",
+        ),
+    ],
+)
+def test_a_dispatch_without_a_pact_says_where_it_is_missing(name: str, said: str, tmp_path: Path) -> None:
+    event = {"client_payload": {"sha": SHA}, "inputs": {"pact-url": ""}}
+    environment = {**dispatched(tmp_path, event), "GITHUB_EVENT_NAME": name}
+    with pytest.raises(UsageError, match=said):
+        check_dispatched_pact(collect({}, environment), environment)
+    check_dispatched_pact(collect({"pact_url": PACT}, environment), environment)
+
+
+@pytest.mark.parametrize("action", ["pact_changed", "contract_requiring_verification_published", "deployed"])
+def test_a_dispatch_that_is_not_about_a_pact_may_mean_all_of_them(action: str, tmp_path: Path) -> None:
+    environment = dispatched(tmp_path, {"action": action, "client_payload": {}})
+    if action == "deployed":
+        check_dispatched_pact([], environment)
+    else:
+        with pytest.raises(UsageError, match=r"client_payload\.pact_url"):
+            check_dispatched_pact([], environment)
 
 
 def test_checkout_of_another_user_is_read(

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from app.commands.finding import State
 from app.commands.setup import parser as setup
 from tests.support.github_api import GitHubApi
-from tests.support.github_state import Repository, Token
+from tests.support.github_state import READ, WRITE, Repository, Token
 from tests.support.loopback import closed_port
 from tests.support.paths import ROOT
 from tests.support.processes import BIN, EmbeddedBroker
@@ -48,7 +48,9 @@ def parser() -> argparse.ArgumentParser:
 def test_examples_are_true(tmp_path: Path, database_url: str) -> None:
     workflow = (ROOT / "examples" / "workflows" / "pact_changed.yml").read_text(encoding="utf-8")
     repository = Repository("acme/products", files={FILE: workflow})
-    token = Token(TOKEN, expires=datetime(2100, 1, 2, 3, 4, 5, tzinfo=UTC))
+    rights = {"contents": WRITE, "actions": WRITE, "metadata": READ}
+    token = Token(TOKEN, rights=rights, expires=datetime(2100, 1, 2, 3, 4, 5, tzinfo=UTC))
+    subprocess.run(["git", "init", "--quiet", str(tmp_path)], check=True)
     with GitHubApi(repository, tokens=(token,)) as api, EmbeddedBroker(tmp_path, *OPEN) as broker:
         pact = json.loads((ROOT / "examples/storefront-products.json").read_text(encoding="utf-8"))
         broker.publish(pact, "1.0.0", branch="main")
@@ -64,7 +66,7 @@ def test_examples_are_true(tmp_path: Path, database_url: str) -> None:
         with ReceiverProcess(tmp_path, config, command="web", database_url=database_url) as receiver:
             for block in re.findall(r"```console\n(.*?)```", DOCUMENT, re.DOTALL):
                 script = block.removeprefix("$ ").replace("http://127.0.0.1:8000", receiver.url)
-                if "--target receiver" not in script:
+                if "--target receiver" not in script and "--write-workflow" not in script:
                     script = script.replace(
                         "pact-dispatch setup", f"pact-dispatch setup --github-url {api.url}"
                     )
@@ -82,7 +84,7 @@ def test_examples_are_true(tmp_path: Path, database_url: str) -> None:
                 outputs.append(done.stdout.replace(api.url, "https://api.github.com"))
             assert [run["provider"] for run in receiver.runs()] == ["Products"]
         [shown] = re.findall(r"```text\n(.*?)```", DOCUMENT, re.DOTALL)
-        assert re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "UUID", outputs[1]) == shown
+        assert re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "UUID", outputs[2]) == shown
         document = json.loads((tmp_path / "setup.json").read_text(encoding="utf-8"))
         assert (document["exit_code"], document["first_problem"]) == (0, None)
         assert {step["state"] for step in document["steps"]} == {"ok"}
@@ -115,6 +117,6 @@ def test_the_examples_of_the_help_can_be_parsed() -> None:
     text = setup.EPILOG.split("examples:")[1].split("exit codes:")[0]
     joined = textwrap.dedent(text).replace("\\\n", " ")
     examples = [line for line in joined.splitlines() if line.strip().startswith("pact-dispatch ")]
-    assert len(examples) == 4
+    assert len(examples) == 6
     for example in examples:
-        assert parser().parse_args(shlex.split(example)[2:]).repository == "acme/products"
+        assert parser().parse_args(shlex.split(example)[2:]).provider == "Products"

@@ -116,6 +116,6 @@ def test_the_examples_of_the_help_can_be_parsed() -> None:
     text = webhooks.EPILOG.split("exit codes:")[0] + webhooks.CREATE_EXAMPLES
     joined = textwrap.dedent(text).replace("\\\n", " ")
     examples = [line for line in joined.splitlines() if line.strip().startswith("pact-dispatch ")]
-    assert len(examples) == 8
+    assert len(examples) == 10
     for example in examples:
         assert parser.parse_args(shlex.split(example)[1:]).webhooks_command
