@@ -28,6 +28,8 @@ import broker.embedded.pacticipants.resource
 import broker.embedded.pacticipants.tags
 import broker.embedded.pacticipants.versions
 import broker.embedded.pacts.lists
+import broker.embedded.pacts.provider_lists
+import broker.embedded.pacts.provider_states
 import broker.embedded.pacts.resource
 import broker.embedded.publishing.publication
 import broker.embedded.verification.for_verification
@@ -72,6 +74,8 @@ _RESOURCES = (
     broker.embedded.pacticipants.tags,
     broker.embedded.pacts.resource,
     broker.embedded.pacts.lists,
+    broker.embedded.pacts.provider_lists,
+    broker.embedded.pacts.provider_states,
     broker.embedded.publishing.publication,
     broker.embedded.verification.results,
     broker.embedded.verification.for_verification,

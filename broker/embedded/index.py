@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 blueprint = Blueprint("index", __name__)
 
 _PACT = "pacts/provider/{provider}/consumer/{consumer}"
+_PROVIDER = "pacts/provider/{provider}"
 _FOR_VERIFICATION = "pacts/provider/{provider}/for-verification"
 _CAN_I_DEPLOY = "can-i-deploy?pacticipant={pacticipant}&version={version}"
 
@@ -21,6 +22,34 @@ _RELATIONS = {
     "pb:publish-pact": (f"{_PACT}/version/{{consumerApplicationVersion}}", "Publish a pact"),
     "pb:publish-contracts": ("contracts/publish", "Publish contracts"),
     "pb:latest-pact-versions": ("pacts/latest", "Latest pact versions"),
+    "pb:tagged-pact-versions": (
+        f"{_PACT}/tag/{{tag}}",
+        "All versions of a pact for a given consumer, provider and consumer version tag",
+    ),
+    "pb:branch-pact-versions": (
+        f"{_PACT}/branch/{{branch}}",
+        "All versions of pacts for a provider, for a named consumers branch",
+    ),
+    "pb:provider-pacts-with-main-branch": (
+        f"{_PROVIDER}/branch",
+        "All pacts for a provider, for any consumers main branch",
+    ),
+    "pb:provider-pacts-with-branch": (
+        f"{_PROVIDER}/branch/{{branch}}",
+        "All pacts for a provider, for any consumers named branch",
+    ),
+    "pb:latest-provider-pacts-with-main-branch": (
+        f"{_PROVIDER}/branch/latest",
+        "Latest pact for a provider, for any consumers main branch",
+    ),
+    "pb:latest-provider-pacts-with-branch": (
+        f"{_PROVIDER}/branch/{{branch}}/latest",
+        "Latest pacts for a provider, for any consumers named branch",
+    ),
+    "pb:provider-pacts-with-tag": (
+        f"{_PROVIDER}/tag/{{tag}}",
+        "All pact versions for the provider with the specified consumer version tag",
+    ),
     "pb:pacticipants": ("pacticipants", "Pacticipants"),
     "pb:pacticipant": ("pacticipants/{pacticipant}", "Fetch pacticipant by name"),
     "pb:latest-provider-pacts": ("pacts/provider/{provider}/latest", "Latest pacts by provider"),
@@ -91,4 +120,12 @@ def show() -> Response:
 def heartbeat() -> Response:
     """Answer that the broker is alive and its database can be read."""
     body = {"ok": True, "_links": {"self": {"href": url("diagnostic", "status", "heartbeat")}}}
+    return json_response(body, content_type="application/hal+json")
+
+
+@blueprint.get("/diagnostic/status/dependencies")
+def dependencies() -> Response:
+    """Answer that the database can be written to."""
+    href = url("diagnostic", "status", "dependencies")
+    body = {"database": {"ok": True}, "_links": {"self": {"href": href}}}
     return json_response(body, content_type="application/hal+json")

@@ -38,6 +38,7 @@ _KIND = Kind(
     ended="undeployedAt",
     current="currently-deployed",
     title="Deployed versions",
+    place="environment ",
     fields=lambda one: dict.fromkeys(("target", "applicationInstance"), one.application_instance),
 )
 
@@ -52,7 +53,7 @@ def record(pacticipant: str, number: str, uuid: str) -> Response:
     deployment = next((one for one in current_ones if one.version is version), None)
     for one in current_ones:
         if one is not deployment:
-            one.ended_at = one.updated_at = now()
+            one.ended_at = now()
     if deployment is None:
         deployment = Deployment(
             uuid=str(uuid4()), version=version, environment=environment, application_instance=instance
@@ -93,14 +94,14 @@ def change(uuid: str) -> Response:
     deployment = _KIND.with_uuid(uuid)
     deployed = _KIND.asked_state()
     if deployed is False and deployment.ended_at is None:
-        deployment.ended_at = deployment.updated_at = now()
+        deployment.ended_at = now()
     elif deployed is True and deployment.ended_at is not None:
         replaced = _current(
             deployment.version.pacticipant, deployment.environment, deployment.application_instance
         )
         for one in session().scalars(replaced):
-            one.ended_at = one.updated_at = now()
-        deployment.ended_at, deployment.updated_at = None, now()
+            one.ended_at = now()
+        deployment.ended_at = None
     return json_response(_KIND.represent(deployment))
 
 

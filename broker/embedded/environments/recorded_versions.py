@@ -12,6 +12,8 @@ from broker.embedded.environments.resource import environment_url, represent_env
 from broker.embedded.http.bodies import json_object
 from broker.embedded.http.errors import invalid, or_not_found
 from broker.embedded.http.hal import json_response, link, url
+from broker.embedded.http.paging import with_query
+from broker.embedded.pacticipants.display_name import shown_name
 from broker.embedded.storage.deployment_records import Record, current, environment_with
 from broker.embedded.storage.records import session, version_numbered
 from broker.embedded.storage.tables import Pacticipant
@@ -38,6 +40,7 @@ class Kind(Generic[Record]):
         ended: The field with the time at which it ended.
         current: The last segment of the URL of an environment's list.
         title: The title of a version's list, before the version.
+        place: What stands before the environment there.
         fields: More fields of a record.
     """
 
@@ -48,6 +51,7 @@ class Kind(Generic[Record]):
     ended: str
     current: str
     title: str
+    place: str = ""
     fields: Callable[[Record], dict[str, Any]] = lambda _: {}
 
     def url(self, record: Record) -> str:
@@ -69,9 +73,9 @@ class Kind(Generic[Record]):
         """Answer all records of a version in an environment."""
         version, environment = version_numbered(pacticipant, number), environment_with(uuid)
         path = ("pacticipants", pacticipant, "versions", number, self.path, "environment", uuid)
-        shown = version.pacticipant.display_name or pacticipant
-        title = f"{self.title} for {shown} version {number} in {environment.shown_name}"
-        return self._answer_list(self.of_version(version, environment), url(*path), title)
+        where = f"{self.place}{environment.shown_name}"
+        title = f"{self.title} for {shown_name(version.pacticipant)} version {number} in {where}"
+        return self._answer_list(self.of_version(version, environment), url(*path), title, embedding=False)
 
     def current_in(self, environment: Environment) -> Select[Record]:
         """Return the query for what is in an environment now, perhaps of the pacticipant in the request's query."""
@@ -81,7 +85,8 @@ class Kind(Generic[Record]):
 
     def answer_current(self, query: Select[Record], environment: Environment, title: str) -> Response:
         """Answer what the query finds, as what is in an environment now."""
-        return self._answer_list(query, environment_url(environment, self.path, self.current), title)
+        href = with_query(environment_url(environment, self.path, self.current))
+        return self._answer_list(query, href, title)
 
     def asked_state(self) -> bool | None:
         """Return the state that the request asks for: whether the record has not ended, or None to leave it.
@@ -95,8 +100,10 @@ class Kind(Generic[Record]):
             raise invalid({self.flag: ["must be boolean"]})
         return state
 
-    def represent(self, record: Record, *, with_environment: bool = True) -> dict[str, Any]:
-        """Return a record as clients see it."""
+    def represent(
+        self, record: Record, *, with_environment: bool = True, embedding: bool = True
+    ) -> dict[str, Any]:
+        """Return a record as clients see it, perhaps with its environment, or without anything embedded."""
         fields = {
             "uuid": record.uuid,
             self.flag: record.ended_at is None,
@@ -110,12 +117,17 @@ class Kind(Generic[Record]):
             embedded["environment"] = represent_environment(record.environment)
         return {
             **{key: value for key, value in fields.items() if value is not None},
-            "_embedded": embedded,
+            **({"_embedded": embedded} if embedding else {}),
             "_links": {"self": link(self.url(record))},
         }
 
-    def _answer_list(self, query: Select[Record], href: str, title: str) -> Response:
-        shown = [self.represent(one, with_environment=False) for one in session().scalars(query)]
+    def _answer_list(
+        self, query: Select[Record], href: str, title: str, *, embedding: bool = True
+    ) -> Response:
+        shown = [
+            self.represent(one, with_environment=False, embedding=embedding)
+            for one in session().scalars(query)
+        ]
         return json_response(
             {"_embedded": {self.collection: shown}, "_links": {"self": link(href, title=title)}}
         )

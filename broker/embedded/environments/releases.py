@@ -45,8 +45,10 @@ def record(pacticipant: str, number: str, uuid: str) -> Response:
     release = session().scalar(_KIND.of_version(version, environment))
     if release is not None:
         if release.ended_at is not None:
-            release.ended_at, release.updated_at = None, now()
-        return json_response(_KIND.represent(release))
+            release.ended_at = None
+        again = json_response(_KIND.represent(release))
+        again.headers["Location"] = _KIND.url(release)
+        return again
     release = Release(uuid=str(uuid4()), version=version, environment=environment)
     session().add(release)
     session().flush()
@@ -84,5 +86,4 @@ def change(uuid: str) -> Response:
     supported = _KIND.asked_state()
     if supported is not None and supported is not (release.ended_at is None):
         release.ended_at = None if supported else now()
-        release.updated_at = now()
     return json_response(_KIND.represent(release))

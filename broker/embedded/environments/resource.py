@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from flask import Blueprint
+from flask import Blueprint, request
 from sqlalchemy import delete
 
 from broker.embedded.http.bodies import json_object
@@ -28,8 +28,9 @@ ENVIRONMENT = "/environments/<name:uuid>"
 
 @blueprint.get("/environments")
 def show_all() -> Response:
-    """Answer all environments."""
-    found = environments()
+    """Answer all environments, or the one of the name in the query."""
+    name = request.args.get("name")
+    found = [one for one in environments() if name in {None, one.name}]
     return json_response(
         {
             "_embedded": {"environments": [represent_environment(one) for one in found]},
@@ -149,7 +150,7 @@ def _mistakes_in_name(fields: dict[str, Any], existing: Environment | None) -> l
         mistakes.append("cannot contain spaces")
     same = find_environment(name)
     if same is not None and same is not existing:
-        mistakes.append(f"Another environment with name '{name}' already exists. Please use a unique name.")
+        mistakes.append(f"name '{name}' is already used by an existing environment.")
     return mistakes
 
 
@@ -178,7 +179,9 @@ def _mistakes_in_contacts(contacts: object) -> list[str]:
             mistakes.append(f"must be a hash (at index {index})")
             continue
         name = contact.get("name")
-        if not isinstance(name, str) or not name.strip():
+        if "name" not in contact:
+            mistakes.append(f"name is missing (at index {index})")
+        elif not isinstance(name, str) or not name.strip():
             mistakes.append(f"name must be filled (at index {index})")
         if not isinstance(contact.get("details"), dict | None):
             mistakes.append(f"details must be a hash (at index {index})")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
@@ -45,6 +46,11 @@ def link(href: str, *, title: str | None = None, name: str | None = None) -> dic
     """Return a HAL link; one with {variables} is marked as templated."""
     values = {"title": title, "name": name, "href": href, "templated": True if "{" in href else None}
     return {key: value for key, value in values.items() if value is not None}
+
+
+def day(time: str) -> str:
+    """Return the day of a stored time, as titles name it."""
+    return datetime.fromisoformat(time).strftime("%d/%m/%Y")
 
 
 def json_response(body: object, *, status: int = 200, content_type: str | None = None) -> Response:

@@ -52,16 +52,17 @@ class Row:
 def rows(selection: Selection, query: MatrixQuery) -> list[Row]:
     """Return the rows for what is selected, by the consumer's name, the latest version first."""
     selected = selection.all
-    found = list(_rows_of_one(selected[0]) if len(selected) == 1 else _rows_between(selection))
-    if query.limit is not None and len(found) > query.limit:
-        found = sorted(found, key=_last_action, reverse=True)[: query.limit]
+    limit = query.limit
+    found = list(_rows_of_one(selected[0], limit) if len(selected) == 1 else _rows_between(selection, limit))
+    if limit is not None and len(found) > limit:
+        found = sorted(found, key=_last_action, reverse=True)[:limit]
     found = _latest(sorted(found, key=_place), query.latest_by)
     if query.successes:
         found = [row for row in found if row.success in query.successes]
     return found
 
 
-def _rows_between(selection: Selection) -> Iterator[Row]:
+def _rows_between(selection: Selection, limit: int | None) -> Iterator[Row]:
     """Return the rows of selected consumers' versions with selected providers'."""
     selected = selection.all
     pacts = consumers_of(selected)
@@ -77,7 +78,7 @@ def _rows_between(selection: Selection) -> Iterator[Row]:
     for one in selected:
         of[one.pacticipant_id].append(one)
     results = _results(pacts, selected)
-    for publication in session().scalars(_loaded(pacts)):
+    for publication in session().scalars(_loaded(pacts, limit)):
         pact, version = publication.pact_version, publication.consumer_version
         for consumer in of[pact.consumer_id]:
             if consumer.any_version or (consumer.version is not None and consumer.version.id == version.id):
@@ -112,14 +113,14 @@ def _verifications(
         )
 
 
-def _rows_of_one(selected: Selected) -> Iterator[Row]:
+def _rows_of_one(selected: Selected, limit: int | None) -> Iterator[Row]:
     """Return all rows of one selected version, with whatever it is integrated with."""
     if selected.missing:
         return
     pacts = consumers_of([selected])
     if pacts is not None:
         results = _results(pacts, ())
-        for publication in session().scalars(_loaded(pacts)):
+        for publication in session().scalars(_loaded(pacts, limit)):
             provider = publication.pact_version.provider
             verified = results[publication.pact_version_id]
             for result in verified:
@@ -133,7 +134,7 @@ def _rows_of_one(selected: Selected) -> Iterator[Row]:
         contents = contents.where(PactVersion.provider_id == selected.pacticipant_id)
     pacts = publications().where(PactVersion.id.in_(contents))
     results = _results(pacts, [selected])
-    for publication in session().scalars(_loaded(pacts)):
+    for publication in session().scalars(_loaded(pacts, limit)):
         consumer = of_version(publication.pact_version.consumer, publication.consumer_version)
         for result in results[publication.pact_version_id]:
             yield Row(consumer, selected, publication, result)
@@ -168,15 +169,18 @@ def _place(row: Row) -> tuple[object, ...]:
     )
 
 
-def _last_action(row: Row) -> tuple[object, ...]:
+def _last_action(row: Row) -> tuple[int, ...]:
+    """Return the place of what happened last: the result, or the publication of what had been verified before."""
     published, result = row.publication, row.result
-    date = max(published.created_at, result.created_at) if result else published.created_at
-    return date, published.id, result.id if result else 0
+    if result is not None and result.id > published.results_before:
+        return result.id, 0, published.id
+    return published.results_before, 1, published.id
 
 
-def _loaded(pacts: Select[Publication]) -> Select[Publication]:
-    """Return the query with all that a row shows, so that it isn't loaded row by row."""
-    return pacts.options(
+def _loaded(pacts: Select[Publication], limit: int | None) -> Select[Publication]:
+    """Return the query for the latest pacts with all that a row shows, so that it isn't loaded row by row."""
+    latest = pacts.order_by(None).order_by(Publication.id.desc()).limit(limit)
+    return latest.options(
         contains_eager(Publication.consumer_version).joinedload(Version.pacticipant),
         contains_eager(Publication.pact_version).options(
             joinedload(PactVersion.consumer), joinedload(PactVersion.provider)

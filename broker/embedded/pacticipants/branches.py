@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from flask import Blueprint, request
+from flask import Blueprint
 from sqlalchemy import delete, func, select
 
 from broker.embedded.http.bodies import json_object
-from broker.embedded.http.errors import invalid, or_not_found
+from broker.embedded.http.errors import or_not_found
 from broker.embedded.http.hal import created, json_response, link, no_content, url
+from broker.embedded.http.paging import asked_page, matching, with_query
 from broker.embedded.pacticipants.versions import PACTICIPANT, answer_latest, answer_list
 from broker.embedded.storage.branches_and_tags import find_branch_version, put_on_branch
 from broker.embedded.storage.records import (
@@ -32,23 +33,24 @@ BRANCH = f"{PACTICIPANT}/branches/<name:branch>"
 
 @blueprint.get(f"{PACTICIPANT}/branches")
 def show_branches(pacticipant: str) -> Response:
-    """Answer the branches, the newest first, in pages of `pageSize` (100)."""
+    """Answer the branches, the last changed first, in pages of `pageSize` (100); `q` is a part of their names."""
     query = select(Branch).where(Branch.pacticipant == pacticipant_named(pacticipant))
-    number, size = _positive("pageNumber", 1), _positive("pageSize", 100)
-    total = session().scalar(select(func.count()).select_from(query.subquery())) or 0
+    wanted = matching(Branch.name)
+    if wanted is not None:
+        query = query.where(wanted)
+    page = asked_page(always=True)
     latest = select(func.max(BranchVersion.id)).where(BranchVersion.branch_id == Branch.id).scalar_subquery()
-    page = (
-        query.order_by(Branch.updated_at.desc(), latest.desc(), Branch.id.desc())
-        .limit(size)
-        .offset((number - 1) * size)
-    )
-    branches = session().scalars(page).all()
+    ordered = query.order_by(Branch.updated_at.desc(), latest.desc(), Branch.id.desc())
+    branches = session().scalars(page.of(ordered)).all()
+    paged = page.document(query, session())
+    href = url("pacticipants", pacticipant, "branches")
     return json_response(
         {
-            "page": {"number": number, "size": size, "totalElements": total, "totalPages": -(-total // size)},
+            "page": paged,
             "_embedded": {"branches": [_represent_branch(branch) for branch in branches]},
             "_links": {
-                "self": link(url("pacticipants", pacticipant, "branches"), title=f"{pacticipant} branches"),
+                "self": link(with_query(href), title=f"{pacticipant} branches"),
+                **page.links(paged, href),
                 "pb:branches": [
                     link(url("pacticipants", pacticipant, "branches", branch.name), name=branch.name)
                     for branch in branches
@@ -80,10 +82,11 @@ def show_latest_on_branch(pacticipant: str, branch: str) -> Response:
 @blueprint.get(f"{BRANCH}/versions")
 def show_all_on_branch(pacticipant: str, branch: str) -> Response:
     """Answer all versions on a branch, the latest first."""
-    on_it = BranchVersion.branch == _branch_named(pacticipant, branch)
+    found = _branch_named(pacticipant, branch)
+    on_it = BranchVersion.branch == found
     query = select(Version).join(BranchVersion, BranchVersion.version_id == Version.id).where(on_it)
     href = url("pacticipants", pacticipant, "branches", branch, "versions")
-    return answer_list(query, href, f"All application versions of {pacticipant} on branch {branch}")
+    return answer_list(query, found.pacticipant, href, f"Versions for branch {branch} of {pacticipant}")
 
 
 @blueprint.get(f"{BRANCH}/versions/<name:number>")
@@ -118,13 +121,6 @@ def _branch_named(pacticipant: str, name: str) -> Branch:
 
 def _branch_version(pacticipant: str, branch: str, number: str) -> BranchVersion:
     return or_not_found(find_branch_version(version_numbered(pacticipant, number), branch))
-
-
-def _positive(parameter: str, default: int) -> int:
-    text = request.args.get(parameter, str(default))
-    if not (text.isascii() and text.isdigit() and len(text) < 10 and int(text) > 0):
-        raise invalid({parameter: ["must be greater than 0"]})
-    return int(text)
 
 
 def _represent_branch(branch: Branch) -> dict[str, Any]:

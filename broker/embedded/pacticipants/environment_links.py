@@ -6,7 +6,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from broker.embedded.http.hal import link, url
-from broker.embedded.storage.deployment_records import current, environments
+from broker.embedded.storage.deployment_records import current, environments, recorded
 from broker.embedded.storage.deployment_tables import Deployment, Release
 from broker.embedded.storage.records import session
 from broker.embedded.storage.tables import Version
@@ -21,12 +21,12 @@ Links = dict[str, list[dict[str, Any]]]
 
 
 def for_versions(versions: Sequence[Version]) -> dict[int, Links]:
-    """Return the links of versions to the environments they are in or can be recorded in, by the version's id."""
+    """Return the links of versions to environments, by the version's id: where they are, were or may be."""
     ids = [version.id for version in versions]
     deployed, released = defaultdict(list), defaultdict(list)
-    for deployment in session().scalars(current(Deployment).where(Deployment.version_id.in_(ids))):
+    for deployment in session().scalars(recorded(Deployment).where(Deployment.version_id.in_(ids))):
         deployed[deployment.version_id].append(deployment)
-    for release in session().scalars(current(Release).where(Release.version_id.in_(ids))):
+    for release in session().scalars(recorded(Release).where(Release.version_id.in_(ids))):
         released[release.version_id].append(release)
     known = environments()
     return {one.id: _for_version(one, deployed[one.id], released[one.id], known) for one in versions}
@@ -45,7 +45,7 @@ def _for_version(
                 "title": f"Version released to {one.environment.shown_name}",
                 "name": one.environment.shown_name,
                 "href": url("released-versions", one.uuid),
-                "currently_supported": True,
+                "currently_supported": one.ended_at is None,
             }
             for one in released
         ],
@@ -61,11 +61,13 @@ def for_pacticipant(pacticipant: Pacticipant) -> Links:
 
 def _deployed(deployment: Deployment) -> dict[str, Any]:
     shown = deployment.environment.shown_name
+    instance = deployment.application_instance
     return {
         "title": f"Version deployed to {shown}",
         "name": shown,
         "href": url("deployed-versions", deployment.uuid),
-        "currently_deployed": True,
+        "currently_deployed": deployment.ended_at is None,
+        **({"application_instance": instance} if instance else {}),
     }
 
 

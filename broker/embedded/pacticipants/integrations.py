@@ -5,16 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
 
 from broker.embedded.http.errors import not_found
 from broker.embedded.http.hal import json_response, link, no_content, url
-from broker.embedded.storage.records import CONSUMER, PROVIDER, latest_pacts, pacticipant_named, session
-from broker.embedded.storage.tables import PactVersion, VerificationResult
+from broker.embedded.http.paging import asked_page, matching
+from broker.embedded.storage.records import CONSUMER, PROVIDER, pacticipant_named, session
+from broker.embedded.storage.tables import Pacticipant, PactVersion, Publication, VerificationResult
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from flask import Response
 
 blueprint = Blueprint("integrations", __name__)
@@ -22,13 +21,32 @@ blueprint = Blueprint("integrations", __name__)
 
 @blueprint.get("/integrations")
 def show_all() -> Response:
-    """Answer all integrations, with what became of the last verification of the latest pact."""
+    """Answer all integrations, the one with the latest pact or result first; `q` is a part of a name."""
+    query = _integrations()
+    by_consumer, by_provider = matching(CONSUMER.name), matching(PROVIDER.name)
+    if by_consumer is not None and by_provider is not None:
+        query = query.where(by_consumer | by_provider)
+    page = asked_page()
+    paged = {} if page is None else {"page": page.document(query, session())}
+    rows = session().execute(page.of(query) if page else query)
+    href = url("integrations")
     return json_response(
         {
-            "_embedded": {"integrations": [_represent(*one) for one in _integrations()]},
-            "_links": {"self": link(url("integrations"), title="All integrations")},
+            **paged,
+            "_embedded": {"integrations": [_represent(row[0], row[1]) for row in rows]},
+            "_links": {
+                "self": link(href, title="All integrations"),
+                **(page.links(paged["page"], href) if page else {}),
+            },
         }
     )
+
+
+@blueprint.delete("/integrations")
+def remove_all() -> Response:
+    """Delete all pacticipants with their versions, pacts and results."""
+    session().execute(delete(Pacticipant))
+    return no_content()
 
 
 @blueprint.delete("/integrations/provider/<name:provider>/consumer/<name:consumer>")
@@ -44,29 +62,41 @@ def remove(provider: str, consumer: str) -> Response:
     return no_content()
 
 
-def _integrations() -> Iterable[tuple[str, str, bool | None]]:
-    """Return consumer, provider, and the success of the latest pact's last result."""
+def _integrations() -> Any:
+    """Return the query for consumer and provider by name, in the order of what happened last."""
     last_result = (
-        select(VerificationResult.success)
-        .where(VerificationResult.pact_version_id == PactVersion.id)
-        .order_by(VerificationResult.id.desc())
-        .limit(1)
+        select(func.max(VerificationResult.id))
+        .join(PactVersion, PactVersion.id == VerificationResult.pact_version_id)
+        .where(PactVersion.consumer_id == CONSUMER.id, PactVersion.provider_id == PROVIDER.id)
         .scalar_subquery()
     )
-    query = latest_pacts(CONSUMER.name, PROVIDER.name, last_result)
-    return [(row[0], row[1], row[2]) for row in session().execute(query)]
+    published = func.max(Publication.id)
+    after = func.max(Publication.results_before)
+    latest = func.max(func.coalesce(last_result, 0), after)
+    return (
+        select(CONSUMER.name, PROVIDER.name)
+        .select_from(Publication)
+        .join(Publication.pact_version)
+        .join(CONSUMER, CONSUMER.id == PactVersion.consumer_id)
+        .join(PROVIDER, PROVIDER.id == PactVersion.provider_id)
+        .group_by(CONSUMER.id, PROVIDER.id)
+        .order_by(latest.desc(), (after >= func.coalesce(last_result, 0)).desc(), published.desc())
+    )
 
 
-def _represent(consumer: str, provider: str, success: bool | None) -> dict[str, Any]:  # noqa: FBT001 - a row's column
-    status = {True: "success", False: "failed", None: "never"}[success]
+def _represent(consumer: str, provider: str) -> dict[str, Any]:
     return {
         "consumer": {"name": consumer},
         "provider": {"name": provider},
-        "verificationStatus": status,
         "_links": {
             "pb:matrix": link(
                 url("matrix", "provider", provider, "consumer", consumer),
                 title=f"Matrix of pacts/verification results for {consumer} and {provider}",
-            )
+            ),
+            "pb:group": link(url("pacticipants", consumer)),
+            "pb:delete_integration": link(
+                url("integrations", "provider", provider, "consumer", consumer),
+                title=f"Delete the integration between {consumer} and {provider}",
+            ),
         },
     }

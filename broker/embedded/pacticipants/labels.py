@@ -24,6 +24,18 @@ blueprint = Blueprint("labels", __name__)
 LABEL = "/pacticipants/<name:pacticipant>/labels/<name:label>"
 
 
+@blueprint.get("/labels")
+def show_all() -> Response:
+    """Answer the names of all labels."""
+    names = session().scalars(select(Label.name).distinct().order_by(Label.name))
+    return json_response(
+        {
+            "_embedded": {"labels": [{"name": name} for name in names]},
+            "_links": {"self": link(url("labels"), title="Labels")},
+        }
+    )
+
+
 @blueprint.get(LABEL)
 def show(pacticipant: str, label: str) -> Response:
     """Answer a label of a pacticipant."""
@@ -57,7 +69,7 @@ def represent_labels(selected: Select[Pacticipant]) -> dict[int, list[dict[str, 
     query = select(Label.pacticipant_id, Label.name, Pacticipant.name).join(Label.pacticipant)
     found: dict[int, list[dict[str, Any]]] = defaultdict(list)
     for owner, name, pacticipant in session().execute(
-        query.where(Pacticipant.id.in_(ids)).order_by(Label.id)
+        query.where(Pacticipant.id.in_(ids)).order_by(Label.name)
     ):
         found[owner].append(
             {"name": name, "_links": {"self": link(_url(pacticipant, name), title="Label", name=name)}}

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint
 from sqlalchemy import delete, func, select
 
 from broker.embedded.http.bodies import json_object
-from broker.embedded.http.errors import Refusal, invalid
+from broker.embedded.http.errors import invalid
 from broker.embedded.http.hal import created, encode, json_response, link, no_content, template, url
+from broker.embedded.http.paging import asked_page, matching
 from broker.embedded.pacticipants import environment_links
+from broker.embedded.pacticipants.display_name import shown_name
 from broker.embedded.pacticipants.labels import represent_labels
 from broker.embedded.storage.deployment_tables import Label
 from broker.embedded.storage.records import ensure_pacticipant, find_pacticipant, pacticipant_named, session
@@ -28,58 +31,64 @@ _FIELDS = {"displayName": "display_name", "repositoryUrl": "repository_url", "ma
 
 @blueprint.get("/pacticipants")
 def show_all() -> Response:
-    """Answer all pacticipants by name."""
-    return _answer_list(select(Pacticipant), url("pacticipants"))
+    """Answer all pacticipants by name; `q` is a part of it."""
+    query = select(Pacticipant)
+    wanted = matching(Pacticipant.name)
+    if wanted is not None:
+        query = query.where(wanted)
+    page = asked_page()
+    paged = {} if page is None else {"page": page.document(query, session())}
+    if page is not None:
+        ids = page.of(query.with_only_columns(Pacticipant.id).order_by(func.lower(Pacticipant.name)))
+        query = select(Pacticipant).where(Pacticipant.id.in_(list(session().scalars(ids))))
+    document = _list(query)
+    if page is not None:
+        document["_links"] |= page.links(paged["page"], url("pacticipants"))
+    deprecated = "DEPRECATED - Please use the embedded pacticipants collection"
+    old = [{**one, "title": deprecated} for one in document["_embedded"]["pacticipants"]]
+    return json_response({**paged, **document, "pacticipants": old})
 
 
 @blueprint.get("/pacticipants/label/<name:label>")
 def show_labelled(label: str) -> Response:
     """Answer the pacticipants with a label."""
     labelled = select(Label.pacticipant_id).where(Label.name == label)
-    return _answer_list(
-        select(Pacticipant).where(Pacticipant.id.in_(labelled)), url("pacticipants", "label", label)
-    )
+    return json_response(_list(select(Pacticipant).where(Pacticipant.id.in_(labelled))))
 
 
-def _answer_list(query: Select[Pacticipant], href: str) -> Response:
+def _list(query: Select[Pacticipant]) -> dict[str, Any]:
     documents = _represent_all(query)
     names = [document["name"] for document in documents]
-    deprecated = "DEPRECATED - Please use the embedded pacticipants collection"
-    return json_response(
-        {
-            "_embedded": {"pacticipants": documents},
-            "_links": {
-                "self": link(href),
-                "pb:pacticipants-with-label": link(
-                    template("pacticipants/label/{label}"), title="Find pacticipants by label"
-                ),
-                "pb:pacticipants": [
-                    link(url("pacticipants", name), title="Pacticipant", name=name) for name in names
-                ],
-                "pacticipants": [
-                    link(
-                        url("pacticipants", name), title=name, name="DEPRECATED - please use pb:pacticipants"
-                    )
-                    for name in names
-                ],
-            },
-            "pacticipants": [{**document, "title": deprecated} for document in documents],
-        }
-    )
+    return {
+        "_embedded": {"pacticipants": documents},
+        "_links": {
+            "self": link(url("pacticipants")),
+            "pb:pacticipants-with-label": link(
+                template("pacticipants/label/{label}"), title="Find pacticipants by label"
+            ),
+            "pb:pacticipants": [
+                link(url("pacticipants", name), title="Pacticipant", name=name) for name in names
+            ],
+            "pacticipants": [
+                link(url("pacticipants", name), title=name, name="DEPRECATED - please use pb:pacticipants")
+                for name in names
+            ],
+        },
+    }
 
 
 @blueprint.post("/pacticipants")
 def create() -> Response:
-    """Make a pacticipant."""
+    """Make a pacticipant, or change the one of that name."""
     fields = json_object()
-    name = fields.get("name")
-    if not isinstance(name, str) or not name.strip():
-        raise invalid({"name": ["is missing" if name is None else "must be a non-blank string"]})
-    if find_pacticipant(name) is not None:
-        raise Refusal(409, {"error": f"Pacticipant with name '{name}' already exists"})
-    pacticipant = ensure_pacticipant(name)
+    mistakes = _mistakes_in_name(fields)
+    _check(fields, {"name": mistakes} if mistakes else {})
+    existing = find_pacticipant(fields["name"])
+    pacticipant = existing or ensure_pacticipant(fields["name"])
     _update(pacticipant, fields)
-    return created(_represent_one(pacticipant))
+    if existing is not None and fields.keys() & _FIELDS.keys():
+        pacticipant.updated_at = now()
+    return created(_represent_one(pacticipant, with_environments=False))
 
 
 @blueprint.get("/pacticipants/<name:name>")
@@ -89,14 +98,27 @@ def show(name: str) -> Response:
 
 
 @blueprint.put("/pacticipants/<name:name>")
-@blueprint.patch("/pacticipants/<name:name>")
-def change(name: str) -> Response:
-    """Change the fields that are sent, and no other."""
+def replace(name: str) -> Response:
+    """Replace the fields of a pacticipant: one that isn't sent is emptied."""
     fields = json_object()
     pacticipant = pacticipant_named(name)
-    _update(pacticipant, fields)
+    _check(fields, {})
+    _update(pacticipant, {**dict.fromkeys(_FIELDS), **fields})
     pacticipant.updated_at = now()
     return json_response(_represent_one(pacticipant))
+
+
+@blueprint.patch("/pacticipants/<name:name>")
+def change(name: str) -> Response:
+    """Change the fields that are sent, and no other; make the pacticipant if need be."""
+    fields = json_object()
+    _check(fields, {})
+    existing = find_pacticipant(name)
+    pacticipant = existing or ensure_pacticipant(name)
+    _update(pacticipant, fields)
+    if existing is not None:
+        pacticipant.updated_at = now()
+    return created(_represent_one(pacticipant), new=existing is None)
 
 
 @blueprint.delete("/pacticipants/<name:name>")
@@ -106,22 +128,41 @@ def remove(name: str) -> Response:
     return no_content()
 
 
-def _update(pacticipant: Pacticipant, fields: dict[str, Any]) -> None:
-    errors = {
-        field: ["must be a string"]
-        for field in _FIELDS
-        if fields.get(field) is not None and not isinstance(fields[field], str)
-    }
+def _mistakes_in_name(fields: dict[str, Any]) -> list[str]:
+    if "name" not in fields:
+        return ["is missing"]
+    name = fields["name"]
+    if name is None or name == "":
+        return ["must be filled"]
+    if not isinstance(name, str):
+        return ["must be a string"]
+    return [] if name.strip() else ["cannot be blank"]
+
+
+def _check(fields: dict[str, Any], errors: dict[str, list[str]]) -> None:
+    for field in _FIELDS:
+        value = fields.get(field)
+        if value is not None and not isinstance(value, str):
+            errors[field] = ["must be a string"]
+        elif field == "mainBranch" and value is not None and not value.strip():
+            errors[field] = ["cannot be blank"]
+        elif field == "mainBranch" and value is not None and re.search(r"\s", value):
+            errors[field] = ["cannot contain spaces"]
     if errors:
         raise invalid(errors)
+
+
+def _update(pacticipant: Pacticipant, fields: dict[str, Any]) -> None:
     for field, column in _FIELDS.items():
         if field in fields:
             setattr(pacticipant, column, fields[field])
 
 
-def _represent_one(pacticipant: Pacticipant) -> dict[str, Any]:
+def _represent_one(pacticipant: Pacticipant, *, with_environments: bool = True) -> dict[str, Any]:
+    session().flush()
     (document,) = _represent_all(select(Pacticipant).where(Pacticipant.id == pacticipant.id))
-    document["_links"].update(environment_links.for_pacticipant(pacticipant))
+    if with_environments:
+        document["_links"].update(environment_links.for_pacticipant(pacticipant))
     return document
 
 
@@ -154,7 +195,7 @@ def _represent(
         }
     fields = {
         "name": name,
-        "displayName": pacticipant.display_name or name,
+        "displayName": shown_name(pacticipant),
         "repositoryUrl": pacticipant.repository_url,
         "mainBranch": pacticipant.main_branch,
         "updatedAt": pacticipant.updated_at,

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
-from flask import Blueprint
+from flask import Blueprint, request
 from sqlalchemy import delete, select
 from sqlalchemy.orm import joinedload, selectinload
 
 from broker.embedded.http.bodies import json_object
 from broker.embedded.http.errors import invalid, or_not_found
-from broker.embedded.http.hal import created, json_response, link, no_content, url
+from broker.embedded.http.hal import base_url, day, json_response, link, no_content, url
+from broker.embedded.http.paging import asked_page, with_query
 from broker.embedded.pacticipants import environment_links
 from broker.embedded.pacts.resource import pact_name, pact_url
 from broker.embedded.storage.records import (
@@ -25,13 +26,15 @@ from broker.embedded.storage.records import (
     version_numbered,
     with_names,
 )
-from broker.embedded.storage.tables import BranchVersion, Publication, Version, now
+from broker.embedded.storage.tables import BranchVersion, Publication, Tag, Version, now
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from flask import Response
     from sqlalchemy import Select
+
+    from broker.embedded.storage.tables import Pacticipant
 
 blueprint = Blueprint("versions", __name__)
 
@@ -42,9 +45,10 @@ VERSION = f"{PACTICIPANT}/versions/<name:number>"
 @blueprint.get(f"{PACTICIPANT}/versions")
 def show_all(pacticipant: str) -> Response:
     """Answer all versions, the latest first."""
-    query = select(Version).where(Version.pacticipant == pacticipant_named(pacticipant))
+    owner = pacticipant_named(pacticipant)
+    query = select(Version).where(Version.pacticipant == owner)
     href = url("pacticipants", pacticipant, "versions")
-    return answer_list(query, href, f"All application versions of {pacticipant}")
+    return answer_list(query, owner, href, f"All application versions of {pacticipant}")
 
 
 @blueprint.get(VERSION)
@@ -56,18 +60,18 @@ def show(pacticipant: str, number: str) -> Response:
 @blueprint.put(VERSION)
 @blueprint.patch(VERSION)
 def put(pacticipant: str, number: str) -> Response:
-    """Make a version, or change its build URL."""
+    """Make a version or replace it; PATCH changes the build URL if it is sent."""
     fields = json_object(empty_allowed=True)
     build_url = fields.get("buildUrl")
     if build_url is not None and not isinstance(build_url, str):
         raise invalid({"buildUrl": ["must be a string"]})
     version, new = ensure_version(ensure_pacticipant(pacticipant), number, published=True)
-    if "buildUrl" in fields:
+    if "buildUrl" in fields or request.method == "PUT":
         version.build_url = build_url
     if not new:
         version.updated_at = now()
-    document = represent(version)
-    return created(document, new=new)
+    # A real broker tells the new version's URL in the document alone.
+    return json_response(represent(version), status=201 if new else 200)
 
 
 @blueprint.delete(VERSION)
@@ -79,7 +83,6 @@ def remove(pacticipant: str, number: str) -> Response:
 
 
 @blueprint.get(f"{PACTICIPANT}/latest-version")
-@blueprint.get(f"{PACTICIPANT}/versions/latest", endpoint="show_latest_old_style")
 def show_latest(pacticipant: str) -> Response:
     """Answer the latest version."""
     return answer_latest(latest_version(pacticipant_named(pacticipant)))
@@ -91,31 +94,50 @@ def show_latest_tagged(pacticipant: str, tag: str) -> Response:
     return answer_latest(latest_version(pacticipant_named(pacticipant), tag=tag))
 
 
+@blueprint.get(f"{PACTICIPANT}/tags/<name:tag>/versions")
+def show_tagged(pacticipant: str, tag: str) -> Response:
+    """Answer all versions with a tag, the latest first."""
+    owner = pacticipant_named(pacticipant)
+    tagged = Version.id.in_(select(Tag.version_id).where(Tag.name == tag))
+    query = select(Version).where(Version.pacticipant == owner, tagged)
+    href = url("pacticipants", pacticipant, "tags", tag, "versions")
+    return answer_list(query, owner, href, f"All application versions of {pacticipant}")
+
+
 def answer_latest(version: Version | None) -> Response:
-    """Answer a version, or 404 if there is none."""
-    return json_response(represent(or_not_found(version)))
+    """Answer the latest version of a kind at its own URL, or 404 if there is none."""
+    document = represent(or_not_found(version))
+    document["_links"]["self"]["href"] = f"{base_url()}{request.path}"
+    return json_response(document)
 
 
-def answer_list(query: Select[Version], href: str, title: str) -> Response:
-    """Answer a list of versions, the latest first."""
-    query = query.options(
+def answer_list(query: Select[Version], owner: Pacticipant, href: str, title: str) -> Response:
+    """Answer a list of a pacticipant's versions, the latest first."""
+    page = asked_page()
+    loaded = query.options(
         joinedload(Version.pacticipant),
         selectinload(Version.tags),
         selectinload(Version.branch_versions).joinedload(BranchVersion.branch),
-    )
-    found = session().scalars(query.order_by(Version.id.desc())).all()
-    links = [
-        link(
-            url("pacticipants", one.pacticipant.name, "versions", one.number),
-            title="Version",
-            name=one.number,
-        )
-        for one in found
-    ]
+    ).order_by(Version.id.desc())
+    found = session().scalars(page.of(loaded) if page else loaded).all()
+    urls = [url("pacticipants", owner.name, "versions", one.number) for one in found]
+    at = url("pacticipants", owner.name)
+    paged = {} if page is None else {"page": page.document(query, session())}
     return json_response(
         {
-            "_embedded": {"versions": _represent_all(found)},
-            "_links": {"self": link(href, title=title), "pb:versions": links, "versions": links},
+            **paged,
+            "_embedded": {"versions": _represent_all(found, with_environments=False)},
+            "_links": {
+                "self": link(with_query(href), title=title),
+                **(page.links(paged["page"], href) if page else {}),
+                "pb:pacticipant": link(at, title=owner.name),
+                "pb:versions": [
+                    link(one, title=f"Version {version.number} - {day(version.created_at)}")
+                    for one, version in zip(urls, found, strict=True)
+                ],
+                "pacticipant": link(at, title="Deprecated - please use pb:pacticipant"),
+                "versions": [link(one, title="Deprecated - please use pb:versions") for one in urls],
+            },
         }
     )
 
@@ -126,15 +148,15 @@ def represent(version: Version) -> dict[str, Any]:
     return document
 
 
-def _represent_all(found: Sequence[Version]) -> list[dict[str, Any]]:
+def _represent_all(found: Sequence[Version], *, with_environments: bool = True) -> list[dict[str, Any]]:
     """Return versions as clients see them, with the same few queries for one as for many."""
-    links = environment_links.for_versions(found)
+    links = environment_links.for_versions(found) if with_environments else {}
     of_them = Publication.consumer_version_id.in_([version.id for version in found])
     pacts: dict[int, list[Publication]] = defaultdict(list)
     for publication in session().scalars(with_names(publications().where(of_them))):
         pacts[publication.consumer_version_id].append(publication)
     latest = latest_branch_version_ids(found)
-    return [_represent(version, pacts[version.id], latest, links[version.id]) for version in found]
+    return [_represent(version, pacts[version.id], latest, links.get(version.id, {})) for version in found]
 
 
 def _represent(

@@ -1,8 +1,7 @@
-"""Lists of pacts: the latest of all, those of a provider, all versions of one."""
+"""Lists of pacts: the latest of all, and those of a consumer with a provider."""
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint
@@ -10,9 +9,9 @@ from sqlalchemy import func
 from sqlalchemy.orm import aliased
 
 from broker.embedded.http.errors import not_found
-from broker.embedded.http.hal import encode, json_response, link, url
-from broker.embedded.pacts.resource import PACT, pact_name, pact_url, with_tag
-from broker.embedded.storage.records import between, pacticipant_named, publications, session, with_names
+from broker.embedded.http.hal import day, encode, json_response, link, url
+from broker.embedded.pacts.resource import PACT, answer_deletion, on_branch, pact_name, pact_url, with_tag
+from broker.embedded.storage.records import between, find_pacticipant, publications, session, with_names
 from broker.embedded.storage.tables import Pacticipant, PactVersion, Publication, Version
 
 if TYPE_CHECKING:
@@ -34,6 +33,8 @@ def latest() -> Response:
         .join(consumer, consumer.id == PactVersion.consumer_id)
         .join(provider, provider.id == PactVersion.provider_id)
         .with_only_columns(consumer.name, provider.name, Version.number, Publication.created_at)
+        .order_by(None)
+        .order_by(consumer.name, provider.name)
     )
     pacts = [
         (row[0], row[1], row[2], row[3], url("pacts", "provider", row[1], "consumer", row[0]))
@@ -53,30 +54,6 @@ def latest() -> Response:
     )
 
 
-@blueprint.get("/pacts/provider/<name:provider>")
-def of_provider(provider: str) -> Response:
-    """Answer all pacts of a provider."""
-    query = _of_provider(publications(), provider)
-    title = f"All pact versions for the provider {provider}"
-    return _answer_provider(provider, session().scalars(with_names(query)).all(), (), title)
-
-
-@blueprint.get("/pacts/provider/<name:provider>/latest")
-def latest_of_provider(provider: str) -> Response:
-    """Answer a provider's latest pact with each consumer."""
-    query = latest_of_each(_of_provider(publications(), provider))
-    title = f"Latest pact versions for the provider {provider}"
-    return _answer_provider(provider, session().scalars(with_names(query)).all(), ("latest",), title)
-
-
-@blueprint.get("/pacts/provider/<name:provider>/latest/<name:tag>")
-def latest_tagged_of_provider(provider: str, tag: str) -> Response:
-    """Answer a provider's latest pact with each consumer, among the versions with the tag."""
-    query = latest_of_each(with_tag(_of_provider(publications(), provider), tag))
-    title = f"Latest pact versions for the provider {provider} with consumer version tag '{tag}'"
-    return _answer_provider(provider, session().scalars(with_names(query)).all(), ("latest", tag), title)
-
-
 @blueprint.get(f"{PACT}/versions")
 def versions(provider: str, consumer: str) -> Response:
     """Answer all pacts of a consumer with a provider, the latest first."""
@@ -84,27 +61,85 @@ def versions(provider: str, consumer: str) -> Response:
     pacts = session().scalars(query).all()
     if not pacts:
         raise not_found()
+    return _answer_versions(provider, consumer, pacts, ("versions",))
+
+
+@blueprint.get(f"{PACT}/branch/<name:branch>")
+def versions_on_branch(provider: str, consumer: str, branch: str) -> Response:
+    """Answer all pacts of a consumer with a provider from a branch, the oldest first."""
+    query = on_branch(_between_known(provider, consumer), branch)
+    pacts = session().scalars(with_names(query).order_by(None).order_by(Version.id)).all()
+    return _answer_versions(provider, consumer, pacts, ("branch", branch))
+
+
+@blueprint.delete(f"{PACT}/branch/<name:branch>")
+def remove_on_branch(provider: str, consumer: str, branch: str) -> Response:
+    """Delete all pacts of a consumer with a provider from a branch; the versions stay."""
+    return _remove(on_branch(_between_known(provider, consumer), branch), provider, consumer)
+
+
+@blueprint.get(f"{PACT}/tag/<name:tag>")
+def versions_with_tag(provider: str, consumer: str, tag: str) -> Response:
+    """Answer all pacts of a consumer with a provider whose versions have a tag, the latest first."""
+    query = with_names(with_tag(_between_known(provider, consumer), tag))
+    pacts = session().scalars(query).all()
     return json_response(
         {
             "_embedded": {"pacts": [_represent_version(one) for one in pacts]},
             "_links": {
                 "self": link(
-                    _pair_url(pacts[0], "versions"),
+                    _pair_url(provider, consumer, "tag", tag),
+                    title=f"All versions of the pact between {consumer} and {provider} with tag {tag}",
+                ),
+                "pb:consumer": link(url("pacticipants", consumer), title="Consumer", name=consumer),
+                "pb:provider": link(url("pacticipants", provider), title="Provider", name=provider),
+                "pb:pact-versions": [_version_link(one, "Pact version") for one in pacts],
+            },
+        }
+    )
+
+
+@blueprint.delete(f"{PACT}/tag/<name:tag>")
+def remove_with_tag(provider: str, consumer: str, tag: str) -> Response:
+    """Delete all pacts of a consumer with a provider whose versions have a tag; the versions stay."""
+    return _remove(with_tag(_between_known(provider, consumer), tag), provider, consumer)
+
+
+def _answer_versions(
+    provider: str, consumer: str, pacts: Sequence[Publication], path: tuple[str, ...]
+) -> Response:
+    return json_response(
+        {
+            "_embedded": {"pacts": [_represent_version(one) for one in pacts]},
+            "_links": {
+                "self": link(
+                    _pair_url(provider, consumer, *path),
                     title=f"All versions of the pact between {consumer} and {provider}",
                 ),
                 "consumer": link(url("pacticipants", consumer), title="Consumer", name=consumer),
                 "provider": link(url("pacticipants", provider), title="Provider", name=provider),
-                "pact-versions": [
-                    link(
-                        pact_url(one),
-                        title="Pact",
-                        name=f"Version {one.consumer_version.number} - {_day(one.created_at)}",
-                    )
-                    for one in pacts
-                ],
+                "pact-versions": [_version_link(one, "Pact") for one in pacts],
             },
         }
     )
+
+
+def _version_link(publication: Publication, title: str) -> dict[str, Any]:
+    name = f"Version {publication.consumer_version.number} - {day(publication.created_at)}"
+    return link(pact_url(publication), title=title, name=name)
+
+
+def _between_known(provider: str, consumer: str) -> Select[Publication]:
+    if find_pacticipant(provider) is None or find_pacticipant(consumer) is None:
+        raise not_found()
+    return between(publications(), provider=provider, consumer=consumer)
+
+
+def _remove(query: Select[Publication], provider: str, consumer: str) -> Response:
+    for publication in session().scalars(query).all():
+        session().delete(publication)
+    session().flush()
+    return answer_deletion(provider, consumer)
 
 
 def latest_of_each(query: Select[Publication]) -> Select[Publication]:
@@ -118,39 +153,6 @@ def latest_of_each(query: Select[Publication]) -> Select[Publication]:
     return query.join(
         newest,
         (newest.c[0] == Publication.consumer_version_id) & (newest.c.provider_id == PactVersion.provider_id),
-    )
-
-
-def _of_provider(query: Select[Publication], provider: str) -> Select[Publication]:
-    return query.where(PactVersion.provider_id == pacticipant_named(provider).id)
-
-
-def _answer_provider(
-    provider: str, pacts: Sequence[Publication], path: tuple[str, ...], title: str
-) -> Response:
-    deprecated = "DEPRECATED - please use the pb:{} relation"
-    return json_response(
-        {
-            "_links": {
-                "self": link(url("pacts", "provider", provider, *path), title=title),
-                "pb:provider": link(url("pacticipants", provider), name=provider),
-                "pb:pacts": [
-                    link(pact_url(one), title=pact_name(one), name=one.pact_version.consumer.name)
-                    for one in pacts
-                ],
-                "provider": link(
-                    url("pacticipants", provider), title=provider, name=deprecated.format("provider")
-                ),
-                "pacts": [
-                    link(
-                        pact_url(one),
-                        title=f"{deprecated.format('pacts')}. {pact_name(one)}",
-                        name=one.pact_version.consumer.name,
-                    )
-                    for one in pacts
-                ],
-            }
-        }
     )
 
 
@@ -187,10 +189,5 @@ def _represent_consumer_version(publication: Publication) -> dict[str, Any]:
     return {"number": number, "_links": {"self": link(href, title="Version", name=number)}}
 
 
-def _pair_url(publication: Publication, *more: str) -> str:
-    pact = publication.pact_version
-    return url("pacts", "provider", pact.provider.name, "consumer", pact.consumer.name, *more)
-
-
-def _day(time: str) -> str:
-    return datetime.fromisoformat(time).strftime("%d/%m/%Y")
+def _pair_url(provider: str, consumer: str, *more: str) -> str:
+    return url("pacts", "provider", provider, "consumer", consumer, *more)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from urllib.parse import quote, quote_plus
 
 from flask import Blueprint
 from sqlalchemy import exists, select
 
 from broker.embedded.http.errors import or_not_found
-from broker.embedded.http.hal import encode, json_response, link, no_content, template, url
+from broker.embedded.http.hal import encode, json_response, link, template, url
 from broker.embedded.pacts import metadata
 from broker.embedded.storage.records import between, publications, session
 from broker.embedded.storage.tables import Branch, BranchVersion, PactVersion, Publication, Tag, Version
@@ -36,7 +36,8 @@ def by_consumer_version(provider: str, consumer: str, version: str) -> Response:
 def remove(provider: str, consumer: str, version: str) -> Response:
     """Delete the pact of a consumer version; the version stays."""
     session().delete(publication_of(provider, consumer, version))
-    return no_content()
+    session().flush()
+    return answer_deletion(provider, consumer)
 
 
 @blueprint.get(f"{PACT}/version/<name:version>/previous-distinct")
@@ -54,6 +55,7 @@ def previous_distinct(provider: str, consumer: str, version: str) -> Response:
 
 
 @blueprint.get(f"{PACT}/latest")
+@blueprint.get("/pact/provider/<name:provider>/consumer/<name:consumer>/latest", endpoint="latest_old_style")
 def latest(provider: str, consumer: str) -> Response:
     """Answer the latest pact."""
     return _answer_latest(between(publications(), provider=provider, consumer=consumer))
@@ -62,13 +64,15 @@ def latest(provider: str, consumer: str) -> Response:
 @blueprint.get(f"{PACT}/latest/<name:tag>")
 def latest_tagged(provider: str, consumer: str, tag: str) -> Response:
     """Answer the latest pact of a consumer version with the tag."""
-    return _answer_latest(with_tag(between(publications(), provider=provider, consumer=consumer), tag))
+    query = with_tag(between(publications(), provider=provider, consumer=consumer), tag)
+    return _answer_latest(query, tag=tag)
 
 
 @blueprint.get(f"{PACT}/latest-untagged")
 def latest_untagged(provider: str, consumer: str) -> Response:
     """Answer the latest pact of a consumer version without tags."""
-    return _answer_latest(without_tags(between(publications(), provider=provider, consumer=consumer)))
+    query = without_tags(between(publications(), provider=provider, consumer=consumer))
+    return _answer_latest(query, tag="untagged")
 
 
 @blueprint.get(f"{PACT}/branch/<name:branch>/latest")
@@ -208,8 +212,8 @@ def represent(
         ),
         "pb:matrix-for-consumer-version": link(
             template(
-                f"matrix?{quote('q[][pacticipant]')}={encode(consumer)}"
-                f"&{quote('q[][version]')}={encode(number)}&latestby=cvpv"
+                f"matrix?{quote('q[][pacticipant]')}={quote_plus(consumer)}"
+                f"&{quote('q[][version]')}={quote_plus(number)}&latestby=cvpv"
             ),
             title="View matrix rows for the consumer version to which this pact belongs",
         ),
@@ -244,10 +248,22 @@ def _answer(
     return json_response(represent(publication, segment=segment, versions=versions))
 
 
-def _answer_latest(query: Select[Publication]) -> Response:
+def answer_deletion(provider: str, consumer: str) -> Response:
+    """Answer the deletion of pacts of a consumer with a provider: where to go on."""
+    links = {"index": link(template("").rstrip("/"))}
+    query = between(publications(), provider=provider, consumer=consumer)
+    if session().scalar(query.limit(1)) is not None:
+        latest_pact = url("pacts", "provider", provider, "consumer", consumer, "latest")
+        links["pb:latest-pact-version"] = link(latest_pact, title="Latest pact")
+    return json_response({"_links": links})
+
+
+def _answer_latest(query: Select[Publication], *, tag: str | None = None) -> Response:
     publication = _first(query)
     number = publication.consumer_version.number
-    response = _answer(publication, segment=metadata.encode([("cv", str(publication.consumer_version_id))]))
+    pairs = [("cvt[]", tag)] if tag is not None else []
+    segment = metadata.encode([*pairs, ("cv", str(publication.consumer_version_id))])
+    response = _answer(publication, segment=segment)
     # A header holds no control character and nothing beyond ASCII.
     printable = number.isascii() and number.isprintable()
     response.headers["X-Pact-Consumer-Version"] = number if printable else encode(number)

@@ -14,12 +14,14 @@ from broker.embedded.http.errors import Refusal, invalid
 from broker.embedded.http.hal import json_response, link, url
 from broker.embedded.pacts.content import Document, describe_change, pact_sha, with_ids
 from broker.embedded.pacts.resource import PACT, pact_name, pact_url, represent, with_tag, without_tags
+from broker.embedded.publishing.merging import CannotMerge, merge
 from broker.embedded.publishing.request import PublicationRequest, name_of, parse
 from broker.embedded.storage.branches_and_tags import put_on_branch, put_tag
 from broker.embedded.storage.records import (
     between,
     ensure_pacticipant,
     ensure_version,
+    last_result_id,
     publications,
     session,
 )
@@ -61,6 +63,9 @@ CONFIGURE_WEBHOOK = (
 )
 
 
+SET_BRANCH = "  Next steps:\n    Configure the version branch to be the value of your repository branch."
+
+
 @dataclass(frozen=True)
 class _Notice:
     kind: str
@@ -93,13 +98,37 @@ def put_pact(provider: str, consumer: str, version: str) -> Response:
     return json_response(represent(publication), status=201 if new else 200)
 
 
+@blueprint.patch(f"{PACT}/version/<name:version>")
+def merge_pact(provider: str, consumer: str, version: str) -> Response:
+    """Add interactions to the pact of a consumer version, which is made if need be."""
+    document = json_object()
+    _check_names(document, consumer=consumer, provider=provider)
+    consumer_version, _ = ensure_version(ensure_pacticipant(consumer), version)
+    of_provider = ensure_pacticipant(provider)
+    existing = _existing(consumer_version, of_provider)
+    if existing is None:
+        publication, _ = _publish(consumer_version, of_provider, document)
+        _happened(publication, new=True)
+        return json_response(represent(publication), status=201)
+    try:
+        merged = merge(json.loads(existing.pact_version.content), document)
+    except CannotMerge as error:
+        raise Refusal(409, {"error": str(error)}) from error
+    existing.pact_version = _content(consumer_version.pacticipant, of_provider, merged)
+    session().flush()
+    _happened(existing, new=True)
+    return json_response(represent(existing))
+
+
 @blueprint.post("/contracts/publish")
 def publish_contracts() -> Response:
     """Publish the pacts of a consumer version, with its branch, tags and build URL."""
-    publication_request = parse(json_object())
+    publication_request = parse(json_object(empty_allowed=True))
     version, notice = _version_for(publication_request)
     published = []
     notices = [notice]
+    if publication_request.branch is None:
+        notices.append(_Notice("prompt", SET_BRANCH))
     for contract in publication_request.contracts:
         try:
             publication, new = _publish(version, ensure_pacticipant(contract.provider), contract.document)
@@ -115,7 +144,7 @@ def _check_names(document: Document, *, consumer: str, provider: str) -> None:
     for role, name in (("consumer", consumer), ("provider", provider)):
         inside = name_of(document, role)
         if inside is not None and inside != name:
-            errors[f"{role}.name"] = [f"name in pact '{inside}' does not match name in path '{name}'."]
+            errors[f"{role}.name"] = [f"name in pact '{inside}' does not match name in URL path '{name}'."]
     if errors:
         raise invalid(errors)
 
@@ -141,15 +170,30 @@ def _version_for(publication_request: PublicationRequest) -> tuple[Version, _Not
 
 def _publish(version: Version, provider: Pacticipant, document: Document) -> tuple[Publication, bool]:
     """Store a pact, its content once; return it and whether it is new."""
-    consumer = version.pacticipant
-    sha = pact_sha(document)
-    query = between(publications(), provider=provider.name, consumer=consumer.name)
-    existing = session().scalar(query.where(Publication.consumer_version == version))
+    existing = _existing(version, provider)
     if existing is not None:
-        if existing.pact_version.sha != sha:
+        if existing.pact_version.sha != pact_sha(document):
             before = json.loads(existing.pact_version.content)
             raise _ContentChanged(version, provider.name, describe_change(before, document))
         return existing, False
+    publication = Publication(
+        consumer_version=version,
+        pact_version=_content(version.pacticipant, provider, document),
+        results_before=last_result_id(),
+    )
+    session().add(publication)
+    session().flush()
+    return publication, True
+
+
+def _existing(version: Version, provider: Pacticipant) -> Publication | None:
+    query = between(publications(), provider=provider.name, consumer=version.pacticipant.name)
+    return session().scalar(query.where(Publication.consumer_version == version))
+
+
+def _content(consumer: Pacticipant, provider: Pacticipant, document: Document) -> PactVersion:
+    """Return the content of a pact, stored once."""
+    sha = pact_sha(document)
     pact = session().scalar(
         select(PactVersion).where(
             PactVersion.consumer == consumer, PactVersion.provider == provider, PactVersion.sha == sha
@@ -158,10 +202,7 @@ def _publish(version: Version, provider: Pacticipant, document: Document) -> tup
     if pact is None:
         content = json.dumps(with_ids(document), ensure_ascii=False, separators=(",", ":"))
         pact = PactVersion(consumer=consumer, provider=provider, sha=sha, content=content)
-    publication = Publication(consumer_version=version, pact_version=pact)
-    session().add(publication)
-    session().flush()
-    return publication, True
+    return pact
 
 
 def _notices(publication: Publication, *, new: bool) -> list[_Notice]:

@@ -17,6 +17,10 @@ _CONTRACT_FIELDS = ("consumerName", "providerName", "content", "contentType", "s
 """The fields that must be there, in a real broker's order."""
 
 
+MEDIA_TYPE = "application/json"
+MUST_BE_FILLED, CANNOT_BE_BLANK = "must be filled", "cannot be blank"
+
+
 @dataclass(frozen=True)
 class Contract:
     """One pact to publish."""
@@ -50,13 +54,15 @@ def parse(body: dict[str, Any]) -> PublicationRequest:
             errors[field] = [mistake]
     for field in ("branch", "buildUrl"):
         if body.get(field) is not None and (mistake := _mistake_in_text(body, field)):
-            errors[field] = [mistake]
+            errors[field] = [mistake if mistake != MUST_BE_FILLED else CANNOT_BE_BLANK]
     tags = body.get("tags")
     tags = [] if tags is None else tags
     if not isinstance(tags, list):
         errors["tags"] = ["must be an array"]
-    elif any(not isinstance(tag, str) or not tag.strip() for tag in tags):
-        errors["tags"] = ["must be non-blank strings"]
+    elif mistakes := [
+        f"{text} (at index {index})" for index, tag in enumerate(tags) if (text := _mistake_in_value(tag))
+    ]:
+        errors["tags"] = mistakes
     contracts: list[Contract] = []
     items = body.get("contracts")
     if not isinstance(items, list):
@@ -95,19 +101,19 @@ def _read_contract(item: object, pacticipant: object, contracts: list[Contract])
         f"{field} {mistake}" for field in _CONTRACT_FIELDS if (mistake := _mistake_in_text(item, field))
     ]
     consumer = item.get("consumerName")
-    if isinstance(consumer, str) and isinstance(pacticipant, str) and consumer != pacticipant:
-        mistakes.append(f"consumerName ('{consumer}') must match pacticipantName ('{pacticipant}')")
+    if item.get("contentType", MEDIA_TYPE) != MEDIA_TYPE:
+        mistakes.append(f"contentType must be one of: {MEDIA_TYPE}")
     if item.get("specification", "pact") != "pact":
         mistakes.append("specification must be one of: pact")
-    media_type = item.get("contentType")
-    if isinstance(media_type, str) and "json" not in media_type:
-        mistakes.append("contentType must be a JSON media type")
+    if isinstance(consumer, str) and isinstance(pacticipant, str) and pacticipant and consumer != pacticipant:
+        mistakes.append(f"consumerName ('{consumer}') must match pacticipantName ('{pacticipant}')")
     document, unusable = _read_content(item)
     mistakes += unusable
     for role in ("consumer", "provider"):
         inside, outside = name_of(document, role), item.get(f"{role}Name")
         if inside is not None and isinstance(outside, str) and inside != outside:
-            mistakes.append(f"{role} name in the content ('{inside}') must match {role}Name ('{outside}')")
+            params = f"{role}Name in contract params ('{outside}')"
+            mistakes.append(f"{role} name in contract content ('{inside}') must match {params}")
     if not mistakes:
         contracts.append(Contract(provider=item["providerName"], document=document))
     return mistakes
@@ -115,29 +121,31 @@ def _read_contract(item: object, pacticipant: object, contracts: list[Contract])
 
 def _read_content(item: dict[str, Any]) -> tuple[Document, list[str]]:
     """Return the pact in a contract, and what is wrong with it."""
-    mistakes = []
-    content = b""
-    text = item.get("content")
+    text, is_json = item.get("content"), item.get("contentType") == MEDIA_TYPE
     try:
         content = base64.b64decode(text if isinstance(text, str) else "%", validate=True)
     except ValueError:
-        mistakes.append("is not valid Base64")
-    if text is None:
-        return {}, mistakes
+        unread = ["content could not be parsed as application/json"] if is_json else []
+        return {}, ["is not valid Base64", *unread]
     try:
         document = parse_body(content)
     except NotJson as error:
         reason = f": it {error}" if content else ""
-        return {}, [*mistakes, f"content could not be parsed as application/json{reason}"]
+        return {}, [f"content could not be parsed as application/json{reason}"]
     if not isinstance(document, dict):
-        return {}, [*mistakes, "content must be a JSON object"]
-    return document, mistakes
+        return {}, ["content must be a JSON object"]
+    return document, []
 
 
 def _mistake_in_text(fields: dict[str, Any], name: str) -> str | None:
     if name not in fields:
         return "is missing"
-    value = fields[name]
+    return _mistake_in_value(fields[name])
+
+
+def _mistake_in_value(value: object) -> str | None:
+    if value is None or value == "":
+        return MUST_BE_FILLED
     if not isinstance(value, str):
         return "must be a string"
-    return None if value.strip() else "can't be blank"
+    return None if value.strip() else CANNOT_BE_BLANK

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import exists, func, select
+from sqlalchemy import exists, select
 
-from broker.embedded.storage.records import session
+from broker.embedded.storage.records import last_result_id, session
 from broker.embedded.storage.tables import (
     Branch,
     BranchVersion,
     Pacticipant,
     Tag,
-    VerificationResult,
     Version,
     now,
 )
@@ -42,7 +41,7 @@ def put_on_branch(version: Version, name: str) -> tuple[BranchVersion, bool]:
     pacticipant = version.pacticipant
     branch = session().scalar(select(Branch).where(Branch.pacticipant == pacticipant, Branch.name == name))
     if branch is None:
-        branch = Branch(pacticipant=pacticipant, name=name, results_before=_last_result())
+        branch = Branch(pacticipant=pacticipant, name=name, results_before=last_result_id())
     branch.updated_at = now()
     branch_version = BranchVersion(branch=branch, version=version)
     session().add(branch_version)
@@ -68,7 +67,7 @@ def put_tag(version: Version, name: str) -> tuple[Tag, bool]:
     if _is_first(version):
         put_on_branch(version, name)
     _maybe_main_branch(version.pacticipant, name)
-    tag = Tag(version=version, name=name, results_before=_last_result())
+    tag = Tag(version=version, name=name, results_before=last_result_id())
     session().add(tag)
     session().flush()
     return tag, True
@@ -85,7 +84,3 @@ def _maybe_main_branch(pacticipant: Pacticipant, name: str) -> None:
     if pacticipant.main_branch is None and name in MAIN_BRANCHES:
         pacticipant.main_branch = name
         pacticipant.updated_at = now()
-
-
-def _last_result() -> int:
-    return session().scalar(select(func.max(VerificationResult.id))) or 0

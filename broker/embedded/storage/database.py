@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
     from sqlalchemy.pool import ConnectionPoolEntry
 
-SCHEMA_VERSION = 4
-"""1 had pacts and results, 2 added the tables of everything else, 3 that of events, 4 columns (`_ADDED_COLUMNS`)."""
+SCHEMA_VERSION = 5
+"""1 had pacts and results, 2 added the tables of everything else, 3 that of events, 4 and 5
+columns (`_ADDED_COLUMNS`)."""
 
 _BEFORE = (
     "(SELECT coalesce(max(id), 0) FROM verification_results AS one WHERE one.created_at < {0}.created_at)"
@@ -30,6 +31,7 @@ _ADDED_COLUMNS = (
     ("verification_results", "wip", "INTEGER NOT NULL DEFAULT 0", "0"),
     ("branches", "results_before", "INTEGER NOT NULL DEFAULT 0", _BEFORE.format("branches")),
     ("tags", "results_before", "INTEGER NOT NULL DEFAULT 0", _BEFORE.format("tags")),
+    ("publications", "results_before", "INTEGER NOT NULL DEFAULT 0", _BEFORE.format("publications")),
     ("branches", "updated_at", "TEXT", "created_at"),
     ("branch_versions", "updated_at", "TEXT", "NULL"),
 )

@@ -38,13 +38,17 @@ def environment_with(uuid: str) -> Environment:
 
 def current(kind: type[Record]) -> Select[Record]:
     """Return the query for all current deployments, or all releases still supported, the latest first."""
+    return recorded(kind).where(kind.ended_at.is_(None)).order_by(None).order_by(kind.id.desc())
+
+
+def recorded(kind: type[Record]) -> Select[Record]:
+    """Return the query for all deployments or releases, also those that have ended, the oldest first."""
     return (
         select(kind)
         .join(kind.environment)
         .join(kind.version)
         .join(Version.pacticipant)
-        .where(kind.ended_at.is_(None))
-        .order_by(kind.id.desc())
+        .order_by(kind.id)
         .options(
             contains_eager(kind.environment), contains_eager(kind.version).contains_eager(Version.pacticipant)
         )

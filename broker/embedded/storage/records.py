@@ -19,6 +19,7 @@ from broker.embedded.storage.tables import (
     PactVersion,
     Publication,
     Tag,
+    VerificationResult,
     Version,
     now,
 )
@@ -209,6 +210,11 @@ def latest_pacts(*columns: Any, pacticipant: Pacticipant | None = None) -> Selec
         .join(PROVIDER, PROVIDER.id == PactVersion.provider_id)
         .order_by(func.lower(CONSUMER.name), func.lower(PROVIDER.name))
     )
+
+
+def last_result_id() -> int:
+    """Return the id of the latest verification result, 0 for none: what is made now comes after it."""
+    return session().scalar(select(func.max(VerificationResult.id))) or 0
 
 
 def publications() -> Select[Publication]:

@@ -142,6 +142,7 @@ class Publication(Base):
     consumer_version_id: Mapped[int] = _owned_by("versions.id")
     pact_version_id: Mapped[int] = _owned_by("pact_versions.id")
     created_at: Mapped[str] = mapped_column(default=now)
+    results_before: Mapped[int] = _results_before()
 
     consumer_version: Mapped[Version] = relationship()
     pact_version: Mapped[PactVersion] = relationship()

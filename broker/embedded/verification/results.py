@@ -12,8 +12,22 @@ from broker.embedded.http.bodies import json_object
 from broker.embedded.http.errors import invalid, or_not_found
 from broker.embedded.http.hal import created, json_response, link, url
 from broker.embedded.pacts import metadata
-from broker.embedded.pacts.resource import PACT, latest_of_content, pact_name, pact_version_url, versions_in
-from broker.embedded.storage.records import ensure_version, publications, session, version_numbered
+from broker.embedded.pacts.resource import (
+    PACT,
+    latest_of_content,
+    pact_name,
+    pact_version_url,
+    publication_of,
+    versions_in,
+    with_tag,
+)
+from broker.embedded.storage.records import (
+    between,
+    ensure_version,
+    publications,
+    session,
+    version_numbered,
+)
 from broker.embedded.storage.tables import PactVersion, Publication, VerificationResult
 from broker.embedded.webhooks.events import of_result
 from broker.embedded.webhooks.triggered_records import trigger
@@ -70,6 +84,22 @@ def show_latest(provider: str, consumer: str, sha: str, segment: str = "") -> Re
     """Answer the latest result of a content."""
     del segment
     publication = latest_of_content(provider, consumer, sha)
+    return _answer(_latest(publication.pact_version), publication)
+
+
+@blueprint.get(f"{PACT}/version/<name:version>/verification-results/latest")
+def show_latest_of_version(provider: str, consumer: str, version: str) -> Response:
+    """Answer the latest result of a consumer version's pact."""
+    publication = publication_of(provider, consumer, version)
+    return _answer(_latest(publication.pact_version), publication)
+
+
+@blueprint.get(f"{PACT}/latest/verification-results/latest")
+@blueprint.get(f"{PACT}/latest/<name:tag>/verification-results/latest")
+def show_latest_of_latest(provider: str, consumer: str, tag: str | None = None) -> Response:
+    """Answer the latest result of the latest pact, perhaps of a consumer version with the tag."""
+    query = between(publications(), provider=provider, consumer=consumer)
+    publication = or_not_found(session().scalar((query if tag is None else with_tag(query, tag)).limit(1)))
     return _answer(_latest(publication.pact_version), publication)
 
 
@@ -134,7 +164,7 @@ def _check(fields: dict[str, Any]) -> None:
     elif not isinstance(version, str):
         errors["providerApplicationVersion"] = ["must be a string"]
     elif not version.strip():
-        errors["providerApplicationVersion"] = ["can't be blank"]
+        errors["providerApplicationVersion"] = ["cannot be blank" if version else "must be filled"]
     if not isinstance(fields.get("buildUrl"), str | None):
         errors["buildUrl"] = ["must be a string"]
     if not isinstance(fields.get("verifiedBy"), dict | None):

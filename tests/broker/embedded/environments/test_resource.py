@@ -85,7 +85,7 @@ def test_a_name_is_taken_once(broker: EmbeddedBroker) -> None:
     create(broker, "test")
     path = create(broker, "production")["_links"]["self"]["href"]
     taken = {
-        "name": ["Another environment with name 'test' already exists. Please use a unique name."],
+        "name": ["name 'test' is already used by an existing environment."],
     }
     for method, target in (("POST", "/environments"), ("PUT", path)):
         answer = broker.request(method, target, json={"name": "test", "production": True})

@@ -27,7 +27,8 @@ def test_pacticipants_are_found_by_label(broker: EmbeddedBroker) -> None:
     template = broker.get("/pacticipants").json()["_links"]["pb:pacticipants-with-label"]["href"]
     found = broker.get(template.replace("{label}", "a")).json()
     assert [one["name"] for one in found["_embedded"]["pacticipants"]] == ["Bar", "Foo"]
-    assert found["_links"]["self"]["href"] == f"{broker.url}/pacticipants/label/a"
+    labels = broker.get("/labels").json()["_embedded"]["labels"]
+    assert labels == [{"name": "a"}, {"name": "b"}]
     assert broker.get("/pacticipants/label/none").json()["_embedded"]["pacticipants"] == []
 
 
@@ -43,13 +44,13 @@ def test_integrations_are_listed_and_deleted(broker: EmbeddedBroker, pact: dict[
     broker.request("POST", url, json={"success": False, "providerApplicationVersion": "9"})
 
     found = broker.get("/integrations").json()["_embedded"]["integrations"]
-    assert [(one["provider"]["name"], one["verificationStatus"]) for one in found] == [
-        ("Bar", "failed"),
-        ("Other", "never"),
-    ]
+    assert [one["provider"]["name"] for one in found] == ["Bar", "Other"]  # of Bar there was a result last
+    assert len(broker.get("/integrations?q=oth").json()["_embedded"]["integrations"]) == 1
     path = "/integrations/provider/Bar/consumer/Foo"
     assert broker.request("DELETE", path).status_code == 204
     assert broker.request("DELETE", path).status_code == 404
     assert broker.get("/pacts/provider/Bar/consumer/Foo/latest").status_code == 404
     assert broker.get("/pacticipants/Bar").status_code == 200
     assert len(broker.get("/integrations").json()["_embedded"]["integrations"]) == 1
+    assert broker.request("DELETE", "/integrations").status_code == 204
+    assert broker.get("/pacticipants").json()["_embedded"]["pacticipants"] == []

@@ -26,7 +26,53 @@ def test_a_pacticipant_is_made_once(broker: EmbeddedBroker) -> None:
     made = broker.request("POST", "/pacticipants", json=fields)
     assert (made.status_code, made.headers["Location"]) == (201, f"{broker.url}{BAZ}")
     assert {key: broker.get(BAZ).json()[key] for key in fields} == fields
-    assert broker.request("POST", "/pacticipants", json=fields).status_code == 409
+    again = broker.request("POST", "/pacticipants", json={"name": "Baz", "displayName": "Baz itself"})
+    assert (again.status_code, again.json()["displayName"], again.json()["mainBranch"]) == (
+        201,
+        "Baz itself",
+        "trunk",
+    )
+
+
+def test_a_put_replaces_a_pacticipant_and_a_patch_makes_one(broker: EmbeddedBroker) -> None:
+    assert broker.request("PUT", BAZ, json={"displayName": "B"}).status_code == 404
+    made = broker.request("PATCH", BAZ, json={"mainBranch": "main", "repositoryUrl": "https://example.org"})
+    assert (made.status_code, made.headers["Location"]) == (201, f"{broker.url}{BAZ}")
+    replaced = broker.request("PUT", BAZ, json={"displayName": "B"}).json()
+    assert replaced["displayName"] == "B"
+    assert not {"mainBranch", "repositoryUrl"} & replaced.keys()
+    for branch, mistake in (("", "cannot be blank"), ("a b", "cannot contain spaces")):
+        refused = broker.request("PATCH", BAZ, json={"mainBranch": branch})
+        assert refused.json() == {"errors": {"mainBranch": [mistake]}}
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("shop-front", "Shop Front"), ("ShopFront", "Shop Front"), ("foo bar", "Foo Bar"), ("V4c", "V4c")],
+)
+def test_without_a_display_name_the_words_of_the_name_are_shown(
+    shared_broker: EmbeddedBroker, name: str, words: str
+) -> None:
+    made = shared_broker.request("POST", "/pacticipants", json={"name": name})
+    assert made.json()["displayName"] == words
+
+
+def test_lists_come_in_pages_and_by_a_part_of_the_name(broker: EmbeddedBroker) -> None:
+    for number in range(3):
+        broker.request("PUT", f"{BAZ}/versions/{number}")
+    broker.request("PUT", "/pacticipants/Foo/versions/1")
+    page = broker.get(f"{BAZ}/versions?size=2&page=1").json()
+    assert [one["number"] for one in page["_embedded"]["versions"]] == ["2", "1"]
+    assert page["page"] == {"number": 1, "size": 2, "totalElements": 3, "totalPages": 2}
+    assert page["_links"]["next"]["href"] == f"{broker.url}{BAZ}/versions?size=2&page=2"
+    found = broker.get("/pacticipants?q=AZ").json()["_embedded"]["pacticipants"]
+    assert [one["name"] for one in found] == ["Baz"]
+    found = broker.get("/pacticipants?pageSize=1&pageNumber=2").json()["_embedded"]["pacticipants"]
+    assert [one["name"] for one in found] == ["Foo"]
+    for path in ("/pacticipants", "/integrations", f"{BAZ}/versions", f"{BAZ}/branches"):
+        for size, mistake in (("x", "must be an integer"), ("0", "must be greater than or equal to 1")):
+            refused = broker.get(f"{path}?pageSize={size}")
+            assert (refused.status_code, refused.json()) == (400, {"errors": {"pageSize": [mistake]}})
 
 
 @pytest.mark.parametrize("name", [None, "", " ", 1, []])
@@ -48,8 +94,10 @@ def test_versions_branches_and_tags(broker: EmbeddedBroker) -> None:
         broker.request("PUT", f"{BAZ}/versions/1", json={"buildUrl": "https://example.org/1"}).status_code
         == 201
     )
-    assert broker.request("PUT", f"{BAZ}/versions/1").status_code == 200
+    assert broker.request("PATCH", f"{BAZ}/versions/1", json={}).status_code == 200
     assert broker.get(f"{BAZ}/versions/1").json()["buildUrl"] == "https://example.org/1"
+    assert broker.request("PUT", f"{BAZ}/versions/1", json={}).status_code == 200
+    assert "buildUrl" not in broker.get(f"{BAZ}/versions/1").json()
     for version, branch in (("1", "main"), ("2", "main"), ("3", "feat%2Fx")):
         assert broker.request("PUT", f"{BAZ}/branches/{branch}/versions/{version}").status_code == 201
         assert broker.request("PUT", f"{BAZ}/branches/{branch}/versions/{version}").status_code == 200
@@ -59,9 +107,9 @@ def test_versions_branches_and_tags(broker: EmbeddedBroker) -> None:
 
     assert numbers(broker, f"{BAZ}/versions") == ["3", "2", "1"]
     assert numbers(broker, f"{BAZ}/branches/main/versions") == ["2", "1"]
+    assert numbers(broker, f"{BAZ}/tags/dev/versions") == ["3", "2"]
     for path, latest in (
         ("latest-version", "3"),
-        ("versions/latest", "3"),
         ("latest-version/dev", "3"),
         ("latest-version/prod", "1"),
         ("branches/main/latest-version", "2"),

@@ -132,7 +132,7 @@ def test_a_pact_of_others_is_not_put_under_these_names(broker: EmbeddedBroker, p
     answer = broker.request("PUT", "/pacts/provider/Other/consumer/Foo/version/1", json=pact)
     assert (answer.status_code, answer.json()) == (
         400,
-        {"errors": {"provider.name": ["name in pact 'Bar' does not match name in path 'Other'."]}},
+        {"errors": {"provider.name": ["name in pact 'Bar' does not match name in URL path 'Other'."]}},
     )
     assert broker.get("/pacticipants").json()["pacticipants"] == []
 
@@ -178,11 +178,13 @@ def test_unchanged_content_with_new_metadata_is_no_conflict(
 ) -> None:
     broker.publish(pact, "1")
     again = {**pact, "metadata": {**pact["metadata"], "pact-python": {"version": "99"}}}
-    assert "no content changes" in broker.publish(again, "1")["notices"][1]["text"]
+    assert "no content changes" in broker.publish(again, "1", branch="main")["notices"][1]["text"]
 
 
 def test_a_new_pact_asks_for_verification_and_a_webhook(broker: EmbeddedBroker, pact: dict[str, Any]) -> None:
-    prompts = [one["text"] for one in broker.publish(pact, "1")["notices"] if one["type"] == "prompt"]
+    prompts = [
+        one["text"] for one in broker.publish(pact, "1", branch="main")["notices"] if one["type"] == "prompt"
+    ]
     assert [text.split()[:3] for text in prompts] == [
         ["Next", "steps:"],
         ["*", "Add", "Pact"],
@@ -205,3 +207,75 @@ def test_a_chosen_main_branch_stays(broker: EmbeddedBroker, pact: dict[str, Any]
     broker.request("POST", "/pacticipants", json={"name": "Foo", "mainBranch": "trunk"})
     broker.publish(pact, "1", branch="main")
     assert broker.get("/pacticipants/Foo").json()["mainBranch"] == "trunk"
+
+
+def test_a_patch_adds_interactions(broker: EmbeddedBroker, pact: dict[str, Any]) -> None:
+    path = "/pacts/provider/Bar/consumer/Foo/version/1"
+    assert broker.request("PATCH", path, json=pact).status_code == 201
+    other = {**pact["interactions"][0], "description": "a request for another thing"}
+    merged = broker.request("PATCH", path, json={**pact, "interactions": [other]})
+    assert merged.status_code == 200
+    names = ["a request for a thing", "a request for another thing"]
+    assert [one["description"] for one in broker.get(path).json()["interactions"]] == names
+    changed = {**other, "request": {"method": "GET", "path": "/elsewhere"}}
+    refused = broker.request("PATCH", path, json={**pact, "interactions": [changed]})
+    assert refused.status_code == 409
+    assert "a request for another thing" in refused.json()["error"]
+    assert [one["description"] for one in broker.get(path).json()["interactions"]] == names
+
+
+def test_pacts_are_listed_and_deleted_by_branch_and_tag(broker: EmbeddedBroker, pact: dict[str, Any]) -> None:
+    for version, branch, tag in (("1", "main", "a"), ("2", "feat/x", "b"), ("3", "main", "b")):
+        broker.publish(pact, version, branch=branch, tags=(tag,))
+    pair, provider = "/pacts/provider/Bar/consumer/Foo", "/pacts/provider/Bar"
+
+    def listed(path: str) -> list[str]:
+        links = broker.get(path).json()["_links"]
+        pacts = links.get("pb:pacts") or links.get("pb:pact-versions") or links.get("pact-versions") or []
+        return [one["href"].rpartition("/")[2] for one in pacts]
+
+    for path, versions in (
+        (f"{provider}/tag/b", ["2", "3"]),
+        (f"{provider}/branch", ["1", "3"]),
+        (f"{provider}/branch/latest", ["3"]),
+        (f"{provider}/branch/feat%2Fx", ["2"]),
+        (f"{provider}/branch/main/latest", ["3"]),
+        (f"{pair}/branch/main", ["1", "3"]),
+        (f"{pair}/tag/b", ["3", "2"]),
+    ):
+        assert listed(path) == versions, path
+    assert broker.get("/pacts/provider/Bar/consumer/Nope/tag/b").status_code == 404
+    gone = broker.request("DELETE", f"{pair}/tag/b")
+    assert gone.json()["_links"]["pb:latest-pact-version"]["href"].endswith("/latest")
+    assert listed(f"{pair}/versions") == ["1"]
+    gone = broker.request("DELETE", f"{pair}/branch/main")
+    assert "pb:latest-pact-version" not in gone.json()["_links"]
+    assert broker.get(f"{pair}/versions").status_code == 404
+
+
+def test_provider_states_of_the_latest_pacts_are_listed(broker: EmbeddedBroker, pact: dict[str, Any]) -> None:
+    def states(*names: str, **more: Any) -> dict[str, Any]:
+        given = [{"name": name, **more} for name in names]
+        return {**pact, "interactions": [{**pact["interactions"][0], "providerStates": given}]}
+
+    path = "/pacts/provider/Bar/provider-states"
+    broker.publish(states("old"), "1", branch="main")
+    broker.publish(states("b", "a"), "2", branch="main")
+    broker.publish({**states("a"), "consumer": {"name": "Baz"}}, "1", branch="main")
+    broker.publish(states("c", params={"id": 1}), "3", branch="feat/x")
+    assert broker.get(path).json() == {
+        "providerStates": [
+            {"name": "a", "consumers": ["Baz", "Foo"]},
+            {"name": "b", "consumers": ["Foo"]},
+        ]
+    }
+    assert broker.get(f"{path}/branch/feat%2Fx").json() == {
+        "providerStates": [{"name": "c", "params": {"id": 1}, "consumers": ["Foo"]}]
+    }
+    environment = broker.request("POST", "/environments", json={"name": "test", "production": False}).json()
+    there = f"/pacticipants/Foo/versions/1/deployed-versions/environment/{environment['uuid']}"
+    broker.request("POST", there, json={})
+    assert broker.get(f"{path}/environment/{environment['uuid']}").json() == {
+        "providerStates": [{"name": "old", "consumers": ["Foo"]}]
+    }
+    assert broker.get("/pacts/provider/Nope/provider-states").status_code == 404

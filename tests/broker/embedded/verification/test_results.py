@@ -66,7 +66,7 @@ def test_test_results_may_be_anything(
         ),
         (
             {"success": True, "providerApplicationVersion": " "},
-            {"providerApplicationVersion": ["can't be blank"]},
+            {"providerApplicationVersion": ["cannot be blank"]},
         ),
         (
             {"success": True, "providerApplicationVersion": "1", "buildUrl": [], "verifiedBy": "me"},
