@@ -88,8 +88,8 @@ class Difference:
     @property
     def what(self) -> str:
         """What is wrong, on a line."""
-        text = self.sentence or f"expected {self.expected}  got {self.actual}"
-        return text + (f"  ({self.times} times)" if self.times > 1 else "")
+        text = self.sentence or f"expected {self.expected}, got {self.actual}"
+        return text + (f" ({self.times} times)" if self.times > 1 else "")
 
     def lines(self, longest: int) -> list[tuple[str, str]]:
         """Return the compared values as lines, each with its sign: `-` expected, `+` actual, a blank for both.

@@ -147,10 +147,7 @@ def test_a_broken_contract_is_shown_last_and_blocks_where_its_consumer_is_deploy
     assert (can_i_deploy(broker, "production"), can_i_deploy(broker, "staging")) == (False, True)
     assert html.read_text().index("Overview") < html.read_text().index("a request for a thing with a price")
     assert junit.read_text().count("<testsuite ") == 2
-    assert (
-        '<testsuites name="Pacts with Things" tests="4" failures="1" errors="0" skipped="0"'
-        in junit.read_text()
-    )
+    assert '<testsuites name="Pacts with Things" tests="4" failures="1" errors="0"' in junit.read_text()
 
 
 def test_a_pending_pact_that_fails_is_published_and_does_not_fail_the_run(

@@ -7,13 +7,13 @@
     const plain = (words) => words.toLowerCase().replace(/\s+/g, " ");
     const entries = [...document.querySelectorAll("[data-outcome]")].map((shown) => ({
       shown,
-      words: plain(shown.textContent),
+      words: plain(`${shown.textContent} ${shown.closest(".kind").querySelector("h2").textContent}`),
       interactions: Number(shown.dataset.interactions),
     }));
     const links = [...document.querySelectorAll(".index li")];
-    const kinds = [...document.querySelectorAll(".kind")];
-    const passed = document.querySelector("details.kind");
-    const isOpenAtFirst = passed !== null && passed.open;
+    const kinds = [...document.querySelectorAll(".kind")]
+      .filter((shown) => shown.querySelector("[data-outcome]"))
+      .map((shown) => ({ shown, isOpenAtFirst: shown.open }));
     const total = entries.reduce((sum, entry) => sum + entry.interactions, 0);
 
     const apply = () => {
@@ -28,11 +28,11 @@
       for (const link of links) {
         link.hidden = document.getElementById(link.dataset.failure).closest("[data-outcome]").hidden;
       }
-      for (const kind of kinds) {
-        kind.hidden = !kind.querySelector("[data-outcome]:not([hidden])");
-      }
-      if (passed) {
-        passed.open = isOpenAtFirst || words !== "";
+      for (const { shown, isOpenAtFirst } of kinds) {
+        shown.hidden = !shown.querySelector("[data-outcome]:not([hidden])");
+        if (isOpenAtFirst !== undefined) {
+          shown.open = isOpenAtFirst || words !== "";
+        }
       }
       filter.querySelector("[role=status]").textContent = left === total ? "" : `${left} of ${total} shown`;
     };

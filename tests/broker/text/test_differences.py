@@ -22,12 +22,12 @@ def one(found: Found) -> Difference:
     ("found", "line"),
     [
         # sentences of pact-python's core
-        (Found("status", "", "200", "418", "expected 200 but was 418"), "status: expected 200  got 418"),
+        (Found("status", "", "200", "418", "expected 200 but was 418"), "status: expected 200, got 418"),
         (
             Found("header", "X-A", '"b"', "", "Expected a header 'X-A' but was missing"),
-            'header X-A: expected "b"  got nothing',
+            'header X-A: expected "b", got nothing',
         ),
-        (Found("body", "$.a", "5", "0", EQUAL), "$.a: expected 5  got 0"),
+        (Found("body", "$.a", "5", "0", EQUAL), "$.a: expected 5, got 0"),
         (
             Found("body", "$.a", '"s"', "1", "Expected 1 (Integer) to be the same type as 's' (String)"),
             "$.a: Expected 1 (Integer) to be the same type as 's' (String)",
@@ -42,7 +42,7 @@ def one(found: Found) -> Difference:
         ),
         # another verifier's
         (Found("body", "$.a", None, None, "it is wrong"), "$.a: it is wrong"),
-        (Found("body", "", "1", "2", ""), "body: expected 1  got 2"),
+        (Found("body", "", "1", "2", ""), "body: expected 1, got 2"),
     ],
 )  # fmt: skip
 def test_what_fits_on_a_line_stands_on_one(found: Found, line: str) -> None:
@@ -90,9 +90,9 @@ def test_alike_differences_are_counted() -> None:
     ]
     shown, left_out = differences([*found, Found("body", "$.items[7].name", '"a"', '"b"', EQUAL)])
     assert [(one.where, one.what) for one in shown] == [
-        ("$.items[*].price.net", "expected 5  got 0  (33 times)"),
-        ("$.items[*].price.tax", "expected 5  got 0  (33 times)"),
-        ("$.items[7].name", 'expected "a"  got "b"'),
+        ("$.items[*].price.net", "expected 5, got 0 (33 times)"),
+        ("$.items[*].price.tax", "expected 5, got 0 (33 times)"),
+        ("$.items[7].name", 'expected "a", got "b"'),
     ]
     assert left_out == 0
 

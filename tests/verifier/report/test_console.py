@@ -140,9 +140,9 @@ def test_the_names_of_all_that_failed_come_last() -> None:
     lines = report(verification(FAILED, PASSED, other, PENDING_FAILED, ERROR)).splitlines()
     end = lines.index("Failed: 2 of 5 interactions in 1.5 s")
     assert lines[end - 5 : end] == [
-        '  ✗ the price: $.price: expected 34.9 got "34.90"',
-        '  ✗ another: $.cost: expected 34.9 got "34.90"',
-        '  ✗ a wish: $.price: expected 34.9 got "34.90"',
+        '  ✗ the price: $.price: expected 34.9, got "34.90"',
+        '  ✗ another: $.cost: expected 34.9, got "34.90"',
+        '  ✗ a wish: $.price: expected 34.9, got "34.90"',
         "  ! a lost one: connection refused",
         "",
     ]

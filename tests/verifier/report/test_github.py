@@ -113,7 +113,7 @@ def test_each_broken_interaction_is_an_error_that_says_what_is_wrong() -> None:
     level, title, message = COMMAND.fullmatch(line).groups()  # type: ignore[union-attr]
     assert level == "error"
     assert unescaped(title) == "Broken contract of Storefront and Products: the price"
-    assert unescaped(message) == 'GET /products/7\n$.price: expected 34.9  got "34.90"'
+    assert unescaped(message) == 'GET /products/7\n$.price: expected 34.9, got "34.90"'
 
 
 def test_interactions_that_fail_for_the_same_cause_are_one_error() -> None:

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.browser import Browser, needs_chromium
-from tests.support.examples import ERROR, FAILED, PASSED, PENDING_FAILED, PRICE, verification
+from tests.support.examples import ERROR, FAILED, PASSED, PENDING_FAILED, PRICE, STARTED, verification
 from verifier.report.html import SHOWN_OPEN, HtmlReport
 from verifier.report.interface import Findings
-from verifier.verification import Exchange, HttpMessage, Mismatch
+from verifier.report.many.html import ManyHtmlReport
+from verifier.report.run_findings import PactFindings, RunFindings
+from verifier.verification import Exchange, HttpMessage, Mismatch, VerificationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -164,6 +166,32 @@ def test_expected_and_actual_stand_side_by_side_where_there_is_room(tmp_path: Pa
     assert any(actual[2] for _, actual in rows)
     for expected, actual in rows:
         assert actual[2] == 0 or (expected[0] == actual[0] and expected[1] < actual[1])
+
+
+def test_the_page_of_many_pacts_is_filtered_by_their_names_too(tmp_path: Path, browser: Browser) -> None:
+    error = VerificationError("not-a-pact", "it is no pact")
+    made = (
+        verification(PASSED, RECORDED),
+        verification(PASSED, RECORDED, consumer="Other"),
+        verification(consumer="Lost", error=error),
+    )
+    pacts = tuple(PactFindings(Findings(one)) for one in made)
+    file = tmp_path / "report.html"
+    with file.open("w", encoding="utf-8") as stream:
+        ManyHtmlReport().write(RunFindings(STARTED, pacts), stream)
+    browser.open(file.as_uri())
+    pacts_shown = "details.kind > summary"
+    assert len(browser.texts(pacts_shown)) == 3
+    browser.click(".filter input[type=search]")
+    browser.write("other")
+    assert len(browser.texts(pacts_shown)) == 1
+    assert shown(browser) == [RECORDED.description, PASSED.description]
+    browser.click("input[value=passed]")
+    assert shown(browser) == [RECORDED.description]
+    browser.value("document.querySelector('.filter input').select()")
+    browser.write("lost 1")
+    assert len(browser.texts(pacts_shown)) == 1
+    assert browser.complaints == []
 
 
 @pytest.mark.parametrize("width", [400, 1100])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from dataclasses import replace
 from xml.etree import ElementTree as ET
 
@@ -20,9 +21,21 @@ from tests.support.examples import (
 )
 from verifier.report.interface import Findings
 from verifier.report.junit import JunitReport
-from verifier.verification import InteractionResult, PublishedResult, Verification, VerificationError
+from verifier.verification import InteractionResult, Outcome, PublishedResult, Verification, VerificationError
 
 COUNTS = ("tests", "failures", "errors", "skipped")
+ATTRIBUTES: dict[str, tuple[set[str], set[str]]] = {
+    "testsuite": ({"name", "timestamp", "hostname", "tests", "failures", "errors", "time"}, {"skipped"}),
+    "testcase": ({"name", "classname", "time"}, set()),
+    "failure": ({"type"}, {"message"}),
+    "error": ({"type"}, {"message"}),
+    "skipped": (set(), {"type", "message"}),
+    "properties": (set(), set()),
+    "property": ({"name", "value"}, set()),
+    "system-out": (set(), set()),
+    "system-err": (set(), set()),
+}
+"""The attributes of each element that a reader requires, and those that it allows beside them."""
 DIED = VerificationError("provider-died", "the provider was killed", output="last words")
 
 
@@ -75,10 +88,10 @@ def test_case_leads_to_the_cause() -> None:
     suite = written(verification(PASSED, FAILED))
     [case] = [case for case in suite.findall("testcase") if case.find("failure") is not None]
     assert case.attrib["name"] == "the price (given a product exists (id: 7))"
-    assert case.attrib["classname"] == "Pact between Storefront and Products"
+    assert case.attrib["classname"] == "Pact.Storefront and Products"
     failure = case.find("failure")
     assert failure is not None
-    assert failure.attrib["message"] == '$.price: expected 34.9  got "34.90"'
+    assert failure.attrib["message"] == '$.price: expected 34.9, got "34.90"'
     for part in ("$.price", "34.9", '"34.90"'):
         assert part in str(failure.text)
 
@@ -89,13 +102,52 @@ def test_reason_is_the_message_where_there_is_no_mismatch() -> None:
     assert (error.attrib["message"], error.text) == ("connection refused", "connection refused")
 
 
-def test_what_the_consumer_says_of_an_interaction_is_a_property_of_its_case() -> None:
-    [case] = written(verification(COMMENTED)).findall("testcase")
-    assert [tuple(found.attrib.values()) for found in case.findall("properties/property")] == [
-        ("test", "StockTest.reads()"),
-        ("comment", "Asked for by every page"),
-        ("comment", "and by the shop's till"),
-    ]
+def test_what_the_consumer_says_of_an_interaction_is_in_the_output_and_where_it_failed() -> None:
+    suite = written(verification(COMMENTED, replace(COMMENTED, outcome=Outcome.FAILED, reason="no")))
+    said = ["test: StockTest.reads()", "comment: Asked for by every page", "comment: and by the shop's till"]
+    output = [f"a request for a product, {line}" for line in said]
+    assert str(suite.findtext("system-out")).splitlines() == output * 2
+    assert str(suite.findtext("testcase/failure")).splitlines() == ["no", *said]
+
+
+@pytest.mark.parametrize("text", ["shop.web", " a\n  b ", "a\r\n\tb", "a  b"])
+def test_names_and_messages_are_lines_that_group_the_cases(text: str) -> None:
+    sentence = f"Expected this\n  and {text}"
+    mismatch = replace(PRICE, expected=None, actual=None, description=sentence)
+    failed = replace(FAILED, description=text, mismatches=(mismatch,))
+    suite = written(verification(failed, replace(ERROR, reason=f"{text}\n"), consumer=text))
+    for element in suite.iter():
+        for name in ("name", "classname", "message"):
+            value = element.get(name, "-")
+            assert value == value.strip()
+            assert not set(value) & set("\r\n\t")
+    packages = {case.attrib["classname"].rpartition(".")[0] for case in suite.findall("testcase")}
+    assert packages == {"Pact"}, "readers take what is before the last dot for a package"
+    if "  " in text.strip() and "\n" not in text:
+        assert "a  b" in suite.findall("testcase")[0].attrib["name"], "it is shown as it is"
+
+
+def test_the_document_is_what_strict_readers_take() -> None:
+    """The facts of two schemas: `JUnit.xsd` of Ant's reports, and `junit-10.xsd` of Jenkins' xUnit plugin."""
+    hostile = "a.b\nc\x00\u202e<x>"
+    for made in (
+        verification(PASSED, FAILED, PENDING_FAILED, ERROR, COMMENTED, replace(COMMENTED, pending=True)),
+        verification(error=VerificationError("died", hostile, output=hostile), consumer=hostile),
+        verification(),
+    ):
+        suite = written(made)
+        children = [child.tag for child in suite]
+        assert children[0] == "properties"
+        assert children[-2:] == ["system-out", "system-err"]
+        assert set(children[1:-2]) <= {"testcase"}
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", suite.attrib["timestamp"])
+        for element in suite.iter():
+            required, optional = ATTRIBUTES[element.tag]
+            assert required <= element.attrib.keys() <= required | optional
+        for case in suite.iter("testcase"):
+            assert len(case) <= 1
+            assert {child.tag for child in case} <= {"failure", "error", "skipped"}
+            assert re.fullmatch(r"\d+\.\d+", case.attrib["time"])
 
 
 def test_differences_that_were_left_out_are_counted() -> None:
@@ -123,7 +175,7 @@ def test_properties_name_the_versions_and_the_result() -> None:
     assert values["consumer.version"] == "1.2.3"
     assert "http://b/results/1" in values["verification.result"]
     assert suite.attrib["time"] == "1.500"
-    assert suite.attrib["timestamp"] == "2026-01-02T03:04:05+00:00"
+    assert suite.attrib["timestamp"] == "2026-01-02T03:04:05", "in UTC"
 
 
 @pytest.mark.parametrize(

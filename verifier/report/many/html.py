@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any, TextIO
 
 from jinja2 import PackageLoader
@@ -9,7 +10,7 @@ from jinja2 import PackageLoader
 from broker.text.harmless import inert_markup
 from verifier.report.failures import failures
 from verifier.report.html import shared_values, template_of
-from verifier.report.interface import publication
+from verifier.report.interface import publication, result_word
 from verifier.report.many.phrases import (
     deployable,
     name_of,
@@ -19,6 +20,7 @@ from verifier.report.many.phrases import (
     total,
     word_of,
 )
+from verifier.verification import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,6 +44,7 @@ def page(findings: RunFindings) -> str:
         "pact_word": word_of,
         "pact_outcome": outcome_of,
         "class_of": _class_of,
+        "empty_word": _empty_word,
         "failures_of": _failures_of,
         "publication": publication,
     }
@@ -54,9 +57,24 @@ def page(findings: RunFindings) -> str:
             parties=parties(findings),
             publications=publications(findings),
             deployable=deployable(findings),
+            words=list(_words(findings).items()),
             **shared_values(),
         )
     )
+
+
+def _words(findings: RunFindings) -> Counter[str]:
+    """Return how often each word for an outcome is shown: for an interaction, or a pact of which there are none."""
+    words: Counter[str] = Counter()
+    for pact in findings.pacts:
+        words.update(map(result_word, pact.verification.interactions))
+        if not pact.verification.interactions:
+            words[_empty_word(pact)] += 1
+    return words
+
+
+def _empty_word(pact: PactFindings) -> str:
+    return "passed" if pact.verification.outcome == Outcome.PASSED else "not verified"
 
 
 def _class_of(pact: PactFindings) -> str:
