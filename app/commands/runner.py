@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import ModuleType
 
-SERVER_LIBRARIES = frozenset(
+LIBRARIES_OF_EXTRAS = frozenset(
     {
         "cryptography",
         "flask",
@@ -36,7 +36,9 @@ SERVER_LIBRARIES = frozenset(
         "yaml",
     }
 )
-"""The modules that the extra `server` brings; the base installation has none of them."""
+"""The modules that the extras bring; the base installation has none of them."""
+SETUP_COMMANDS = frozenset({"doctor", "setup", "wait", "webhooks"})
+"""The commands that need no more than the extra `setup`; the others need `server`."""
 
 
 class ExitCode(IntEnum):
@@ -110,7 +112,7 @@ def run(options: argparse.Namespace, load: Callable[[], ModuleType]) -> int:
     lines: tuple[str, ...] = ()
     code: int
     try:
-        code = _loaded(load).run(options, messages)
+        code = _loaded(options.command, load).run(options, messages)
     except CommandFailed as failure:
         code, lines = failure.code, failure.lines
     except UsageError as error:
@@ -127,10 +129,16 @@ def run(options: argparse.Namespace, load: Callable[[], ModuleType]) -> int:
     return code
 
 
-def _loaded(load: Callable[[], ModuleType]) -> ModuleType:
+def extra_of(command: str) -> str:
+    """Return the extra that a command needs."""
+    return "setup" if command in SETUP_COMMANDS else "server"
+
+
+def _loaded(command: str, load: Callable[[], ModuleType]) -> ModuleType:
     try:
         return load()
     except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in SERVER_LIBRARIES:
+        if (error.name or "").partition(".")[0] not in LIBRARIES_OF_EXTRAS:
             raise
-        raise CommandFailed(ExitCode.COULD_NOT, f"it needs {error.name}: {install_with('server')}") from error
+        text = f"it needs {error.name}: {install_with(extra_of(command))}"
+        raise CommandFailed(ExitCode.COULD_NOT, text) from error

@@ -97,7 +97,7 @@ class GitHubAnswers:
                 f"set {GITHUB_TOKEN} to a token that may read the repository (best of all: the one that the webhook "
                 "uses)"
             )
-        return "" if _HAS_GITHUB else f"{install_with('server')}, which GitHub is asked with"
+        return "" if _HAS_GITHUB else f"{install_with('setup')}, which GitHub is asked with"
 
     def _once(
         self, question: str, target: Target, not_asked: str, send: Callable[[GitHubRepository], Answer]

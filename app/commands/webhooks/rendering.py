@@ -35,7 +35,7 @@ def check_format(name: str) -> None:
         UsageError: Its library is missing.
     """
     if name == "yaml" and not _HAS_YAML:
-        raise UsageError(f"--output yaml needs PyYAML: {install_with('server')}")
+        raise UsageError(f"--output yaml needs PyYAML: {install_with('setup')}")
 
 
 def write_document(document: Any, output: str, stream: TextIO) -> None:

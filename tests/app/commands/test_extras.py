@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
+import tomllib
 from typing import TYPE_CHECKING
 
 import pytest
+from packaging.requirements import Requirement
 
 from app.commands.extras import install_with
+from app.commands.runner import LIBRARIES_OF_EXTRAS, SETUP_COMMANDS, extra_of
+from tests.support.paths import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,3 +33,41 @@ def test_an_extra_goes_into_the_environment_that_runs(
         (tmp_path / file).write_text("")
     monkeypatch.setattr(sys, "prefix", str(tmp_path))
     assert install_with("server") == command
+
+
+OF_SETUP = {"cryptography", "pydantic", "github", "yaml"}
+"""The modules that the extra `setup` brings."""
+
+
+@pytest.mark.parametrize("command", sorted(SETUP_COMMANDS))
+def test_a_command_that_sets_up_needs_nothing_of_a_server(command: str) -> None:
+    program = (
+        "import importlib, sys; importlib.import_module(sys.argv[1]); "
+        "print(*{name.partition('.')[0] for name in sys.modules})"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, f"app.commands.{command}.command"],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT,
+    )
+    assert set(done.stdout.split()) & LIBRARIES_OF_EXTRAS <= OF_SETUP
+
+
+def test_the_extra_of_a_command_is_the_one_that_has_its_libraries() -> None:
+    assert [extra_of(command) for command in ("setup", "doctor", "serve", "reconcile")] == [
+        "setup",
+        "setup",
+        "server",
+        "server",
+    ]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    assert "pact-dispatch[setup]" in extras["server"]
+    assert {Requirement(line).name for line in extras["setup"]} == {
+        "cryptography",
+        "pydantic",
+        "pygithub",
+        "pyyaml",
+    }

@@ -71,7 +71,7 @@ def test_a_missing_library_of_the_server_is_told_and_another_one_is_not_hidden(
 
     assert runner.run(OPTIONS, missing("psycopg.rows")) == 3
     assert capsys.readouterr().err == (
-        "pact-dispatch doctor: it needs psycopg.rows: pip install 'pact-dispatch[server]'\n"
+        "pact-dispatch doctor: it needs psycopg.rows: pip install 'pact-dispatch[setup]'\n"
     )
     with pytest.raises(ModuleNotFoundError):
         runner.run(OPTIONS, missing("app.commands.nothing"))

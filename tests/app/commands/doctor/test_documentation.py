@@ -132,7 +132,7 @@ def test_the_broker_can_be_asked_with_the_base_install_alone(tmp_path: Path) -> 
         )
     assert done.returncode == 1, done.stderr
     assert "First broken link: delivery" in done.stdout
-    assert "pip install 'pact-dispatch[server]'" in done.stdout
+    assert "pip install 'pact-dispatch[setup]'" in done.stdout
 
 
 def parser() -> argparse.ArgumentParser:
