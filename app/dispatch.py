@@ -1,7 +1,10 @@
-"""Parse the payload of a `repository_dispatch`, in either of its forms, into a `Dispatch`. No I/O.
+"""Parse the payload of a `repository_dispatch`, in either of its forms, or of a `push` into a `Dispatch`. No I/O.
 
 GitHub's API takes `{"event_type", "client_payload"}`; what GitHub delivers to an App or a webhook is `{"action",
 "client_payload", "repository", ...}`. Anybody who may dispatch can write it, so nothing in it is trusted.
+
+There are two reasons for a verification: a pact has changed, which the dispatch names, or the provider has, which is
+the event type `provider_changed` or a push. Then every pact that the broker asks for is verified.
 """
 
 from __future__ import annotations
@@ -16,6 +19,10 @@ from verifier.commit_id import is_commit_id
 
 PACT_CHANGED = "pact_changed"
 """The event type of a dispatch that is sent when the content of a pact has changed."""
+PROVIDER_CHANGED = "provider_changed"
+"""The event type of a dispatch that is sent when the provider has changed: it names no pact."""
+PUSH = "push"
+"""GitHub's event of a push, which is carried out as a change of the provider."""
 DRY_RUN_HEADER = "Pact-Dispatch-Dry-Run"
 """The header by which a dispatch is checked and nothing else; the receiver's answer to it has it too."""
 STATES_HEADER = "Pact-Dispatch-Provider-States"
@@ -24,6 +31,8 @@ MAX_PROPERTIES = 10
 """GitHub's limit of top-level properties of a client payload."""
 MAX_EVENT_TYPE = 100
 MAX_URL = 8000
+BRANCHES = "refs/heads/"
+"""What a reference to a branch begins with, in a push."""
 MAX_REPOSITORY = 140
 """Characters of OWNER/REPO: 39, the slash, and 100."""
 MAX_MESSAGE = 1000
@@ -35,6 +44,7 @@ REPOSITORY = r"[A-Za-z0-9][A-Za-z0-9_-]{0,38}/(?!\.{1,2}$)[A-Za-z0-9._-]{1,100}"
 An owner's name has up to 39 letters, digits and hyphens; that of an Enterprise Managed User has an underscore too.
 """
 
+_KEPT_OF_PUSH = ("ref", "before", "after", "deleted")
 _REPOSITORY = re.compile(REPOSITORY)
 _CONSUMER = re.compile(r"/pacts/provider/(?P<provider>[^/]+)/consumer/(?P<consumer>[^/]+)(/|$)")
 
@@ -68,12 +78,12 @@ class InvalidDispatch(Exception):
 
 @dataclass(frozen=True)
 class Dispatch:
-    """The request to verify a pact.
+    """The request to verify a pact, or every pact of a provider that has changed.
 
     Attributes:
         repository: OWNER/REPO.
         event_type: The event type, `pact_changed` for instance.
-        pact_url: The URL of the pact.
+        pact_url: The URL of the pact; None if the provider has changed.
         sha: The provider's version to verify, a commit id in lower case; None for the version that there is. Its form
             depends on the provider: only one that is checked out needs a commit id.
         branch: The branch of that commit.
@@ -83,7 +93,7 @@ class Dispatch:
 
     repository: str
     event_type: str
-    pact_url: str
+    pact_url: str | None
     sha: str | None = None
     branch: str | None = None
     message: str | None = None
@@ -92,12 +102,17 @@ class Dispatch:
     @property
     def consumer(self) -> str | None:
         """The consumer that the pact's URL names; None if it names none."""
-        return _names_in(self.pact_url)[1]
+        return None if self.pact_url is None else _names_in(self.pact_url)[1]
 
     @property
     def provider(self) -> str | None:
         """The provider that the pact's URL names; None if it names none."""
-        return _names_in(self.pact_url)[0]
+        return None if self.pact_url is None else _names_in(self.pact_url)[0]
+
+    @property
+    def is_push(self) -> bool:
+        """Whether it is a push, which GitHub delivers: no other request can say that it is one."""
+        return self.event_type == PUSH and self.pact_url is None
 
     @property
     def payload(self) -> dict[str, Any]:
@@ -132,11 +147,67 @@ def from_delivery(document: Any) -> Dispatch:
     """
     if not isinstance(document, dict):
         raise InvalidDispatch(FieldError("body", "invalid", "must be a JSON object"))
+    return _read(_repository_of(document), "action", document)
+
+
+@dataclass(frozen=True)
+class Push:
+    """A push to a repository, as GitHub delivers it.
+
+    Attributes:
+        dispatch: What it asks for.
+        is_default_branch: Whether it went to the repository's default branch.
+    """
+
+    dispatch: Dispatch
+    is_default_branch: bool
+
+    @property
+    def branch(self) -> str:
+        """The branch that it went to."""
+        return self.dispatch.branch or ""
+
+
+def from_push(document: Any) -> Push | None:
+    """Parse what GitHub delivers for the event `push`.
+
+    Returns:
+        The push; None if there is nothing to verify: it was one of a tag, or it deleted a branch.
+
+    Raises:
+        InvalidDispatch: It isn't a push.
+    """
+    if not isinstance(document, dict):
+        raise InvalidDispatch(FieldError("body", "invalid", "must be a JSON object"))
+    repository = _repository_of(document)
+    ref, sha = document.get("ref"), document.get("after")
+    if not isinstance(ref, str) or not ref.startswith("refs/"):
+        raise InvalidDispatch(
+            FieldError("ref", "invalid", "must be a full reference, such as refs/heads/main")
+        )
+    branch = ref.removeprefix(BRANCHES)
+    if branch == ref or document.get("deleted") is True:
+        return None
+    errors = []
+    if not is_name(branch):
+        errors.append(FieldError("ref", "invalid", NAME_RULE))
+    if not isinstance(sha, str) or not is_commit_id(sha):
+        errors.append(FieldError("after", "invalid", "must be a commit id"))
+    if errors:
+        raise InvalidDispatch(*errors)
+    default = document["repository"].get("default_branch")
+    dispatch = Dispatch(repository, PUSH, None, str(sha).lower(), branch)
+    return Push(dispatch, branch == default)
+
+
+def kept_of_push(document: dict[str, Any]) -> dict[str, Any]:
+    """Return what is stored of a push: as much as `from_push` reads. Its commits may be megabytes."""
     repository = document.get("repository")
-    name = repository.get("full_name") if isinstance(repository, dict) else None
-    if not isinstance(name, str) or not is_repository(name):
-        raise InvalidDispatch(FieldError("repository.full_name", "invalid", "must be OWNER/REPO"))
-    return _read(name, "action", document)
+    kept: dict[str, Any] = {name: document[name] for name in _KEPT_OF_PUSH if name in document}
+    if isinstance(repository, dict):
+        names = ("full_name", "default_branch")
+        kept["repository"] = {name: repository[name] for name in names if name in repository}
+    return kept
 
 
 def check(dispatch: Dispatch) -> None:
@@ -146,7 +217,16 @@ def check(dispatch: Dispatch) -> None:
         InvalidDispatch: It breaks one.
     """
     asked = {"pact_url": dispatch.pact_url, "sha": dispatch.sha, "branch": dispatch.branch}
-    _read(dispatch.repository, "event_type", {"event_type": dispatch.event_type, "client_payload": asked})
+    event_type = PROVIDER_CHANGED if dispatch.pact_url is None else dispatch.event_type
+    _read(dispatch.repository, "event_type", {"event_type": event_type, "client_payload": asked})
+
+
+def _repository_of(document: dict[str, Any]) -> str:
+    repository = document.get("repository")
+    name = repository.get("full_name") if isinstance(repository, dict) else None
+    if not isinstance(name, str) or not is_repository(name):
+        raise InvalidDispatch(FieldError("repository.full_name", "invalid", "must be OWNER/REPO"))
+    return name
 
 
 def _read(repository: str, type_field: str, document: dict[str, Any]) -> Dispatch:
@@ -160,15 +240,7 @@ def _read(repository: str, type_field: str, document: dict[str, Any]) -> Dispatc
         errors.append(
             FieldError("client_payload", "invalid", f"must have no more than {MAX_PROPERTIES} properties")
         )
-    pact_url = _text(payload, "pact_url", errors)
-    if pact_url is None and not any(error.field.startswith("client_payload") for error in errors):
-        errors.append(
-            FieldError(
-                "client_payload.pact_url", "missing_field", "is missing: which pact is to be verified?"
-            )
-        )
-    if pact_url is not None:
-        errors += _errors_in(pact_url)
+    pact_url = _pact_url(event_type, payload, errors)
     sha = _text(payload, "sha", errors)
     if sha is not None and not is_name(sha):
         errors.append(FieldError("client_payload.sha", "invalid", NAME_RULE))
@@ -181,7 +253,22 @@ def _read(repository: str, type_field: str, document: dict[str, Any]) -> Dispatc
         raise InvalidDispatch(*errors)
     if sha is not None and is_commit_id(sha):
         sha = sha.lower()
-    return Dispatch(repository, str(event_type), str(pact_url), sha, branch, message)
+    return Dispatch(repository, str(event_type), pact_url, sha, branch, message)
+
+
+def _pact_url(event_type: Any, payload: dict[str, Any], errors: list[FieldError]) -> str | None:
+    field = "client_payload.pact_url"
+    pact_url = _text(payload, "pact_url", errors)
+    if pact_url is not None and event_type == PROVIDER_CHANGED:
+        why = f"is not for {PROVIDER_CHANGED}, which has every pact verified; {PACT_CHANGED} is for one"
+        errors.append(FieldError(field, "invalid", why))
+    elif pact_url is not None:
+        errors += _errors_in(pact_url)
+    elif event_type != PROVIDER_CHANGED and not any(
+        error.field.startswith("client_payload") for error in errors
+    ):
+        errors.append(FieldError(field, "missing_field", "is missing: which pact is to be verified?"))
+    return pact_url
 
 
 def _errors_in_event_type(field: str, document: dict[str, Any]) -> list[FieldError]:

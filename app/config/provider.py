@@ -89,6 +89,8 @@ class VerifiedProvider(ProviderTls, Provider):
     Attributes:
         statuses: Whether its commits get statuses; as `github.statuses` says unless given.
         branch: The branch that results are for, where the dispatch names none.
+        branches: The branches whose pushes have every pact verified, as names or patterns (`release/*`); the
+            repository's default branch unless given, or none for a provider that isn't checked out.
         tags: Tags that the provider's version gets.
         states_setup_url: The URL that provider states are set up at; it may have `{port}` for a provider that is
             started.
@@ -114,6 +116,7 @@ class VerifiedProvider(ProviderTls, Provider):
 
     statuses: Flag | None = None
     branch: BrokerName | None = None
+    branches: BrokerNames | None = None
     tags: BrokerNames = ()
     states_setup_url: Url | None = None
     states_teardown: Flag = False

@@ -65,8 +65,8 @@ class DispatchSettings(Section):
     """Which dispatches are accepted.
 
     Attributes:
-        event_types: Event types that are accepted besides `pact_changed` and
-            `contract_requiring_verification_published`.
+        event_types: Event types that are accepted besides `pact_changed`,
+            `contract_requiring_verification_published` and `provider_changed`.
     """
 
     event_types: tuple[Annotated[str, Field(min_length=1, max_length=100)], ...] = ()

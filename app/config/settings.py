@@ -23,14 +23,14 @@ from app.config.sections import (
     WorkerSettings,
 )
 from app.config.values import MISTAKE_SEPARATOR, Section
-from app.dispatch import PACT_CHANGED
+from app.dispatch import PACT_CHANGED, PROVIDER_CHANGED
 from broker.events import WebhookEvent
 from broker.http.origin import Origin
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-EVENT_TYPES = (PACT_CHANGED, WebhookEvent.REQUIRING_VERIFICATION.value)
+EVENT_TYPES = (PACT_CHANGED, WebhookEvent.REQUIRING_VERIFICATION.value, PROVIDER_CHANGED)
 """The event types that are always accepted."""
 
 

@@ -6,6 +6,7 @@ Nothing in a payload becomes a host or a provider: both are configured.
 from __future__ import annotations
 
 from dataclasses import replace
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from app.config.provider import ProviderSettings
     from app.config.settings import Settings
-    from app.dispatch import Dispatch
+    from app.dispatch import Dispatch, Push
     from app.intake.tokens import Token
     from app.records.deliveries import Accepted, IncomingDelivery, Repeated
 
@@ -64,10 +65,10 @@ def check_configured(settings: Settings, provider: ProviderSettings, dispatch: D
         Refusal: The event type, the broker or the provider is another one, or the provider is checked out and the
             dispatched version is no commit id (422).
     """
-    if dispatch.event_type not in settings.event_types:
+    if dispatch.event_type not in settings.event_types and not dispatch.is_push:
         accepted = ", ".join(sorted(settings.event_types))
         raise Refusal.invalid("event-type", "event_type", f"is none that is configured: {accepted}")
-    if not addresses_of(settings).contain(dispatch.pact_url):
+    if dispatch.pact_url is not None and not addresses_of(settings).contain(dispatch.pact_url):
         raise Refusal.invalid(
             "other-broker", "client_payload.pact_url", "is not on the configured Pact Broker"
         )
@@ -85,6 +86,25 @@ def check_configured(settings: Settings, provider: ProviderSettings, dispatch: D
         )
 
 
+def dispatch_of_push(provider: ProviderSettings, push: Push) -> Dispatch | None:
+    """Return what a push to a provider's repository asks for; None if it asks for nothing.
+
+    Where dispatches are passed on to GitHub, the push itself has started the workflow there. A provider that runs is
+    not changed by a push, but by a deployment: it is verified, as the version that it is, only if its branches are
+    configured.
+    """
+    if isinstance(provider, RelayedProvider):
+        return None
+    checked_out = isinstance(provider, CheckoutProvider)
+    if provider.branches is None:
+        wanted = checked_out and push.is_default_branch
+    else:
+        wanted = any(fnmatchcase(push.branch, pattern) for pattern in provider.branches)
+    if not wanted:
+        return None
+    return push.dispatch if checked_out else replace(push.dispatch, sha=None, branch=None)
+
+
 def addresses_of(settings: Settings) -> Addresses:
     """Return the addresses of the configured broker."""
     return Addresses(Origin.of(settings.broker.url), tuple(map(Origin.of, settings.broker.aliases)))
@@ -92,6 +112,8 @@ def addresses_of(settings: Settings) -> Addresses:
 
 def with_one_address(settings: Settings, dispatch: Dispatch) -> Dispatch:
     """Return a dispatch whose pact has the broker's one address, whichever its sender knows, to be recorded so."""
+    if dispatch.pact_url is None:
+        return dispatch
     return replace(dispatch, pact_url=addresses_of(settings).at_origin(dispatch.pact_url))
 
 

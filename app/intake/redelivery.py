@@ -5,8 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from app.config.provider import RelayedProvider
-from app.dispatch import Dispatch, InvalidDispatch, check, from_api, from_delivery
+from app.config.provider import CheckoutProvider, RelayedProvider
+from app.dispatch import (
+    PUSH,
+    Dispatch,
+    FieldError,
+    InvalidDispatch,
+    check,
+    from_api,
+    from_delivery,
+    from_push,
+)
 from app.intake.acceptance import check_configured, with_one_address
 from app.intake.redacted_payload import is_whole, redacted
 from app.intake.refusal import Refusal
@@ -67,6 +76,8 @@ def redeliver(
     if provider is None:
         detail = f"is {dispatch.repository}, and no provider has that one"
         raise Refusal.invalid("unknown-repository", "repository", detail)
+    if dispatch.is_push and not isinstance(provider, CheckoutProvider):
+        dispatch = replace(dispatch, sha=None, branch=None)
     check_configured(settings, provider, dispatch)
     client_payload = _client_payload(delivery, dispatch)
     dispatch = with_one_address(settings, dispatch)
@@ -86,7 +97,9 @@ def redeliver(
         user_agent=user_agent,
         repository=dispatch.repository,
         event_type=dispatch.event_type,
-        payload={"event_type": dispatch.event_type, "client_payload": redacted(client_payload)},
+        payload=delivery.payload
+        if dispatch.is_push
+        else {"event_type": dispatch.event_type, "client_payload": redacted(client_payload)},
     )
     lock = jobs.lock_of(provider.name, parallel=provider.parallel)
     deliveries.accept(
@@ -117,6 +130,11 @@ def _dispatch(delivery: Delivery, run: Run | None) -> Dispatch:
 
 
 def _read(delivery: Delivery) -> Dispatch:
+    if delivery.event_type == PUSH and isinstance(delivery.payload, dict) and "ref" in delivery.payload:
+        push = from_push(delivery.payload)
+        if push is None:
+            raise InvalidDispatch(FieldError("ref", "invalid", "is none of a branch with commits"))
+        return push.dispatch
     if delivery.source == Source.GITHUB:
         return from_delivery(delivery.payload)
     return from_api(delivery.repository or "", delivery.payload)

@@ -67,7 +67,7 @@ class Run:
     repository: str
     event_type: str
     reason: RunReason
-    pact_url: str
+    pact_url: str | None
     consumer: str | None
     consumer_version: str | None
     sha: str | None
@@ -95,6 +95,13 @@ class Run:
     started_at: datetime | None
     verified_at: datetime | None
     finished_at: datetime | None
+    parent_id: UUID | None = None
+    pending: bool = False
+
+    @property
+    def is_for_all_pacts(self) -> bool:
+        """Whether it verifies every pact of a provider that has changed, each in a run of which it is the parent."""
+        return self.pact_url is None
 
     @property
     def dispatch(self) -> Dispatch:

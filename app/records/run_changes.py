@@ -13,11 +13,11 @@ from uuid import UUID, uuid4
 
 from psycopg.errors import UniqueViolation
 from psycopg.rows import class_row
-from psycopg.types.json import Jsonb
 
 from app.database.storable import storable_text
 from app.queue import jobs
-from app.records import relays
+from app.records import pact_runs, relays
+from app.records.pact_runs import set_job, values_of
 from app.records.run import (
     INTERNAL_ERROR,
     UNKNOWN_PROVIDER,
@@ -30,14 +30,14 @@ from app.records.run import (
 from app.records.runs import COLUMNS, get, select_one
 from broker.http.waits import RetryPlan
 from verifier.report.amounts import count
-from verifier.verification import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Sequence
 
     from psycopg import Connection
 
     from app.dispatch import Dispatch
+    from verifier.verification import Outcome
 
 
 LOST_JOB_RETRIES = RetryPlan((10, 30, 60, 180, 600), 3 * 3600.0)
@@ -54,7 +54,8 @@ def request(
 ) -> tuple[UUID, bool]:
     """Have a dispatch carried out: by a run that waits already, or by a new one.
 
-    A run that waits for its next attempt is started at once: something has changed, perhaps what it waits for.
+    A run that waits for its next attempt is started at once: something has changed, perhaps what it waits for. One for
+    every pact, that waits, is carried out at the commit that was asked for last.
 
     Returns:
         The run's id, and whether it was waiting already.
@@ -65,12 +66,13 @@ def request(
         INSERT INTO runs (id, key, provider, repository, event_type, reason, pact_url, consumer, sha, branch, status)
         VALUES (%(id)s, %(key)s, %(provider)s, %(repository)s, %(event_type)s, %(reason)s, %(pact_url)s, %(consumer)s,
                 %(sha)s, %(branch)s, 'waiting')
-        ON CONFLICT (key) WHERE status = 'waiting' DO UPDATE SET retry_at = NULL
+        ON CONFLICT (key) WHERE status = 'waiting' DO UPDATE SET retry_at = NULL, sha = excluded.sha,
+            failures = CASE WHEN runs.sha IS DISTINCT FROM excluded.sha THEN 0 ELSE runs.failures END
         RETURNING id, job_id
         """,
         {
             "id": run_id,
-            "key": _key_of(provider, dispatch),
+            "key": _key_of(provider, dispatch, latest_counts=reason is RunReason.DISPATCHED),
             "provider": provider,
             "repository": dispatch.repository,
             "event_type": dispatch.event_type,
@@ -89,7 +91,7 @@ def request(
         return found, True
     if dispatch.client_payload is not None:
         relays.add(connection, run_id, dispatch.client_payload)
-    _set_job(connection, run_id, jobs.defer_run(connection, run_id, lock))
+    set_job(connection, run_id, jobs.defer_run(connection, run_id, lock))
     return run_id, False
 
 
@@ -190,8 +192,6 @@ class RunChanges:
         Returns:
             The run as it now is; None if this attempt is not the latest one.
         """
-        error = verification.get("error") or {}
-        interactions = verification.get("interactions", ())
         return self._change_attempt(
             connection,
             run,
@@ -205,18 +205,60 @@ class RunChanges:
             """,
             "status = 'running'",
             status=RunStatus.RUNNING if publish else RunStatus.FINISHED,
-            verification=Jsonb(verification),
-            outcome=verification["outcome"],
-            consumer=verification.get("consumer"),
-            consumer_version=verification.get("consumer_version"),
-            provider_version=verification.get("provider_version"),
-            provider_branch=verification.get("provider_branch"),
-            interactions=len(interactions),
-            failed=sum(interaction.get("outcome") == Outcome.FAILED for interaction in interactions),
             publishing=Publishing.PENDING if publish else Publishing.NONE,
-            error=error.get("message"),
-            error_kind=error.get("kind"),
-            error_output=error.get("output") or None,
+            **values_of(verification),
+        )
+
+    def verified_one(
+        self,
+        connection: Connection[Any],
+        parent: Run,
+        verification: dict[str, Any],
+        run_id: UUID,
+        *,
+        pending: bool,
+    ) -> Run | None:
+        """Store the verification of one of the pacts that a run is for; see `app.records.pact_runs.add`."""
+        run = pact_runs.add(connection, parent, verification, run_id, pending=pending)
+        if run is not None and self._follow is not None:
+            self._follow(connection, run)
+        return run
+
+    def verified_all(
+        self,
+        connection: Connection[Any],
+        run: Run,
+        members: Sequence[Run],
+        outcome: Outcome,
+        failure: Failure | None,
+    ) -> None:
+        """Note that a run for every pact has ended.
+
+        Args:
+            connection: The open connection.
+            run: The run.
+            members: The runs of its pacts.
+            outcome: What their outcomes make.
+            failure: Why it isn't known; None if it is.
+        """
+        last = members[-1] if members else None
+        self._change_attempt(
+            connection,
+            run,
+            """
+            status = 'finished', outcome = %(outcome)s, error = %(error)s, error_kind = %(kind)s,
+            provider_version = %(version)s, provider_branch = %(branch)s,
+            interactions = %(interactions)s, failed_interactions = %(failed)s,
+            verified_at = now(), finished_at = now()
+            """,
+            "status = 'running'",
+            outcome=outcome,
+            error=storable_text(failure.message) if failure else None,
+            kind=failure.kind if failure else None,
+            version=last and last.provider_version,
+            branch=last and last.provider_branch,
+            interactions=sum(member.interactions or 0 for member in members),
+            failed=sum(member.failed_interactions or 0 for member in members),
         )
 
     def published(self, connection: Connection[Any], run: Run, result_url: str) -> None:
@@ -256,7 +298,7 @@ class RunChanges:
             kind=failure.kind,
         )
         if changed and wait is not None:
-            _set_job(connection, run.id, jobs.defer_publish(connection, run.id, run.attempt, wait=wait))
+            set_job(connection, run.id, jobs.defer_publish(connection, run.id, run.attempt, wait=wait))
 
     def finish(self, connection: Connection[Any], run: Run) -> None:
         """Note that a run is done that has no result."""
@@ -428,7 +470,7 @@ class RunChanges:
                 )
                 if changed is None:
                     return False
-                _set_job(connection, run.id, jobs.defer_run(connection, run.id, lock, wait=wait))
+                set_job(connection, run.id, jobs.defer_run(connection, run.id, lock, wait=wait))
         except UniqueViolation:
             reason = f"{message or 'It was interrupted'}. The same was asked for again meanwhile: "
             reason += "a later run answers it"
@@ -458,16 +500,16 @@ class RunChanges:
         return run
 
 
-def _key_of(provider: str, dispatch: Dispatch) -> str:
+def _key_of(provider: str, dispatch: Dispatch, *, latest_counts: bool) -> str:
     """Return what is the same for dispatches that ask for the same: provider, pact, commit and its branch.
 
-    The whole payload counts where it is passed on: nothing of it may get lost.
+    Of changes of a branch the latest one counts, so that its commit makes no difference. The whole payload counts where
+    it is passed on: nothing of it may get lost.
     """
-    asked = json.dumps([provider, dispatch.pact_url, dispatch.sha, dispatch.branch])
+    sha = dispatch.sha
+    if dispatch.pact_url is None and dispatch.branch is not None and latest_counts:
+        sha = None
+    asked = json.dumps([provider, dispatch.pact_url, sha, dispatch.branch])
     if dispatch.client_payload is not None:
         asked += json.dumps([dispatch.event_type, dispatch.client_payload])
     return hashlib.sha256(asked.encode()).hexdigest()
-
-
-def _set_job(connection: Connection[Any], run_id: UUID, job_id: int) -> None:
-    connection.execute("UPDATE runs SET job_id = %(job)s WHERE id = %(id)s", {"id": run_id, "job": job_id})

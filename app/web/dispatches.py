@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import parse_qs
 
 import structlog
@@ -18,7 +18,16 @@ from gunicorn.http.errors import ParseException
 from werkzeug.exceptions import ClientDisconnected
 
 from app.config.provider import VerifiedProvider
-from app.dispatch import DRY_RUN_HEADER, STATES_HEADER, InvalidDispatch, from_api, from_delivery
+from app.dispatch import (
+    DRY_RUN_HEADER,
+    PUSH,
+    STATES_HEADER,
+    InvalidDispatch,
+    from_api,
+    from_delivery,
+    from_push,
+    kept_of_push,
+)
 from app.intake import acceptance
 from app.intake.credentials import BadCredentials, NoCredentials, check_signature, is_signature
 from app.intake.redacted_payload import MAX_DEPTH, redacted
@@ -46,6 +55,8 @@ MAX_DELIVERED_BYTES = 1024 * 1024
 It adds the repository, the organisation and the sender, and escapes characters: one byte of a client payload may take
 eight (`%5Cu003c` for `<`, in a form).
 """
+MAX_PUSH_BYTES = 5 * 1024 * 1024
+"""The largest push that is read, which lists its commits; a longer one is left to the search for missing results."""
 IGNORED_EVENTS = frozenset(
     {
         "github_app_authorization",
@@ -60,6 +71,8 @@ IGNORED_EVENTS = frozenset(
 """The events that GitHub sends an App or a webhook about itself: subscribed or not, and nothing to do about them."""
 JSON_TYPES = frozenset({"application/json", "text/json"})
 FORM_TYPE = "application/x-www-form-urlencoded"
+
+Parsed = TypeVar("Parsed")
 
 _DELIVERY_ID = re.compile(rf"[!-~]{{1,{LONGEST_GITHUB_ID}}}")
 
@@ -90,28 +103,37 @@ def create_dispatch(owner: str, repository: str) -> Response:
 
 @blueprint.post("/github/events")
 def receive_event() -> Response:
-    """Accept a `repository_dispatch` as GitHub delivers it to an App or a webhook."""
+    """Accept a `repository_dispatch` or a `push` as GitHub delivers it to an App or a webhook."""
     delivery_id = request.headers.get("X-GitHub-Delivery")
     incoming = _IncomingRequest(Source.GITHUB, github_id=delivery_id)
 
     def accept() -> None:
         event = request.headers.get("X-GitHub-Event", "")
-        body = _signed_body(incoming.receiver.webhook_secret)
+        most = MAX_PUSH_BYTES if event == PUSH else MAX_DELIVERED_BYTES
+        body = _signed_body(incoming.receiver.webhook_secret, most)
         incoming.note(sender="github")
         if event in IGNORED_EVENTS:
             return
         document = _json(body, form=True)
-        incoming.note(event_type=_event_type(document, "action"), payload=redacted(document))
-        if event != "repository_dispatch":
+        if event == PUSH:
+            document = kept_of_push(document) if isinstance(document, dict) else document
+            incoming.note(event_type=PUSH, payload=redacted(document))
+        else:
+            incoming.note(event_type=_event_type(document, "action"), payload=redacted(document))
+        if event not in {"repository_dispatch", PUSH}:
             raise Refusal.invalid(
                 "other-event",
                 "X-GitHub-Event",
-                f"is {event[:100]!r}, not repository_dispatch: subscribe the App or the webhook to that event alone",
+                f"is {event[:100]!r}, neither repository_dispatch nor push: subscribe the App or the webhook to these "
+                "events alone",
             )
         if delivery_id is not None and _DELIVERY_ID.fullmatch(delivery_id) is None:
             raise Refusal.invalid(
                 "invalid", "X-GitHub-Delivery", f"must have 1 to {LONGEST_GITHUB_ID} characters"
             )
+        if event == PUSH:
+            _accept_push(incoming, document)
+            return
         if _size(document) > MAX_BYTES:
             raise _too_large(f"the client payload has more than {MAX_BYTES // 1024} KB")
         dispatch = _parsed(from_delivery, document)
@@ -119,6 +141,20 @@ def receive_event() -> Response:
         incoming.accept(dispatch, document)
 
     return incoming.answer(accept)
+
+
+def _accept_push(incoming: _IncomingRequest, document: Any) -> None:
+    """Accept a push, unless it is none that has a provider verified: then nothing is stored of it."""
+    push = _parsed(from_push, document)
+    if push is None:
+        return
+    incoming.note(repository=push.dispatch.repository)
+    provider = incoming.receiver.settings.provider_of(push.dispatch.repository)
+    dispatch = None if provider is None else acceptance.dispatch_of_push(provider, push)
+    if dispatch is not None:
+        incoming.accept(dispatch, document)
+    else:  # an App may be installed for more repositories than those of providers
+        log.info("push left out", repository=push.dispatch.repository, branch=push.branch)
 
 
 class _IncomingRequest:
@@ -152,7 +188,7 @@ class _IncomingRequest:
             self.receiver.settings,
             self._delivery,
             dispatch,
-            client_payload=document["client_payload"],
+            client_payload=document.get("client_payload", {}),
         )
         if isinstance(accepted, Repeated):
             self.receiver.refusal_log.add_repetition(self._delivery, accepted)
@@ -206,14 +242,14 @@ def _token(receiver: Receiver) -> Token:
         raise Refusal.bad_credentials("bad-token", "the token is none of PACT_DISPATCH_TOKENS") from None
 
 
-def _signed_body(secret: str | None) -> bytes:
+def _signed_body(secret: str | None, most: int) -> bytes:
     """Return the body, which GitHub has signed; none of it is read where it can't be."""
     if secret is None:
         raise Refusal.not_found("no-secret", "PACT_DISPATCH_WEBHOOK_SECRET is not set")
     signature = request.headers.get("X-Hub-Signature-256")
     if not is_signature(signature):
         raise Refusal.bad_credentials("bad-signature", "X-Hub-Signature-256 is missing, or no signature")
-    body = _body(MAX_DELIVERED_BYTES)
+    body = _body(most)
     try:
         with checking_credentials():
             check_signature(secret, body, signature)
@@ -278,7 +314,7 @@ def _event_type(document: Any, field: str) -> str | None:
     return redacted(value[:100]) if isinstance(value, str) else None
 
 
-def _parsed(parse: Callable[..., Dispatch], *arguments: Any) -> Dispatch:
+def _parsed(parse: Callable[..., Parsed], *arguments: Any) -> Parsed:
     try:
         return parse(*arguments)
     except InvalidDispatch as error:

@@ -14,6 +14,7 @@ from broker.text.redaction import Redaction
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+    from uuid import UUID
 
     from app.config.provider import VerifiedProvider
     from app.config.settings import Settings
@@ -64,7 +65,7 @@ class ChildInputs:
             data_dir=str(self._data_dir),
             sha=run.sha,
             branch=run.branch,
-            build_url=self._settings.server.page_of_run(run.id),
+            build_url=self.page_of(run.id),
             checkout_url=values_of({"url": provider.checkout.url}, self._environment)["url"]
             if isinstance(provider, CheckoutProvider)
             else None,
@@ -74,6 +75,10 @@ class ChildInputs:
             account=self._accounts.get(provider.name),
             tls=provider.tls(self._environment),
         )
+
+    def page_of(self, run_id: UUID) -> str | None:
+        """Return the URL of the page of a run; None unless it is known at which URL people reach the receiver."""
+        return self._settings.server.page_of_run(run_id)
 
     def redaction(self, run: Run) -> Redaction:
         """Return what hides the secrets of the broker and of a run's provider, as far as they can be read."""

@@ -13,14 +13,14 @@ import structlog
 
 from app.database.storable import storable_text
 from app.records.run import Failure
-from app.worker.protocol import NotAMessage, Ready, Verified, from_line
+from app.worker.protocol import AllVerified, NotAMessage, Ready, Verified, from_line
 from broker.http.waits import RetryPlan
 from verifier.child_process import how_it_ended, signal_group
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
 
-    from app.worker.protocol import AttemptRequest, ChildMessage
+    from app.worker.protocol import AttemptRequest, ChildMessage, LastMessage
 
 LONGEST_MESSAGE = 64 * 1024 * 1024
 """Bytes of one message: a verification of a thousand interactions with large mismatches is one."""
@@ -91,7 +91,7 @@ class Child:
 
     async def carry_out(
         self, request: AttemptRequest, on_message: Callable[[ChildMessage], None]
-    ) -> Verified | Failure:
+    ) -> LastMessage:
         """Have it carry out a request.
 
         Args:
@@ -109,7 +109,7 @@ class Child:
             await self._send(request)
         while True:
             message = await self._next_message()
-            if isinstance(message, Verified | Failure):
+            if isinstance(message, Verified | AllVerified | Failure):
                 return message
             if isinstance(
                 message, Ready

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import structlog
@@ -14,8 +15,9 @@ from app.queue import jobs
 from app.records import deliveries
 from app.records.run import Failure, Publishing
 from app.records.run_log import RunLog, store_log, stored_chunks
+from app.worker.all_pacts import AllPacts, outcome_of
 from app.worker.child_pool import ChildFailed
-from app.worker.protocol import LogLine, Verified
+from app.worker.protocol import AllVerified, LogLine, PactVerified, Verified
 from app.worker.publisher import MOST_LOSSES, store_with_log
 from app.worker.unexpected import failure_of
 from broker.text.redacted_lines import redacted_output
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
     from app.records.run_changes import RunChanges
     from app.worker.child_input import ChildInputs
     from app.worker.child_pool import Children
-    from app.worker.protocol import AttemptRequest, ChildMessage
+    from app.worker.protocol import AttemptRequest, ChildMessage, LastMessage
     from app.worker.publisher import Database, Publisher
 
 FLUSH_SECONDS = 1.0
@@ -46,6 +48,10 @@ STOP_PUBLISHING_SECONDS = 2.0
 """How long a result that is being published may take when its run is stopped."""
 UNKNOWN_PROVIDER_SECONDS = 60.0
 """How often a worker tries a run of a provider that is not in its configuration."""
+
+NO_VERIFICATION = Failure(
+    "engine-failed", "the process that verified ended without a verification", retryable=True
+)
 
 log = structlog.get_logger("worker")
 
@@ -138,6 +144,9 @@ class Executor:
         if isinstance(provider, RelayedProvider):
             await self._pass_on(run, provider, run_log)
             return
+        if run.is_for_all_pacts:
+            await self._verify_all(run, provider, run_log)
+            return
         if run.publishing is Publishing.PENDING:
             publishing = asyncio.create_task(self._publisher.publish_stored(run, run_log))
         else:
@@ -173,6 +182,48 @@ class Executor:
         self, run: Run, provider: VerifiedProvider, run_log: RunLog
     ) -> tuple[Run, Verification] | None:
         """Verify; return the run and the verification to publish, or None if there is nothing to publish."""
+        request = await self._request(run, provider)
+        ended = (
+            request
+            if isinstance(request, Failure)
+            else await self._ask_child(run, provider, run_log, request)
+        )
+        if not isinstance(ended, Verified):
+            await self._failed(run, run_log, ended if isinstance(ended, Failure) else NO_VERIFICATION)
+            return None
+        return await self._store(run, run_log, ended.verification)
+
+    async def _verify_all(self, run: Run, provider: VerifiedProvider, run_log: RunLog) -> None:
+        """Verify every pact that the broker asks for, and store what came of each."""
+        pacts = AllPacts(run, self._database, self._changes, self._inputs.page_of)
+        try:
+            request = await self._request(run, provider)
+            if isinstance(request, Failure):
+                await self._failed(run, run_log, request)
+                return
+            request = replace(request, done=await pacts.done())
+            ended = await self._ask_child(run, provider, run_log, request, pacts.add)
+        finally:
+            await asyncio.shield(pacts.stored())  # what was verified is kept, whatever ends this attempt
+        failure = ended if isinstance(ended, Failure) else pacts.failure()
+        if failure is not None and failure.retryable and self._wait_after(run) is not None:
+            await self._failed(run, run_log, failure)
+            return
+        await pacts.give_up_unverified()
+        members = await pacts.members()
+        outcome = outcome_of(members)
+        if isinstance(ended, Failure) and outcome is Outcome.PASSED:
+            outcome = Outcome.ERROR
+        run_log.add(
+            f"Outcome of {count(len(members), 'pact')}: {outcome}"
+            + (f": {failure.message}" if failure else "")
+        )
+        await store_with_log(
+            self._database, run, run_log, self._changes.verified_all, members, outcome, failure
+        )
+        log.info("all verified", outcome=outcome, pacts=len(members))
+
+    async def _request(self, run: Run, provider: VerifiedProvider) -> AttemptRequest | Failure:
         answered = await self._database.call(deliveries.of_run, run.id)
         log.info(
             "run started",
@@ -182,24 +233,26 @@ class Executor:
             sha=run.sha,
         )
         try:
-            request = self._inputs.request(run, provider)
+            return self._inputs.request(run, provider)
         except ValueError as error:
             message = f"a secret of the provider is missing: {error}"
-            await self._failed(run, run_log, Failure("configuration", message, retryable=True))
-            return None
-        ended = await self._ask_child(run, provider, run_log, request)
-        if isinstance(ended, Failure):
-            await self._failed(run, run_log, ended)
-            return None
-        return await self._store(run, run_log, ended.verification)
+            return Failure("configuration", message, retryable=True)
 
     async def _ask_child(
-        self, run: Run, provider: VerifiedProvider, run_log: RunLog, request: AttemptRequest
-    ) -> Verified | Failure:
+        self,
+        run: Run,
+        provider: VerifiedProvider,
+        run_log: RunLog,
+        request: AttemptRequest,
+        on_pact: Callable[[PactVerified], None] | None = None,
+    ) -> LastMessage:
         def on_message(message: ChildMessage) -> None:
             if isinstance(message, LogLine):
                 run_log.add(message.text)
+            elif isinstance(message, PactVerified) and on_pact is not None:
+                on_pact(message)
 
+        ended: LastMessage
         try:
             child = await self._children.take()
         except ChildFailed as error:
@@ -210,7 +263,9 @@ class Executor:
         try:
             async with asyncio.timeout(provider.timeout + GRACE_SECONDS):
                 ended = await child.carry_out(request, on_message)
-            usable = isinstance(ended, Verified) and ended.verification.outcome is not Outcome.ERROR
+            usable = isinstance(ended, AllVerified) or (
+                isinstance(ended, Verified) and ended.verification.outcome is not Outcome.ERROR
+            )
         except ChildFailed as error:
             failure = error.failure
             output = redacted_output(request.redaction(), failure.output)

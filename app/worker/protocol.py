@@ -22,7 +22,8 @@ class AttemptRequest:
     """What a child is asked to verify. The values may be secrets: it travels by a pipe.
 
     Attributes:
-        pact_url: The pact.
+        pact_url: The pact; None for every pact that the broker asks for.
+        done: The URLs of pacts that an earlier attempt has verified, each with the provider's version.
         provider: The provider's settings, in JSON.
         broker: The broker, with its credentials.
         data_dir: Where checkouts are.
@@ -37,7 +38,7 @@ class AttemptRequest:
         tls: How TLS connections to the provider are made.
     """
 
-    pact_url: str
+    pact_url: str | None
     provider: dict[str, Any]
     broker: BrokerAccess = field(repr=False)
     data_dir: str
@@ -50,6 +51,7 @@ class AttemptRequest:
     secrets: tuple[str, ...] = field(default=(), repr=False)
     account: Account | None = None
     tls: Tls = field(default=ORDINARY, repr=False)
+    done: tuple[tuple[str, str], ...] = ()
 
     def to_line(self) -> str:
         """Return it as a line of JSON."""
@@ -59,12 +61,13 @@ class AttemptRequest:
     def from_line(cls, line: str) -> AttemptRequest:
         """Read it from a line of JSON."""
         values = json.loads(line)
-        account, broker, tls = (values.pop(name) for name in ("account", "broker", "tls"))
+        account, broker, tls, done = (values.pop(name) for name in ("account", "broker", "tls", "done"))
         return cls(
             **values,
             account=account and Account(**account),
             broker=BrokerAccess(**{**broker, "tls": Tls(**broker["tls"])}),
             tls=Tls(**tls),
+            done=tuple((url, version) for url, version in done),
         )
 
     def redaction(self) -> Redaction:
@@ -94,10 +97,43 @@ class Verified:
     verification: Verification
 
 
-ChildMessage: TypeAlias = Ready | LogLine | Verified | Failure
-"""What a child sends. The last two end an attempt."""
+@dataclass(frozen=True)
+class PactVerified:
+    """One of all pacts has an outcome.
 
-_TYPES = {"ready": Ready, "log": LogLine, "verified": Verified, "failed": Failure}
+    Attributes:
+        verification: Its verification.
+        pending: Whether a failure of it doesn't fail the run.
+    """
+
+    verification: Verification
+    pending: bool
+
+
+@dataclass(frozen=True)
+class AllVerified:
+    """The attempt has ended: each of the pacts has an outcome.
+
+    Attributes:
+        pacts: How many the broker asked for.
+    """
+
+    pacts: int
+
+
+ChildMessage: TypeAlias = Ready | LogLine | Verified | PactVerified | AllVerified | Failure
+"""What a child sends."""
+LastMessage: TypeAlias = Verified | AllVerified | Failure
+"""What ends an attempt."""
+
+_TYPES = {
+    "ready": Ready,
+    "log": LogLine,
+    "verified": Verified,
+    "pact-verified": PactVerified,
+    "all-verified": AllVerified,
+    "failed": Failure,
+}
 _NAMES = {kind: name for name, kind in _TYPES.items()}
 
 
@@ -107,9 +143,12 @@ class NotAMessage(Exception):
 
 def to_line(message: ChildMessage) -> str:
     """Return a child's message as a line of JSON."""
-    if isinstance(message, Verified):
-        return json.dumps({"type": "verified", "verification": message.verification.to_dict()}) + "\n"
-    return json.dumps({"type": _NAMES[type(message)], **asdict(message)}) + "\n"
+    values = {"type": _NAMES[type(message)]}
+    if isinstance(message, Verified | PactVerified):  # a verification has a saved form of its own
+        values |= vars(message) | {"verification": message.verification.to_dict()}
+    else:
+        values |= asdict(message)
+    return json.dumps(values) + "\n"
 
 
 def from_line(line: bytes | str) -> ChildMessage:
@@ -121,8 +160,8 @@ def from_line(line: bytes | str) -> ChildMessage:
     try:
         values = storable(json.loads(line))
         kind = _TYPES[values.pop("type")]
-        if kind is Verified:
-            return Verified(Verification.from_dict(values["verification"]))
+        if kind in {Verified, PactVerified}:
+            values["verification"] = Verification.from_dict(values["verification"])
         message: ChildMessage = kind(**values)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise NotAMessage(f"{type(error).__name__}: {error}") from error

@@ -1,0 +1,101 @@
+"""The runs of the pacts that a run for every pact of a provider verifies: each is stored when its pact has an outcome.
+
+Such a run has ended when it is stored. It is seen, published and told to GitHub like any other one.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
+
+from app.queue import jobs
+from app.records.run import Publishing, Run
+from app.records.runs import COLUMNS, select_one
+from verifier.verification import Outcome
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from psycopg import Connection
+
+
+def add(
+    connection: Connection[Any], parent: Run, verification: dict[str, Any], run_id: UUID, *, pending: bool
+) -> Run | None:
+    """Store the verification of a pact. Its result, if it is one, is published by a job.
+
+    Args:
+        connection: The open connection; the caller commits.
+        parent: The run for every pact.
+        verification: The verification in its saved form.
+        run_id: The id that the run of the pact gets.
+        pending: Whether a failure of the pact doesn't fail the parent.
+
+    Returns:
+        The run of the pact; None if the parent's attempt is not the latest one.
+    """
+    values = values_of(verification)
+    publish = values["outcome"] != Outcome.ERROR and bool(values["provider_version"])
+    run = select_one(
+        connection,
+        """
+        INSERT INTO runs (id, parent_id, pending, key, provider, repository, event_type, reason, sha, branch,
+            worker, attempt, status, pact_url, outcome, consumer, consumer_version, provider_version, provider_branch,
+            interactions, failed_interactions, verification, publishing, error, error_kind, error_output,
+            created_at, started_at, verified_at, finished_at)
+        SELECT %(id)s, id, %(pending)s, %(key)s, provider, repository, event_type, reason, sha, branch, worker,
+            1, 'finished', %(pact_url)s, %(outcome)s, %(consumer)s, %(consumer_version)s, %(provider_version)s,
+            %(provider_branch)s, %(interactions)s, %(failed)s, %(verification)s, %(publishing)s, %(error)s,
+            %(error_kind)s, %(error_output)s,
+            now() - %(seconds)s * interval '1 second', now() - %(seconds)s * interval '1 second', now(), now()
+        FROM runs WHERE id = %(parent)s AND attempt = %(attempt)s AND status = 'running'
+        RETURNING {columns}
+        """,
+        **values,
+        id=run_id,
+        parent=parent.id,
+        attempt=parent.attempt,
+        pending=pending,
+        key=str(run_id),
+        pact_url=verification["pact_url"],
+        seconds=verification.get("duration") or 0.0,
+        publishing=Publishing.PENDING if publish else Publishing.NONE,
+    )
+    if run is not None and publish:
+        set_job(connection, run.id, jobs.defer_publish(connection, run.id, run.attempt))
+    return run
+
+
+def of_parent(connection: Connection[Any], parent_id: UUID) -> list[Run]:
+    """Return the runs of the pacts that a run is for, in the order of their end."""
+    with connection.cursor(row_factory=class_row(Run)) as cursor:
+        return cursor.execute(
+            f"SELECT {COLUMNS} FROM runs WHERE parent_id = %(id)s ORDER BY finished_at, id",  # noqa: S608 - constants
+            {"id": parent_id},
+        ).fetchall()
+
+
+def values_of(verification: dict[str, Any]) -> dict[str, Any]:
+    """Return the values of a run's columns that come from a verification in its saved form."""
+    error = verification.get("error") or {}
+    interactions = verification.get("interactions", ())
+    return {
+        "verification": Jsonb(verification),
+        "outcome": verification["outcome"],
+        "consumer": verification.get("consumer"),
+        "consumer_version": verification.get("consumer_version"),
+        "provider_version": verification.get("provider_version"),
+        "provider_branch": verification.get("provider_branch"),
+        "interactions": len(interactions),
+        "failed": sum(interaction.get("outcome") == Outcome.FAILED for interaction in interactions),
+        "error": error.get("message"),
+        "error_kind": error.get("kind"),
+        "error_output": error.get("output") or None,
+    }
+
+
+def set_job(connection: Connection[Any], run_id: UUID, job_id: int) -> None:
+    """Note the job that carries a run out, or publishes its result."""
+    connection.execute("UPDATE runs SET job_id = %(job)s WHERE id = %(id)s", {"id": run_id, "job": job_id})

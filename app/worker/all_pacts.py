@@ -1,0 +1,125 @@
+"""One attempt to verify every pact of a provider that has changed.
+
+Each pact that has an outcome is stored at once, in a run of its own whose result a job publishes: so nothing that was
+verified is lost when the rest can't be, and the next attempt leaves it out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import structlog
+
+from app.records import pact_runs
+from app.records.run import Failure
+from verifier.report.amounts import count
+from verifier.verification import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from uuid import UUID
+
+    from app.records.run import Run
+    from app.records.run_changes import RunChanges
+    from app.worker.protocol import PactVerified
+    from app.worker.publisher import Database
+
+NOT_ALL_VERIFIED = "not-all-verified"
+"""The kind of error of a run for every pact, if some of them could not be verified."""
+
+log = structlog.get_logger("worker")
+
+
+class AllPacts:
+    """The pacts of one attempt, as their outcomes come in.
+
+    Args:
+        run: The run.
+        database: The database.
+        changes: The changes of runs.
+        page_of: Returns the URL of the page of a run; None where runs have none.
+    """
+
+    def __init__(
+        self, run: Run, database: Database, changes: RunChanges, page_of: Callable[[UUID], str | None]
+    ) -> None:
+        self._run = run
+        self._database = database
+        self._changes = changes
+        self._page_of = page_of
+        self._waiting: asyncio.Queue[PactVerified | None] = asyncio.Queue()
+        self._unverified: list[PactVerified] = []
+        self._stored = asyncio.create_task(self._store_all())
+
+    async def done(self) -> tuple[tuple[str, str], ...]:
+        """Return the pacts that an earlier attempt has verified, each with the provider's version."""
+        members = await self._database.call(pact_runs.of_parent, self._run.id)
+        return tuple(
+            (member.pact_url, member.provider_version)
+            for member in members
+            if member.pact_url and member.provider_version and member.outcome is not Outcome.ERROR
+        )
+
+    def add(self, message: PactVerified) -> None:
+        """Take the outcome of a pact."""
+        self._waiting.put_nowait(message)
+
+    async def stored(self) -> None:
+        """Wait until each outcome so far is stored, but for those of pacts that could not be verified.
+
+        Raises:
+            Exception: One of them could not be stored.
+        """
+        self._waiting.put_nowait(None)
+        await self._stored
+
+    def failure(self) -> Failure | None:
+        """Return why some of the pacts could not be verified; None if each was. Pending ones don't count."""
+        errors = [message.verification.error for message in self._unverified if not message.pending]
+        known = [error for error in errors if error is not None]
+        if not known:
+            return None
+        message = f"{count(len(errors), 'pact')} could not be verified. The first: {known[0].message}"
+        retryable = any(error.retryable for error in known)
+        return Failure(NOT_ALL_VERIFIED, message, retryable, known[0].output)
+
+    async def give_up_unverified(self) -> None:
+        """Store those that could not be verified, since they are not tried again."""
+        for message in self._unverified:
+            await self._store(message)
+
+    async def members(self) -> list[Run]:
+        """Return the runs of the pacts, of the version that was verified last."""
+        members: list[Run] = await self._database.call(pact_runs.of_parent, self._run.id)
+        version = members[-1].provider_version if members else None
+        return [member for member in members if member.provider_version == version]
+
+    async def _store_all(self) -> None:
+        while (message := await self._waiting.get()) is not None:
+            if message.verification.outcome is Outcome.ERROR:
+                self._unverified.append(message)
+            else:
+                await self._store(message)
+
+    async def _store(self, message: PactVerified) -> None:
+        run_id = uuid4()
+        verification = replace(message.verification, build_url=self._page_of(run_id))
+        stored = await self._database.call(
+            self._changes.verified_one,
+            self._run,
+            verification.to_dict(),
+            run_id,
+            pending=message.pending,
+        )
+        log.info("verified", outcome=verification.outcome, consumer=verification.consumer, member=str(run_id))
+        if stored is None:
+            log.warning("another worker has taken this run up: its outcome is not kept")
+
+
+def outcome_of(members: Sequence[Run]) -> Outcome:
+    """Return the outcome of a run for every pact: the worst one, where a pending pact counts as passed."""
+    outcomes = {member.outcome for member in members if not member.pending}
+    return next((one for one in (Outcome.FAILED, Outcome.ERROR) if one in outcomes), Outcome.PASSED)
