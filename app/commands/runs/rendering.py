@@ -46,7 +46,8 @@ def write_run(run: dict[str, Any], verification: dict[str, Any] | None, stream: 
             ("consumer", party(run, "consumer")),
             ("provider", party(run, "provider")),
             ("branch", text_at(run, "provider_branch")),
-            ("pact", text_at(run, "pact_url")),
+            ("pact", text_at(run, "pact_url") or "every one that the broker asks for"),
+            ("part of", text_at(run, "parent_id")),
             ("dispatch", f"{run.get('event_type')} to {run.get('repository')}"),
             ("commit", text_at(run, "sha")),
             ("because", text_at(run, "reason")),
@@ -63,6 +64,14 @@ def write_run(run: dict[str, Any], verification: dict[str, Any] | None, stream: 
         ),
         stream,
     )
+    pacts = objects_at(run, "pacts") or []
+    if pacts:
+        stream.write("\n")
+        rows = [
+            (str(one.get("run_id")), state_of({**one, "status": "finished"}), party(one, "consumer"))
+            for one in pacts
+        ]
+        write_table(("RUN", "STATE", "CONSUMER"), rows, stream, unbroken=("RUN",))
     for status in objects_at(run, "commit_statuses") or []:
         values = (text_at(status, name) for name in ("context", "state", "result", "error"))
         write_fields((("commit status", ", ".join(value for value in values if value)),), stream)

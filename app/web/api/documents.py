@@ -11,7 +11,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, Field
 
-from app.records import commit_statuses, deliveries, relays, runs
+from app.records import commit_statuses, deliveries, pact_runs, relays, runs
 from app.records.commit_statuses import CommitState, StatusResult
 from app.records.deliveries import Source
 from app.records.run import Publishing, RunReason, RunStatus
@@ -38,7 +38,9 @@ class Run(Document):
     provider_branch: str | None
     consumer: str | None
     consumer_version: str | None
-    pact_url: str
+    pact_url: Annotated[str | None, Field(description="None of a run for every pact of a provider.")]
+    parent_id: Annotated[UUID | None, Field(description="The run for every pact that this one is of.")]
+    pending: Annotated[bool, Field(description="Whether a failure of the pact doesn't fail its parent.")]
     repository: str
     event_type: str
     sha: str | None
@@ -88,12 +90,34 @@ class CommitStatus(Document):
     error: str | None
 
 
+class PactOutcome(Document):
+    """What became of one of the pacts of a run for every pact; the run of its own has the rest."""
+
+    run_id: UUID
+    consumer: str | None
+    consumer_version: str | None
+    pact_url: str | None
+    outcome: Outcome | None
+    pending: bool
+    interaction_count: Number | None
+    error: str | None
+    publishing: Publishing
+    publish_error: str | None
+    result_url: str | None
+
+    @classmethod
+    def of(cls, run: StoredRun) -> Self:
+        """Make the document of the run of a pact."""
+        return cls.model_validate({**vars(run), "run_id": run.id, "interaction_count": run.interactions})
+
+
 class WholeRun(Run):
     """A run with all that is known of it, but for its log."""
 
     worker: str | None
     error_output: str | None
     interactions: list[dict[str, Any]]
+    pacts: Annotated[list[PactOutcome], Field(description="Those of a run for every pact.")]
     relay: Relay | None
     commit_statuses: list[CommitStatus]
 
@@ -105,6 +129,7 @@ class WholeRun(Run):
             run,
             deliveries.of_run(connection, run.id),
             interactions=verification.get("interactions", []),
+            pacts=[PactOutcome.of(member) for member in pact_runs.of_parent(connection, run.id)],
             relay=relays.of_run(connection, run.id),
             commit_statuses=[vars(status) for status in commit_statuses.of_run(connection, run.id)],
         )

@@ -9,7 +9,7 @@ from typing import Any
 
 from flask import Blueprint, Response
 
-from app.dispatch import DRY_RUN_HEADER
+from app.dispatch import DRY_RUN_HEADER, PUSH
 from app.records.deliveries import LONGEST_GITHUB_ID
 from app.web.api.paging import (
     DEFAULT_LIMIT,
@@ -156,7 +156,7 @@ def _event() -> Json:
             "name": "X-GitHub-Event",
             "in": "header",
             "required": True,
-            "schema": {"type": "string", "enum": ["repository_dispatch", *sorted(IGNORED_EVENTS)]},
+            "schema": {"type": "string", "enum": ["repository_dispatch", PUSH, *sorted(IGNORED_EVENTS)]},
         },
         {
             "name": "X-GitHub-Delivery",

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic.json_schema import models_json_schema
 
-from app.dispatch import MAX_EVENT_TYPE, MAX_PROPERTIES, MAX_URL, REPOSITORY
+from app.dispatch import MAX_EVENT_TYPE, MAX_PROPERTIES, MAX_URL, PROVIDER_CHANGED, REPOSITORY
 from app.web.api.documents import DeliveryList, RunList, WholeDelivery, WholeRun
 from app.web.health import Health, Readiness
 from app.web.problem import Problem
@@ -16,37 +16,66 @@ Json = dict[str, Any]
 
 TEXT: Json = {"type": "string"}
 
+_OF_PROVIDER: Json = {
+    "sha": {"type": "string", "maxLength": LONGEST_NAME},
+    "branch": {"type": "string", "maxLength": LONGEST_NAME},
+    "message": {"type": "string"},
+}
 _CLIENT_PAYLOAD: Json = {
     "type": "object",
     "required": ["pact_url"],
     "maxProperties": MAX_PROPERTIES,
-    "properties": {
-        "pact_url": {"type": "string", "format": "uri", "maxLength": MAX_URL},
-        "sha": {"type": "string", "maxLength": LONGEST_NAME},
-        "branch": {"type": "string", "maxLength": LONGEST_NAME},
-        "message": {"type": "string"},
-    },
+    "properties": {"pact_url": {"type": "string", "format": "uri", "maxLength": MAX_URL}, **_OF_PROVIDER},
+}
+_PAYLOAD_OF_CHANGE: Json = {
+    "type": "object",
+    "maxProperties": MAX_PROPERTIES,
+    "properties": {"pact_url": {"enum": ["", None]}, **_OF_PROVIDER},
 }
 _EVENT_TYPE: Json = {"type": "string", "minLength": 1, "maxLength": MAX_EVENT_TYPE}
+_PACT_CHANGED: Json = {**_EVENT_TYPE, "not": {"const": PROVIDER_CHANGED}}
+_PROVIDER_CHANGED: Json = {"const": PROVIDER_CHANGED}
+_REPOSITORY: Json = {
+    "type": "object",
+    "required": ["full_name"],
+    "properties": {"full_name": {"type": "string", "pattern": f"^{REPOSITORY}$"}},
+}
+
+
+def _either(type_field: str, *, required: list[str], **more: Json) -> Json:
+    """Return the schema of a dispatch that names a pact, or tells that the provider has changed."""
+    kinds: tuple[tuple[Json, Json, list[str]], ...] = (
+        (_PACT_CHANGED, _CLIENT_PAYLOAD, ["client_payload"]),
+        (_PROVIDER_CHANGED, _PAYLOAD_OF_CHANGE, []),
+    )
+    return {
+        "anyOf": [
+            {
+                "type": "object",
+                "required": [type_field, *payload_required, *required],
+                "properties": {type_field: event_type, "client_payload": payload, **more},
+            }
+            for event_type, payload, payload_required in kinds
+        ]
+    }
+
 
 _FORM_OF_GITHUB: Json = {
-    "Dispatch": {
-        "type": "object",
-        "required": ["event_type", "client_payload"],
-        "properties": {"event_type": _EVENT_TYPE, "client_payload": _CLIENT_PAYLOAD},
-    },
+    "Dispatch": _either("event_type", required=[]),
     "Event": {
-        "type": "object",
-        "required": ["action", "client_payload", "repository"],
-        "properties": {
-            "action": _EVENT_TYPE,
-            "client_payload": _CLIENT_PAYLOAD,
-            "repository": {
+        "anyOf": [
+            _either("action", required=["repository"], repository=_REPOSITORY),
+            {
                 "type": "object",
-                "required": ["full_name"],
-                "properties": {"full_name": {"type": "string", "pattern": f"^{REPOSITORY}$"}},
+                "description": "A push.",
+                "required": ["ref", "after", "repository"],
+                "properties": {
+                    "ref": {"type": "string", "pattern": "^refs/"},
+                    "after": {"type": "string", "pattern": "^[0-9a-f]{40}$"},
+                    "repository": _REPOSITORY,
+                },
             },
-        },
+        ]
     },
     "Refusal": {
         "type": "object",

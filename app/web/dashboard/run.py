@@ -9,15 +9,17 @@ from flask import Blueprint, Response
 from jinja2 import PackageLoader
 
 from app.intake.credentials import BadCredentials, NoCredentials
-from app.records import deliveries, run_log, runs
+from app.records import deliveries, pact_runs, run_log, runs
 from app.records.run import Publishing, RunStatus
 from app.web.context import api_authorization, checking_credentials, database, receiver
 from broker.http.answer_headers import policy_of_page
+from verifier.report.amounts import count
 from verifier.report.html import SCRIPT_SOURCE, page
 from verifier.report.interface import Findings, publication, summary
 from verifier.verification import Outcome, PublishedResult, Verification, VerificationError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from uuid import UUID
 
     from app.records.run import Run
@@ -73,6 +75,7 @@ def show_run(run_id: UUID) -> Response:
             return Response(text, 404, mimetype="text/plain")
         log = run_log.text_of_log(connection, run_id)
         verification = runs.verification_of(connection, run_id)
+        pacts = pact_runs.of_parent(connection, run_id)
         newest = deliveries.newest_of_run(connection, run_id, limit=MOST_DELIVERIES)
     word = WORDS[run.status]
     if run.status is RunStatus.WAITING and run.retry_at is not None:
@@ -85,12 +88,13 @@ def show_run(run_id: UUID) -> Response:
         template="run.html.jinja",
         filters={"moment": _utc},
         run=run,
+        pacts=[(member, _word_of(member)) for member in pacts],
         deliveries=newest,
         log=log,
         word=word,
         done=done,
         # what is said of a verification is said of a run once it has one
-        summary=summary(findings) if done and run.outcome else word,
+        summary=_summary(run, pacts, findings) if done and run.outcome else word,
         publication=_publication(run, findings),
     )
     return Response(html, mimetype="text/html", headers={"Content-Security-Policy": POLICY})
@@ -105,9 +109,31 @@ def _publication(run: Run, findings: Findings) -> str:
         return "None: the run was cancelled"
     if not run.status.ended:
         return "None yet: the pact is still to be verified"
+    if run.is_for_all_pacts:
+        return "One for each pact"
     if run.outcome is None:
         return "None from here: the dispatch was passed on to GitHub, whose workflow verifies the pact"
     return publication(findings)
+
+
+def _summary(run: Run, pacts: Sequence[Run], findings: Findings) -> str:
+    """Return the outcome of a run that has one, in a sentence."""
+    if not run.is_for_all_pacts:
+        return summary(findings)
+    if run.outcome is Outcome.FAILED:
+        failed = sum(member.outcome is Outcome.FAILED and not member.pending for member in pacts)
+        return f"Failed: {failed} of {count(len(pacts), 'pact')}"
+    return f"Passed: {count(len(pacts), 'pact')}" if run.outcome is Outcome.PASSED else "Could not verify"
+
+
+def _word_of(member: Run) -> str:
+    """Return what became of one of the pacts of a run, in a few words."""
+    word = str(member.outcome)
+    if member.pending and member.outcome is Outcome.FAILED:
+        word += ", pending"
+    if member.publishing is Publishing.PENDING:
+        word += ", not published yet"
+    return word + (", not published" if member.publishing is Publishing.REFUSED else "")
 
 
 def _utc(moment: datetime) -> str:
@@ -121,9 +147,10 @@ def _findings(run: Run, saved: dict[str, Any] | None) -> Findings:
         error = VerificationError(run.error_kind or "", run.error) if run.error else None
         verification = Verification(
             id=str(run.id),
-            pact_url=run.pact_url,
+            pact_url=run.pact_url or "",
             started_at=run.started_at or run.created_at,
-            consumer=run.consumer or "",
+            consumer="Every pact" if run.is_for_all_pacts else run.consumer or "",
+            provider_version=run.provider_version,
             provider=run.provider,
             error=error,
         )
