@@ -32,6 +32,7 @@ SETTINGS = Settings.model_validate(
     }
 )
 ACCESS = BrokerAccess(BROKER, token=SECRET)
+INPUTS = ChildInputs(SETTINGS, ACCESS, Path("/nowhere"), {}, {})
 
 
 def a_run(**values: Any) -> Run:
@@ -155,5 +156,5 @@ def executor(changes: Changes, child: OneChild | None = None) -> Executor:
         children=child or OneChild(ended),  # type: ignore[arg-type]
         publisher=publisher(changes),
         worker="worker",
-        inputs=ChildInputs(SETTINGS, ACCESS, Path("/nowhere"), {}, {}),
+        inputs=INPUTS,
     )
