@@ -28,7 +28,7 @@ def write_list(runs: Sequence[dict[str, Any]], stream: TextIO) -> None:
             str(run.get("id")),
             state_of(run),
             age(run.get("created_at")) if for_people else str(run.get("created_at")),
-            party(run, "consumer"),
+            party(run, "consumer") or ("every pact" if run.get("pact_url") is None else ""),
             party(run, "provider"),
         )
         for run in runs

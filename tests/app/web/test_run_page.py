@@ -27,6 +27,43 @@ VERIFIED = "outcome = 'failed', verified_at = now(), provider_version = '1.4.0'"
 OF_A_RESULT = ("Could not verify", "Nothing was published", "Verified", "Nothing is known about the contract")
 
 
+def test_a_run_for_every_pact_lists_what_became_of_each(
+    client: FlaskClient, pool: ConnectionPool[Any]
+) -> None:
+    changed = Dispatch("a/b", "provider_changed", None, None, "main")
+    with pool.connection() as connection:
+        parent, _ = run_changes.request(connection, "A", changed, lock=None)
+        for consumer, outcome, pending in (
+            ("C", "passed", False),
+            ("<D>", "failed", False),
+            ("E", "failed", True),
+        ):
+            asked = Dispatch("a/b", "pact_changed", PACT, None, consumer)
+            run_id, _ = run_changes.request(connection, "A", asked, lock=None)
+            connection.execute(
+                "UPDATE runs SET parent_id = %s, pending = %s, consumer = %s, consumer_version = '7', outcome = %s, "
+                "status = 'finished', publishing = 'pending', finished_at = now() WHERE id = %s",
+                [parent, pending, consumer, outcome, run_id],
+            )
+        connection.execute(
+            "UPDATE runs SET status = 'finished', outcome = 'failed', finished_at = now() WHERE id = %s",
+            [parent],
+        )
+    page = client.get(f"/runs/{parent}", headers=READING).text
+    for text in (
+        "<strong>Failed: 1 of 3 pacts</strong>",
+        "Every pact",
+        "<b>passed, not published yet</b>",
+        "<b>failed, pending, not published yet</b>",
+        "&lt;D&gt; 7",
+        "One for each pact",
+    ):
+        assert text in page
+    member = client.get(f"/api/runs/{parent}", headers=READING).get_json()["pacts"][0]["run_id"]
+    page = client.get(f"/runs/{member}", headers=READING).text
+    assert f'<a href="{parent}">the run for every pact</a>' in page
+
+
 @pytest.mark.parametrize(
     ("change", "said", "not_said"),
     [
