@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeAlias
 
 from pydantic import BeforeValidator, Field
 
+from app.config.provider_changes import ProviderChanges
 from app.config.provider_values import (
     BrokerName,
     BrokerNames,
@@ -83,14 +84,12 @@ class Provider(Section):
     repository: RepositoryName
 
 
-class VerifiedProvider(ProviderTls, Provider):
+class VerifiedProvider(ProviderTls, ProviderChanges, Provider):
     """A provider that is verified here.
 
     Attributes:
         statuses: Whether its commits get statuses; as `github.statuses` says unless given.
         branch: The branch that results are for, where the dispatch names none.
-        branches: The branches whose pushes have every pact verified, as names or patterns (`release/*`); the
-            repository's default branch unless given, or none for a provider that isn't checked out.
         tags: Tags that the provider's version gets.
         states_setup_url: The URL that provider states are set up at; it may have `{port}` for a provider that is
             started.
@@ -116,7 +115,6 @@ class VerifiedProvider(ProviderTls, Provider):
 
     statuses: Flag | None = None
     branch: BrokerName | None = None
-    branches: BrokerNames | None = None
     tags: BrokerNames = ()
     states_setup_url: Url | None = None
     states_teardown: Flag = False

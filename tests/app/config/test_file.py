@@ -53,8 +53,8 @@ def mistakes(folder: Path, text: str | bytes, environment: dict[str, str] | None
             "worker.concurency: is no key of the configuration; is concurrency meant?",
         ),
         (
-            '[[providers]]\nname = "P"\nrepository = "a/b"\nbase_url = "http://p"\nversion = "1"\nbranche = "main"\n',
-            "providers[1].branche: is no key of the configuration; is branch meant?",
+            '[[providers]]\nname = "P"\nrepository = "a/b"\nbase_url = "http://p"\nversion = "1"\nbrnch = "main"\n',
+            "providers[1].brnch: is no key of the configuration; is branch meant?",
         ),
         ("[worker]\nzzz = 2\n", "worker.zzz: is no key of the configuration"),
     ],
@@ -74,7 +74,11 @@ def test_the_least_that_works(tmp_path: Path) -> None:
     [provider] = read.providers
     assert isinstance(provider, RunningProvider)
     assert (provider.name, provider.repository, provider.version) == ("Products", "acme/products", "1")
-    assert read.event_types == {"pact_changed", "contract_requiring_verification_published"}
+    assert read.event_types == {
+        "pact_changed",
+        "contract_requiring_verification_published",
+        "provider_changed",
+    }
     assert read.provider_of("ACME/Products") is provider
     assert read.provider_of("acme/other") is None
     assert (read.provider_named("Products"), read.provider_named("products")) == (provider, None)
