@@ -25,16 +25,16 @@ from app.provider.checkout import CheckoutFailed, CheckoutSource, checked_out
 from app.provider.checkout.git import safe_directory
 from app.provider.version import VersionUnknown, is_same
 from app.records.run import INTERNAL_ERROR, Failure
+from app.worker.child_pacts import every_pact_of, selection_of, verify_all
 from app.worker.configuration_words import in_configuration, verification_in_configuration
-from app.worker.protocol import AttemptRequest, ChildMessage, LogLine, Ready, Verified, to_line
+from app.worker.connection import WorkerConnection
+from app.worker.protocol import AllVerified, AttemptRequest, Ready, Verified
+from app.worker.run_failed import RunFailed
 from broker.text.redacted_lines import redacted_output
-from broker.text.redaction import Redaction
 from verifier.command.option_values import parse_transports, with_port_placeholder
 from verifier.confinement import Confinement
 from verifier.engine.process import Engine
 from verifier.errors import CannotVerify, UsageError
-from verifier.progress import Progress
-from verifier.report.amounts import count
 from verifier.request import ProviderUnderTest, VerificationRequest
 from verifier.run import verify
 from verifier.undumpable import become_undumpable
@@ -43,70 +43,13 @@ from verifier.verification import Outcome
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from verifier.verification import InteractionResult, Verification
+    from broker.text.redaction import Redaction
+
 
 LONGEST_LINE = 2000
 
 
-class RunFailed(Exception):
-    """There is nothing to verify with.
-
-    Attributes:
-        kind: One word for it, for programs.
-        retryable: Whether it may heal by itself.
-        output: The last lines of what failed.
-    """
-
-    def __init__(self, message: str, *, kind: str, retryable: bool = False, output: str = "") -> None:
-        super().__init__(message)
-        self.kind = kind
-        self.retryable = retryable
-        self.output = output
-
-
-class WorkerConnection(Progress):
-    """What is sent to the worker; a `Progress` of the verifier."""
-
-    def __init__(self, descriptor: int) -> None:
-        self._pipe = os.fdopen(descriptor, "w", encoding="utf-8")
-        self._lock = threading.Lock()
-        self.redaction = Redaction([])
-
-    def send(self, message: ChildMessage) -> None:
-        """Send a message; safe from any thread."""
-        with self._lock:
-            self._pipe.write(to_line(message))
-            self._pipe.flush()
-
-    def log(self, text: str) -> None:
-        """Send a line for the run's log."""
-        self.send(LogLine(self.redaction.own(text)[:LONGEST_LINE]))
-
-    def step(self, text: str) -> None:
-        """Log what begins."""
-        self.log(text)
-
-    def notice(self, text: str) -> None:
-        """Log what a person should know."""
-        self.log(in_configuration(text))
-
-    def total(self, interactions: int) -> None:
-        """Log how many interactions will be verified."""
-        self.log(f"{count(interactions, 'interaction')} to verify")
-
-    def verified(self, result: InteractionResult) -> None:
-        """Log an interaction that did not pass."""
-        if result.outcome != Outcome.PASSED:
-            # the verifier has taken the secrets out of it already
-            why = result.reason or "; ".join(mismatch.description for mismatch in result.mismatches)
-            self.log(f"{result.outcome}: {result.description}: {in_configuration(why)}")
-
-    def provider_output(self, line: str) -> None:
-        """Log a line that the provider printed."""
-        self.log(f"provider: {line}")
-
-
-def carry_out(request: AttemptRequest, worker: WorkerConnection, engine: Engine) -> Verification:
+def carry_out(request: AttemptRequest, worker: WorkerConnection, engine: Engine) -> Verified | AllVerified:
     """Verify what a request asks for.
 
     Raises:
@@ -137,7 +80,7 @@ def carry_out(request: AttemptRequest, worker: WorkerConnection, engine: Engine)
             base_url, version = provider.base_url, _running_version(provider, request)
             _check_version(request, version)
         verification_request = VerificationRequest(
-            pact_url=request.pact_url,
+            pact_url=request.pact_url or every_pact_of(request),
             provider_name=provider.name,
             broker=request.broker,
             provider_version=version,
@@ -167,17 +110,17 @@ def carry_out(request: AttemptRequest, worker: WorkerConnection, engine: Engine)
             ),
         )
         worker.log(f"Provider version {version}" + (f" of branch {branch}" if branch else ""))
+
+        def check_after() -> None:
+            if isinstance(provider, RunningProvider):
+                _check_unchanged(version, _running_version(provider, request))
+
+        if request.pact_url is None:
+            selection = selection_of(provider, branch)
+            return verify_all(request, verification_request, selection, worker, engine, check_after)
         verification = verify(verification_request, worker, engine)
-        if isinstance(provider, RunningProvider):
-            after = _running_version(provider, request)
-            if after != version:
-                raise RunFailed(
-                    f"the provider was {version} when the verification began and is {after} now, so it is not known "
-                    "which of them answered; nothing was published",
-                    kind="version-changed",
-                    retryable=True,
-                )
-    return verification
+        check_after()
+    return Verified(verification_in_configuration(verification))
 
 
 def _check_out(
@@ -229,6 +172,16 @@ def _running_version(provider: RunningProvider, request: AttemptRequest) -> str:
         raise RunFailed(str(error), kind="version-unknown", retryable=error.retryable) from error
 
 
+def _check_unchanged(before: str, after: str) -> None:
+    if after != before:
+        raise RunFailed(
+            f"the provider was {before} when the verification began and is {after} now, so it is not known which of "
+            "them answered; nothing was published",
+            kind="version-changed",
+            retryable=True,
+        )
+
+
 def _check_version(request: AttemptRequest, version: str) -> None:
     if request.sha is None or is_same(request.sha, version):
         return
@@ -266,12 +219,12 @@ def main() -> None:
         for request in requests:
             worker.redaction = request.redaction()
             try:
-                verification = carry_out(request, worker, engine)
+                ended = carry_out(request, worker, engine)
             except Exception as error:  # noqa: BLE001 - whatever it is, the worker is told
                 worker.send(_failure(error, worker.redaction))
                 break
-            worker.send(Verified(verification_in_configuration(verification)))
-            if verification.outcome == Outcome.ERROR:
+            worker.send(ended)
+            if isinstance(ended, Verified) and ended.verification.outcome == Outcome.ERROR:
                 break
 
 
