@@ -68,6 +68,29 @@ def add(
     return run
 
 
+def complete_parent(connection: Connection[Any], parent_id: UUID) -> Run | None:
+    """Note that all results of a run for every pact are published, or that the broker refused some, once that is so.
+
+    It must see what others have committed, so it is for a transaction of its own.
+
+    Returns:
+        The run, to the one caller that finds it complete; None to all others.
+    """
+    return select_one(
+        connection,
+        """
+        UPDATE runs SET publishing = CASE
+            WHEN EXISTS (SELECT 1 FROM runs member WHERE member.parent_id = %(id)s AND member.publishing = 'refused')
+            THEN 'refused' ELSE 'published' END
+        WHERE id = %(id)s AND pact_url IS NULL AND status = 'finished' AND publishing = 'none'
+            AND EXISTS (SELECT 1 FROM runs member WHERE member.parent_id = %(id)s AND member.publishing <> 'none')
+            AND NOT EXISTS (SELECT 1 FROM runs member WHERE member.parent_id = %(id)s AND member.publishing = 'pending')
+        RETURNING {columns}
+        """,
+        id=parent_id,
+    )
+
+
 def of_parent(connection: Connection[Any], parent_id: UUID) -> list[Run]:
     """Return the runs of the pacts that a run is for, in the order of their end."""
     with connection.cursor(row_factory=class_row(Run)) as cursor:

@@ -222,6 +222,7 @@ class Executor:
             self._database, run, run_log, self._changes.verified_all, members, outcome, failure
         )
         log.info("all verified", outcome=outcome, pacts=len(members))
+        await self._publisher.complete(run.id)
 
     async def _request(self, run: Run, provider: VerifiedProvider) -> AttemptRequest | Failure:
         answered = await self._database.call(deliveries.of_run, run.id)

@@ -12,6 +12,7 @@ from app.database.failures import is_away
 from app.records import runs
 from app.records.run import INTERNAL_ERROR, Failure
 from app.records.run_log import RunLog, store_log, stored_chunks
+from app.worker.completion import complete
 from app.worker.unexpected import failure_of
 from broker.text.redaction import Redaction
 from verifier.errors import PublishFailed
@@ -156,10 +157,21 @@ class Publisher:
         await self._store(run, run_log, self._changes.not_published, failure, wait=wait)
         log.warning("not published", error=failure.message, retry_in=wait)
 
+    async def complete(self, run_id: UUID) -> None:
+        """Bring a run for every pact to its end, if all of its results are published."""
+        try:
+            await complete(self._database, self._access, run_id, log_bytes=self._log_bytes)
+        except Exception as error:
+            if is_away(error):
+                raise
+            log.exception("what may be deployed could not be logged", run=str(run_id))
+
     async def _store(
         self, run: Run, run_log: RunLog, change: Callable[..., Any], *arguments: Any, **options: Any
     ) -> None:
         await store_with_log(self._database, run, run_log, change, *arguments, **options)
+        if run.parent_id is not None:
+            await self.complete(run.parent_id)
 
 
 async def store_with_log(
