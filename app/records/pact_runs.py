@@ -95,7 +95,7 @@ def of_parent(connection: Connection[Any], parent_id: UUID) -> list[Run]:
     """Return the runs of the pacts that a run is for, in the order of their end."""
     with connection.cursor(row_factory=class_row(Run)) as cursor:
         return cursor.execute(
-            f"SELECT {COLUMNS} FROM runs WHERE parent_id = %(id)s ORDER BY finished_at, id",  # noqa: S608 - constants
+            f"SELECT {COLUMNS} FROM runs WHERE parent_id = %(id)s ORDER BY verified_at, id",  # noqa: S608 - constants
             {"id": parent_id},
         ).fetchall()
 

@@ -15,6 +15,7 @@ import structlog
 
 from app.records import pact_runs
 from app.records.run import Failure
+from verifier.errors import OF_THE_PACT
 from verifier.report.amounts import count
 from verifier.verification import Outcome
 
@@ -78,11 +79,15 @@ class AllPacts:
 
     def failure(self) -> Failure | None:
         """Return why some of the pacts could not be verified; None if each was. Pending ones don't count."""
-        errors = [message.verification.error for message in self._unverified if not message.pending]
-        known = [error for error in errors if error is not None]
+        errors = [(message.verification.error, message.pending) for message in self._unverified]
+        known = [
+            error
+            for error, pending in errors
+            if error is not None and not (pending and error.kind in OF_THE_PACT)
+        ]
         if not known:
             return None
-        message = f"{count(len(errors), 'pact')} could not be verified. The first: {known[0].message}"
+        message = f"{count(len(known), 'pact')} could not be verified. The first: {known[0].message}"
         retryable = any(error.retryable for error in known)
         return Failure(NOT_ALL_VERIFIED, message, retryable, known[0].output)
 
@@ -120,6 +125,10 @@ class AllPacts:
 
 
 def outcome_of(members: Sequence[Run]) -> Outcome:
-    """Return the outcome of a run for every pact: the worst one, where a pending pact counts as passed."""
-    outcomes = {member.outcome for member in members if not member.pending}
+    """Return the outcome of a run for every pact: the worst one. What is wrong with a pending pact doesn't count."""
+    outcomes = {member.outcome for member in members if not _is_pending_failure(member)}
     return next((one for one in (Outcome.FAILED, Outcome.ERROR) if one in outcomes), Outcome.PASSED)
+
+
+def _is_pending_failure(member: Run) -> bool:
+    return member.pending and (member.outcome is Outcome.FAILED or member.error_kind in OF_THE_PACT)

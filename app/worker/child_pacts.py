@@ -5,24 +5,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from verifier.many.request import ManyRequest
-from verifier.many.run import verify_many
-
 from app.worker.configuration_words import in_configuration, verification_in_configuration
 from app.worker.protocol import AllVerified, PactVerified
 from app.worker.run_failed import RunFailed
-from broker.client.for_verification import Selection
+from broker.client.for_verification import Selection, address_of_content
 from broker.client.selectors import documented_default
+from verifier.many.request import ManyRequest
+from verifier.many.run import verify_many
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from verifier.many.fetching import PlannedPact
 
     from app.config.provider import VerifiedProvider
     from app.worker.connection import WorkerConnection
     from app.worker.protocol import AttemptRequest
     from verifier.engine.process import Engine
+    from verifier.many.fetching import PlannedPact
     from verifier.request import VerificationRequest
     from verifier.verification import Verification
 
@@ -73,7 +71,9 @@ def verify_all(
         RunFailed: The broker could not be asked.
         UsageError: The configuration can't be used.
     """
-    done = {url for url, version in request.done if version == template.provider_version}
+    done = frozenset(
+        address_of_content(url) for url, version in request.done if version == template.provider_version
+    )
 
     def keep(pact: PlannedPact, verification: Verification) -> None:
         check_after()
@@ -81,8 +81,8 @@ def verify_all(
         worker.send(PactVerified(verification_in_configuration(verification), pending))
         worker.log(f"{pact.name}: {verification.outcome}")
 
-    asked = ManyRequest(template, selection=selection, needs_pacts=False)
-    found = verify_many(asked, engine, worker, keep=keep, leave_out=done)
+    asked = ManyRequest(template, selection=selection, needs_pacts=False, leave_out=done)
+    found = verify_many(asked, engine, worker, keep)
     for note in found.notes:
         worker.log(in_configuration(note))
     if found.error is not None:

@@ -11,7 +11,8 @@ from app.records import pact_runs
 from app.records.run_log import RunLog, store_log, stored_chunks
 from broker.text.redaction import Redaction
 from verifier.many.deployability import environment_answers
-from verifier.report.run_findings import deployability_lines
+from verifier.report.many.phrases import deployable
+from verifier.report.run_findings import RunFindings
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -37,10 +38,10 @@ async def complete(database: Database, access: BrokerAccess, parent_id: UUID, *,
     answers, problem = await asyncio.to_thread(
         environment_answers, access, run.provider, run.provider_version
     )
-    lines = [
-        *deployability_lines(run.provider, run.provider_version, answers),
-        *([problem] if problem else []),
-    ]
+    findings = RunFindings(
+        run.created_at, provider=run.provider, provider_version=run.provider_version, environments=answers
+    )
+    lines = [line for line in (deployable(findings), problem) if line]
     if not lines:
         return
     run_log = RunLog(log_bytes, await database.call(stored_chunks, run.id))

@@ -153,6 +153,11 @@ def content_of(pact_url: str) -> str | None:
     return match["content"] if match else None
 
 
+def address_of_content(pact_url: str) -> str:
+    """Return the URL of a pact without what a broker adds to it to know later why it was asked for."""
+    return pact_url.partition("/metadata/")[0]
+
+
 def _pact(client: BrokerClient, provider: str, item: dict[str, Any]) -> PactForVerification:
     """Return the pact of an entry: its URL names consumer and content, the link's name the consumer's version.
 

@@ -5,7 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from broker.client import BrokerClient
-from broker.client.for_verification import SelectionRefused, UnknownProvider, pacts_for_verification
+from broker.client.for_verification import (
+    SelectionRefused,
+    UnknownProvider,
+    address_of_content,
+    pacts_for_verification,
+)
 from broker.http.errors import BrokerError
 from verifier.errors import CannotVerify, ErrorKind, UsageError
 from verifier.fetch import FETCH_SECONDS
@@ -38,6 +43,7 @@ def planned(
         return [PlannedPact(request.for_pact(url)) for url in urls], []
     asked, notes = _asked(request, deadline=deadline, on_retry=on_retry)
     wanted = request.template.filter_consumers
+    asked = [pact for pact in asked if address_of_content(pact.url) not in request.leave_out]
     chosen = [pact for pact in asked if not wanted or pact.consumer in wanted]
     if len(chosen) < len(asked):
         left_out = count(len(asked) - len(chosen), "pact")

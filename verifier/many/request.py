@@ -21,12 +21,14 @@ class ManyRequest:
         pact_urls: The pacts, if they are named; otherwise the broker is asked.
         selection: What the broker is asked for.
         needs_pacts: Whether it is an error if there is no pact to verify.
+        leave_out: The pacts, of those that the broker asks for, that are not verified: the addresses of their content.
     """
 
     template: VerificationRequest
     pact_urls: tuple[str, ...] = ()
     selection: Selection | None = None
     needs_pacts: bool = True
+    leave_out: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         """Check the values together.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import Future
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -23,7 +24,7 @@ from verifier.verifying.pact_run import NOT_REACHED, PactRun
 from verifier.verifying.provider_session import PORT_TRIES, ProviderSession
 
 if TYPE_CHECKING:
-    from concurrent.futures import Future
+    from collections.abc import Callable
 
     from verifier.engine.process import Engine
     from verifier.many.fetching import Document, PlannedPact
@@ -48,13 +49,19 @@ class Skipped(Exception):
     """A pact is not verified, on purpose; the message says why."""
 
 
-def verify_many(request: ManyRequest, engine: Engine, progress: Progress | None = None) -> RunFindings:
+def verify_many(
+    request: ManyRequest,
+    engine: Engine,
+    progress: Progress | None = None,
+    keep: Callable[[PlannedPact, Verification], None] | None = None,
+) -> RunFindings:
     """Verify many pacts, and publish the result of each as soon as it is there, if that is wanted.
 
     Args:
         request: What to verify.
         engine: An engine that has been started and that the caller closes.
         progress: What shows the progress.
+        keep: Called with each verification, in the place of publishing it; what it raises ends the run.
 
     Returns:
         What was found. A pact or a provider that is not available is a part of that and no exception, and so is an
@@ -63,12 +70,19 @@ def verify_many(request: ManyRequest, engine: Engine, progress: Progress | None 
     Raises:
         UsageError: The request can't be carried out as it is.
     """
-    return _ManyRun(request, engine, progress or Progress()).run()
+    return _ManyRun(request, engine, progress or Progress(), keep).run()
 
 
 class _ManyRun:
-    def __init__(self, request: ManyRequest, engine: Engine, progress: Progress) -> None:
+    def __init__(
+        self,
+        request: ManyRequest,
+        engine: Engine,
+        progress: Progress,
+        keep: Callable[[PlannedPact, Verification], None] | None,
+    ) -> None:
         self._request = request
+        self._keep = keep
         self._template = template = request.template
         self._engine = engine
         self._progress = progress
@@ -154,14 +168,22 @@ class _ManyRun:
                 self._progress.pacts(self._planned)
                 self._notes.append(str(why))
                 continue
-            self._ended.append((pact, verification, self._publisher.add(pact.request, verification)))
+            self._ended.append((pact, verification, self._published(pact, verification)))
             self._progress.pact_ended(verification)
         if not self._planned:
             if self._request.needs_pacts:
                 raise CannotVerify("; ".join([NO_PACTS, *notes]), kind=ErrorKind.NO_PACTS)
-            self._notes.append("there was no pact to verify (--ignore-no-pacts-error)")
+            self._notes.append("there was no pact to verify")
         if self._over is None:
             self._notes += self._session.stop()
+
+    def _published(self, pact: PlannedPact, verification: Verification) -> Future[Findings]:
+        if self._keep is None:
+            return self._publisher.add(pact.request, verification)
+        self._keep(pact, verification)
+        kept: Future[Findings] = Future()
+        kept.set_result(Findings(verification))
+        return kept
 
     def _verified(self, pact: PlannedPact, document: Future[Document], stack: ExitStack) -> Verification:
         """Verify one pact.
