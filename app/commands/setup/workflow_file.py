@@ -15,6 +15,7 @@ from app.commands.setup.request import RECEIVER
 from app.commands.webhook_templates import PACT_CHANGED_FILE, REQUIRING_VERIFICATION_FILE
 from broker.events import WebhookEvent
 from broker.text.harmless import one_line
+from verifier.environment import BROKER_PASSWORD, BROKER_TOKEN, BROKER_USERNAME
 from verifier.errors import UsageError
 
 if TYPE_CHECKING:
@@ -128,7 +129,7 @@ def _ask_to_replace(file: Path) -> None:
 
 
 def _next_steps(text: str, access: BrokerAccess) -> Sequence[str]:
-    secrets = ("PACT_BROKER_USERNAME", "PACT_BROKER_PASSWORD") if access.username else ("PACT_BROKER_TOKEN",)
+    secrets = (BROKER_USERNAME, BROKER_PASSWORD) if access.username else (BROKER_TOKEN,)
     steps = [
         "Put in what your provider needs to start: provider-command, provider-states-setup-url, the steps before."
     ]
@@ -150,7 +151,7 @@ def _scalar(text: str) -> str:
 def _user_and_password(match: re.Match[str]) -> str:
     """Return the lines for a user name and a password in the place of that for a token."""
     lines = []
-    for variable in ("PACT_BROKER_USERNAME", "PACT_BROKER_PASSWORD"):
+    for variable in (BROKER_USERNAME, BROKER_PASSWORD):
         name = variable if match[2].isupper() else variable.removeprefix("PACT_").lower().replace("_", "-")
         lines.append(f"{match[1]}{name}: ${{{{ secrets.{variable} }}}}")
     return "\n".join(lines)
