@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import traceback
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
 from app.commands.extras import install_with
+from app.config.variables import LOG_LEVEL
 from broker.http.errors import BrokerError
 from broker.text.harmless import one_line
 from broker.text.redaction import Redaction
@@ -121,6 +124,9 @@ def run(options: argparse.Namespace, load: Callable[[], ModuleType]) -> int:
         code, lines = ExitCode.COULD_NOT, (str(error),)
     except KeyboardInterrupt:
         code, lines = ExitCode.INTERRUPTED, ("interrupted",)
+    except Exception as error:  # noqa: BLE001 - the outermost boundary
+        # Python would exit with 1, which means that something is broken that was looked at
+        code, lines = ExitCode.COULD_NOT, _unexpected(error, options)
     for line in lines:
         messages.say(line)
     loss = loss_of(sys.stdout)
@@ -132,6 +138,16 @@ def run(options: argparse.Namespace, load: Callable[[], ModuleType]) -> int:
 def extra_of(command: str) -> str:
     """Return the extra that a command needs."""
     return "setup" if command in SETUP_COMMANDS else "server"
+
+
+def _unexpected(error: Exception, options: argparse.Namespace) -> tuple[str, ...]:
+    """Return what is told of an exception that nobody expected, with its traceback if the log's level is `debug`."""
+    shown = f"{type(error).__name__}{f': {error}' if str(error) else ''}"
+    text = f"this is a mistake in pact-dispatch itself: {shown}"
+    level = getattr(options, "log_level", None) or os.environ.get(LOG_LEVEL, "")
+    if level.lower() == "debug":
+        return (*"".join(traceback.format_exception(error)).splitlines(), text)
+    return (f"{text}. With {LOG_LEVEL}=debug it says where",)
 
 
 def _loaded(command: str, load: Callable[[], ModuleType]) -> ModuleType:

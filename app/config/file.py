@@ -22,6 +22,7 @@ from app.config.values import (
 from app.config.variables import CONFIG
 from app.provider.checkout import CheckoutFailed
 from app.provider.checkout.remote import Remote
+from broker.http.reason import why
 from verifier.command.option_values import parse_headers
 from verifier.environment import BROKER_PASSWORD, BROKER_TOKEN, BROKER_USERNAME
 from verifier.errors import UsageError
@@ -77,8 +78,9 @@ def _document(file: Path) -> dict[str, Any]:
         with file.open("rb") as opened:
             content = opened.read(MOST_BYTES + 1)
     except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else str(error)
-        raise ConfigurationError(f"{file}: {why}. Name the file with --config FILE ({CONFIG})") from error
+        raise ConfigurationError(
+            f"{file}: {why(error)}. Name the file with --config FILE ({CONFIG})"
+        ) from error
     if len(content) > MOST_BYTES:
         raise ConfigurationError(f"{file}: has more than {MOST_BYTES // 1024} KB: it is no configuration")
     try:

@@ -22,6 +22,7 @@ from pydantic import (
 )
 
 from broker.http.names import LONGEST_NAME
+from broker.http.reason import why
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -119,7 +120,7 @@ class SecretSource(Section):
             try:
                 return self.file.read_text(encoding="utf-8").strip("\r\n")
             except (OSError, UnicodeDecodeError) as error:
-                raise ValueError(f"{self.file} can't be read: {error}") from error
+                raise ValueError(f"{self.file} can't be read: {why(error)}") from error
         value = environment.get(self.env or "")
         if not value:
             raise ValueError(f"the environment variable {self.env} is not set")
@@ -162,7 +163,7 @@ def secret(name: str, environment: Mapping[str, str]) -> str | None:
     try:
         return Path(file).read_text(encoding="utf-8").strip() or None
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{name}_FILE: {file} can't be read: {error}") from error
+        raise ConfigurationError(f"{name}_FILE: {file} can't be read: {why(error)}") from error
 
 
 def values_of(values: Mapping[str, Value], environment: Mapping[str, str]) -> dict[str, str]:

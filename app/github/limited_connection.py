@@ -20,6 +20,7 @@ from broker.http.limited_request import LimitedSession
 from broker.http.limits import MAX_REDIRECTS, Limits
 from broker.http.no_reply import TooSlow
 from broker.http.origin import Origin
+from broker.http.reason import no_whole_answer
 from broker.http.shown_url import shown_url
 
 if TYPE_CHECKING:
@@ -120,12 +121,12 @@ class _Limited:
     def _send(self, url: str, exchange: OneExchange) -> Reply:
         left = exchange.begun + self.timeout - time.monotonic()
         if left <= 0:
-            raise TooSlow(f"no whole answer within {self.timeout:g} s")
+            raise TooSlow(no_whole_answer(self.timeout))
         with LimitedSession() as session:
             reply = session.send(
                 self.verb,
                 url,
-                limits=Limits(left, MAX_BYTES),
+                limits=Limits(left, MAX_BYTES, stated=self.timeout),
                 headers={**self.headers, "X-GitHub-Api-Version": API_VERSION},
                 body=self.input,
             )

@@ -10,7 +10,7 @@ from typing import Any, TextIO
 import structlog
 from structlog.tracebacks import ExceptionDictTransformer
 
-from broker.text.harmless import one_line
+from broker.text.harmless import json_text, one_line
 from broker.text.log_lines import indented
 
 OWN_LOGGERS = ("relay", "serve", "statuses", "web", "worker")
@@ -46,7 +46,7 @@ def configure(level: str = "info") -> None:
         if for_people
         else [
             structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False)),
-            structlog.processors.JSONRenderer(),
+            structlog.processors.JSONRenderer(_json_line),
         ]
     )
     handler = logging.StreamHandler(sys.stderr)
@@ -67,6 +67,11 @@ def configure(level: str = "info") -> None:
     logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
     # it warns of each malformed header of an answer, with a traceback and the whole URL
     logging.getLogger("urllib3").setLevel(logging.ERROR)
+
+
+def _json_line(event: Any, **options: Any) -> str:
+    """Return an event as JSON that can be read as it is: what isn't ASCII stands there, but for control characters."""
+    return json_text(event, sys.stderr, **options)
 
 
 def _on_one_line(_: Any, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:

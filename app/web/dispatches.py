@@ -35,6 +35,7 @@ from app.intake.refusal import Refusal
 from app.records.deliveries import LONGEST_GITHUB_ID, IncomingDelivery, Repeated, Source
 from app.web.context import checking_credentials, receiver
 from app.web.problem import RETRY_AFTER_SECONDS
+from broker.http.reason import why
 from broker.http.strict_json import NotJson, is_nested_deeper, parse_json
 from broker.text.redaction import Redaction
 from broker.text.secret_names import STARS
@@ -266,7 +267,9 @@ def _body(most: int = MAX_BYTES) -> bytes:
     try:
         body = b"" if length is not None and length > most else request.stream.read(most + 1)
     except (OSError, ClientDisconnected) as error:
-        raise Refusal(408, "incomplete", "Request Timeout", f"the body did not arrive: {error}") from error
+        raise Refusal(
+            408, "incomplete", "Request Timeout", f"the body did not arrive: {why(error)}"
+        ) from error
     except ParseException as error:
         raise Refusal(400, "incomplete", "Bad Request", f"the body can't be read: {error}") from error
     if (length or 0) > most or len(body) > most:

@@ -14,6 +14,7 @@ import structlog
 from app.database.storable import storable_text
 from app.records.run import Failure
 from app.worker.protocol import AllVerified, NotAMessage, Ready, Verified, from_line
+from broker.http.reason import why
 from broker.http.waits import RetryPlan
 from verifier.child_process import how_it_ended, signal_group
 
@@ -80,7 +81,7 @@ class Child:
                 limit=LONGEST_MESSAGE,
             )
         except OSError as error:
-            message = f"no process could be started to verify in: {error}"
+            message = f"no process could be started to verify in: {why(error)}"
             raise ChildFailed(Failure("engine-failed", message, retryable=True)) from error
         return cls(process)
 

@@ -166,7 +166,8 @@ class Exchange:
         if seconds <= 0:
             raise BrokerUnreachable(f"out of time before {self.origin} answered")
         try:
-            return self._session.send(method, url, json=body, limits=replace(self._limits, seconds=seconds))
+            limits = replace(self._limits, seconds=seconds, stated=self._limits.seconds)
+            return self._session.send(method, url, json=body, limits=limits)
         except NotTrusted as error:
             raise BrokerError(
                 f"no trusted TLS connection to {self.origin}: {error}. If its certificate is signed by an "
@@ -176,6 +177,8 @@ class Exchange:
         except ProxyFailed as error:
             raise BrokerUnreachable(f"the proxy to {self.origin} did not work: {error}") from error
         except TooSlow as error:
+            if self._deadline is not None and time.monotonic() >= self._deadline:
+                raise BrokerUnreachable(f"out of time before {self.origin} answered") from error
             raise BrokerUnreachable(f"{self.origin} did not answer in time: {error}") from error
         except BrokeOff as error:
             raise BrokerUnreachable(f"the answer of {shown_url(url)} broke off: {error}") from error

@@ -25,7 +25,7 @@ from broker.http.no_reply import (
     Unreachable,
     Unreadable,
 )
-from broker.http.reason import tls_problem
+from broker.http.reason import tls_problem, why
 from broker.http.tls import ORDINARY
 from broker.http.whole_head import WholeHeadResponse
 
@@ -172,14 +172,14 @@ def _meaning(limits: Limits) -> Iterator[None]:
     try:
         yield
     except TimeoutError as error:
-        raise TooSlow(f"timed out: no whole answer within {limits.seconds:.3g} s") from error
+        raise TooSlow(f"timed out: {limits.too_slow}") from error
     except ssl.SSLError as error:
         raise NotTrusted(tls_problem(error) or str(error)) from error
     except http.client.RemoteDisconnected as error:
         raise Unreachable("the connection was closed without an answer") from error
     except OSError as error:
         kind = Refused if isinstance(error, ConnectionRefusedError) else Unreachable
-        raise kind(error.strerror or str(error) or type(error).__name__) from error
+        raise kind(why(error)) from error
     except http.client.IncompleteRead as error:
         raise BrokeOff(IN_THE_MIDST) from error
     except http.client.BadStatusLine as error:

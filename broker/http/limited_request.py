@@ -216,7 +216,7 @@ class LimitedSession:
     def _too_slow(self, error: Exception, limits: Limits) -> str | None:
         """Return what did not come in time; None if the error is another one."""
         if self._deadline.is_over:
-            return f"no whole answer within {limits.seconds:.3g} s"
+            return limits.too_slow
         if isinstance(error, requests.exceptions.ConnectTimeout):
             return f"no connection within {limits.connect_seconds:g} s"
         if isinstance(error, (requests.exceptions.Timeout, TimedOut, TimeoutError)):
@@ -262,11 +262,11 @@ def send_request(  # noqa: PLR0913
                 return reply
             try:
                 url = urljoin(url, reply.redirects_to)
-                left = replace(limits, seconds=whole.left())
+                left = replace(limits, seconds=whole.left(), stated=limits.stated or limits.seconds)
             except ValueError as error:
                 raise Unreadable("it redirects to what can't be read as a URL") from error
             except TimeoutError as error:
-                raise TooSlow(f"no whole answer within {limits.seconds:.3g} s") from error
+                raise TooSlow(limits.too_slow) from error
             reply = session.send(method, url, limits=left, headers=headers)
     if follow_redirects and reply.redirects_to is not None:
         raise Unreadable(f"more than {MAX_REDIRECTS} redirects")

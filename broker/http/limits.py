@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from broker.http.reason import no_whole_answer
 from broker.http.redirects import REDIRECTS
 
 if TYPE_CHECKING:
@@ -23,12 +24,19 @@ class Limits:
         max_bytes: The largest body that is read, unpacked; 0 where only the head of the answer matters.
         silent_seconds: The time that may pass without a byte; `seconds` unless that is shorter.
         connect_seconds: The time that a connection may take to be made.
+        stated: The seconds that messages name, if these are what is left of a longer limit.
     """
 
     seconds: float
     max_bytes: int
     silent_seconds: float = 30.0
     connect_seconds: float = 10.0
+    stated: float | None = None
+
+    @property
+    def too_slow(self) -> str:
+        """The reason that there was no whole answer in time."""
+        return no_whole_answer(self.seconds if self.stated is None else self.stated)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import threading
 from contextlib import ExitStack
 from typing import Any
 
+from broker.http.reason import why
 from broker.text.harmless import one_line
 
 
@@ -34,7 +35,7 @@ def bind(host: str, port: int) -> socket.socket:
             on_error.pop_all()
     except OSError as error:
         raise CannotListen(
-            f"Cannot listen on {host}:{port}: {error.strerror or error}. "
+            f"Cannot listen on {host}:{port}: {why(error)}. "
             "Choose another address with --bind HOST:PORT; port 0 takes a free one."
         ) from error
     return listener

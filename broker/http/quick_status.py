@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from broker.http.no_reply import TooSlow, Unreachable
-from broker.http.reason import tls_problem
+from broker.http.reason import no_whole_answer, tls_problem, why
 from broker.http.tls import ORDINARY
 
 if TYPE_CHECKING:
@@ -31,13 +31,14 @@ _LENGTH = re.compile(rb"^Content-Length:[ \t]*(\d{1,18})[ \t]*\r?$", re.IGNORECA
 _END = re.compile(rb"\r?\n\r?\n")
 
 
-def quick_status(url: str, seconds: float, tls: Tls = ORDINARY) -> int | None:
+def quick_status(url: str, seconds: float, tls: Tls = ORDINARY, *, stated: float | None = None) -> int | None:
     """Request a URL, and return the status of its answer; a redirect is not followed, and any certificate is taken.
 
     Args:
         url: The URL.
         seconds: The time until the head of the answer must be there.
         tls: What is shown on a TLS connection.
+        stated: The seconds that messages name, if that time is what is left of a longer one.
 
     Returns:
         The status; None if it takes a whole client, for an answer that doesn't begin as usual.
@@ -68,9 +69,9 @@ def quick_status(url: str, seconds: float, tls: Tls = ORDINARY) -> int | None:
             _read_rest(connection, head, len(rest))
             return int(status[1])
     except TimeoutError as error:
-        raise TooSlow(f"no whole answer within {seconds:.3g} s") from error
+        raise TooSlow(no_whole_answer(seconds if stated is None else stated)) from error
     except OSError as error:
-        raise Unreachable(tls_problem(error) or error.strerror or str(error)) from error
+        raise Unreachable(tls_problem(error) or why(error)) from error
 
 
 def _connection(scheme: str, host: str, port: int, seconds: float, tls: Tls) -> socket.socket:

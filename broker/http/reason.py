@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+
 from broker.text.cut import CUT
 
 LONGEST = 300
@@ -9,6 +12,15 @@ LONGEST = 300
 NO_TLS = "it speaks no TLS there"
 NO_CLIENT_CERTIFICATE = "it wants a client certificate"
 DEEPEST = 10
+_SAID = {
+    errno.ECONNREFUSED: "it refused the connection",
+    errno.ECONNRESET: "it reset the connection",
+    errno.EPIPE: "it closed the connection",
+    errno.EHOSTUNREACH: "there is no way to the host",
+    errno.ENETUNREACH: "there is no way to its network",
+    errno.ETIMEDOUT: "it did not take the connection in time",
+}
+"""What the system's errors of connections mean, said of the other side."""
 
 
 def brief(text: str) -> str:
@@ -16,9 +28,29 @@ def brief(text: str) -> str:
     return text if len(text) <= LONGEST else text[:LONGEST] + CUT
 
 
+def no_whole_answer(seconds: float) -> str:
+    """Return the reason that there was none within a limit, as it is configured: whole seconds, or one decimal."""
+    shown = f"{seconds:.0f}" if seconds >= 10 or seconds == int(seconds) else f"{max(seconds, 0.1):.1f}"
+    return f"no whole answer within {shown} s"
+
+
+def why(error: Exception) -> str:
+    """Return the reason of an error of the system or of a library in words, without numbers of the system's.
+
+    The name of a file is left out: whoever tells the reason knows it.
+    """
+    if isinstance(error, UnicodeDecodeError):
+        return "it is not UTF-8 text"
+    if not isinstance(error, OSError) or error.errno is None:
+        return brief(str(error)) or type(error).__name__
+    return _SAID.get(error.errno) or error.strerror or os.strerror(error.errno)
+
+
 def innermost(error: BaseException) -> str:
     """Return the innermost reason of an HTTP library's error, without the object addresses around it."""
     inner = innermost_error(error)
+    if isinstance(inner, OSError) and inner.errno is not None and type(inner).__module__ != "ssl":
+        return why(inner)
     return tls_problem(inner) or brief(str(inner).split(">: ", 1)[-1].split("): ", 1)[-1])
 
 

@@ -62,9 +62,20 @@ def write_json(document: Any, stream: TextIO) -> None:
 
     Texts stand in it as they are, but for what a terminal may not be shown, and where the stream can't take them.
     """
-    text = json.dumps(document, indent=2, ensure_ascii=False)
+    stream.write(json_text(document, stream, indent=2) + "\n")
+
+
+def json_text(document: Any, stream: TextIO, **options: Any) -> str:
+    """Return a document as JSON for a stream; see `write_json`.
+
+    Args:
+        document: The document.
+        stream: What it is written to.
+        options: Those of `json.dumps`.
+    """
+    text = json.dumps(document, ensure_ascii=False, **options)
     try:
         text.encode(stream.encoding or "utf-8", "surrogatepass")
     except UnicodeEncodeError:
-        text = json.dumps(document, indent=2)
-    stream.write(_CI_COMMAND.sub(r"\\u0023#", visible(text)) + "\n")
+        text = json.dumps(document, **options)
+    return _CI_COMMAND.sub(r"\\u0023#", visible(text))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from broker.events import WebhookEvent
 from broker.http.json_values import object_at, value_at
+from broker.http.reason import why
 from broker.http.strict_json import NotJson, parse_json
 from verifier.commit_id import is_commit_id
 from verifier.environment import without_secrets
@@ -87,7 +88,9 @@ def read_github_event(environment: Mapping[str, str]) -> GitHubEvent:
             raise UsageError(f"the GitHub event {file} (GITHUB_EVENT_PATH) is larger than 1 MiB")
         event = parse_json(content)
     except (OSError, NotJson) as error:
-        raise UsageError(f"the GitHub event {file} (GITHUB_EVENT_PATH) can't be read: {error}") from error
+        raise UsageError(
+            f"the GitHub event {file} (GITHUB_EVENT_PATH) can't be read: {why(error)}"
+        ) from error
     where, _, pact = _PACT[name].partition(".")
     payload = object_at(event, where)
     pact_url = _text(payload, where, pact)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -16,6 +15,7 @@ from broker.client.selectors import (
     for_tag,
 )
 from broker.http.strict_json import NotJson, parse_json
+from broker.text.times import read_time
 from verifier.command.sources import PACT_URL, Setting, boolean, build_request, flag
 from verifier.errors import UsageError
 from verifier.many.request import ManyRequest
@@ -161,10 +161,6 @@ def _parsed(setting: Setting, branch: str | None) -> Iterator[Selector]:
 def _date(setting: Setting | None) -> str | None:
     if setting is None:
         return None
-    try:
-        datetime.fromisoformat(setting.value)
-    except ValueError as error:
-        raise UsageError(
-            f"{setting.source} must be a date, as in 2026-01-31, not {setting.value!r}"
-        ) from error
+    if read_time(setting.value) is None:
+        raise UsageError(f"{setting.source} must be a date, as in 2026-01-31, not {setting.value!r}")
     return str(setting.value)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from broker.http.limits import Limits
 from broker.http.no_reply import BrokeOff, NoReply, NotTrusted, Refused, TooSlow
-from broker.http.reason import NO_TLS
+from broker.http.reason import NO_TLS, no_whole_answer
 from broker.http.tls import ORDINARY
 from verifier.engine.core_results import FAILED_REQUEST
 from verifier.engine.relay_limit import relayed_seconds
@@ -55,7 +55,7 @@ def why_no_reply(error: NoReply, *, seconds: float, option: str) -> str:
 
 
 def _too_slow(seconds: float) -> str:
-    return f"timed out: no whole answer within {seconds:g} s. If it may take so long, allow more (--request-timeout)"
+    return f"timed out: {no_whole_answer(seconds)}. If it may take so long, allow more (--request-timeout)"
 
 
 def _no_tls(error: NotTrusted) -> str:

@@ -67,7 +67,9 @@ class ProviderRelay(ABC):
     """
 
     def __init__(self, *, timeout: float, tls: Tls = ORDINARY, context: ssl.SSLContext | None = None) -> None:
-        self.connections = KeptConnections(Limits(relayed_seconds(timeout), LONGEST_ANSWER), tls, context)
+        self.connections = KeptConnections(
+            Limits(relayed_seconds(timeout), LONGEST_ANSWER, stated=timeout), tls, context
+        )
         relay = self
 
         class Handler(StreamRequestHandler):

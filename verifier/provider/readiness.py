@@ -49,13 +49,15 @@ def wait_until_ready(
         CannotVerify: It did not answer in time.
     """
     end = min(time.monotonic() + wait, deadline)
+    most = min(ANSWER_SECONDS, wait)
     pause = 0.01
     problem = "no answer"
     urls = {base: base.rstrip("/") + "/" + health_path.lstrip("/") for base in candidates}
     while True:
         for base, url in urls.items():
             try:
-                status = _status(url, min(ANSWER_SECONDS, wait, max(end - time.monotonic(), SHORTEST)), tls)
+                left = max(end - time.monotonic(), SHORTEST)
+                status = _status(url, min(most, left), tls, stated=most)
             except NoReply as error:
                 if base == candidates[0]:
                     problem = str(error)
@@ -75,13 +77,13 @@ def wait_until_ready(
         pause = min(pause * 1.5, 0.25)
 
 
-def _status(url: str, seconds: float, tls: Tls) -> int:
+def _status(url: str, seconds: float, tls: Tls, *, stated: float) -> int:
     """Return the status of the answer to a health check.
 
     Raises:
         NoReply: There was none in time.
     """
-    status = quick_status(url, seconds, tls)
+    status = quick_status(url, seconds, tls, stated=stated)
     if status is not None:
         return status
     from broker.http.limited_request import LimitedSession  # noqa: PLC0415 - most runs do without it
@@ -89,4 +91,4 @@ def _status(url: str, seconds: float, tls: Tls) -> int:
 
     # the verification finds out whether its certificate is trusted
     with LimitedSession(direct=True, trusts_all=True, tls=tls) as session:
-        return session.send("GET", url, limits=Limits(seconds, max_bytes=0)).status
+        return session.send("GET", url, limits=Limits(seconds, max_bytes=0, stated=stated)).status

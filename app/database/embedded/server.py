@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from app.database.embedded.account import AccountUnusable, server_account
 from app.database.embedded.cluster import START_SECONDS, Cluster, PostgresUnusable, explained, find_binaries
 from app.process.locks import Busy, locked
+from broker.http.reason import why
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,5 +71,5 @@ def running(folder: Path) -> Iterator[str]:
                 "(it holds start.lock): end it, and try again"
             ) from error
         except OSError as error:
-            raise PostgresUnusable(explained(folder, str(error))) from error
+            raise PostgresUnusable(explained(folder, f"{why(error)}: {error.filename or folder}")) from error
         yield url

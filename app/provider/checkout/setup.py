@@ -14,6 +14,7 @@ from app.process.environment import child_environment
 from app.provider.checkout.failure import CONFIGURATION, SETUP_FAILED, CheckoutFailed
 from app.provider.checkout.git import safe_directory
 from app.provider.checkout.removal import remove
+from broker.http.reason import why
 from broker.text.redacted_lines import RedactedLines
 from verifier.errors import UsageError
 from verifier.provider.command_line import split_words
@@ -145,7 +146,9 @@ def prepare(
             _check_inside(setup, slot.folder)
             _cache(setup, cached, slot.folder, supervision)
         except OSError as error:
-            on_output(f"what the setup made could not be kept for the next run: {error}")
+            on_output(
+                f"what the setup made could not be kept for the next run: {why(error)}: {error.filename or cached}"
+            )
 
 
 def _check_inside(setup: Setup, folder: Path) -> None:

@@ -52,12 +52,24 @@ def test_what_ends_a_command_is_told_in_lines_and_by_a_code(
     assert capsys.readouterr().err.splitlines() == [f"pact-dispatch doctor: {line}" for line in lines]
 
 
+@pytest.mark.parametrize("level", ["", "info", "debug"])
+def test_an_error_that_nobody_expected_is_told_in_a_sentence_and_is_no_broken_contract(
+    level: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PACT_DISPATCH_LOG_LEVEL", level)
+    assert ended_by(ZeroDivisionError("by s3cret-value\nand more")) == 3
+    lines = capsys.readouterr().err.splitlines()
+    assert all(line.startswith("pact-dispatch doctor: ") for line in lines)
+    said = "this is a mistake in pact-dispatch itself: ZeroDivisionError: by ***\\nand more"
+    assert lines[-1].partition(": ")[2].startswith(said)
+    assert ("Traceback" in lines[0]) == (level == "debug")
+    assert (len(lines) > 1) == (level == "debug")
+    assert not any("s3cret" in line for line in lines)
+
+
 @pytest.mark.usefixtures("capfd")
-def test_an_error_that_nobody_expected_is_not_hidden() -> None:
-    with pytest.raises(ZeroDivisionError):
-        ended_by(ZeroDivisionError())
-    with pytest.raises(BrokenPipeError):  # standard output is well: it is another pipe that broke
-        ended_by(BrokenPipeError())
+def test_another_pipe_that_broke_is_an_error() -> None:
+    assert ended_by(BrokenPipeError()) == 3  # standard output is well
 
 
 def test_a_missing_library_of_the_server_is_told_and_another_one_is_not_hidden(
@@ -73,8 +85,8 @@ def test_a_missing_library_of_the_server_is_told_and_another_one_is_not_hidden(
     assert capsys.readouterr().err == (
         "pact-dispatch doctor: it needs psycopg.rows: pip install 'pact-dispatch[setup]'\n"
     )
-    with pytest.raises(ModuleNotFoundError):
-        runner.run(OPTIONS, missing("app.commands.nothing"))
+    assert runner.run(OPTIONS, missing("app.commands.nothing")) == 3
+    assert "a mistake in pact-dispatch itself: ModuleNotFoundError" in capsys.readouterr().err
 
 
 def test_a_reader_that_leaves_early_is_no_error() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import logging
 import os
 import pty
@@ -52,6 +53,26 @@ def test_a_traceback_shows_no_values_of_variables(*, on_terminal: bool) -> None:
     assert "ValueError" in text
     assert "it broke" in text
     assert "hushhush" not in text
+
+
+def test_a_line_of_json_can_be_read_as_it_is_and_controls_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = "Grüße \N{HONEYBEE} \x1b[2J\n\x9b\u202e\ud800 ##[error]"
+    root = logging.getLogger()
+    monkeypatch.setattr(root, "handlers", [])
+    level = root.level
+    try:
+        configure()
+        structlog.get_logger("worker").info("said", text=text)
+    finally:
+        root.setLevel(level)
+    line = capsys.readouterr().err
+    assert "Grüße \N{HONEYBEE}" in line
+    assert line.count("\n") == 1
+    assert line.rstrip("\n").isprintable()
+    assert "##[" not in line
+    assert json.loads(line)["text"] == text
 
 
 def test_a_malformed_header_of_an_answer_is_not_logged_with_a_traceback(

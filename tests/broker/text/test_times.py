@@ -11,7 +11,7 @@ from broker.text.times import read_time
 from tests.support.paths import ROOT
 
 LAST = datetime(2026, 12, 31, 21, 59, 59, tzinfo=UTC)
-OWN_TABLES = {"pages/rendering.py", "pacts/lists.py", "storage/branches_and_tags.py"}
+OWN_TABLES = {"pages/rendering.py", "pacts/lists.py", "storage/branches_and_tags.py", "http/hal.py"}
 """Modules of the embedded broker that show the times of its own tables."""
 
 

@@ -76,7 +76,7 @@ class UrlHandler:
         self._headers = {name: value for name, value in HEADERS.items() if name.lower() not in replaced}
         self._as_query = as_query
         self._shown = url.partition("?")[0]  # a query may hold a token
-        self._connections = KeptConnections(Limits(relayed_seconds(timeout), MAX_ANSWER), tls)
+        self._connections = KeptConnections(Limits(relayed_seconds(timeout), MAX_ANSWER, stated=timeout), tls)
         self._seconds = timeout
         self._accepts = False
 
