@@ -23,8 +23,8 @@ _ITEM = re.compile(r" *(\d+ +)?")
 class HelpfulParser(argparse.ArgumentParser):
     """A parser whose help fits the terminal.
 
-    Of its description and epilog, paragraphs are filled, lines that are indented are wrapped one by one, and those that
-    are indented by four spaces or more are left alone.
+    Of its description and epilog, paragraphs and numbered items are filled, other lines that are indented are wrapped
+    one by one, and those that are indented by four spaces or more are left alone.
     """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
@@ -57,7 +57,7 @@ def filled(text: str, width: int) -> str:
         lines.extend(wrap(" ".join(paragraph), width, break_long_words=False, break_on_hyphens=False))
         paragraph.clear()
 
-    for line in text.splitlines():
+    for line in _with_whole_items(text.splitlines()):
         if line and not line.startswith(" "):
             paragraph.append(line)
             continue
@@ -72,6 +72,21 @@ def filled(text: str, width: int) -> str:
         )
     end()
     return "\n".join(lines) + "\n"
+
+
+def _with_whole_items(lines: list[str]) -> list[str]:
+    """Return lines in which each numbered item is one line, although the source has its text in several."""
+    found: list[str] = []
+    text_begins = 0
+    for line in lines:
+        begin = len(line) - len(line.lstrip())
+        if line and begin and begin == text_begins:
+            found[-1] += f" {line.lstrip()}"
+            continue
+        item = _ITEM.match(line)
+        text_begins = item.end() if item and item[1] else 0
+        found.append(line)
+    return found
 
 
 def _formatter(width: int) -> Any:

@@ -30,6 +30,14 @@ def test_paragraphs_are_filled_and_lines_that_are_indented_stay_apart() -> None:
     assert filled(text, 100).splitlines()[0] == "One two three four."
 
 
+def test_an_item_that_the_source_has_in_two_lines_is_filled_as_one() -> None:
+    text = "exit codes:\n  0  done\n  3  it is not known, or the broker\n     could not be asked\n     at all\n    a command\n"
+    assert filled(text, 30) == (
+        "exit codes:\n  0  done\n  3  it is not known, or the\n     broker could not be asked\n     at all\n"
+        "    a command\n"
+    )
+
+
 @pytest.mark.parametrize("columns", [60, 80, 120, 400])
 @pytest.mark.parametrize("command", [build_parser(), parser()])
 def test_no_line_is_wider_than_the_terminal(
