@@ -45,7 +45,7 @@ def parser() -> ArgumentParser:
     whole = ArgumentParser(
         prog="pact-dispatch",
         usage="pact-dispatch COMMAND ...",
-        description="Verify one changed pact the moment it changes.",
+        description="Verify a pact the moment it changes, and publish the result.",
         epilog=EPILOG,
     )
     whole.add_argument("--version", action="version", version=f"%(prog)s {version('pact-dispatch')}")

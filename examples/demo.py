@@ -106,7 +106,7 @@ class Place:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Show the whole way, from a changed pact to can-i-deploy.")
+    parser = argparse.ArgumentParser(description="Show everything, from a changed pact to can-i-deploy.")
     parser.add_argument("--keep", action="store_true", help="leave everything running, until Ctrl-C")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that everything that was started is stopped

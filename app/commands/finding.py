@@ -32,7 +32,7 @@ class Finding:
     Attributes:
         state: What that means.
         found: What was found, in a sentence or two.
-        to_do: How to mend it; if the state is unknown, what is needed to look at it.
+        to_do: How to fix it; if the state is unknown, what is needed to look at it.
         done: What was changed or tried.
         warnings: What works now, and may not for long.
         facts: More values for programs.

@@ -82,7 +82,7 @@ class Obstacle(Enum):
 
 
 def obstacles(facts: RepositoryFacts, repository: str, trigger: Trigger) -> list[Obstacle]:
-    """Return what keeps dispatches from a repository, the first to mend first.
+    """Return what keeps dispatches from a repository, the first to fix first.
 
     Args:
         facts: The answer of GitHub.

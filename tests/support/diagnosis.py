@@ -50,7 +50,7 @@ class Done:
 
     @property
     def todo(self) -> str:
-        """How to mend it."""
+        """How to fix it."""
         return str(self.report["first_broken"]["todo"])
 
     @property

@@ -1,4 +1,4 @@
-"""A request whose values can't be used is refused, with the option and the mend."""
+"""A request whose values can't be used is refused, with the option and how to fix it."""
 
 from __future__ import annotations
 

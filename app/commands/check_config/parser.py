@@ -10,9 +10,9 @@ if TYPE_CHECKING:
     from app.commands import Commands
 
 DESCRIPTION = """\
-Read the configuration and the environment as the receiver does, and say what was understood: never a secret, only
-where it comes from. Every mistake is named at once, with the file and the key. Warnings are about what can be used and
-is perhaps not what was meant. Nothing is started or made, and nobody is asked, unless --online.
+Read the configuration and the environment as the receiver does, and explain what they mean, without showing a secret.
+All mistakes are reported at once, with the file and the key. Warnings are about what works but is perhaps not meant.
+Nothing is started or created, and with --online only the broker is asked.
 """
 
 EPILOG = """\
@@ -27,7 +27,7 @@ def add_to(commands: Commands) -> None:
     """Add the command and its options."""
     parser = commands.add_parser(
         "check-config",
-        help="say what the configuration was understood to say, and what is wrong with it",
+        help="explain the configuration, and report its mistakes",
         description=DESCRIPTION,
         epilog=EPILOG,
     )

@@ -43,7 +43,7 @@ def add_to(commands: Commands) -> None:
     """Add the command and those below it."""
     deliveries = commands.add_parser(
         "deliveries",
-        help="see what a receiver was sent, what it refused, and repeat it",
+        help="see what a receiver was sent and refused, and repeat it",
         description=DESCRIPTION,
         epilog=EPILOG,
     )
@@ -52,7 +52,7 @@ def add_to(commands: Commands) -> None:
     listing = _add(below, "list", "list deliveries, the newest first")
     chosen = listing.add_argument_group("which")
     chosen.add_argument(
-        "--source", choices=("api", "github", "redelivery", "reconcile"), help="those that came in this way"
+        "--source", choices=("api", "github", "redelivery", "reconcile"), help="those that came this way"
     )
     chosen.add_argument(
         "--refusal", metavar="REASON", help="those refused for this reason, such as bad-token"

@@ -1,4 +1,4 @@
-"""What to type to mend a link, with all values that are known filled in."""
+"""What to type to fix a link, with all values that are known filled in."""
 
 from __future__ import annotations
 

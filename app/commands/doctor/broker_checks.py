@@ -154,7 +154,7 @@ def check_result(state: PactState, earlier: list[Finding]) -> Finding:
     if any(check.under_way for check in earlier):
         return Finding(State.WARNING, f"{text}, but it is under way", "wait, and look again", under_way=True)
     if any(check.state is State.FAILED for check in earlier):
-        return Finding(State.FAILED, text, "mend the first broken link")
+        return Finding(State.FAILED, text, "fix the first broken link")
     return _not_there(state, text, [check for check in earlier if check.state is State.UNKNOWN])
 
 

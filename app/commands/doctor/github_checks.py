@@ -223,7 +223,7 @@ def check_runs(state: PactState, github: GitHubAnswers, target: Target, now: dat
         return Finding(
             State.OK if state.complete else State.WARNING,
             f"no dispatch of this pact was delivered; {last}",
-            "mend the delivery",
+            "fix the delivery",
         )
     since = [run for run in runs if run.created_at >= at - CLOCKS_APART]
     if state.complete:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 DESCRIPTION = """\
 Why is can-i-deploy still waiting? Looks at each link of the chain from a changed pact to its result, in order, and
-names the first that is broken, and how to mend it. It only reads.
+names the first that is broken, and how to fix it. It only reads.
 
   pact -> the provider's versions -> webhook -> delivery -> GitHub's token, repository, workflow and runs -> result
                                                          or the receiver, its deliveries and runs -> result

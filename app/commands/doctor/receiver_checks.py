@@ -122,7 +122,7 @@ def check_deliveries(state: PactState, receiver: ReceiverAnswers) -> Finding:
             State.WARNING if settled else State.FAILED,
             f"the last one, {last.get('received_at')}, was refused with {last['status']} ({last.get('refusal')}): "
             f"{last.get('detail')}",
-            "mend what it names, in the webhook or in the receiver's configuration",
+            "fix what it names, in the webhook or in the receiver's configuration",
         )
     return Finding(State.OK, f"the last one, {last.get('received_at')}, was accepted")
 
@@ -170,7 +170,7 @@ def _of_run(run: dict[str, Any], receiver: ReceiverAnswers) -> Finding:
     elif outcome == Outcome.ERROR:
         problem = (
             f"{name} could not verify ({run.get('error_kind')}): {run.get('error')}",
-            f"mend that, then {again}",
+            f"fix that, then {again}",
         )
     elif publishing == Publishing.REFUSED:
         problem = (

@@ -85,7 +85,7 @@ def write_text(report: Report, hide: Callable[[str], str], stream: TextIO) -> No
 
 
 def _verdict(report: Report, line: Callable[[str], str], paint: Paint) -> Iterator[str]:
-    """Yield the lines that tell the first broken link and how to mend it, or that there is none."""
+    """Yield the lines that tell the first broken link and how to fix it, or that there is none."""
     first = report.first_broken
     if first is not None:
         chain, finding = first
@@ -93,7 +93,7 @@ def _verdict(report: Report, line: Callable[[str], str], paint: Paint) -> Iterat
         yield paint(f"First broken link: {finding.name}{where}", "bold red")
         yield f"  {line(finding.found)}"
         if finding.to_do:
-            yield f"  {paint('To mend it:', 'bold')} {line(finding.to_do)}"
+            yield f"  {paint('To fix it:', 'bold')} {line(finding.to_do)}"
         return
     unseen = sorted(
         {one.name for chain in report.chains for one in chain.findings if one.state is State.UNKNOWN}

@@ -109,7 +109,7 @@ def _not_triggered(state: PactState) -> Finding:
     candidates = state.triggering
     if not candidates:
         again = advice.send_again(state, (state.enabled or state.asking)[0].uuid)
-        return Finding(State.FAILED, text, f"mend the webhook first; then have it verified: {again}")
+        return Finding(State.FAILED, text, f"fix the webhook first; then have it verified: {again}")
     try:
         past = TriggeredWebhooks(state.client).latest(case.consumer, case.provider)
     except NotFound:

@@ -10,25 +10,27 @@ if TYPE_CHECKING:
     from app.commands import Commands
 
 DESCRIPTION = """\
-Ask the Pact Broker which pacts lack a result, and queue those: a webhook that failed without anybody noticing then
-costs minutes. Looked at are the pacts of each consumer's main branch, and those deployed or released: for the version
-that runs of a provider that runs, and of a checkout for the latest version of its main branch and each that is deployed
-or released. The worker does the same every so many minutes ([reconcile] of the configuration).
+Ask the Pact Broker which pacts have no result, and queue them, so that a webhook which failed unnoticed does no harm.
+The workers do the same every few minutes ([reconcile] in the configuration).
 
-A pact of which a run waits or runs is left to that run. One that was tried and still has no result is queued again
-after an hour, then after two, four and so on, at most once a day.
+It looks at the latest pacts of each consumer's main branch, and at those deployed or released. For a provider that
+runs, results of the running version are needed; for one that is checked out, of the latest version of its main branch,
+and of those deployed or released.
 
-With --consumer and --version, the pacts of that consumer version alone are looked at, whatever its branch. They are
-queued also if they were tried a moment ago. So a pact that is no longer the latest one gets its result.
+A pact that is waiting or running is not queued again. One that was tried without a result is queued again after an
+hour, then after two, four and so on, at most once a day.
 
-The database is the receiver's, which must be there: that of DATABASE_URL, or the one in the receiver's data directory.
+With --consumer and --version, only the pacts of that consumer version are looked at, whatever its branch. They are
+queued even if they were tried a moment ago. So a pact that is no longer the latest one gets its result.
+
+It uses the receiver's database, which must exist: DATABASE_URL, or the one in the data directory.
 """
 
 EPILOG = """\
 exit codes:
-  0  the broker was asked, and what lacked a result is queued
+  0  done: pacts without a result are queued
   2  the options or the configuration can't be used
-  3  the broker, the database or a provider could not be asked; the others were looked at
+  3  the broker, the database or a provider could not be asked; the others were
 """
 
 
@@ -36,15 +38,13 @@ def add_to(commands: Commands) -> None:
     """Add the command and its options."""
     parser = commands.add_parser(
         "reconcile",
-        help="queue pacts that lack a result, as after a webhook that failed",
+        help="queue pacts that have no result, as after a failed webhook",
         description=DESCRIPTION,
         epilog=EPILOG,
     )
     add_receiver_options(parser)
-    parser.add_argument("--provider", metavar="NAME", help="look at this one alone; all of them unless given")
-    parser.add_argument(
-        "--consumer", metavar="NAME", help="look at the pacts of one version of this consumer alone"
-    )
+    parser.add_argument("--provider", metavar="NAME", help="only this one (default: all)")
+    parser.add_argument("--consumer", metavar="NAME", help="only the pacts of one version of this consumer")
     parser.add_argument("--version", metavar="VERSION", help="that version of the consumer")
     parser.add_argument("--dry-run", action="store_true", help="say what would be queued, and queue nothing")
     parser.add_argument("--json", action="store_true", help="print the outcome as JSON")

@@ -81,9 +81,9 @@ def _add_list(commands: Commands) -> None:
     parser = _add(commands, "list", "list runs, the newest first")
     chosen = parser.add_argument_group("which")
     chosen.add_argument(
-        "--status", choices=("waiting", "running", "finished", "cancelled"), help="those that stand there"
+        "--status", choices=("waiting", "running", "finished", "cancelled"), help="those with this status"
     )
-    chosen.add_argument("--outcome", choices=("passed", "failed", "error"), help="those that ended so")
+    chosen.add_argument("--outcome", choices=("passed", "failed", "error"), help="those with this outcome")
     chosen.add_argument("--provider", metavar="NAME", help="those of this provider")
     chosen.add_argument("--consumer", metavar="NAME", help="those of this consumer")
     chosen.add_argument("--repository", metavar="OWNER/REPO", help="those dispatched to this repository")

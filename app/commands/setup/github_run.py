@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from broker.client.pact_results import Result
 
 _RUN_RIGHT = "The token may not see workflow runs: give it Actions: read as well, or run it without --wait."
-_FAILS = "The whole way works. The latest pact fails: the run's page and the result in the broker say how."
+_FAILS = "Everything works. The latest pact fails: the run's page and the result in the broker say how."
 
 
 class GitHubRun:
@@ -126,7 +126,7 @@ def _ended(run: Run, result: Result | None) -> Finding:
     else:
         found += " The broker has no result of it."
         to_do = (
-            "The way to the workflow works, but nothing was verified or published: mend what the run's page and its "
+            "The way to the workflow works, but nothing was verified or published: fix what the run's page and its "
             "summary say. That is no broken contract."
         )
     return Finding(State.FAILED, found=found, to_do=to_do, facts=facts)

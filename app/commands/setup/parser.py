@@ -14,20 +14,20 @@ if TYPE_CHECKING:
 WAIT_SECONDS = 600.0
 
 DESCRIPTION = """\
-Have a provider's repository, or the receiver, told whenever a pact with that provider changes. Run it again whenever
-you like: what is as it should be stays untouched, and a new token takes the place of the old one.
+Create and test the webhook that tells a provider's repository, or the receiver, when a pact changes. It is safe to
+repeat: what is right stays as it is, and a new token replaces the old one.
 
-The steps, each with what was found, what was done, and what to do if it can't be:
+The steps, each with what was found, what was done, and what you can do if it failed:
   token      the GitHub token: the repository is there, the token may dispatch, when it expires
   secret     the token becomes a secret of the broker (PactFlow, pact-dispatch broker)
-  webhook    the broker's webhook is created, or brought to what it should be
+  webhook    the broker's webhook is created or corrected
   test       the broker sends it once, with the latest pact: a real dispatch
-  workflow   a workflow on the default branch listens to it, and is switched on
+  workflow   a workflow on the default branch is triggered by it, and enabled
   run        with --wait: the run that the test started appears, and succeeds
-With --target receiver the first one is this, and there is no workflow:
-  receiver   it is up, and knows the token and the repository
+With --target receiver the first step is this, and there is no step workflow:
+  receiver   it is up, and accepts the token and the repository
 
-The workflow must be on the default branch first: --write-workflow writes one into the repository in hand.
+The workflow must be on the default branch first: --write-workflow writes one into the repository that you are in.
 """
 
 EPILOG = """\
@@ -73,14 +73,16 @@ def add_to(commands: Commands) -> None:
     """Add the command and its options."""
     parser = commands.add_parser(
         "setup",
-        help="set up token, webhook and workflow, and test them; again without harm",
+        help="set up token, webhook and workflow, and test them; safe to repeat",
         description=DESCRIPTION,
         epilog=EPILOG,
         allow_abbrev=False,
     )
     parser.add_argument("--repository", metavar="OWNER/REPO", help="the provider's")
     parser.add_argument("--provider", metavar="NAME", help="the provider's name in the broker")
-    parser.add_argument("--consumer", metavar="NAME", help="for its pacts alone (default: every consumer's)")
+    parser.add_argument(
+        "--consumer", metavar="NAME", help="only for its pacts (default: those of every consumer)"
+    )
     parser.add_argument(
         "--event",
         action="append",
@@ -92,7 +94,7 @@ def add_to(commands: Commands) -> None:
         "--target",
         choices=("github", "workflow-dispatch", "receiver"),
         default="github",
-        help="who is told: github by a repository_dispatch, or by a workflow_dispatch (default: github)",
+        help="who gets the webhook: github by a repository_dispatch, or by a workflow_dispatch (default: github)",
     )
     parser.add_argument(
         "--workflow",
@@ -114,7 +116,7 @@ def add_to(commands: Commands) -> None:
     parser.add_argument(
         "--token-in-webhook",
         action="store_true",
-        help="put the token into the webhook itself, where the broker has no secrets and you accept that",
+        help="put the token into the webhook itself, if the broker has no secrets",
     )
     parser.add_argument("--plan", action="store_true", help="change nothing, and say what would be done")
     parser.add_argument(

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from app.receiver_client import ReceiverClient
 
-_FAILED = "The whole way works. The latest pact fails: the run's page and the result in the broker say how."
-_ERROR = "The way to the receiver works, but it could not verify: mend what the error names."
+_FAILED = "Everything works. The latest pact fails: the run's page and the result in the broker say how."
+_ERROR = "The way to the receiver works, but it could not verify: fix what the error names."
 
 
 class ReceiverRun:

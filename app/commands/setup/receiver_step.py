@@ -71,8 +71,9 @@ class ReceiverStep:
 
 def _advice(error: ReceiverAway | NoReceiver) -> str:
     if "certificate" in str(error).lower():
-        return f"{TRUST[0].upper()}{TRUST[1:]}, or mend --receiver-url, and run it again. The broker must trust it too."
-    return "Start it (pact-dispatch serve), or mend --receiver-url, and run it again. The broker must reach it too."
+        trust = f"{TRUST[0].upper()}{TRUST[1:]}"
+        return f"{trust}, or correct --receiver-url, and run it again. The broker must trust it, too."
+    return "Start it (pact-dispatch serve), or correct --receiver-url, and run it again. The broker must reach it too."
 
 
 def _judged(url: str, repository: str, status: int) -> Finding:
@@ -89,7 +90,7 @@ def _judged(url: str, repository: str, status: int) -> Finding:
         return Finding(
             State.FAILED,
             f"{url} is up, and knows no provider with the repository {repository}, or the token is for others alone.",
-            "Name it in its configuration ([[providers]], repository), or mend --repository; or let the token "
+            "Name it in its configuration ([[providers]], repository), or correct --repository; or let the token "
             "dispatch for it: NAME:TOKEN@OWNER/REPO in its PACT_DISPATCH_TOKENS.",
         )
     return _not_a_receiver(f"{url}/repos/{repository}/dispatches", status)

@@ -144,7 +144,7 @@ class WebhookStep:
             return False, (text,)
         warnings = []
         if needed.main_branch is None:
-            warnings.append(f"{needed.no_main_branch}. To mend it, {needed.set_main_branch}.")
+            warnings.append(f"{needed.no_main_branch}. To fix it, {needed.set_main_branch}.")
         if not request.tells_receiver and needed.without_commit:
             warnings.append(
                 f"{named(needed.without_commit)} is no commit id, and a workflow can't check it out: publish the "

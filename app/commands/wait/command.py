@@ -156,7 +156,7 @@ def _what_next(options: argparse.Namespace, answer: Deployability, reasons: Sequ
         lines += [f"  To do: {reason.to_do}"] if reason.to_do else []
     if answer.verdict is Verdict.UNKNOWN:
         lines.append(
-            f"The whole way: pact-dispatch doctor --consumer {options.pacticipant!r} --version {options.version!r}"
+            f"For each step: pact-dispatch doctor --consumer {options.pacticipant!r} --version {options.version!r}"
         )
     return lines
 

@@ -48,7 +48,7 @@ def add_to(commands: Commands) -> None:
     """Add the command and its options."""
     parser = commands.add_parser(
         "wait",
-        help="wait until a version may be deployed, and be told why it may not yet",
+        help="wait until a version may be deployed, and say why it can't be yet",
         description=DESCRIPTION,
         epilog=EPILOG,
         allow_abbrev=False,

@@ -20,7 +20,7 @@ def add_to(commands: Commands) -> None:
     """Add the command and its options."""
     parser = commands.add_parser(
         "web",
-        help="take dispatches and put them into the queue",
+        help="accept dispatches and queue them: the web side of serve",
         description=DESCRIPTION,
     )
     add_receiver_options(parser)

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 DESCRIPTION = """\
 See, create, change, delete and try out the webhooks of any Pact Broker or PactFlow.
 
-A webhook sends a request when something happens to a pact. The one that matters here tells a provider's repository, or
-the receiver, that a pact changed.
+A webhook sends a request when something happens to a pact, for example to a provider's repository or to the receiver
+when a pact changes.
 """
 
 EPILOG = """\
@@ -23,7 +23,7 @@ examples:
   have GitHub verify every changed pact of the provider Products (the token is the broker's secret githubToken):
     pact-dispatch webhooks create --template github --repository acme/products --provider Products
 
-  the same for each provider version that lacks a result, with its commit:
+  the same for each provider version without a result, with its commit:
     pact-dispatch webhooks create --template github-requiring-verification \\
         --repository acme/products --provider Products
 
@@ -31,23 +31,23 @@ examples:
     pact-dispatch webhooks create --template receiver --receiver-url https://dispatch.example.org \\
         --repository acme/products --provider Products
 
-  which webhooks fire for a pact, does this one work, and what became of it lately:
+  which webhooks are triggered by a pact, does this one work, and what were its last deliveries:
     pact-dispatch webhooks list --consumer Storefront --provider Products
     pact-dispatch webhooks test UUID
     pact-dispatch webhooks logs --provider Products
 
 exit codes:
   0  done
-  1  the webhook that was tested was not taken by its target
+  1  the target of the tested webhook did not accept it
   2  the command is wrong
   3  could not: the broker is away, refused it, or doesn't have it
 """
 
 CREATE = """\
-Create a webhook, or bring the one that is there to what is asked for.
+Create a webhook, or change the existing one.
 
-The UUID follows from whose pacts it is for, the URL and the template: the same command again changes nothing, and
-with other events or headers it changes that webhook, rather than adding a second one.
+The UUID is made from the pacts that it is for, the URL and the template. So the same command a second time changes
+nothing, and with other events or headers it changes that webhook instead of adding a second one.
 """
 
 CREATE_EXAMPLES = """\
@@ -70,9 +70,9 @@ examples:
 UPDATE = """\
 Change a webhook: what isn't given stays as it is.
 
-Values that the broker hides (stars) are kept where it is known to keep them: on a Pact Broker from 2.120.0 and on
-pact-dispatch broker, as long as the URL's host stays. Elsewhere give them anew.
-Whose pacts it is for doesn't change; create with --uuid replaces all of a webhook.
+Values that the broker hides (stars) are kept on a Pact Broker from 2.120.0 on and on pact-dispatch broker, as long as
+the URL's host stays the same. For other brokers give them again.
+The pacts that it is for don't change; create with --uuid replaces the whole webhook.
 """
 
 TEST = """\
@@ -119,7 +119,7 @@ def _add(
 
 def _add_list(commands: Commands) -> None:
     parser = _add(commands, "list", "list the webhooks, or those that are for certain pacts")
-    parser.add_argument("--consumer", metavar="NAME", help="those for its pacts, whatever else they are for")
+    parser.add_argument("--consumer", metavar="NAME", help="those that are for its pacts, among others")
     parser.add_argument("--provider", metavar="NAME", help="likewise")
     parser.add_argument("--event", metavar="NAME", help="those that it triggers")
     _add_output(parser)
@@ -134,7 +134,9 @@ def _add_show(commands: Commands) -> None:
 
 
 def _add_create(commands: Commands) -> None:
-    parser = _add(commands, "create", "create a webhook; again and again makes one", CREATE, CREATE_EXAMPLES)
+    parser = _add(
+        commands, "create", "create a webhook; repeating it creates no second one", CREATE, CREATE_EXAMPLES
+    )
     scope = parser.add_argument_group("whose pacts")
     for role in ("provider", "consumer"):
         scope.add_argument(f"--{role}", metavar="NAME", help=f"of this {role}")
@@ -176,7 +178,7 @@ def _add_create(commands: Commands) -> None:
         "--ref", metavar="BRANCH", help="of workflow-dispatch: where it runs (default: main)"
     )
     _add_request(parser)
-    parser.add_argument("--disabled", action="store_true", help="create it, but let nothing trigger it")
+    parser.add_argument("--disabled", action="store_true", help="create it disabled: nothing triggers it")
     parser.add_argument("--uuid", metavar="UUID", help="instead of the one that follows from scope and URL")
     _add_dry_run(parser)
     _add_output(parser)
@@ -189,9 +191,11 @@ def _add_update(commands: Commands) -> None:
     _add_request(parser)
     switch = parser.add_mutually_exclusive_group()
     switch.add_argument(
-        "--enable", dest="enabled", action="store_true", default=None, help="let events trigger it"
+        "--enable", dest="enabled", action="store_true", default=None, help="enable it: events trigger it"
     )
-    switch.add_argument("--disable", dest="enabled", action="store_false", help="let nothing trigger it")
+    switch.add_argument(
+        "--disable", dest="enabled", action="store_false", help="disable it: nothing triggers it"
+    )
     _add_dry_run(parser)
     _add_output(parser)
     add_broker_options(parser)
@@ -200,7 +204,7 @@ def _add_update(commands: Commands) -> None:
 def _add_delete(commands: Commands) -> None:
     parser = _add(commands, "delete", "delete a webhook; what it had yet to deliver isn't delivered")
     _add_uuid(parser)
-    parser.add_argument("--yes", action="store_true", help="don't ask, as a terminal is asked otherwise")
+    parser.add_argument("--yes", action="store_true", help="don't ask for confirmation on a terminal")
     add_broker_options(parser)
 
 
@@ -213,7 +217,7 @@ def _add_test(commands: Commands) -> None:
 
 def _add_logs(commands: Commands) -> None:
     parser = _add(commands, "logs", "show what was triggered, each attempt with its answer", LOGS)
-    parser.add_argument("uuid", nargs="?", metavar="UUID", help="of this webhook alone")
+    parser.add_argument("uuid", nargs="?", metavar="UUID", help="only of this webhook")
     parser.add_argument("--consumer", metavar="NAME", help="for its pacts")
     parser.add_argument("--provider", metavar="NAME", help="likewise")
     parser.add_argument("--consumer-version", metavar="VERSION", help="triggered by its publication")
@@ -225,14 +229,14 @@ def _add_request(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--event", action="append", metavar="NAME", help="what triggers it; may be repeated")
     parser.add_argument("--description", metavar="TEXT", help="for people")
     request = parser.add_argument_group("the request", "A secret comes from the environment or from a file.")
-    request.add_argument("--url", metavar="URL", help="where to; may have variables in path and query")
+    request.add_argument("--url", metavar="URL", help="the URL; its path and query may have variables")
     request.add_argument(
         "--url-from-env",
         metavar="VARIABLE",
         help="the environment variable with the URL, for one that is a credential, as that of a chat",
     )
     request.add_argument("--url-from-file", metavar="FILE", help="the file with the URL")
-    request.add_argument("--method", metavar="METHOD", type=str.upper, help="of HTTP (default: POST)")
+    request.add_argument("--method", metavar="METHOD", type=str.upper, help="the HTTP method (default: POST)")
     request.add_argument(
         "--header", action="append", metavar="'NAME: VALUE'", help="not for secrets; may be repeated"
     )
@@ -240,18 +244,18 @@ def _add_request(parser: argparse.ArgumentParser) -> None:
         "--header-from-env",
         action="append",
         metavar="'NAME=[Bearer] VARIABLE'",
-        help="a header whose value stands in an environment variable; may be repeated",
+        help="a header whose value is in an environment variable; may be repeated",
     )
     request.add_argument(
         "--header-from-file",
         action="append",
         metavar="'NAME=[Bearer] FILE'",
-        help="a header whose value stands in a file; may be repeated",
+        help="a header whose value is in a file; may be repeated",
     )
     request.add_argument(
         "--body", metavar="FILE", help="JSON, or text that is sent as it is; - is standard input"
     )
-    request.add_argument("--username", metavar="NAME", help="of basic auth with the target")
+    request.add_argument("--username", metavar="NAME", help="the user name for basic auth with the target")
     request.add_argument(
         "--password-env", metavar="VARIABLE", help="the environment variable with the password"
     )

@@ -20,7 +20,7 @@ def add_to(commands: Commands) -> None:
     """Add the command and its options."""
     parser = commands.add_parser(
         "worker",
-        help="verify what is in the queue",
+        help="verify what is queued: the worker of serve",
         description=DESCRIPTION,
     )
     add_receiver_options(parser)

@@ -31,7 +31,10 @@ def test_paragraphs_are_filled_and_lines_that_are_indented_stay_apart() -> None:
 
 
 def test_an_item_that_the_source_has_in_two_lines_is_filled_as_one() -> None:
-    text = "exit codes:\n  0  done\n  3  it is not known, or the broker\n     could not be asked\n     at all\n    a command\n"
+    text = (
+        "exit codes:\n  0  done\n  3  it is not known, or the broker\n     could not be asked\n     at all\n"
+    )
+    text += "    a command\n"
     assert filled(text, 30) == (
         "exit codes:\n  0  done\n  3  it is not known, or the\n     broker could not be asked\n     at all\n"
         "    a command\n"

@@ -428,7 +428,7 @@ def test_the_verdict_comes_first_and_in_colour_on_a_terminal_alone(patient: Pati
     patient.publish()
     plain = patient.diagnose(as_json=False).out
     assert plain.startswith("First broken link: webhook\n  no webhook for")
-    assert "To mend it: " in plain.partition("\n\n")[0]
+    assert "To fix it: " in plain.partition("\n\n")[0]
     assert "\x1b" not in plain
     coloured = patient.diagnose(as_json=False, FORCE_COLOR="1", TERM="xterm").out
     assert coloured.startswith("\x1b[1;31mFirst broken link: webhook\x1b[0m\n")

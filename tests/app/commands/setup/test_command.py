@@ -536,7 +536,7 @@ def test_the_run_of_a_receiver_is_waited_for(tmp_path: Path, database_url: str) 
             assert (failed.states["run"], failed.steps["run"]["outcome"]) == ("warning", "failed")
             assert failed.document["first_problem"] is None
             text = setup(output=()).out
-            assert "The whole way works. The latest pact fails" in text
+            assert "Everything works. The latest pact fails" in text
             assert text.startswith(("Set up: when", "All was set up already: when"))
             assert "Not set up" not in text
 

@@ -26,7 +26,7 @@ def publish_result(broker: EmbeddedBroker, version: str, *, success: bool) -> No
 @pytest.mark.parametrize(
     ("published", "state", "code", "told"),
     [
-        (False, "warning", 0, "The whole way works. The latest pact fails"),
+        (False, "warning", 0, "Everything works. The latest pact fails"),
         (True, "failed", 1, "something else in the workflow failed"),
         (None, "failed", 1, "nothing was verified or published"),
     ],

@@ -69,11 +69,11 @@ def test_no_difference_is_listed_that_is_there_no_more(differences: Differences)
             for text in found
         )
     ]
-    mended = sorted(
+    fixed = sorted(
         number for number in NOT_YET if all(explained(number, text) for text in differences.get(number, []))
     )
     assert not gone
-    assert not mended
+    assert not fixed
 
 
 def explained(number: int, text: str) -> bool:
