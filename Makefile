@@ -92,6 +92,7 @@ reference: install ## Write the reference of the receiver's configuration anew, 
 
 bench: install ## Time `verify` and the receiver beside their peers, and the broker (ARGS=--quick for a short look)
 	@$(BIN)/python -m benchmarks.verify $(ARGS)
+	@$(BIN)/python -m benchmarks.many_pacts $(filter --quick,$(ARGS))
 	@$(BIN)/python -m benchmarks.broker $(filter --quick,$(ARGS))
 	@$(BIN)/python -m benchmarks.webhooks $(filter --quick,$(ARGS))
 	@$(BIN)/python -m benchmarks.receiver $(filter --quick,$(ARGS))

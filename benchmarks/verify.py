@@ -142,10 +142,10 @@ def run_once(command: list[str]) -> float:
     return seconds
 
 
-def in_turn(commands: dict[str, list[str]]) -> dict[str, list[float]]:
+def in_turn(commands: dict[str, list[str]], runs: int = RUNS) -> dict[str, list[float]]:
     """Return the seconds of each run of each command, which take turns."""
     taken: dict[str, list[float]] = {way: [] for way in commands}
-    for number in range(RUNS):
+    for number in range(runs):
         for way, command in commands.items():
             if number < RUNS_IF_LONG or taken[way][0] < LONG_SECONDS:
                 taken[way].append(run_once(command))

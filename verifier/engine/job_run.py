@@ -46,6 +46,8 @@ LARGEST_SHARD = 25
 """The core's cost is quadratic in the number of interactions of one document; up to 25 it is close to linear."""
 SHARD_SECONDS = 0.3
 """How long a shard should take; results are sent after each shard."""
+UNKNOWN_PACE = float("inf")
+"""The seconds for one interaction before one was verified, so that the first shard has one."""
 MOST_EXCHANGES = 50
 """Of how many interactions a result says what was sent and what came."""
 QUICK_SECONDS = 1.0
@@ -72,15 +74,19 @@ class JobRun:
         job: The job.
         folder: A folder for its files.
         events: Where the results go.
+        pace: How many seconds an interaction took in the job before; unknown if there was none.
+
+    Attributes:
+        pace: How many seconds an interaction took in the last shard.
     """
 
-    def __init__(self, job: Job, folder: Path, events: EventSink) -> None:
+    def __init__(self, job: Job, folder: Path, events: EventSink, *, pace: float = UNKNOWN_PACE) -> None:
+        self.pace = pace
         self._job = job
         self._events = events
         self._folder = folder
         self._left = [job.pact.interactions[index] for index in reversed(job.indexes)]
         self._lock = threading.Lock()
-        self._pace = float("inf")  # seconds for one interaction; unknown at first, so the first shard has one
         self._store = SmallTrustStore(folder) if job.small_trust_store else None
         self._states = state_handler(job)
         self._header_names = frozenset(name.lower() for name, _ in job.headers)
@@ -132,7 +138,7 @@ class JobRun:
                     started = time.perf_counter()
                     results = self._explained(self._verify(worker, shard, relays), relays)
                     with self._lock:
-                        self._pace = (time.perf_counter() - started) / len(shard)
+                        self.pace = (time.perf_counter() - started) / len(shard)
                     self._events.send(Results(tuple(results)))
                     if self._job.ends_at_first and self._is_over(results):
                         with self._lock:
@@ -168,7 +174,7 @@ class JobRun:
         with self._lock:
             fair = -(-len(self._left) // self._job.jobs)
             largest = 1 if self._job.singly or self._job.ends_at_first else LARGEST_SHARD
-            size = max(1, min(largest, fair, int(SHARD_SECONDS / self._pace)))
+            size = max(1, min(largest, fair, int(SHARD_SECONDS / self.pace)))
             shard: list[Interaction] = []
             while self._left and len(shard) < size:
                 if shard and self._way(self._left[-1]) != self._way(shard[0]):

@@ -110,18 +110,21 @@ def serve(descriptor: int, folder: Path) -> None:
     events = EventPipe(descriptor)
     jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
     threading.Thread(target=_read_commands, args=(folder, jobs), daemon=True).start()
-    from verifier.engine.job_run import JobRun  # noqa: PLC0415 - the reader notices the end of the parent meanwhile
+    from verifier.engine.job_run import UNKNOWN_PACE, JobRun  # noqa: PLC0415 - the reader notices the end of the parent meanwhile
 
     gc.freeze()
     gc.enable()
     events.send(Ready())
+    pace = UNKNOWN_PACE
     while True:
         job = jobs.get()
         try:
-            JobRun(job, folder, events).run()
+            run = JobRun(job, folder, events, pace=pace)
+            run.run()
         except HandlersUnusable as error:
             events.send(Failed(str(error)))
         except MemoryError:
             events.end_out_of_memory()
         else:
+            pace = run.pace
             events.send(Done())

@@ -45,12 +45,13 @@ def total(findings: RunFindings) -> str:
     if findings.interrupted:
         return f"Interrupted: {len(pacts)} of {count(findings.planned, 'pact')} were verified"
     failed, unknown = words.count("failed"), words.count("not verified")
+    uncounted = f" (beside {pending} pending that failed)" if pending else ""
     of_all = f"of {count(len(pacts), 'pact')}"
     if findings.outcome == Outcome.FAILED:
         more = f", and {unknown} not verified" if unknown else ""
-        return f"Failed: {failed} {of_all}{more}{aside}"
+        return f"Failed: {failed} {of_all}{more}{uncounted}"
     if findings.outcome == Outcome.ERROR:
-        return f"Could not verify: {unknown} {of_all}{aside}" if unknown else "Could not verify"
+        return f"Could not verify: {unknown} {of_all}{uncounted}" if unknown else "Could not verify"
     return f"Passed: {count(len(pacts), 'pact')}{aside}" if pacts else "No pacts to verify"
 
 
