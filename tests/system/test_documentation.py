@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+LONGEST_PAGE = 260
+"""The lines of a page, at most."""
 PAGES = (
     "README.md",
     "docs/verify.md",
@@ -232,3 +234,19 @@ def test_what_is_copied_works_in_zsh_as_in_bash(page: Path) -> None:
     assert not [line for line in lines if "jobs -p" in line]
     if "setopt interactive_comments" not in text:
         assert not [line for line in lines if re.search(r"(^|\s)#(\s|$)", line)]
+
+
+@pytest.mark.parametrize("page", sorted([ROOT / "README.md", *DOCS.glob("*.md")]), ids=lambda page: page.name)
+def test_no_page_is_long(page: Path) -> None:
+    lines = page.read_text(encoding="utf-8").count("\n")
+    assert lines <= LONGEST_PAGE, f"{lines} lines: split it by what its readers look for"
+
+
+def test_a_version_of_the_changelog_has_each_heading_and_each_line_once() -> None:
+    """Merges that keep both sides have put old entries back."""
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    for version in re.split(r"^## ", text, flags=re.MULTILINE)[1:]:
+        headings = re.findall(r"^### .*$", version, re.MULTILINE)
+        assert len(headings) == len(set(headings)), headings
+    entries = re.findall(r"^- .*(?:\n  .*)*", text, re.MULTILINE)
+    assert [entry for entry in entries if entries.count(entry) > 1] == []
