@@ -24,6 +24,7 @@ import broker.embedded.openapi
 import broker.embedded.pacticipants.branches
 import broker.embedded.pacticipants.integrations
 import broker.embedded.pacticipants.labels
+import broker.embedded.pacticipants.relationships
 import broker.embedded.pacticipants.resource
 import broker.embedded.pacticipants.tags
 import broker.embedded.pacticipants.versions
@@ -38,7 +39,7 @@ import broker.embedded.webhooks.resource
 import broker.embedded.webhooks.user_secrets
 from broker.embedded import pages
 from broker.embedded.accounts import Access, protect
-from broker.embedded.http import errors
+from broker.embedded.http import errors, negotiation
 from broker.embedded.http.hal import json_response
 from broker.embedded.http.other_sites import refuse_other_sites
 from broker.embedded.http.paths import NameConverter, with_raw_path
@@ -85,6 +86,7 @@ _RESOURCES = (
     broker.embedded.environments.releases,
     broker.embedded.pacticipants.labels,
     broker.embedded.pacticipants.integrations,
+    broker.embedded.pacticipants.relationships,
     broker.embedded.webhooks.resource,
     broker.embedded.deliveries.executions,
     broker.embedded.deliveries.triggered,
@@ -156,6 +158,7 @@ def create_app(
     for module in _RESOURCES:
         app.register_blueprint(module.blueprint)
     pages.register(app)
+    negotiation.register(app, pages.PAGES)
     errors.register(app)
     _register_storage_errors(app)
     refuse_other_sites(app, hosts, base_url=base_url)

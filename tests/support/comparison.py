@@ -50,7 +50,7 @@ _TOKEN = re.compile(
     r"(?P<uuid>\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b)"
     r"|(?P<sha>\b[0-9a-f]{40}\b)"
     r"|(?<=verification-results/)(?P<number>\d+)"
-    r"|(?<=Verification result )(?P<named_number>\d+)"
+    r"|(?<=erification result )(?P<named_number>\d+)"
     r"|(?<=/metadata/)(?P<metadata>[A-Za-z0-9_-]+)"
 )
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00")

@@ -34,6 +34,7 @@ def run(options: argparse.Namespace, _: Messages) -> int:
                     methods=options.webhook_methods,
                     retry_seconds=options.webhook_retry_seconds,
                     delay_seconds=options.webhook_delay,
+                    history_days=options.webhook_history_days,
                 ),
             )
         )

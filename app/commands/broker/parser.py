@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from app.commands.options import LOG_LEVELS, address
+from broker.embedded.webhooks.settings import HISTORY_DAYS
 
 if TYPE_CHECKING:
     from app.commands import Commands
@@ -18,6 +19,8 @@ Run a Pact Broker in this process, with everything in one SQLite file.
 It is for development, demos and tests: everyone who reaches it may change everything unless accounts are set up, and
 it listens on this machine alone unless told otherwise.
 """
+
+MOST_DAYS = 36_500
 
 EXAMPLE = """\
 example:
@@ -116,6 +119,25 @@ def _add_webhook_options(broker: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help="the time between an event and the first attempt (default: 0; a real broker waits 5)",
     )
+    webhooks.add_argument(
+        "--webhook-history-days",
+        type=_days,
+        default=HISTORY_DAYS,
+        metavar="DAYS",
+        help="for how long deliveries that have ended are kept, with their logs (default: 90); 'none' for ever",
+    )
+
+
+def _days(text: str) -> float | None:
+    if text.lower() == "none":
+        return None
+    try:
+        days = float(text)
+    except ValueError:
+        days = -1.0
+    if not 0 < days <= MOST_DAYS:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither a number of days up to {MOST_DAYS} nor 'none'")
+    return days
 
 
 def _list(text: str) -> tuple[str, ...]:

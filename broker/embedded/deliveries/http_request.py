@@ -102,8 +102,8 @@ def message(rendered: Rendered) -> Message:
 def framing(sent: Message) -> dict[str, str]:
     """Return the headers that sending adds, for the logs."""
     headers = {"host": urlsplit(sent.url).netloc, "content-length": str(len(sent.sent_body.encode()))}
-    if sent.body is None and "content-type" not in sent.headers:
-        headers["content-type"] = _FORM
+    if "content-type" not in sent.headers:
+        headers["content-type"] = _FORM  # whatever the body is, as a real broker's library has it
     return headers
 
 

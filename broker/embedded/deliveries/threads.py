@@ -20,6 +20,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from broker.embedded.deliveries.attempt import Attempt, attempt
+from broker.embedded.deliveries.pruning import EVERY_SECONDS, prune
 from broker.embedded.storage.encryption import KeyUnusable
 from broker.embedded.storage.webhook_tables import TriggeredWebhook, WebhookExecution
 from broker.embedded.webhooks.records import secrets_for, template_of
@@ -57,6 +58,7 @@ class Deliveries:
         self._changed = threading.Condition()
         self._in_flight: dict[int, int] = {}  # the webhook of each delivery
         self._stopped = threading.Event()
+        self._prune_at = time.monotonic()
         # A target that doesn't answer must not hold up the broker's stop: what it was sent is still due then.
         self._threads = [
             threading.Thread(target=self._run, name=f"deliveries-{number}", daemon=True)
@@ -85,12 +87,23 @@ class Deliveries:
     def _run(self) -> None:
         while not self._stopped.is_set():
             try:
+                self._maybe_prune()
                 number = self._claim()
                 if number is not None:
                     self._deliver_claimed(number)
             except Exception as error:  # noqa: BLE001 - whatever it is, the other deliveries go on
                 _log.error("Webhooks can't be delivered for now: %s", _described(error))
                 self._stopped.wait(WAIT_AFTER_ERROR_SECONDS)
+
+    def _maybe_prune(self) -> None:
+        """Delete what is old, once an hour, in one of the threads."""
+        if self._settings.history_days is None:
+            return
+        with self._changed:
+            if time.monotonic() < self._prune_at:
+                return
+            self._prune_at = time.monotonic() + EVERY_SECONDS
+        prune(self._database, days=self._settings.history_days)
 
     def _deliver_claimed(self, number: int) -> None:
         try:

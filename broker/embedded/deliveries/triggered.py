@@ -21,9 +21,9 @@ from broker.embedded.webhooks.triggered_records import (
     PENDING,
     RETRYING,
     SUCCESS,
-    by_publication,
     by_result,
     latest_of_pair,
+    of_pact,
 )
 
 if TYPE_CHECKING:
@@ -62,10 +62,10 @@ def show_logs(uuid: str) -> Response:
 
 @blueprint.get(f"{PACT}/version/<name:version>/triggered-webhooks")
 def show_of_publication(provider: str, consumer: str, version: str) -> Response:
-    """Answer what the publication of a pact has triggered."""
+    """Answer what a consumer version's pact has triggered: its publication, and its results."""
     publication = publication_of(provider, consumer, version)
     title = f"Webhooks triggered by the publication of the pact between {consumer} ({version}) and {provider}"
-    found = session().scalars(by_publication(publication)).all()
+    found = session().scalars(of_pact(publication)).all()
     return _answer(found, f"{pact_url(publication)}/triggered-webhooks", title)
 
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from flask import request
+
 from broker.embedded.http.hal import json_response
+from broker.embedded.http.negotiation import PROBLEM, problem, wants_problems
 
 if TYPE_CHECKING:
     from flask import Flask, Response
@@ -12,6 +15,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+EMPTY_NAME = "Empty path component found"
 NOT_FOUND = "The requested document was not found on this server."
 
 
@@ -61,10 +65,15 @@ def register(app: Flask) -> None:
 
     @app.errorhandler(Refusal)
     def refused(error: Refusal) -> Response:
+        if wants_problems() and (document := problem(error.status, error.body)):
+            return json_response(document, status=error.status, content_type=f"{PROBLEM};charset=utf-8")
         return json_response(error.body, status=error.status, content_type=error.content_type)
 
     @app.errorhandler(404)
     def unknown_path(_: HTTPException) -> Response:
+        if "//" in request.path:
+            body = {"title": "Not Found", "type": "/problem/not-found", "detail": EMPTY_NAME, "status": 404}
+            return json_response(body, status=404, content_type=PROBLEM)
         return refused(not_found())
 
     @app.errorhandler(405)

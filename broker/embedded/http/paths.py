@@ -22,6 +22,13 @@ def with_raw_path(environ: WSGIEnvironment) -> WSGIEnvironment:
         uri = "/" + uri.partition("://")[2].partition("/")[2]
     path = uri.partition("?")[0].partition("#")[0]
     # One encoding for each path, however the client wrote it.
+    if len(path) > 1 and path.endswith("/") and not path.endswith("//"):
+        path = path[:-1]
+    if environ["REQUEST_METHOD"] == "GET" and path.endswith(".json") and path != "/openapi.json":
+        # As with a real broker, this is another way to ask for JSON.
+        path, environ = path.removesuffix(".json"), {**environ, "HTTP_ACCEPT": "application/hal+json"}
+    if path.startswith("//"):  # which Werkzeug would take for one slash
+        path = f"/.{path}"
     segments = (quote(unquote_to_bytes(segment.encode("latin-1")), safe="") for segment in path.split("/"))
     return {**environ, "PATH_INFO": "/".join(segments), "SCRIPT_NAME": ""}
 

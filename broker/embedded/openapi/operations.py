@@ -149,6 +149,8 @@ OPERATIONS: dict[str, Operation] = {
     "integrations.show_all": Operation(query=(*_PAGE, _PART)),
     "integrations.remove_all": _DELETED,
     "integrations.remove": _DELETED,
+    "relationships.show_all": Operation(media_type="text/csv"),
+    "relationships.show_group": Operation(media_type="text/csv"),
     # What goes together, and what is where.
     "matrix.show": Operation(query=_MATRIX),
     "matrix.show_pair": Operation(query=(Query("latestby"), *_ROWS)),

@@ -16,6 +16,7 @@ from broker.embedded.storage.branches_and_tags import find_branch_version, put_o
 from broker.embedded.storage.records import (
     ensure_pacticipant,
     ensure_version,
+    find_pacticipant,
     latest_version,
     pacticipant_named,
     session,
@@ -113,7 +114,7 @@ def remove_branch_version(pacticipant: str, branch: str, number: str) -> Respons
 
 
 def _branch_named(pacticipant: str, name: str) -> Branch:
-    owner = pacticipant_named(pacticipant)
+    owner = or_not_found(find_pacticipant(pacticipant))
     return or_not_found(
         session().scalar(select(Branch).where(Branch.pacticipant == owner, Branch.name == name))
     )

@@ -11,6 +11,7 @@ from sqlalchemy import exists, select
 
 from broker.embedded.http.errors import or_not_found
 from broker.embedded.http.hal import encode, json_response, link, template, url
+from broker.embedded.http.negotiation import prefers_json
 from broker.embedded.pacts import metadata
 from broker.embedded.storage.records import between, publications, session
 from broker.embedded.storage.tables import Branch, BranchVersion, PactVersion, Publication, Tag, Version
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from broker.embedded.pacts.metadata import Metadata
 
 blueprint = Blueprint("pacts", __name__)
+
+JSON_UTF8 = "application/json;charset=utf-8"
 
 PACT = "/pacts/provider/<name:provider>/consumer/<name:consumer>"
 
@@ -245,7 +248,8 @@ def versions_in(named: Metadata, pact: PactVersion) -> list[Version]:
 def _answer(
     publication: Publication, *, segment: str | None = None, versions: list[Version] | None = None
 ) -> Response:
-    return json_response(represent(publication, segment=segment, versions=versions))
+    document = represent(publication, segment=segment, versions=versions)
+    return json_response(document, content_type=JSON_UTF8 if prefers_json() else None)
 
 
 def answer_deletion(provider: str, consumer: str) -> Response:

@@ -11,6 +11,7 @@ METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS",
 RETRY_SECONDS = (10, 60, 120, 300, 600, 1200)
 """The waits of a real broker."""
 TIMEOUT_SECONDS = 15.0
+HISTORY_DAYS = 90.0
 
 _SEE = "See /doc/webhooks#whitelist for more information."
 _INVALID_URL = "is not a valid URL eg. http://example.org"
@@ -28,6 +29,7 @@ class WebhookSettings:
         methods: The HTTP methods.
         retry_seconds: The time between an attempt that failed and the next; after the last one it's given up.
         delay_seconds: The time between an event and the first attempt.
+        history_days: For how long deliveries that have ended are kept, with their logs; None for ever.
         timeout_seconds: The time to connect, to wait for the answer, and to read it.
     """
 
@@ -36,6 +38,7 @@ class WebhookSettings:
     methods: tuple[str, ...] = ("POST",)
     retry_seconds: tuple[float, ...] = RETRY_SECONDS
     delay_seconds: float = 0.0
+    history_days: float | None = HISTORY_DAYS
     timeout_seconds: float = TIMEOUT_SECONDS
 
     def mistakes_in_method(self, method: str) -> list[str]:

@@ -57,9 +57,12 @@ def give_up(webhook: Webhook, reason: str) -> None:
 
 def by_publication(publication: Publication) -> Select[TriggeredWebhook]:
     """Return the query for what the publication of a pact has triggered, the latest first."""
-    return _shown().where(
-        TriggeredWebhook.publication_id == publication.id, TriggeredWebhook.verification_result_id.is_(None)
-    )
+    return of_pact(publication).where(TriggeredWebhook.verification_result_id.is_(None))
+
+
+def of_pact(publication: Publication) -> Select[TriggeredWebhook]:
+    """Return the query for what a consumer version's pact has triggered, by its publication or by its results."""
+    return _shown().where(TriggeredWebhook.publication_id == publication.id)
 
 
 def by_result(result_id: int) -> Select[TriggeredWebhook]:

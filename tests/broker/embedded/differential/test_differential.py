@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.broker.embedded.differential.known import KNOWN, LEFT_OUT_LINKS, NOT_YET
+from tests.broker.embedded.differential.known import KNOWN, LEFT_OUT_LINKS
 from tests.support.comparison import Dictionary
 from tests.support.processes import EmbeddedBroker
 
@@ -51,7 +51,7 @@ def test_answers_are_those_of_a_real_broker(differences: Differences) -> None:
     unexplained = {
         number: left
         for number, found in differences.items()
-        if number not in NOT_YET and (left := [text for text in found if not explained(number, text)])
+        if (left := [text for text in found if not explained(number, text)])
     }
     if unexplained:
         pytest.fail("\n".join(f"#{n}\n  " + "\n  ".join(found[:20]) for n, found in unexplained.items()))
@@ -69,11 +69,7 @@ def test_no_difference_is_listed_that_is_there_no_more(differences: Differences)
             for text in found
         )
     ]
-    fixed = sorted(
-        number for number in NOT_YET if all(explained(number, text) for text in differences.get(number, []))
-    )
     assert not gone
-    assert not fixed
 
 
 def explained(number: int, text: str) -> bool:

@@ -253,6 +253,32 @@ def test_pacts_are_listed_and_deleted_by_branch_and_tag(broker: EmbeddedBroker, 
     assert broker.get(f"{pair}/versions").status_code == 404
 
 
+def test_who_accepts_nothing_that_is_there_gets_406(broker: EmbeddedBroker, pact: dict[str, Any]) -> None:
+    broker.publish(pact, "1", branch="main")
+    latest = "/pacts/provider/Bar/consumer/Foo/latest"
+
+    def answer(path: str, accept: str, method: str = "GET") -> tuple[int, str]:
+        found = broker.request(
+            method, path, headers={"Accept": accept}, json={} if method == "POST" else None
+        )
+        return found.status_code, found.headers.get("Content-Type", "").partition(";")[0]
+
+    assert answer("/pacticipants", "application/json") == (406, "")
+    assert answer("/pacticipants", "application/xml, */*;q=0.1") == (200, "application/hal+json")
+    assert answer(latest, "application/json") == (200, "application/json")
+    assert answer(latest, "application/vnd.pact+json") == (406, "")
+    assert answer("/pacticipants", "application/problem+json", "POST") == (406, "")
+    both = "application/hal+json, application/problem+json"
+    assert answer("/pacticipants", both, "POST") == (400, "application/problem+json")
+    assert answer("/pacticipants/Nope", both) == (404, "application/problem+json")
+    assert answer("/relationships", "text/csv") == (200, "text/csv")
+    assert answer("/relationships", "application/hal+json") == (406, "")
+    lines = broker.get("/groups/Bar", headers={"Accept": "text/csv"}).text.splitlines()
+    assert [line.split(",")[1] for line in lines] == ["Foo", "Bar"]
+    for path in (f"{latest}/", f"{latest}.json"):
+        assert broker.get(path).json()["consumer"] == {"name": "Foo"}, path
+
+
 def test_provider_states_of_the_latest_pacts_are_listed(broker: EmbeddedBroker, pact: dict[str, Any]) -> None:
     def states(*names: str, **more: Any) -> dict[str, Any]:
         given = [{"name": name, **more} for name in names]
