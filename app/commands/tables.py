@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -16,6 +17,10 @@ UNLIMITED = 10_000
 """The columns of a table that is not for a terminal: a script has no use for a UUID that is cut off."""
 NARROWEST = 12
 """The characters of a column that may be broken, below which each row is shown as lines instead."""
+LONGEST_WORD = 44
+"""The characters of a word that is never broken, such as the name of an event; longer ones, as of URLs, may be."""
+_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[A-Za-z0-9_-]{22}")
+"""The receiver's UUIDs, and those of a Pact Broker."""
 STYLES = {"passed": "green", "failed": "red", "error": "yellow", "cancelled": "dim", "refused": "red"}
 """The colours of cells, by their first word."""
 
@@ -29,7 +34,7 @@ def write_table(
         heads: The names of the columns.
         rows: The cells; their texts may be anyone's.
         stream: Where to write.
-        unbroken: The columns whose cells stay in one line, such as ids, so that they can be copied.
+        unbroken: The columns whose cells stay in one line; those of ids do anyway, so that they can be copied.
     """
     from rich.console import Console  # noqa: PLC0415 - most commands print none
     from rich.table import Table  # noqa: PLC0415
@@ -37,14 +42,16 @@ def write_table(
     on_terminal = stream is sys.stdout and stream.isatty()
     console = Console(file=stream, width=None if on_terminal else UNLIMITED, highlight=False, markup=False)
     cells = [[one_line(cell) for cell in row] for row in rows]
-    if on_terminal and console.width < _least_width(heads, cells, unbroken):
+    columns = list(zip(heads, *cells, strict=True))
+    least = [_least_width(column, unbroken=column[0] in unbroken) for column in columns]
+    if on_terminal and console.width < sum(least) + 2 * (len(heads) - 1):
         for row in cells:
             console.print(_lines(heads, row))
             console.print()
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for head in heads:
-        table.add_column(head, overflow="fold", no_wrap=head in unbroken)
+    for head, width in zip(heads, least, strict=True):
+        table.add_column(head, overflow="fold", min_width=width, no_wrap=head in unbroken)
     for row in cells:
         table.add_row(*map(_styled, row))
     console.print(table)
@@ -57,12 +64,13 @@ def write_fields(fields: Sequence[tuple[str, str | None]], stream: TextIO) -> No
     stream.writelines(f"{name:<{width}}  {value}\n" for name, value in shown)
 
 
-def _least_width(heads: Sequence[str], rows: Sequence[Sequence[str]], unbroken: Collection[str]) -> int:
-    widths = [max(map(len, column)) for column in zip(heads, *rows, strict=True)]
-    return 2 * (len(heads) - 1) + sum(
-        width if head in unbroken else min(width, NARROWEST)
-        for head, width in zip(heads, widths, strict=True)
-    )
+def _least_width(column: Sequence[str], *, unbroken: bool) -> int:
+    """Return the width below which a cell that stays in one line, or a word, would be broken."""
+    width = max(map(len, column))
+    if unbroken or any(map(_ID.fullmatch, column)):
+        return width
+    words = [len(word) for cell in column for word in cell.split() if len(word) <= LONGEST_WORD]
+    return min(width, max([NARROWEST, *words]))
 
 
 def _lines(heads: Sequence[str], row: Sequence[str]) -> Table:

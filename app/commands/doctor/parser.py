@@ -14,8 +14,8 @@ DESCRIPTION = """\
 Why is can-i-deploy still waiting? Looks at each link of the chain from a changed pact to its result, in order, and
 names the first that is broken, and how to fix it. It only reads.
 
-  pact -> the provider's versions -> webhook -> delivery -> GitHub's token, repository, workflow and runs -> result
-                                                         or the receiver, its deliveries and runs -> result
+  pact -> the provider's versions -> webhook -> delivery -> GitHub's token, repository, workflow and runs, \
+or the receiver, its deliveries and runs -> result
 
 Each link is ok, a warning (the chain holds, or it is not over yet), broken, or unknown: it could not be looked at, and
 what is needed for that is said.

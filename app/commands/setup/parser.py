@@ -32,8 +32,8 @@ The workflow must be on the default branch first: --write-workflow writes one in
 
 EPILOG = """\
 the token is taken from the environment or from a file, never from the command line:
-  for GitHub    PACT_DISPATCH_GITHUB_TOKEN, else GITHUB_TOKEN; for the repository alone, with Contents: read and write
-                (--wait: and Actions: read). A workflow's own GITHUB_TOKEN lives for an hour: it won't do
+  for GitHub    PACT_DISPATCH_GITHUB_TOKEN, else GITHUB_TOKEN; for the repository alone, with Contents: read and write \
+(--wait: and Actions: read). A workflow's own GITHUB_TOKEN lives for an hour: it won't do
   for --target workflow-dispatch    the same variables; Actions: read and write, and Contents: read. It can't push
   for --target receiver    PACT_DISPATCH_RECEIVER_TOKEN: one of its PACT_DISPATCH_TOKENS, without NAME:
   each also as ..._FILE, the file that it stands in, or by --token-file

@@ -154,8 +154,10 @@ def _add_create(commands: Commands) -> None:
             "slack",
             "teams",
         ),
-        help="URL, headers, body and event of a repository_dispatch, a workflow_dispatch, a commit status, or of a "
-        "message to a chat",
+        metavar="NAME",
+        help="URL, headers, body and event of a repository_dispatch (github, github-requiring-verification, receiver), "
+        "a workflow_dispatch (workflow-dispatch), a commit status (github-status), or of a message to a chat (slack, "
+        "teams)",
     )
     template.add_argument(
         "--repository", metavar="OWNER/REPO", help="the provider's; for github-status the consumer's"
