@@ -116,9 +116,6 @@ def to_arguments(inputs: Mapping[str, str], environment: Mapping[str, str]) -> l
     given = dict(inputs)
     if not environment.get(PUBLISH_RESULTS):
         given.setdefault(PUBLISH, "true")
-    if "json" not in given:
-        folder = tempfile.mkdtemp(prefix="pact-dispatch-report-", dir=environment.get("RUNNER_TEMP"))
-        given["json"] = str(Path(folder) / "verification.json")
     arguments = []
     for name, value in given.items():
         if name == PUBLISH:
@@ -129,6 +126,10 @@ def to_arguments(inputs: Mapping[str, str], environment: Mapping[str, str]) -> l
             arguments += [f"--{name}={line.strip()}" for line in value.splitlines() if line.strip()]
         else:
             arguments.append(f"--{name}={value}")
+    if "json" not in given:
+        # in the runner's folder, which it empties itself: a later step may upload the report
+        folder = tempfile.mkdtemp(prefix="pact-dispatch-report-", dir=environment.get("RUNNER_TEMP"))
+        arguments.append(f"--json={Path(folder) / 'verification.json'}")
     return arguments
 
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:  # `typing` would be imported for this alone
 
 POLL_SECONDS = 0.005
 """How often `wait` looks whether the child has ended, if its patience is limited."""
+_used: set[str] = set()
+"""The folders of this process's children."""
 
 
 class SpawnedChild:
@@ -43,6 +45,8 @@ class SpawnedChild:
         commands, commands_end = os.pipe()
         events, events_end = os.pipe()
         output = os.open(f"{self.folder}/output.log", os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
+        _used.add(self.folder)
+        _lock(output)
         os.set_inheritable(events_end, True)
         try:
             self.pid = _spawn_apart(
@@ -127,11 +131,16 @@ class SpawnedChild:
         import shutil  # noqa: PLC0415 - see `_send_kill`
 
         self._send_kill()
-        shutil.rmtree(self.folder, ignore_errors=True)  # while the system frees the child's memory: 2 ms each
+        from verifier.engine.abandoned import remove_abandoned  # noqa: PLC0415
+
+        # while the system frees the child's memory: 2 ms each
+        shutil.rmtree(self.folder, ignore_errors=True)
+        remove_abandoned(os.path.dirname(self.folder), but=_used)  # noqa: PTH120
         self.kill()
         self._forget_output()
         if os.path.exists(self.folder):  # noqa: PTH110 - it was just writing a file
             shutil.rmtree(self.folder, ignore_errors=True)
+        _used.discard(self.folder)
 
     def replaced(self) -> SpawnedChild:
         """End it, and start another one with the same folder."""
@@ -143,6 +152,14 @@ class SpawnedChild:
         if self._output >= 0:
             os.close(self._output)
             self._output = -1
+
+
+def _lock(output: int) -> None:
+    """Lock a file while this process has it open, so that no other run takes its folder for an abandoned one."""
+    try:  # noqa: SIM105 - nor `contextlib`
+        os.lockf(output, os.F_TLOCK, 0)
+    except OSError:  # a file system without locks
+        pass
 
 
 def _spawn_apart(

@@ -87,7 +87,8 @@ def test_inputs_become_options(tmp_path: Path) -> None:
         "--json=-",
         "--publish-verification-results",
     ]
-    assert "--no-publish-verification-results" in to_arguments({"publish-verification-results": "false"}, {})
+    off = to_arguments({"publish-verification-results": "false"}, {"RUNNER_TEMP": str(tmp_path)})
+    assert "--no-publish-verification-results" in off
     silent = to_arguments(
         {}, {"PACT_BROKER_PUBLISH_VERIFICATION_RESULTS": "false", "RUNNER_TEMP": str(tmp_path)}
     )
