@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.examples import ERROR, FAILED, PASSED
+from tests.support.examples import ERROR, FAILED, PASSED, verification
 from verifier.command.console_progress import BarProgress, PlainProgress
 
 if TYPE_CHECKING:
@@ -88,3 +88,42 @@ def test_a_bar_says_how_many_did_not_pass_and_which_one_was_the_last(monkeypatch
     shown = stream.getvalue()
     for part in ("2 not passed", "the price", "0:00:0", "3/3"):
         assert part in shown
+
+
+def tell_of_many(progress: Progress) -> None:
+    """Let a run of two pacts be heard of."""
+    progress.pacts(2)
+    for consumer, results in (("Storefront", (PASSED, PASSED)), ("App", (FAILED,))):
+        progress.pact(f"{consumer} 1")
+        progress.total(len(results))
+        for result in results:
+            progress.verified(result)
+        progress.pact_ended(verification(*results, consumer=consumer))
+
+
+def test_many_pacts_are_counted_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("verifier.command.console_progress.PLAIN_SECONDS", 0.0)
+    stream = io.StringIO()
+    tell_of_many(PlainProgress(stream, verbose=False))
+    assert stream.getvalue().splitlines() == [
+        "Verified 0 of 2 pacts, 1 interaction ...",
+        "Verified 0 of 2 pacts, 2 interactions ...",
+        "Verified 1 of 2 pacts, 3 interactions, 1 not passed ...",
+    ]
+    stream = io.StringIO()
+    tell_of_many(PlainProgress(stream, verbose=True))
+    lines = stream.getvalue().splitlines()
+    assert lines[0] == "Storefront 1 (1 of 2 pacts)"
+    assert lines[3].startswith("✓ Storefront")
+    assert lines[4] == "App 1 (2 of 2 pacts)"
+    assert lines[-1].startswith("✗ App")
+
+
+def test_the_bar_is_over_all_pacts() -> None:
+    stream = io.StringIO()
+    bar = BarProgress(stream)
+    with bar:
+        tell_of_many(bar)
+        [task] = bar._progress.tasks
+    assert (task.completed, task.total, task.fields["bad"]) == (2, 2, "1 not passed")
+    assert task.fields["name"] == "App 1"
