@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, TypeAlias
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from app.config.provider_changes import ProviderChanges
 from app.config.provider_values import (
@@ -23,6 +23,7 @@ from app.config.provider_values import (
     UrlOfRunning,
     UrlPath,
     Variables,
+    WorkflowFile,
 )
 from app.config.tls import ProviderTls
 from app.config.values import Count, Flag, Kind, Seconds, SecretSource, Section, UserName
@@ -66,10 +67,24 @@ class RelaySettings(Section):
     Attributes:
         repository: The repository that they are sent to; that of the provider unless given.
         event_type: The event type that they are sent with; the one they came with unless given.
+        workflow: The workflow file that a `workflow_dispatch` starts there, in the place of a `repository_dispatch`.
+        ref: The branch that the workflow runs on; the default branch unless given.
     """
 
     repository: RepositoryName | None = None
     event_type: EventType | None = None
+    workflow: WorkflowFile | None = None
+    ref: BrokerName | None = None
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if self.workflow is not None and self.event_type is not None:
+            raise ValueError(
+                "event_type is of a repository_dispatch, and workflow of a workflow_dispatch: give one"
+            )
+        if self.ref is not None and self.workflow is None:
+            raise ValueError("ref is the branch that a workflow runs on, and there is no workflow")
+        return self
 
 
 class Provider(Section):
@@ -221,7 +236,7 @@ class CheckoutProvider(VerifiedProvider):
 
 def _relay(relay: Any) -> Any:
     if not isinstance(relay, bool | dict | RelaySettings | None):
-        raise ValueError("must be true, or a table with repository, event_type or both")  # noqa: TRY004 - pydantic's
+        raise ValueError("must be true, or a table with repository, event_type, workflow or ref")  # noqa: TRY004 - pydantic's
     return {} if relay is True else relay
 
 

@@ -142,6 +142,8 @@ BrokerName = Annotated[Name, AfterValidator(_names), Kind("name")]
 """A name that the broker keeps: of a pacticipant, a version or a branch."""
 BrokerNames = Annotated[tuple[Name, ...], AfterValidator(_names), Kind("list of names")]
 RepositoryName = Annotated[str, AfterValidator(_repository), Kind("`OWNER/REPO`")]
+WorkflowFile = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,200}\.ya?ml$")]
+"""The name of a file in `.github/workflows/`."""
 EventType = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 Command = Annotated[str, AfterValidator(_command), Kind("command")]
 """A command that can be run without a shell."""

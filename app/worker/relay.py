@@ -19,6 +19,8 @@ from app.worker.executor import lock_of
 from app.worker.publisher import store_with_log
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from psycopg import Connection
 
     from app.config.provider import RelayedProvider
@@ -54,15 +56,25 @@ class Relay:
     async def carry_out(self, run: Run, provider: RelayedProvider, run_log: RunLog) -> None:
         """Pass the dispatch of a run on, and store what came of it."""
         repository, event_type = target_of(provider, run)
+        workflow = provider.relay.workflow
         client_payload = await self._database.call(relays.payload_of, run)
         if client_payload is None:
             run_log.add("An earlier attempt has passed it on")
             await store_with_log(self._database, run, run_log, self._changes.finish)
             return
         try:
-            request_id = await asyncio.to_thread(
-                self._github.dispatch, repository, event_type, client_payload
-            )
+            if workflow is None:
+                request_id = await asyncio.to_thread(
+                    self._github.dispatch, repository, event_type, client_payload
+                )
+            else:
+                request_id = await asyncio.to_thread(
+                    self._github.start_workflow,
+                    repository,
+                    workflow,
+                    provider.relay.ref,
+                    inputs_of(client_payload),
+                )
         except GitHubFailed as error:
             await self._failed(run, run_log, error)
             return
@@ -114,5 +126,18 @@ def warn_of_moved(repository: str, name: str | None) -> None:
 
 
 def target_of(provider: RelayedProvider, run: Run) -> tuple[str, str]:
-    """Return the repository that a run's dispatch goes to, and its event type there."""
-    return provider.relay.repository or provider.repository, provider.relay.event_type or run.event_type
+    """Return the repository that a run's dispatch goes to, and its event type there, or which workflow it starts."""
+    relay = provider.relay
+    event_type = relay.event_type or run.event_type
+    if relay.workflow is not None:
+        event_type = f"workflow_dispatch of {relay.workflow}"
+    return relay.repository or provider.repository, event_type
+
+
+def inputs_of(client_payload: Mapping[str, Any]) -> dict[str, str]:
+    """Return the inputs of a workflow for a dispatch: GitHub refuses those that the workflow doesn't declare."""
+    return {
+        name: value
+        for name, key in (("pact-url", "pact_url"), ("sha", "sha"), ("branch", "branch"))
+        if isinstance(value := client_payload.get(key), str) and value
+    }

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 WORKFLOWS = Path(".github") / "workflows"
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*|https?://[A-Za-z0-9.:/_-]+")
-_TOKEN_LINE = re.compile(r"^( +)(broker-token|PACT_BROKER_TOKEN): .*$", re.MULTILINE)
+_TOKEN_LINE = re.compile(rf"^( +)(broker-token|{BROKER_TOKEN}): .*$", re.MULTILINE)
 
 
 def run(options: argparse.Namespace, messages: Messages) -> int:

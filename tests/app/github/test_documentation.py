@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from app.config.file import load
+from app.config.provider import RelayedProvider
 from app.config.variables import GITHUB_PRIVATE_KEY, GITHUB_TOKEN
 from app.github.answers import explain
 from app.github.right import DISPATCH_RIGHT
@@ -38,9 +39,11 @@ def examples(page: str, folder: Path) -> list[Settings]:
 
 
 def test_the_examples_of_the_relay_are_what_they_say(tmp_path: Path) -> None:
-    plain, elsewhere, enterprise = examples(RELAY, tmp_path)
+    plain, elsewhere, workflow, enterprise = examples(RELAY, tmp_path)
     assert plain.relay_targets == {"acme/products"}
     assert elsewhere.relay_targets == {"acme/ci"}
+    assert isinstance(workflow.providers[0], RelayedProvider)
+    assert workflow.providers[0].relay.workflow == "pact_changed.yml"
     assert enterprise.github.app_id == "12345"
     assert enterprise.github.model_copy(
         update={"api_url": plain.github.api_url, "app_id": None, "installation_id": None}

@@ -17,7 +17,7 @@ from app.records import counters
 from app.records.counters import Series
 from broker.text.secret_names import STARS
 from tests.support.github_api import Fault, GitHubApi
-from tests.support.github_state import Repository, Token
+from tests.support.github_state import READ, WRITE, Repository, Token
 from tests.support.processes import BIN
 from tests.support.receiver import API_TOKEN, LocalReceiver, ReceiverProcess, configuration
 from tests.support.running import environment
@@ -146,6 +146,56 @@ def test_it_may_go_to_another_repository_as_another_event(
         assert api.repository("acme/ci").dispatches == [
             {"event_type": "verify", "client_payload": {"pact_url": PACT}}
         ]
+
+
+INPUTS = "{pact-url: {required: true}, sha: {}, branch: {}}"
+
+
+@pytest.mark.parametrize("ref", [None, "trunk"])
+def test_it_may_start_a_workflow_with_a_token_that_can_not_push(
+    api: GitHubApi, database_url: str, tmp_path: Path, ref: str | None
+) -> None:
+    repository = api.repository("acme/products")
+    repository.default_branch = "trunk"
+    repository.files[".github/workflows/pact.yml"] = f"on: {{workflow_dispatch: {{inputs: {INPUTS}}}}}"
+    api.tokens[0].rights = {"actions": WRITE, "contents": READ, "metadata": READ}
+    relay = {"workflow": "pact.yml", **({"ref": ref} if ref else {})}
+    with receiver(tmp_path, api, database_url, relay=relay) as server:
+        server.dispatch(PACT, sha=SHA, branch="main", message="not an input")
+        [run] = server.wait_for_runs()
+        assert (run["status"], run["error"]) == ("finished", None)
+    [started] = repository.started
+    assert (started["workflow"], started["ref"]) == (".github/workflows/pact.yml", "trunk")
+    assert started["inputs"] == {"pact-url": PACT, "sha": SHA, "branch": "main"}
+    assert repository.dispatches == []
+
+
+def test_a_workflow_that_can_not_be_started_is_an_error_that_says_why(
+    api: GitHubApi, database_url: str, tmp_path: Path
+) -> None:
+    api.repository("acme/products").files[".github/workflows/pact.yml"] = "on: push"
+    api.tokens[0].rights = {"actions": WRITE, "contents": READ, "metadata": READ}
+    with receiver(tmp_path, api, database_url, relay={"workflow": "pact.yml"}) as server:
+        server.dispatch(PACT)
+        [run] = server.wait_for_runs()
+    assert (run["outcome"], run["error_kind"]) == ("error", "github-refused")
+    assert "could not start the workflow pact.yml of acme/products: GitHub answered 422" in run["error"]
+    assert "'workflow_dispatch' trigger" in run["error"]
+
+
+@pytest.mark.parametrize(
+    ("relay", "said"),
+    [
+        ({"workflow": "pact.yml", "event_type": "x"}, "give one"),
+        ({"ref": "main"}, "there is no workflow"),
+        ({"workflow": "../x.yml"}, "workflow"),
+    ],
+)
+def test_a_relay_goes_one_way(tmp_path: Path, relay: dict[str, str], said: str) -> None:
+    file = tmp_path / "pact-dispatch.toml"
+    file.write_text(configuration(BROKER, {"relay": relay}))
+    with pytest.raises(ConfigurationError, match=said):
+        load(file, {})
 
 
 def test_a_github_that_is_away_gets_every_dispatch_when_it_is_back(

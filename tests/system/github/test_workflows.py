@@ -119,6 +119,36 @@ def test_a_copy_of_the_workflow_takes_its_values_from_the_repositorys_variables(
     assert result_of(run, broker)["success"] is True
 
 
+def test_a_copy_without_its_variables_says_which_are_missing(machine: Machine) -> None:
+    run = machine.run(
+        REUSABLE,
+        "workflow_dispatch",
+        {"inputs": {"pact-url": "http://127.0.0.1:1/pacts/x"}},
+        variables={"PACT_PROVIDER_NAME": "Products", "PACT_SETUP": 'touch "$HOME/ran"'},
+    )
+    assert run.code == 2, run.text
+    [line] = run.commands
+    names = "PACT_DISPATCH_REPOSITORY PACT_BROKER_BASE_URL PACT_PROVIDER_COMMAND"
+    assert line.startswith(f"::error title=Variables are missing::{names}: in the repository's settings")
+    assert not (run.home / "ran").exists()
+
+
+def test_a_workflow_dispatch_verifies_the_commit_that_its_input_names(
+    machine: Machine, broker: EmbeddedBroker, published: Callable[..., str], commits: list[str]
+) -> None:
+    """What a webhook of `setup --target workflow-dispatch` sends: the head breaks the contract, that commit doesn't."""
+    run = machine.run(
+        example("contract_requiring_verification_published.yml", broker),
+        "workflow_dispatch",
+        {"inputs": {"pact-url": broker.url + published(PRODUCTS), "sha": commits[0], "branch": "main"}},
+        secrets={"PACT_BROKER_TOKEN": SECRET},
+        variables=WHERE,
+    )
+    assert set(run.results.values()) == {"success"}, run.text
+    result = result_of(run, broker)
+    assert (result["success"], result["providerApplicationVersion"]) == (True, commits[0])
+
+
 def of_a_fork(folder: Path) -> str:
     """Make a commit of a pull request in a repository, as GitHub keeps it, and return its id."""
     tree = git("-C", str(folder), "rev-parse", "main^{tree}")
