@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypeGuard
 import structlog
 
 from app.config.values import ConfigurationError, secret
+from app.config.variables import API_TOKENS, TOKENS, WEBHOOK_SECRET
 from app.intake.tokens import parse_tokens
 
 if TYPE_CHECKING:
@@ -148,3 +149,19 @@ def check_signature(secret_value: str, body: bytes, signature: str) -> None:
 
 def _digest(token: str) -> bytes:
     return hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
+
+
+def check_secrets(environment: Mapping[str, str]) -> list[str]:
+    """Read the secrets that `load` will read, and return warnings about those that are missing.
+
+    Raises:
+        ConfigurationError: One can't be read.
+    """
+    warnings = []
+    if not Tokens(TOKENS, environment) and secret(WEBHOOK_SECRET, environment) is None:
+        warnings.append(
+            f"nobody can dispatch: set {TOKENS}=NAME:TOKEN (or {TOKENS}_FILE), or {WEBHOOK_SECRET} for GitHub's events"
+        )
+    if not Tokens(API_TOKENS, environment, for_api=True):
+        warnings.append(f"nobody can use /api: set {API_TOKENS}=NAME:TOKEN (or {API_TOKENS}_FILE)")
+    return warnings

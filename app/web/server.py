@@ -123,22 +123,6 @@ class Web(BaseApplication):
             self._receiver.pool.close()
 
 
-def check_secrets(environment: Mapping[str, str]) -> list[str]:
-    """Read the secrets that `load` will read, and return warnings about those that are missing.
-
-    Raises:
-        ConfigurationError: One can't be read.
-    """
-    warnings = []
-    if not Tokens(TOKENS, environment) and secret(WEBHOOK_SECRET, environment) is None:
-        warnings.append(
-            f"nobody can dispatch: set {TOKENS}=NAME:TOKEN (or {TOKENS}_FILE), or {WEBHOOK_SECRET} for GitHub's events"
-        )
-    if not Tokens(API_TOKENS, environment, for_api=True):
-        warnings.append(f"nobody can use /api: set {API_TOKENS}=NAME:TOKEN (or {API_TOKENS}_FILE)")
-    return warnings
-
-
 def own_environment() -> dict[str, str]:
     """Return a copy of the environment."""
     return dict(os.environ)

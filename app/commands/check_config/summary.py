@@ -32,10 +32,9 @@ from app.config.variables import (
 from app.database.connections import EMBEDDED_FOLDER
 from app.database.database_url import DatabaseUnusable, check_url, described
 from app.github.client import github_access
-from app.intake.credentials import Tokens
+from app.intake.credentials import Tokens, check_secrets
 from app.intake.tokens import READ_ONLY
 from app.process.environment import DATABASE_URL
-from app.web.server import check_secrets
 from broker.http.origin import Origin
 from broker.text.secret_names import is_secret_name
 from verifier.command.sources import ENVIRONMENT

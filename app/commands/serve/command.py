@@ -9,9 +9,9 @@ from app.commands.installation import Installation, failures_explained
 from app.commands.runner import ExitCode
 from app.config.variables import OF_THE_WEB_SIDE, OF_WORKERS, OTHERS, SECRETS
 from app.github.client import github_access
+from app.intake.credentials import check_secrets
 from app.process.logs import configure
 from app.process.supervision import STOP_MARGIN_SECONDS, Supervisor, stoppable
-from app.web.server import check_secrets
 from broker.http.listening import bind
 
 if TYPE_CHECKING:

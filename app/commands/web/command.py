@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from app.commands.installation import Installation, failures_explained
 from app.commands.runner import ExitCode
+from app.intake.credentials import check_secrets
 from app.process.supervision import follow_supervisor
-from app.web.server import Web, check_secrets
+from app.web.server import Web
 from broker.http.listening import bind
 
 if TYPE_CHECKING:
