@@ -12,7 +12,7 @@ What act doesn't do, and so isn't seen by these tests: `permissions`, `concurren
 carried out (`tests/system/github/test_workflow_files.py` looks at them); `job.workflow_repository` and
 `job.workflow_sha` are empty, so that the repository's variables PACT_DISPATCH_REPOSITORY and PACT_DISPATCH_REF stand
 for them; it starts no service containers, and no job after one that failed; a step has a terminal, whose end hangs up
-what it left running.
+what it left running. The last that a failing step prints may not reach act's log: what steps print is read elsewhere.
 """
 
 from __future__ import annotations
@@ -38,6 +38,13 @@ PROJECT = "OWNER/pact-dispatch"
 NETWORK = ("PIP_", "SSL_", "REQUESTS_CA_BUNDLE")
 RUN_SECONDS = 300
 FIRST = f"on: workflow_dispatch\njobs: {{first: {{runs-on: ubuntu-latest, steps: [{{uses: {PROJECT}@v1}}]}}}}"
+SHELL = """#!/bin/bash
+case "${{!#}}" in
+  */act/workflow/*.sh) /bin/bash "$@" 2>&1 | {tee} -a "{file}"; exit "${{PIPESTATUS[0]}}" ;;
+  *) exec /bin/bash "$@" ;;
+esac
+"""
+"""The shell of a step, which keeps what it prints; and is no terminal for it, as on GitHub."""
 NOT_COPIED = ("tests/", "docs/images/", "fuzz/", "benchmarks/")
 """Parts of this project that no workflow uses."""
 LINKED = ("app", "broker", "verifier")
@@ -51,21 +58,18 @@ class Run:
 
     Attributes:
         log: what act logged, one object a line.
+        printed: what the steps printed.
         home: HOME of its jobs.
     """
 
     log: list[dict[str, Any]]
+    printed: str
     home: Path
 
     @property
-    def printed(self) -> str:
-        """All that the steps printed, but for the runner's commands."""
-        return "".join(entry["msg"] for entry in self.log if entry.get("raw_output"))
-
-    @property
     def text(self) -> str:
-        """All that act logged, for the message of a test that fails."""
-        return "".join(f"{entry.get('msg', '').rstrip()}\n" for entry in self.log)
+        """All that was logged, for the message of a test that fails."""
+        return "".join(f"{entry.get('msg', '').rstrip()}\n" for entry in self.log) + self.printed
 
     @property
     def results(self) -> dict[str, str]:
@@ -86,8 +90,9 @@ class Run:
 
     @property
     def commands(self) -> list[str]:
-        """The runner's commands that the steps printed (but for outputs and summaries, which come by files)."""
-        return [entry["raw"].rstrip("\n") for entry in self.log if "raw" in entry and "command" in entry]
+        """The lines for the runner that the steps printed (outputs and summaries come by files)."""
+        lines = [line.strip() for line in self.printed.splitlines()]
+        return [line for line in lines if line.startswith("::") or "##[" in line]
 
     def outputs(self, *step: str) -> dict[str, str]:
         """Return the outputs of a step, by its id; of a step in an action that it uses, by both."""
@@ -182,6 +187,11 @@ class Machine:
         command += ["--job", job] if job else []
         for replaced, folder in self._replaced().items():
             command += ["--local-repository", f"{replaced}={folder}"]
+        printed, shell = own / "printed", own / "bin/bash"
+        printed.touch()
+        shell.parent.mkdir()
+        shell.write_text(SHELL.format(tee=shutil.which("tee"), file=printed), encoding="utf-8")
+        shell.chmod(0o755)
         with (own / "log").open("w+b") as log:
             subprocess.run(
                 command,
@@ -196,7 +206,8 @@ class Machine:
             log.seek(0)
             lines = log.read().decode().splitlines()
         entries = [json.loads(line) if line.startswith("{") else {"msg": line} for line in lines]
-        run = Run([entry for entry in entries if entry.get("level") != "debug"], self.home)
+        shown = printed.read_text(encoding="utf-8").replace("\r\n", "\n")
+        run = Run([entry for entry in entries if entry.get("level") != "debug"], shown, self.home)
         assert "git clone" not in run.text, run.text  # of an action that nothing stands for
         assert run.results, run.text
         return run
@@ -213,8 +224,7 @@ class Machine:
             "DO_NOT_TRACK": "1",
             "HOME": str(self.home),
             "LANG": "C.UTF-8",
-            "PATH": self.path,
-            "TERM": "dumb",  # act gives each step a terminal, GitHub's runner doesn't
+            "PATH": f"{folder}/bin:{self.path}",
             "XDG_CACHE_HOME": str(folder / "cache"),
             "XDG_CONFIG_HOME": str(folder / "config"),
         }

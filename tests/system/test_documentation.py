@@ -160,6 +160,7 @@ def test_workflows_in_the_documentation_give_the_action_what_it_knows(page: str)
         ("inputs", "action.yml", ("inputs",)),
         ("outputs", "action.yml", ("outputs",)),
         ("workflow", ".github/workflows/verify_changed_pact.yml", (True, "workflow_call", "inputs")),  # `on`
+        ("secrets", ".github/workflows/verify_changed_pact.yml", (True, "workflow_call", "secrets")),
     ],
 )
 def test_tables_of_inputs_and_outputs_are_those_of_the_files(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -147,6 +149,68 @@ def test_a_workflow_dispatch_verifies_the_commit_that_its_input_names(
     assert set(run.results.values()) == {"success"}, run.text
     result = result_of(run, broker)
     assert (result["success"], result["providerApplicationVersion"]) == (True, commits[0])
+
+
+def test_the_called_workflow_passes_everything_on(
+    machine: Machine, broker: EmbeddedBroker, published: Callable[..., str], free_tcp_port: int
+) -> None:
+    """And a secret of the set-up is in its environment and in no other step's."""
+    products = (ROOT / "examples/products.py").read_text(encoding="utf-8")
+    machine.commit({"services/products/products.py": products})
+    start = "trap '' HUP; cd services/products\nenv >seen.txt; python products.py >provider.log 2>&1 &"
+    address = f"http://127.0.0.1:{free_tcp_port}"
+    called = {
+        "uses": f"{PROJECT}/.github/workflows/verify_changed_pact.yml@v1",
+        "with": {
+            "pact-broker-base-url": broker.url,
+            "provider-dir": "services/products",
+            "provider-version-branch": "release/1",
+            "provider-health-path": "/health",
+            "provider-base-url": address,
+            "provider-states-setup-url": f"{address}/_states",
+            "setup": f"export PORT={free_tcp_port}\n{start}\ncp seen.txt $HOME; echo $! >$HOME/provider.pid",
+            "transport": "message:8080/messages",
+            "wait": 60,
+            "timeout": 600,
+            "timeout-minutes": 15,
+        },
+        "secrets": {"PACT_SETUP_ENVIRONMENT": "NPM_TOKEN=${{ secrets.NPM_TOKEN }}\nEMPTY=\nEQUALS=a=b%c\n"},
+    }
+    run = machine.run(
+        json.dumps({"on": {"repository_dispatch": {}}, "jobs": {"pact": called}}),
+        "repository_dispatch",
+        dispatched(broker.url + published(PRODUCTS)),
+        secrets={"NPM_TOKEN": "n0t-for-the-log"},
+        variables=WHERE,
+    )
+    os.kill(int((run.home / "provider.pid").read_text(encoding="utf-8")), signal.SIGTERM)
+    assert set(run.results.values()) == {"success"}, run.text
+    seen = (run.home / "seen.txt").read_text(encoding="utf-8").splitlines()
+    assert {"NPM_TOKEN=n0t-for-the-log", "EMPTY=", "EQUALS=a=b%c"} <= set(seen)
+    assert not any(line.startswith("SETUP_ENVIRONMENT=") for line in seen)
+    assert {"::add-mask::n0t-for-the-log", "::add-mask::a=b%25c"} <= set(run.commands)
+    assert run.printed.count("n0t-for-the-log") == 1  # as it is masked
+    version = result_of(run, broker)["providerApplicationVersion"]
+    assert broker.get(f"/pacticipants/Products/branches/release%2F1/versions/{version}").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("limits", "said"),
+    [
+        ({"PACT_TIMEOUT": "2400"}, "must be 45 at least for a timeout (PACT_TIMEOUT) of 2400 seconds"),
+        ({"PACT_TIMEOUT_MINUTES": "34"}, "must be 35 at least for a timeout (PACT_TIMEOUT) of 1800 seconds"),
+        ({"PACT_TIMEOUT": "x[$(touch pwned)]"}, "A time limit is no number"),
+    ],
+)
+def test_limits_by_which_github_would_end_the_job_first_are_refused(
+    machine: Machine, limits: dict[str, str], said: str
+) -> None:
+    event = dispatched("http://127.0.0.1:1/pacts/x")
+    run = machine.run(REUSABLE, "repository_dispatch", event, variables=COPY | limits)
+    assert run.code == 2, run.text
+    assert [said in line for line in run.commands] == [True], run.text
+    assert "Checked out" not in run.printed
+    assert not list(machine.folder.rglob("pwned"))
 
 
 def of_a_fork(folder: Path) -> str:
