@@ -1,5 +1,6 @@
 """GitHub's REST API, as far as it is used here: a server on loopback that checks what it is sent.
 
+Each request must be one that GitHub's own description allows (`github_description`).
 It answers as GitHub documents it, refuses what GitHub refuses, and keeps what GitHub would call malformed in
 `problems`, which must be empty when the `with` block ends.
 """

@@ -169,7 +169,7 @@ def test_tables_of_inputs_and_outputs_are_those_of_the_files(
     described = yaml.safe_load((ROOT / file).read_text(encoding="utf-8"))
     for name in path:
         described = described[name]
-    text = (ROOT / "docs/github.md").read_text(encoding="utf-8")
+    text = "".join((DOCS / page).read_text(encoding="utf-8") for page in ("github.md", "github-workflows.md"))
     table = text.split(f"<!-- {section} -->\n")[1].split(f"<!-- /{section} -->")[0]
     rows = dict(re.findall(r"^\| `([^`]+)` \| (.*) \|$", table, re.MULTILINE))
     assert rows == {name: about["description"].replace("|", "\\|") for name, about in described.items()}

@@ -210,12 +210,18 @@ def test_an_outage_is_not_a_broken_contract(
     assert broker.get(latest).status_code == 404
 
 
-def test_a_dispatch_without_a_pact_says_what_is_missing(machine: Machine, broker: EmbeddedBroker) -> None:
+@pytest.mark.parametrize("provider", ["", "Products"])
+def test_a_dispatch_without_a_pact_says_what_is_missing(
+    machine: Machine, broker: EmbeddedBroker, provider: str
+) -> None:
+    """And it is no wish to have every pact of the provider verified."""
     event = {"action": "pact_changed", "branch": "main", "client_payload": {}}
-    run = machine.run(used(PROVIDER | {"pact-broker-base-url": broker.url}), "repository_dispatch", event)
+    inputs = PROVIDER | {"pact-broker-base-url": broker.url, "provider": provider}
+    run = machine.run(used(inputs), "repository_dispatch", event)
     assert run.code == 2, run.text
     [line] = run.commands
     assert line.startswith("::error title=Could not verify the pact::")
+    assert "client_payload.pact_url" in line
     assert run.outputs("pact")["outcome"] == "error"
 
 

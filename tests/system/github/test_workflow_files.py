@@ -76,7 +76,7 @@ def test_workflows_have_no_more_rights_than_they_need() -> None:
             continue
         for job in document["jobs"].values():
             rights = job.get("permissions", document["permissions"])
-            assert rights == {"contents": "read"}, name
+            assert rights in ({}, {"contents": "read"}), name
 
 
 def workflows() -> dict[str, dict[str, Any]]:
@@ -154,7 +154,7 @@ def test_a_value_of_the_reusable_workflow_may_be_a_variable_of_the_repository() 
     """A copy of it has no inputs."""
     name = ".github/workflows/verify_changed_pact.yml"
     text = (ROOT / name).read_text(encoding="utf-8")
-    page = (ROOT / "docs/github.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs/github-workflows.md").read_text(encoding="utf-8")
     triggers = documents()[name][True]  # `on`, which YAML 1.1 takes for a boolean
     for given in triggers["workflow_call"]["inputs"].keys() - {"pact-url"}:
         [variable] = set(re.findall(rf"inputs\.{given} \|\| vars\.(PACT_\w+)", text))

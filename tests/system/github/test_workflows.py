@@ -5,20 +5,20 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.support.act import PROJECT, Machine, Run, git
 from tests.support.paths import ROOT
+from tests.support.processes import EmbeddedBroker
 from tests.system.github.test_action import PRODUCTS, PROVIDER, SECRET, dispatched
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from pathlib import Path
-
-    from tests.support.processes import EmbeddedBroker
 
 pytestmark = pytest.mark.timeout(400)  # the first run installs from the package index
 
@@ -270,6 +270,57 @@ def test_the_example_for_a_changed_pact_takes_a_dispatch_and_a_start_by_hand(
         run = machine.run(example("pact_changed.yml", broker), name, event)
         assert set(run.results.values()) == {"success"}, run.text
         assert result_of(run, broker)["success"] is True
+
+
+@pytest.mark.skipif(shutil.which("npm") is None, reason="there is no Node.js")
+def test_the_example_in_node(machine: Machine, broker: EmbeddedBroker, published: Callable[..., str]) -> None:
+    package = {"name": "products", "version": "1.0.0", "private": True}
+    lock = {**package, "lockfileVersion": 3, "packages": {"": package}}
+    machine.commit(
+        {
+            "products.js": (ROOT / "examples/products.js").read_text(encoding="utf-8"),
+            "package.json": json.dumps(package),
+            "package-lock.json": json.dumps(lock),
+        }
+    )
+    npm = Path(str(shutil.which("npm"))).parent
+    machine.path += f":{npm}"
+    event = dispatched(broker.url + published(PRODUCTS))
+    run = machine.run(example("node.yml", broker), "repository_dispatch", event)
+    assert set(run.results.values()) == {"success"}, run.text
+    assert result_of(run, broker)["success"] is True
+
+
+def test_the_example_of_a_monorepo_verifies_the_provider_whose_pact_it_is(
+    machine: Machine, broker: EmbeddedBroker, published: Callable[..., str]
+) -> None:
+    products = (ROOT / "examples/products.py").read_text(encoding="utf-8")
+    machine.commit(
+        {"services/products/products.py": products, "services/products/requirements.txt": "flask\n"}
+    )
+    workflow = example("monorepo.yml", broker)
+    event = dispatched(broker.url + published(PRODUCTS))
+    run = machine.run(workflow, "repository_dispatch", event, variables=WHERE)
+    assert {name for name, result in run.results.items() if result == "success"} == {
+        "Products/Verify changed pact/Verify"
+    }, run.text
+    assert result_of(run, broker)["success"] is True
+    other = machine.run(workflow, "repository_dispatch", dispatched(f"{broker.url}/pacts/provider/Carts/x"))
+    assert other.code == 1, other.text
+    assert "::error title=No provider of this repository::" in other.printed
+
+
+def test_the_example_of_every_night_verifies_what_has_no_result(machine: Machine, tmp_path: Path) -> None:
+    (tmp_path / "broker").mkdir()
+    with EmbeddedBroker(tmp_path / "broker") as broker:
+        for consumer in ("Storefront", "Till"):
+            broker.publish({**PRODUCTS, "consumer": {"name": consumer}}, "1.0.0", branch="main")
+        run = machine.run(example("reconcile.yml", broker), "schedule", {"schedule": "23 3 * * *"})
+        assert set(run.results.values()) == {"success"}, run.text
+        for consumer in ("Storefront", "Till"):
+            pact = broker.get(f"/pacts/provider/Products/consumer/{consumer}/latest").json()
+            latest = broker.get(pact["_links"]["pb:latest-verification-results"]["href"]).json()
+            assert latest["success"] is True
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/github.md"])

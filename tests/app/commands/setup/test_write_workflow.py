@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from app.commands.setup.workflow_file import filled
+from app.commands.webhook_templates import PACT_CHANGED_FILE, REQUIRING_VERIFICATION_FILE
 from broker.http.access import BrokerAccess
 from tests.support.paths import ROOT
 from tests.support.processes import BIN
@@ -20,7 +21,7 @@ from tests.support.running import environment
 if TYPE_CHECKING:
     from pathlib import Path
 
-EXAMPLES = sorted((ROOT / "examples" / "workflows").glob("*.yml"))
+EXAMPLES = [ROOT / "examples/workflows" / name for name in (PACT_CHANGED_FILE, REQUIRING_VERIFICATION_FILE)]
 COMMAND = (str(BIN / "pact-dispatch"), "setup", "--provider", "Products & Co", "--write-workflow")
 BROKER = {"PACT_BROKER_BASE_URL": "https://pacts.example.com/broker"}
 
