@@ -89,6 +89,7 @@ class Dispatch:
         branch: The branch of that commit.
         message: A message of the sender.
         client_payload: The whole payload as it came, where the dispatch is passed on; None elsewhere.
+        pact_urls: Several pacts that are verified in one run, in the place of every one; no request can name them.
     """
 
     repository: str
@@ -98,11 +99,12 @@ class Dispatch:
     branch: str | None = None
     message: str | None = None
     client_payload: dict[str, Any] | None = None
+    pact_urls: tuple[str, ...] = ()
 
     @property
     def consumer(self) -> str | None:
         """The consumer that the pact's URL names; None if it names none."""
-        return None if self.pact_url is None else _names_in(self.pact_url)[1]
+        return None if self.pact_url is None else consumer_of(self.pact_url)
 
     @property
     def provider(self) -> str | None:
@@ -121,6 +123,11 @@ class Dispatch:
             return self.client_payload
         known = {"pact_url": self.pact_url, "sha": self.sha, "branch": self.branch}
         return {name: value for name, value in known.items() if value is not None}
+
+
+def consumer_of(pact_url: str) -> str | None:
+    """Return the consumer that a pact's URL names; None if it names none."""
+    return _names_in(pact_url)[1]
 
 
 def is_repository(text: str) -> bool:

@@ -9,13 +9,14 @@ broker doesn't take is tried on and on, and both heal without anybody's help.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from collections import defaultdict
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import quote, urlsplit
 
 from app.config.provider import CheckoutProvider, RelayedProvider
-from app.dispatch import Dispatch, InvalidDispatch, check
+from app.dispatch import Dispatch, InvalidDispatch, check, consumer_of
 from app.provider.version import VersionUnknown, is_same
 from app.queue import jobs
 from app.records import deliveries, history
@@ -157,13 +158,11 @@ def reconcile(
                     break
                 continue
             if missing:
+                asked_for = consumer_version is not None
                 with connect() as connection:
-                    report.missed += [
-                        _queue_unless_tried(
-                            connection, provider, one, asked_for=consumer_version is not None, dry_run=dry_run
-                        )
-                        for one in missing
-                    ]
+                    report.missed += _queue_what_is_due(
+                        connection, provider, missing, asked_for=asked_for, dry_run=dry_run
+                    )
     return report
 
 
@@ -229,50 +228,74 @@ def _running_version(provider: VerifiedProvider) -> str | None:
     return provider.running_version(tls)
 
 
-def _queue_unless_tried(
+def _queue_what_is_due(
     connection: Connection[Any],
     provider: VerifiedProvider,
-    missing: MissingResult,
+    missing: Sequence[MissingResult],
     *,
     asked_for: bool,
     dry_run: bool,
-) -> MissedDispatch:
-    """Queue a pact that lacks a result, unless a run of it is under way, or has just ended and nobody asks for it."""
+) -> list[MissedDispatch]:
+    """Queue the pacts that lack a result, those of one version of the provider in one run.
+
+    Left out are those of which a run is under way, or has just ended and nobody asks for it.
+    """
     with connection.transaction():
         history.lock_reconciliation(connection)  # two at once would both find that there is no run
-        found = history.earlier_runs(connection, provider.name, missing.pact.consumer, days=REMEMBERED_DAYS)
-        past = [run for run in found if _is_about(run, provider, missing)]
-        under_way = next((run for run in past if run.is_open), None)
-        if under_way is not None:
-            return _missed(provider, missing, State.UNDER_WAY, run=under_way.id)
-        if asked_for:
-            past = []
-        if past and past[0].error_kind in HOPELESS:
-            return _missed(provider, missing, State.UNUSABLE, run=past[0].id)
-        if past:
-            wait = TRIED_AGAIN.wait_after(len(past)) or 0.0
-            wait -= min(run.age or 0.0 for run in past)
-            if wait > 0:
-                return _missed(provider, missing, State.TRIED, run=past[0].id, wait=wait)
+        found = [_as_it_stands(connection, provider, one, asked_for=asked_for) for one in missing]
         if dry_run:
-            return _missed(provider, missing, State.WOULD_QUEUE)
-        return _missed(provider, missing, State.QUEUED, run=_queue(connection, provider, missing))
+            return found
+        due: dict[ProviderVersion, list[MissingResult]] = defaultdict(list)
+        for one, dispatch in zip(missing, found, strict=True):
+            if dispatch.state is State.WOULD_QUEUE:
+                due[one.version].append(one)
+        queued = {version: _queue(connection, provider, pacts) for version, pacts in due.items()}
+    return [
+        replace(dispatch, state=State.QUEUED, run=queued[one.version])
+        if dispatch.state is State.WOULD_QUEUE
+        else dispatch
+        for one, dispatch in zip(missing, found, strict=True)
+    ]
 
 
-def _dispatch(provider: VerifiedProvider, missing: MissingResult) -> Dispatch:
+def _as_it_stands(
+    connection: Connection[Any], provider: VerifiedProvider, missing: MissingResult, *, asked_for: bool
+) -> MissedDispatch:
+    """Return a pact that lacks a result, and whether it is due to be queued."""
+    found = history.earlier_runs(connection, provider.name, missing.pact.consumer, days=REMEMBERED_DAYS)
+    past = [run for run in found if _is_about(run, provider, missing)]
+    parents = {run.parent_id for run in past}
+    past = [run for run in past if run.id not in parents]  # each attempt counts once
+    under_way = next((run for run in past if run.is_open), None)
+    if under_way is not None:
+        return _missed(provider, missing, State.UNDER_WAY, run=under_way.id)
+    if asked_for:
+        past = []
+    if past and past[0].error_kind in HOPELESS:
+        return _missed(provider, missing, State.UNUSABLE, run=past[0].id)
+    if past:
+        wait = TRIED_AGAIN.wait_after(len(past)) or 0.0
+        wait -= min(run.age or 0.0 for run in past)
+        if wait > 0:
+            return _missed(provider, missing, State.TRIED, run=past[0].id, wait=wait)
+    return _missed(provider, missing, State.WOULD_QUEUE)
+
+
+def _dispatch(provider: VerifiedProvider, missing: MissingResult, *others: MissingResult) -> Dispatch:
     checkout = isinstance(provider, CheckoutProvider)
     sha = missing.version.number if checkout else None
     return Dispatch(
         repository=provider.repository,
         event_type=WebhookEvent.REQUIRING_VERIFICATION,
-        pact_url=missing.pact.url,
+        pact_url=None if others else missing.pact.url,
         sha=sha.lower() if sha else None,
         branch=missing.version.branch if checkout else None,
+        pact_urls=tuple(one.pact.url for one in (missing, *others)) if others else (),
     )
 
 
-def _queue(connection: Connection[Any], provider: VerifiedProvider, missing: MissingResult) -> UUID:
-    dispatch = _dispatch(provider, missing)
+def _queue(connection: Connection[Any], provider: VerifiedProvider, missing: Sequence[MissingResult]) -> UUID:
+    dispatch = _dispatch(provider, *missing)
     delivery = IncomingDelivery(
         Source.RECONCILE,
         sender="reconcile",
@@ -294,12 +317,15 @@ def _queue(connection: Connection[Any], provider: VerifiedProvider, missing: Mis
 
 def _is_about(run: EarlierRun, provider: VerifiedProvider, missing: MissingResult) -> bool:
     """Tell whether a run is about the same content and the same version of the provider."""
-    pact, version = missing.pact, missing.version.number
-    content = content_of(run.pact_url)
-    by_version = urlsplit(run.pact_url).path.endswith(f"/version/{quote(pact.consumer_version, safe='')}")
-    if content != pact.content and not (
-        content is None and (by_version or run.consumer_version == pact.consumer_version)
-    ):
+    version = missing.version.number
+    if run.pact_url is None:
+        urls = run.pact_urls
+        consumer = missing.pact.consumer
+        if urls is not None and not any(
+            consumer_of(url) == consumer and _is_of(url, None, missing) for url in urls
+        ):
+            return False
+    elif not _is_of(run.pact_url, run.consumer_version, missing):
         return False
     if version is None:
         return run.sha is None
@@ -309,6 +335,15 @@ def _is_about(run: EarlierRun, provider: VerifiedProvider, missing: MissingResul
     if run.provider_version:
         return is_same(run.provider_version, version)
     return not isinstance(provider, CheckoutProvider)
+
+
+def _is_of(pact_url: str, consumer_version: str | None, missing: MissingResult) -> bool:
+    """Tell whether a pact has the content that lacks a result."""
+    pact, content = missing.pact, content_of(pact_url)
+    if content is not None:
+        return content == pact.content
+    by_version = urlsplit(pact_url).path.endswith(f"/version/{quote(pact.consumer_version, safe='')}")
+    return by_version or consumer_version == pact.consumer_version
 
 
 def _missed(

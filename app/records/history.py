@@ -63,23 +63,27 @@ class EarlierRun:
 
     Attributes:
         id: The run's id.
-        pact_url: The pact's URL.
+        pact_url: The pact's URL; None of a run for several.
+        pact_urls: Those that it is for; None for every one.
         sha: The commit that was asked for.
         consumer_version: The consumer's version, as far as it is known.
         provider_version: The provider's version, as far as it is known.
         is_open: Whether the run waits, runs, or publishes.
         age: The seconds since its end; None if it has not ended.
         error_kind: Why it has no result, in a word; None if it has one.
+        parent_id: The run for several pacts that it is of.
     """
 
     id: UUID
-    pact_url: str
+    pact_url: str | None
+    pact_urls: list[str] | None
     sha: str | None
     consumer_version: str | None
     provider_version: str | None
     is_open: bool
     age: float | None
     error_kind: str | None
+    parent_id: UUID | None
 
 
 def page_of_runs(
@@ -115,7 +119,7 @@ def lock_reconciliation(connection: Connection[Any]) -> None:
 def earlier_runs(
     connection: Connection[Any], provider: str, consumer: str, *, days: float
 ) -> list[EarlierRun]:
-    """Return the runs for a provider and a consumer, open ones first, then newest first.
+    """Return the runs for a provider and a consumer, or for all consumers, open ones first, then newest first.
 
     Args:
         connection: The open connection.
@@ -126,11 +130,14 @@ def earlier_runs(
     with connection.cursor(row_factory=class_row(EarlierRun)) as cursor:
         return cursor.execute(
             """
-            SELECT id, pact_url, sha, consumer_version, provider_version,
+            SELECT id, pact_url, pact_urls, sha, consumer_version, provider_version,
                 status IN ('waiting', 'running') OR publishing = 'pending' AS is_open,
-                extract(epoch FROM now() - finished_at)::double precision AS age, error_kind
+                extract(epoch FROM now() - finished_at)::double precision AS age, error_kind,
+                parent_id
             FROM runs
-            WHERE provider = %(provider)s AND consumer = %(consumer)s
+            WHERE provider = %(provider)s
+              AND (consumer = %(consumer)s
+                   OR pact_url IS NULL AND (status IN ('waiting', 'running') OR outcome = 'error'))
               AND (status IN ('waiting', 'running') OR publishing = 'pending'
                    OR finished_at > now() - %(days)s * interval '1 day')
               AND error_kind IS DISTINCT FROM 'superseded'

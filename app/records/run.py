@@ -97,6 +97,7 @@ class Run:
     finished_at: datetime | None
     parent_id: UUID | None = None
     pending: bool = False
+    pact_urls: list[str] | None = None
 
     @property
     def is_for_all_pacts(self) -> bool:
@@ -106,7 +107,14 @@ class Run:
     @property
     def dispatch(self) -> Dispatch:
         """The dispatch that the run carries out, as far as the run knows it."""
-        return Dispatch(self.repository, self.event_type, self.pact_url, self.sha, self.branch)
+        return Dispatch(
+            self.repository,
+            self.event_type,
+            self.pact_url,
+            self.sha,
+            self.branch,
+            pact_urls=tuple(self.pact_urls or ()),
+        )
 
     def __post_init__(self) -> None:
         # the database has them as text

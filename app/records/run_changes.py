@@ -63,9 +63,10 @@ def request(
     run_id = uuid4()
     row = connection.execute(
         """
-        INSERT INTO runs (id, key, provider, repository, event_type, reason, pact_url, consumer, sha, branch, status)
-        VALUES (%(id)s, %(key)s, %(provider)s, %(repository)s, %(event_type)s, %(reason)s, %(pact_url)s, %(consumer)s,
-                %(sha)s, %(branch)s, 'waiting')
+        INSERT INTO runs (id, key, provider, repository, event_type, reason, pact_url, pact_urls,
+            consumer, sha, branch, status)
+        VALUES (%(id)s, %(key)s, %(provider)s, %(repository)s, %(event_type)s, %(reason)s, %(pact_url)s,
+                %(pact_urls)s, %(consumer)s, %(sha)s, %(branch)s, 'waiting')
         ON CONFLICT (key) WHERE status = 'waiting' DO UPDATE SET retry_at = NULL, sha = excluded.sha,
             failures = CASE WHEN runs.sha IS DISTINCT FROM excluded.sha THEN 0 ELSE runs.failures END
         RETURNING id, job_id
@@ -78,6 +79,7 @@ def request(
             "event_type": dispatch.event_type,
             "reason": reason,
             "pact_url": dispatch.pact_url,
+            "pact_urls": list(dispatch.pact_urls) or None,
             "consumer": dispatch.consumer,
             "sha": dispatch.sha,
             "branch": dispatch.branch,
@@ -509,7 +511,7 @@ def _key_of(provider: str, dispatch: Dispatch, *, latest_counts: bool) -> str:
     sha = dispatch.sha
     if dispatch.pact_url is None and dispatch.branch is not None and latest_counts:
         sha = None
-    asked = json.dumps([provider, dispatch.pact_url, sha, dispatch.branch])
+    asked = json.dumps([provider, dispatch.pact_url, sha, dispatch.branch, *dispatch.pact_urls])
     if dispatch.client_payload is not None:
         asked += json.dumps([dispatch.event_type, dispatch.client_payload])
     return hashlib.sha256(asked.encode()).hexdigest()

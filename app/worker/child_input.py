@@ -60,6 +60,7 @@ class ChildInputs:
         """
         return AttemptRequest(
             pact_url=run.pact_url,
+            pact_urls=tuple(run.pact_urls or ()),
             provider=provider.model_dump(mode="json"),
             broker=self._access,
             data_dir=str(self._data_dir),

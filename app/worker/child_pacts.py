@@ -81,7 +81,13 @@ def verify_all(
         worker.send(PactVerified(verification_in_configuration(verification), pending))
         worker.log(f"{pact.name}: {verification.outcome}")
 
-    asked = ManyRequest(template, selection=selection, needs_pacts=False, leave_out=done)
+    asked = ManyRequest(
+        template,
+        request.pact_urls,
+        selection=None if request.pact_urls else selection,
+        needs_pacts=False,
+        leave_out=done,
+    )
     found = verify_many(asked, engine, worker, keep)
     for note in found.notes:
         worker.log(in_configuration(note))

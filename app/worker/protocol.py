@@ -23,6 +23,7 @@ class AttemptRequest:
 
     Attributes:
         pact_url: The pact; None for every pact that the broker asks for.
+        pact_urls: Those that are verified, in the place of every one.
         done: The URLs of pacts that an earlier attempt has verified, each with the provider's version.
         provider: The provider's settings, in JSON.
         broker: The broker, with its credentials.
@@ -52,6 +53,7 @@ class AttemptRequest:
     account: Account | None = None
     tls: Tls = field(default=ORDINARY, repr=False)
     done: tuple[tuple[str, str], ...] = ()
+    pact_urls: tuple[str, ...] = ()
 
     def to_line(self) -> str:
         """Return it as a line of JSON."""
@@ -62,12 +64,14 @@ class AttemptRequest:
         """Read it from a line of JSON."""
         values = json.loads(line)
         account, broker, tls, done = (values.pop(name) for name in ("account", "broker", "tls", "done"))
+        pact_urls = tuple(values.pop("pact_urls"))
         return cls(
             **values,
             account=account and Account(**account),
             broker=BrokerAccess(**{**broker, "tls": Tls(**broker["tls"])}),
             tls=Tls(**tls),
             done=tuple((url, version) for url, version in done),
+            pact_urls=pact_urls,
         )
 
     def redaction(self) -> Redaction:

@@ -39,7 +39,11 @@ def planned(
         CannotVerify: The broker could not be asked.
     """
     if request.selection is None:
-        urls = dict.fromkeys(request.pact_urls)
+        urls = [
+            url
+            for url in dict.fromkeys(request.pact_urls)
+            if address_of_content(url) not in request.leave_out
+        ]
         return [PlannedPact(request.for_pact(url)) for url in urls], []
     asked, notes = _asked(request, deadline=deadline, on_retry=on_retry)
     wanted = request.template.filter_consumers

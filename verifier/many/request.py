@@ -21,7 +21,7 @@ class ManyRequest:
         pact_urls: The pacts, if they are named; otherwise the broker is asked.
         selection: What the broker is asked for.
         needs_pacts: Whether it is an error if there is no pact to verify.
-        leave_out: The pacts, of those that the broker asks for, that are not verified: the addresses of their content.
+        leave_out: The pacts that are not verified, since they were before: the addresses of their content.
     """
 
     template: VerificationRequest

@@ -2,6 +2,7 @@
 
 ALTER TABLE runs
     ALTER COLUMN pact_url DROP NOT NULL,  -- none of a run for every pact
+    ADD COLUMN pact_urls text[],          -- those that such a run is for; null for all that the broker asks for
     ADD COLUMN parent_id uuid REFERENCES runs ON DELETE SET NULL,
     ADD COLUMN pending boolean NOT NULL DEFAULT false;  -- whether a failure of the pact doesn't fail its parent
 

@@ -117,6 +117,9 @@ class WholeRun(Run):
     worker: str | None
     error_output: str | None
     interactions: list[dict[str, Any]]
+    pact_urls: Annotated[
+        list[str] | None, Field(description="The pacts of a run for several; null for every one.")
+    ]
     pacts: Annotated[list[PactOutcome], Field(description="Those of a run for every pact.")]
     relay: Relay | None
     commit_statuses: list[CommitStatus]

@@ -126,6 +126,12 @@ def _summary(run: Run, pacts: Sequence[Run], findings: Findings) -> str:
     return f"Passed: {count(len(pacts), 'pact')}" if run.outcome is Outcome.PASSED else "Could not verify"
 
 
+def _consumer(run: Run) -> str:
+    if run.is_for_all_pacts:
+        return "Every pact" if run.pact_urls is None else count(len(run.pact_urls), "pact")
+    return run.consumer or ""
+
+
 def _word_of(member: Run) -> str:
     """Return what became of one of the pacts of a run, in a few words."""
     word = str(member.outcome)
@@ -149,7 +155,7 @@ def _findings(run: Run, saved: dict[str, Any] | None) -> Findings:
             id=str(run.id),
             pact_url=run.pact_url or "",
             started_at=run.started_at or run.created_at,
-            consumer="Every pact" if run.is_for_all_pacts else run.consumer or "",
+            consumer=_consumer(run),
             provider_version=run.provider_version,
             provider=run.provider,
             error=error,

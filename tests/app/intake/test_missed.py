@@ -170,7 +170,9 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedBroker]
 
 @pytest.fixture
 def place(tmp_path: Path, database_url: str, broker: EmbeddedBroker) -> Place:
-    """A place with a provider of its own: the broker is the whole module's."""
+    """A place with a provider of its own: the broker is the whole module's, and knows no consumer yet."""
+    for one in broker.get("/pacticipants?pageSize=500").json()["_embedded"]["pacticipants"]:
+        broker.request("DELETE", f"/pacticipants/{quote(one['name'], safe='')}").raise_for_status()
     return Place(tmp_path, database_url, broker, f"Things-{next(numbers)}")
 
 
@@ -395,7 +397,7 @@ def test_a_dry_run_queues_nothing(place: Place) -> None:
 def test_one_provider_can_be_looked_at_alone(place: Place) -> None:
     place.configure((place.provider, RUNNING), (f"Others of {place.provider}", RUNNING))
     place.publish("Storefront")
-    place.publish("Storefront", "2", provider=f"Others of {place.provider}")
+    place.publish("Storefront", provider=f"Others of {place.provider}")
     done = place.reconcile(f"Others of {place.provider}")
     assert [one["provider"] for one in done.report["pacts"]] == [f"Others of {place.provider}"]
     chosen = place.command("--provider", place.provider)
@@ -423,7 +425,7 @@ def test_a_provider_that_is_down_does_not_hold_up_the_others(place: Place) -> No
     down = 'base_url = "http://127.0.0.1:9"\nversion_url = "http://127.0.0.1:9/version"'
     place.configure((f"Down of {place.provider}", down), (place.provider, RUNNING))
     place.publish("Storefront", provider=f"Down of {place.provider}")
-    place.publish("Storefront", "2")
+    place.publish("Storefront")
     done = place.reconcile()
     assert done.states == {"Storefront": "queued"}
     assert (
@@ -448,7 +450,27 @@ def test_looks_at_the_same_time_queue_once(place: Place) -> None:
         looks = list(threads.map(lambda _: place.reconcile(), range(4)))
     states = [state for look in looks for state in look.states.values()]
     assert (states.count("queued"), states.count("under way")) == (5, 15)
-    assert len(place.runs()) == 5
+    [run] = place.runs()
+    assert len(run["pact_urls"]) == 5
+
+
+def test_pacts_that_one_version_lacks_results_for_are_one_run(place: Place) -> None:
+    for consumer in ("Storefront", "Mobile", "Billing"):
+        place.publish(consumer)
+    place.publish_result("Billing", "v1")
+    done = place.reconcile()
+    assert done.states == {"Storefront": "queued", "Mobile": "queued"}
+    [run] = place.runs()
+    assert (run["pact_url"], run["consumer"], run["reason"]) == (None, None, "reconciled")
+    assert sorted(run["pact_urls"]) == sorted(one["pact_url"] for one in done.report["pacts"])
+    assert {one["run"] for one in done.report["pacts"]} == {str(run["id"])}
+
+    assert set(place.reconcile().states.values()) == {"under way"}
+    place.end_runs(hours_ago=0.5)
+    place.publish("Another")
+    assert place.reconcile().states == {"Storefront": "tried", "Mobile": "tried", "Another": "queued"}
+    place.end_runs(hours_ago=1.5)
+    assert set(place.reconcile().states.values()) == {"queued"}
 
 
 def test_credentials_that_the_broker_refuses_are_said_but_not_shown(
