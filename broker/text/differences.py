@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -68,6 +68,8 @@ class Difference:
         actual: The actual one; likewise.
         sentence: What is wrong; "" where `expected` and `actual` say it.
         compared: The values that are to be compared line by line; None if nothing is.
+        values: Where the sentence says what is wrong with a value on a line: what was expected, and the value. Of alike
+            differences they are the first one's.
     """
 
     attribute: str
@@ -77,6 +79,14 @@ class Difference:
     actual: str | None = None
     sentence: str = ""
     compared: tuple[str, str] | None = None
+    values: tuple[str, str] | None = field(default=None, compare=False)
+
+    @property
+    def sides(self) -> tuple[str, str] | None:
+        """The expected value and the actual one, if both are on a line."""
+        if self.expected is None or self.actual is None:
+            return self.values
+        return self.expected, self.actual
 
     @property
     def where(self) -> str:
@@ -160,7 +170,8 @@ def _shown(one: Found, found: Sequence[Found]) -> Difference:
     if _is_scalar(expected) and _is_scalar(actual):
         if _SAYS_NO_MORE.match(one.sentence) or not one.sentence:
             return replace(plain, expected=shortened(expected), actual=shortened(actual))
-        return replace(plain, sentence=shortened(one.sentence))
+        values = shortened(expected), shortened(actual)
+        return replace(plain, sentence=shortened(one.sentence), values=values)
     is_text = "\n" in expected.strip("\n") + actual.strip("\n") and not _is_json(expected)
     sentence = "the text differs" if is_text else shortened(one.sentence)
     covered = any(

@@ -157,6 +157,16 @@ def test_page_leads_to_the_cause() -> None:
         assert part in text
 
 
+def test_where_a_sentence_says_what_is_wrong_both_values_stand_beside_it() -> None:
+    sentence = "Expected '34.90' (String) to be a decimal number"
+    html = page(verification(replace(FAILED, mismatches=(replace(PRICE, description=sentence),)))).html
+    assert '<td class="gone" data-of="expected">34.9</td>' in html
+    assert '<td class="come" data-of="answered">&#34;34.90&#34;<br><span class="legend">Expected' in html
+    unknown = replace(PRICE, description=sentence, expected=None, actual=None)
+    html = page(verification(replace(FAILED, mismatches=(unknown,)))).html
+    assert "expected by the consumer" not in html
+
+
 def test_page_shows_what_the_consumer_says_of_an_interaction() -> None:
     text = page(verification(COMMENTED)).text
     for words in (
