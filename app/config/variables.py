@@ -51,3 +51,15 @@ SECRETS = (*OF_THE_WEB_SIDE, *OF_WORKERS, DATABASE_URL)
 """The receiver reads them from the variable, or from the file that `NAME_FILE` names."""
 OTHERS = (CONFIG, DATA_DIR, LOG_LEVEL)
 """What else the receiver reads."""
+SECRETS_OF_COMMANDS = (API_TOKEN, RECEIVER_TOKEN)
+"""Secrets that only commands read which ask a receiver; from the variable or the file, too."""
+OTHERS_OF_COMMANDS = (RECEIVER_URL,)
+"""What else these commands read."""
+KNOWN = frozenset(
+    {
+        *(name for one in (*SECRETS, *SECRETS_OF_COMMANDS) for name in (one, f"{one}_FILE")),
+        *OTHERS,
+        *OTHERS_OF_COMMANDS,
+    }
+)
+"""Everything that is read, but for what `pact-dispatch broker` does."""

@@ -20,11 +20,9 @@ from app.config.provider import (
 from app.config.tls import TlsFiles
 from app.config.values import ConfigurationError, secret
 from app.config.variables import (
-    API_TOKEN,
     API_TOKENS,
     BROKER_AT_HOME,
-    OTHERS,
-    RECEIVER_TOKEN,
+    KNOWN,
     SECRETS,
     TOKENS,
     WEBHOOK_SECRET,
@@ -253,10 +251,8 @@ def _empty_files(environment: Mapping[str, str]) -> Iterator[Finding]:
 
 
 def _unread(environment: Mapping[str, str]) -> Iterator[Finding]:
-    of_commands = (API_TOKEN, RECEIVER_TOKEN)
-    known = {*(name for one in (*SECRETS, *of_commands) for name in (one, f"{one}_FILE")), *OTHERS}
     for name in sorted(environment):
-        if name.startswith(OWN_PREFIX) and name not in known and not name.startswith(BROKER_AT_HOME):
+        if name.startswith(OWN_PREFIX) and name not in KNOWN and not name.startswith(BROKER_AT_HOME):
             yield _warning(name, " is set, and nothing reads it: is it spelt right?")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import re
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from app.commands.check_config import summary
 from tests.support.commands import pact_dispatch
 from tests.support.pacts import interaction, pact, things
 from tests.support.paths import ROOT
@@ -179,6 +181,32 @@ def test_every_mistake_is_named_at_once_those_of_the_environment_too(tmp_path: P
     ):
         assert len([one for one in lines if one.startswith(f"pact-dispatch check-config: {beginning}")]) == 1
     assert len(lines) == 6
+
+
+BETWEEN_PROCESSES = {
+    "PACT_DISPATCH_GIT_PASSWORD",
+    "PACT_DISPATCH_GIT_USERNAME",
+    "PACT_DISPATCH_INPUTS",
+    "PACT_DISPATCH_SUPERVISOR_FD",
+}
+"""Variables that one process of ours sets for another, and nobody else does."""
+
+
+def test_every_variable_that_a_command_reads_is_known(tmp_path: Path) -> None:
+    own = re.compile(r"PACT_[A-Z_]*[A-Z]")
+    read = {
+        node.value
+        for folder in ("app", "broker", "verifier")
+        for file in (ROOT / folder).rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and own.fullmatch(node.value)
+    } - BETWEEN_PROCESSES
+    assert {"PACT_DISPATCH_RECEIVER_URL", "PACT_DISPATCH_API_TOKEN", "PACT_URL"} <= read
+    assert [one.found for one in summary._unread(dict.fromkeys(read, "x"))] == []
+    url = {"PACT_DISPATCH_RECEIVER_URL": "http://127.0.0.1:8000", "PACT_DISPATCH_RECEIVER_URI": "x"}
+    done = check(written(tmp_path, MINIMAL), **SECRETS, **url)
+    assert "PACT_DISPATCH_RECEIVER_URL" not in done.stderr
+    assert "PACT_DISPATCH_RECEIVER_URI is set, and nothing reads it" in done.stderr
 
 
 @pytest.mark.parametrize(
