@@ -20,6 +20,7 @@ from tests.support.processes import BIN, EmbeddedBroker
 from tests.support.running import environment
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 DOCUMENT = (ROOT / "docs" / "doctor.md").read_text(encoding="utf-8")
@@ -31,6 +32,59 @@ def test_each_check_has_its_row() -> None:
     rows = [[cell.strip() for cell in row.strip("|").split(" | ")] for row in table.splitlines()]
     assert [row[0].strip("`") for row in rows] == list(LINKS)
     assert all(len(row) == 3 and all(row) for row in rows)
+
+
+def test_every_finding_is_documented_and_no_other_one() -> None:
+    rows = re.findall(r"^\| (?:`([a-z-]+)` )?\| (broken|warning) \| (.*) \|$", DOCUMENT, re.MULTILINE)
+    assert list(dict.fromkeys(link for link, _, _ in rows if link)) == [
+        one for one in LINKS if one != "broker"
+    ]
+    phrases = [re.split(" ?… ?", phrase) for _, _, text in rows for phrase in re.findall(r"`([^`]+)`", text)]
+    findings = list(_findings())
+    assert len(findings) > 30
+    said = " ".join(text for _, text in findings)
+    assert [phrase for phrase in phrases if not _is_in(phrase, said)] == []
+    missing = [place for place, text in findings if not any(_is_in(phrase, text) for phrase in phrases)]
+    assert missing == []
+
+
+def _is_in(phrase: list[str], text: str) -> bool:
+    parts = [part.strip(" ,;:()?") for part in phrase]
+    return any(parts) and all(part in text for part in parts)
+
+
+def _findings() -> Iterator[tuple[str, str]]:
+    """Give the place of each finding that is not ok in the code, and the texts that are in it."""
+    for module in ("broker_checks", "webhook_checks", "github_checks", "receiver_checks"):
+        source = (ROOT / "app" / "commands" / "doctor" / f"{module}.py").read_text(encoding="utf-8")
+        for function in ast.parse(source).body:
+            assigned = dict(_assigned(function))
+            for node in ast.walk(function):
+                if not (isinstance(node, ast.Call) and ast.unparse(node.func) == "Finding"):
+                    continue
+                if ast.unparse(node.args[0]) in {"State.OK", "State.UNKNOWN"}:
+                    continue
+                names = (one.id for one in ast.walk(node.args[1]) if isinstance(one, ast.Name))
+                text = " ".join([_constants(node.args[1]), *(assigned.get(name, "") for name in names)])
+                if len(text.strip()) > len(" is "):  # otherwise it tells what someone else said
+                    yield f"{module}:{node.lineno}", " ".join(text.split())
+
+
+def _assigned(function: ast.stmt) -> Iterator[tuple[str, str]]:
+    """Give the texts that the variables of a function may have."""
+    found: dict[str, str] = {}
+    for node in ast.walk(function):
+        if isinstance(node, ast.Assign | ast.AugAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            for one in (one for target in targets for one in ast.walk(target) if isinstance(one, ast.Name)):
+                found[one.id] = f"{found.get(one.id, '')} {_constants(node.value)}"
+    yield from found.items()
+
+
+def _constants(node: ast.AST) -> str:
+    return " ".join(
+        one.value for one in ast.walk(node) if isinstance(one, ast.Constant) and isinstance(one.value, str)
+    )
 
 
 def test_the_schema_has_the_checks_and_what_they_may_be() -> None:
