@@ -157,7 +157,7 @@ class _Publication:
                 if with_details and isinstance(error, BrokerRefused) and error.status == TOO_LARGE:
                     with_details = False  # better a result that doesn't say why than none
                     continue
-                raise self._failed("the broker did not take the result", error) from error
+                raise self._failed("the broker did not accept the result", error) from error
             else:
                 return self._confirm(answer.location, answer.document)
 
@@ -169,7 +169,7 @@ class _Publication:
         """
         if found := self._find():
             return found
-        raise self._failed("the broker did not take the result", error) from error
+        raise self._failed("the broker did not accept the result", error) from error
 
     def _failed(self, what: str, error: BrokerError) -> PublishFailed:
         return PublishFailed(f"{what}: {error}. {self._recorded()}", retryable=error.transient)
@@ -210,7 +210,7 @@ class _Publication:
                 self._put(document, "pb:version-tag", "tag", tag=tag)
         except BrokerError as error:
             raise self._failed(
-                "the broker did not take the provider version's branch or tags", error
+                "the broker did not accept the provider version's branch or tags", error
             ) from error
 
     def _put(self, document: Any, rel: str, what: str, **parameters: str) -> None:

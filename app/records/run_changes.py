@@ -280,7 +280,7 @@ class RunChanges:
     def not_published(
         self, connection: Connection[Any], run: Run, failure: Failure, *, wait: float | None
     ) -> None:
-        """Note that the broker did not take the result.
+        """Note that the broker did not accept the result.
 
         The run is finished, so that its provider is free. A job tries again after `wait` seconds; none does if that is
         None.

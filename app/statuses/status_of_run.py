@@ -71,7 +71,7 @@ def _state_and_description(run: Run) -> tuple[CommitState, str] | None:
         case _, Publishing.REFUSED:
             found = (
                 CommitState.ERROR,
-                f"Verified, but the Pact Broker did not take the result: {run.publish_error}",
+                f"Verified, but the Pact Broker did not accept the result: {run.publish_error}",
             )
         case _:
             return _result(run)

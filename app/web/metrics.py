@@ -55,7 +55,7 @@ def _gauges(state: QueueState) -> list[Metric]:
     figures = {
         "runs_waiting": ("Runs that wait, for a worker or for their next attempt.", state.waiting),
         "runs_running": ("Runs that run.", state.running),
-        "results_to_publish": ("Results that the broker did not take yet.", state.to_publish),
+        "results_to_publish": ("Results that the broker did not accept yet.", state.to_publish),
         "oldest_waiting_run_seconds": (
             "For how long the oldest run waits that could start.",
             state.oldest_waiting_seconds,

@@ -36,7 +36,7 @@ PUBLISH_SECONDS = 10.0
 LONGEST_PUBLISH_SECONDS = 60.0
 """How long any of them may take: a broker that is slow is published to in the end."""
 NOT_PUBLISHED = "not-published"
-"""The kind of error of a run if the broker did not take its result."""
+"""The kind of error of a run if the broker did not accept its result."""
 MOST_LOSSES = 25
 """A job that takes its worker down with it, again and again, must end."""
 

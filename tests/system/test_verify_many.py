@@ -324,7 +324,7 @@ def test_a_result_that_the_broker_refuses_leaves_the_others(
     assert ends(done) == {"First": ("passed", True), "Refused": ("passed", False), "Last": last}
     assert "confirmed by the broker: 2 of 3 results" in done.out
     assert re.search(
-        r"^Refused 1: Not published: the broker did not take the result: .*403", done.out, re.MULTILINE
+        r"^Refused 1: Not published: the broker did not accept the result: .*403", done.out, re.MULTILINE
     )
     assert [result_of(broker, name) for name in ("First", "Refused", "Last")] == [True, None, not broken]
     assert branches == 1, "the version is recorded once in a run"

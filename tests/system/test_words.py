@@ -66,3 +66,32 @@ def test_no_word_runs_into_the_next_where_a_text_goes_on_in_the_next_line() -> N
             if ends and begins and re.search(r"[\w.,;:)]$", ends[1]) and re.match(r"[A-Za-z(]", begins[1]):
                 found.append(f"{file.relative_to(ROOT)}:{number} {ends[1][-20:]}|{begins[1][:20]}")
     assert found == []
+
+
+PRIVATE = (
+    r"again and again makes",
+    r"house words?",
+    r"\bmend(s|ed|ing)?\b",
+    r"whatever is killed",
+    r"(the|that) whole way",
+    r"which of them is said",
+    r"did(n't| not) take (the|its) result",
+)
+"""Phrases that only their writers understand, or second words for one thing (see the glossary in CONTRIBUTING.md)."""
+
+
+def texts_for_people() -> Iterator[tuple[str, str]]:
+    """Yield the pages, and the texts of the source, each with its place."""
+    for page in (*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")):
+        if page.name != "CHANGELOG.md":
+            yield page.name, page.read_text(encoding="utf-8")
+    for file in sources():
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                yield f"{file.relative_to(ROOT)}:{node.lineno}", node.value
+
+
+def test_texts_use_ordinary_words_and_one_for_each_thing() -> None:
+    pattern = re.compile("|".join(PRIVATE), re.IGNORECASE)
+    found = [(place, match[0]) for place, text in texts_for_people() if (match := pattern.search(text))]
+    assert found == []

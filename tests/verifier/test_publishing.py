@@ -248,7 +248,7 @@ def test_refused_result_says_so(status: int, retryable: bool) -> None:  # noqa: 
     records = Records(*[Reply(status, {"error": "not you"})] * 20)
     with Loopback(records) as server:
         with pytest.raises(
-            PublishFailed, match=r"did not take the result.* not recorded in the broker"
+            PublishFailed, match=r"did not accept the result.* not recorded in the broker"
         ) as error:
             publish(linked(server.url), BrokerAccess(server.url), retry_time=0.1)
         assert str(status) in str(error.value)

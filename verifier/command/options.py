@@ -58,7 +58,7 @@ exit codes:
   1  the contract is broken (likewise)
   2  the command or its configuration is wrong
   3  could not verify: no pact, or the provider could not be reached; nothing is published
-  4  verified, but the broker did not take the result
+  4  verified, but the broker did not accept the result
 Of many pacts the worst counts: 1 before 4 before 3. A pending one that fails doesn't count.
 
 Options that are always the same may stand in [tool.pact-dispatch] of pyproject.toml, or in [verify] of

@@ -174,7 +174,7 @@ def _of_run(run: dict[str, Any], receiver: ReceiverAnswers) -> Finding:
         )
     elif publishing == Publishing.REFUSED:
         problem = (
-            f"{name} {outcome}, and the broker didn't take the result: {run.get('publish_error')}",
+            f"{name} {outcome}, and the broker didn't accept the result: {run.get('publish_error')}",
             f"may the receiver's credentials publish? Is the version right? Then {again}",
         )
     elif _passed_on(run):

@@ -39,7 +39,7 @@ exit codes:
   2  the command is wrong
   3  could not: the receiver is away, refused it, or has no such run; or the run that was followed could not verify, or
      was cancelled
-  4  the run that was followed is done, but the broker did not take its result
+  4  the run that was followed is done, but the broker did not accept its result
 """
 
 LOG = """\

@@ -116,7 +116,7 @@ def _ended(run: dict[str, Any]) -> Finding:
     to_do = (
         _ERROR
         if outcome == Outcome.ERROR
-        else "Look at the run: it was cancelled, or the broker did not take its result."
+        else "Look at the run: it was cancelled, or the broker did not accept its result."
     )
     return Finding(State.FAILED, text, to_do, facts=_facts(run))
 
