@@ -54,9 +54,7 @@ lint: install ## Check format, rules, types, the direction of imports, the workf
 	@$(BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
 	@$(BIN)/hadolint Dockerfile
 	@$(BIN)/zizmor --offline --quiet --no-progress action.yml .github/dependabot.yml $(WORKFLOWS)
-	@if command -v actionlint >/dev/null; then \
-	  actionlint -ignore 'property "workflow_(repository|sha)" is not defined' $(WORKFLOWS); \
-	else echo "No actionlint: the workflows are checked without it" >&2; fi
+	@$(BIN)/actionlint $(WORKFLOWS)
 
 format: install ## Format the code
 	@$(BIN)/ruff format .
