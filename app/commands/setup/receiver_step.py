@@ -106,5 +106,5 @@ def _not_a_receiver(url: str, status: int) -> Finding:
     return Finding(
         State.FAILED,
         f"{url} answered {status}, as the receiver would not.",
-        "Mend --receiver-url: the address under which the receiver's /healthz is, without a redirection.",
+        "Correct --receiver-url: the address under which the receiver's /healthz is, without a redirection.",
     )
