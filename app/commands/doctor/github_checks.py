@@ -86,7 +86,8 @@ class GitHubAnswers:
 
     def runs(self, target: Target, not_asked: str) -> list[Run]:
         """Return the latest runs that a dispatch started, the newest first; see `facts`."""
-        return self._once("runs", target, not_asked, lambda repository: repository.runs())
+        event = (target.started or Trigger()).event
+        return self._once(f"runs of {event}", target, not_asked, lambda repository: repository.runs(event))
 
     def _missing(self, target: Target) -> str:
         """Return what is needed to ask GitHub about a target; an empty text if nothing is."""
@@ -146,6 +147,7 @@ def check_token(state: PactState, github: GitHubAnswers, target: Target, now: da
 def check_repository(state: PactState, github: GitHubAnswers, target: Target) -> Finding:
     """Check that the repository is there, and can be dispatched to."""
     name = target.repository or ""
+    trigger = target.started or Trigger()
     try:
         facts = github.facts(target, f"{name} was not asked for")
     except GitHubFailed as error:
@@ -154,13 +156,15 @@ def check_repository(state: PactState, github: GitHubAnswers, target: Target) ->
         return Finding(
             State.FAILED,
             f"GitHub shows no {name} to {_GIVEN}: there is none, or the token may not see it",
-            "check the name in the webhook's URL; the webhook's token needs Contents: write for it",
+            f"check the name in the webhook's URL; the webhook's token needs {trigger.right.shown} for it",
         )
     uuid = (state.triggering or state.asking)[0].uuid
     texts = {
         Obstacle.MOVED: (
             f"{name} is {facts.full_name} now, and brokers don't follow GitHub's redirect",
-            advice.update(uuid, "--url", str(DispatchUrl(target.base or "", facts.full_name))),
+            advice.update(
+                uuid, "--url", str(DispatchUrl(target.base or "", facts.full_name, trigger.workflow))
+            ),
         ),
         Obstacle.ARCHIVED: (
             f"{facts.full_name} is archived: nothing can be dispatched to it",
@@ -170,9 +174,9 @@ def check_repository(state: PactState, github: GitHubAnswers, target: Target) ->
     if not _delivered(state):  # otherwise the webhook's token has the right, and is another one
         texts[Obstacle.NO_RIGHT] = (
             f"{_GIVEN} may not dispatch to {facts.full_name}",
-            "give it Contents: write (a classic token: the scope repo), if it is the one that the webhook uses",
+            f"give it {trigger.right}, if it is the one that the webhook uses",
         )
-    for obstacle in obstacles(facts, name, Trigger()):
+    for obstacle in obstacles(facts, name, trigger):
         if obstacle in texts:
             return Finding(State.FAILED, *texts[obstacle])
     return Finding(State.OK, f"{facts.full_name}, default branch {facts.default_branch}")
@@ -180,6 +184,8 @@ def check_repository(state: PactState, github: GitHubAnswers, target: Target) ->
 
 def check_workflow(state: PactState, github: GitHubAnswers, target: Target) -> Finding:
     """Check that a workflow of the default branch listens to what is dispatched."""
+    if target.started is not None:
+        return _check_started(github, target, target.started)
     if not target.event_types:
         return Finding(
             State.FAILED,
@@ -210,11 +216,37 @@ def check_workflow(state: PactState, github: GitHubAnswers, target: Target) -> F
     )
 
 
+def _check_started(github: GitHubAnswers, target: Target, trigger: Trigger) -> Finding:
+    """Check that the workflow that a `workflow_dispatch` names can be started."""
+    workflows = github.workflows(target, "the workflow files were not read")
+    named = next((one for one in workflows if trigger.is_for(one)), None)
+    if named is None:
+        return Finding(
+            State.FAILED,
+            f"there is no workflow {trigger.workflow} on the default branch, and the webhook starts that one",
+            "put it there (docs/github.md has one), or change the webhook's URL",
+        )
+    if refusal := trigger.refusal(named):
+        return Finding(
+            State.FAILED,
+            f"{named.path} can't be started: {refusal}",
+            f"give it on: workflow_dispatch: with the inputs {', '.join(sorted(trigger.inputs))}, as the example "
+            "workflows have them",
+        )
+    if named.disabled:
+        return Finding(
+            State.FAILED,
+            f"{named.path} is started by workflow_dispatch, and is disabled",
+            f"{advice.gh(target, 'workflow', 'enable', str(trigger.workflow))} (or in the repository, under Actions)",
+        )
+    return Finding(State.OK, f"{named.path} is started by workflow_dispatch")
+
+
 def check_runs(state: PactState, github: GitHubAnswers, target: Target, now: datetime) -> Finding:
     """Check how the last runs that a dispatch started ended."""
     not_asked = "the runs were not looked at"
     workflows = github.workflows(target, not_asked)
-    paths = {w.path for one in target.event_types for w in Listeners.among(workflows, Trigger(one)).active}
+    paths = {w.path for one in target.triggers for w in Listeners.among(workflows, one).active}
     runs = [run for run in github.runs(target, not_asked) if run.path in paths]
     delivered = _delivered(state)
     at = read_time(delivered.at) if delivered else None

@@ -11,6 +11,7 @@ from urllib.parse import quote, urlsplit
 
 from app.commands.dispatch_url import DispatchUrl
 from app.commands.doctor.chain import Case
+from app.commands.github_judgement import Trigger
 from app.commands.provider_versions import NeededVersions
 from broker.client.for_verification import content_of
 from broker.client.pact_results import results_of
@@ -40,12 +41,19 @@ class Target:
         base: The part of it before `/repos/`; None if it is no dispatch.
         repository: The repository in it, OWNER/REPO; None if it is no dispatch.
         event_types: The event types of the dispatches that are sent there.
+        started: The workflow that a `workflow_dispatch` starts there; None for a `repository_dispatch`.
     """
 
     url: str
     base: str | None
     repository: str | None
     event_types: tuple[str, ...]
+    started: Trigger | None = None
+
+    @property
+    def triggers(self) -> tuple[Trigger, ...]:
+        """What the dispatches start at GitHub."""
+        return (self.started,) if self.started else tuple(Trigger(one) for one in self.event_types)
 
 
 class PactState:
@@ -205,6 +213,7 @@ class PactState:
             dispatches.base if dispatches else None,
             dispatches.repository if dispatches else None,
             tuple(dict.fromkeys(one for one in types if one is not None)),
+            Trigger.of(dispatches, same[0].request.body) if dispatches and dispatches.workflow else None,
         )
 
     def _sent_to(self, webhook: Webhook) -> str:

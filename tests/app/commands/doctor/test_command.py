@@ -25,7 +25,7 @@ from tests.support.diagnosis import (
     doctor,
 )
 from tests.support.github_api import Fault, GitHubApi
-from tests.support.github_state import READ, Repository, Token
+from tests.support.github_state import READ, WRITE, Repository, Token
 from tests.support.loopback import Loopback, Received, Reply, closed_port
 from tests.support.paths import ROOT
 from tests.support.processes import EmbeddedBroker
@@ -472,6 +472,59 @@ def test_a_workflow_that_does_not_listen_is_the_first_broken_link(
     assert (done.code, done.first) == (1, "workflow")
     assert said in done.found
     assert "types: [pact_changed]" in done.todo
+
+
+STARTED = "on: {workflow_dispatch: {inputs: {pact-url: {required: true}}}}\n"
+
+
+@pytest.fixture
+def with_workflow(patient: Patient, github: GitHubApi) -> Patient:
+    """A pact whose webhook starts a workflow, with a token that can't push, before it is published."""
+    patient.put_on_branch()
+    url = f"{github.url}/repos/{REPOSITORY}/actions/workflows/pact_changed.yml/dispatches"
+    patient.add_webhook(url, body={"ref": "main", "inputs": {"pact-url": "${pactbroker.pactUrl}"}})
+    patient.options = ("--github-url", github.url)
+    patient.variables = {"PACT_DISPATCH_GITHUB_TOKEN": GITHUB_TOKEN}
+    github.tokens[0].rights = {"actions": WRITE, "contents": READ, "metadata": READ}
+    repository_of(github).files = {PATH: STARTED}
+    return patient
+
+
+def test_a_workflow_dispatch_that_works_has_no_broken_link(with_workflow: Patient, github: GitHubApi) -> None:
+    with_workflow.publish()
+    with_workflow.wait_until_delivered()
+    with_workflow.publish_result()
+    done = with_workflow.diagnose()
+    assert done.code == 0, done.out
+    assert set(done.statuses.values()) == {"ok"}
+    assert done.check("workflow")["found"] == f"{PATH} is started by workflow_dispatch"
+    assert done.check("workflow-runs")["found"] == "1 since the delivery; the result is there"
+    assert [run.event for run in repository_of(github).runs] == ["workflow_dispatch"]
+
+
+@pytest.mark.parametrize(
+    ("files", "disabled", "said"),
+    [
+        ({}, False, "there is no workflow pact_changed.yml on the default branch"),
+        ({PATH: WORKFLOW}, False, "it is not started by workflow_dispatch"),
+        ({PATH: "on: {workflow_dispatch: }\n"}, False, "its workflow_dispatch has no input pact-url"),
+        ({PATH: STARTED}, True, "is started by workflow_dispatch, and is disabled"),
+    ],
+)
+def test_a_workflow_that_can_not_be_started_is_the_first_broken_link(
+    with_workflow: Patient,
+    github: GitHubApi,
+    files: dict[str, str],
+    disabled: bool,  # noqa: FBT001
+    said: str,
+) -> None:
+    with_workflow.publish()
+    with_workflow.wait_until_delivered()
+    repository_of(github).files = files
+    repository_of(github).disabled_workflows = {PATH} if disabled else set()
+    done = with_workflow.diagnose()
+    assert (done.code, done.first) == (1, "workflow")
+    assert said in done.found
 
 
 def test_a_disabled_workflow_is_the_first_broken_link(with_github: Patient, github: GitHubApi) -> None:
