@@ -272,6 +272,20 @@ def test_the_example_for_a_changed_pact_takes_a_dispatch_and_a_start_by_hand(
         assert result_of(run, broker)["success"] is True
 
 
+def test_the_same_example_verifies_every_pact_when_its_provider_is_pushed(
+    machine: Machine, broker: EmbeddedBroker, published: Callable[..., str]
+) -> None:
+    url = broker.url + published(PRODUCTS)
+    sha = git("-C", str(machine.repository), "rev-parse", "HEAD")
+    push = {"ref": "refs/heads/main", "after": sha, "repository": {"default_branch": "main"}}
+    run = machine.run(example("pact_changed.yml", broker), "push", push)
+    assert set(run.results.values()) == {"success"}, run.text
+    result = broker.get(broker.get(url).json()["_links"]["pb:latest-verification-results"]["href"]).json()
+    assert (result["success"], result["providerApplicationVersion"]) == (True, sha)
+    version = broker.get(f"/pacticipants/Products/versions/{sha}").json()
+    assert [branch["name"] for branch in version["_embedded"]["branchVersions"]] == ["main"]
+
+
 @pytest.mark.skipif(shutil.which("npm") is None, reason="there is no Node.js")
 def test_the_example_in_node(machine: Machine, broker: EmbeddedBroker, published: Callable[..., str]) -> None:
     package = {"name": "products", "version": "1.0.0", "private": True}
