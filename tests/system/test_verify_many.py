@@ -252,14 +252,17 @@ def test_what_is_wrong_with_the_question_is_exit_2(
     ("variables", "problem"),
     [
         ({"PACT_URL": ""}, "PACT_URL is set, and empty"),
-        ({"GITHUB_EVENT_NAME": "repository_dispatch", "GITHUB_EVENT_PATH": ""}, "is a repository_dispatch"),
+        (
+            {"GITHUB_EVENT_NAME": "repository_dispatch", "GITHUB_EVENT_PATH": ""},
+            "has no client_payload.pact_url",
+        ),
         (
             {"GITHUB_EVENT_NAME": "repository_dispatch", "EVENT": '{"client_payload": {}}'},
-            "is a repository_dispatch",
+            "has no client_payload.pact_url",
         ),
         (
             {"GITHUB_EVENT_NAME": "repository_dispatch", "EVENT": '{"client_payload": {"pact_url": ""}}'},
-            "is a repository_dispatch",
+            "has no client_payload.pact_url",
         ),
     ],
 )
@@ -267,10 +270,10 @@ def test_a_pact_that_was_to_be_named_and_is_not_does_not_mean_every_pact(
     tmp_path: Path, broker: EmbeddedBroker, variables: dict[str, str], problem: str
 ) -> None:
     publish(broker, "Main", *things(1))
-    if text := variables.pop("EVENT", None):
+    if text := variables.get("EVENT"):
         event = tmp_path / "event.json"
         event.write_text(text, encoding="utf-8")
-        variables["GITHUB_EVENT_PATH"] = str(event)
+        variables = {**variables, "GITHUB_EVENT_PATH": str(event)}
     done = run(tmp_path, broker.url, *PUBLISH, **variables)
     assert (done.code, done.report) == (2, {}), done
     assert problem in done.err
@@ -423,6 +426,13 @@ def test_files_and_folders_are_verified_in_one_run(tmp_path: Path) -> None:
         assert done.code == 1
         chosen = verify(tmp_path, folder, other, "--provider-base-url", url, *READY, "--filter-consumer", "B")
         assert [one["consumer"] for one in chosen.report["verifications"]] == ["B"]
+        other = folder / "more" / "other-provider.json"
+        other.write_text(json.dumps(pact(BROKEN, provider="Others")), encoding="utf-8")
+        done = verify(tmp_path, folder, "--provider", "Things", "--provider-base-url", url, *READY)
+        assert (done.code, [one["consumer"] for one in done.report["verifications"]]) == (0, ["A", "B"]), done
+        assert "other-provider.json: the pact is for the provider 'Others'" in done.out
+        done = verify(tmp_path, folder, "--provider", "Nobody", "--provider-base-url", url, *READY)
+        assert (done.code, done.report["error"]["kind"]) == (3, "no-pacts"), done
         empty = tmp_path / "empty"
         empty.mkdir()
         done = verify(tmp_path, empty, "--provider-base-url", url, *READY)

@@ -46,10 +46,12 @@ def build_many(
     needs_pacts = not boolean(given.get("ignore_no_pacts_error"))
     if "pact_url" in given:
         named = given["pact_url"].value
-        urls = tuple(_with_files([named] if isinstance(named, str) else named))
+        named = [named] if isinstance(named, str) else named
+        urls = tuple(_with_files(named))
         if not urls:
-            raise UsageError(f"--pact-url: there is no *.json file in {named}")
-        return ManyRequest(_template(settings, urls[0]), urls, needs_pacts=needs_pacts)
+            raise UsageError(f"--pact-url: there is no *.json file in {', '.join(named)}")
+        in_folders = frozenset(urls) - frozenset(named)
+        return ManyRequest(_template(settings, urls[0]), urls, in_folders, needs_pacts=needs_pacts)
     _check_no_pact_is_missing(flags, environment)
     base, provider = given["pact_broker_base_url"].value, given["provider"].value
     template = _template(
@@ -94,7 +96,7 @@ def _check_no_pact_is_missing(flags: Mapping[str, Any], environment: Mapping[str
     """
     if environment.get("GITHUB_EVENT_NAME") == "repository_dispatch":
         raise UsageError(
-            "which pact? The GitHub event is a repository_dispatch, and has no client_payload.pact_url: check the body "
+            "which pact? The repository_dispatch that started this run has no client_payload.pact_url: check the body "
             "of the webhook. Every pact that the broker asks for is verified at other events alone"
         )
     if flags.get("pact_url"):

@@ -19,6 +19,7 @@ class ManyRequest:
     Attributes:
         template: The request of each, but for its pact.
         pact_urls: The pacts, if they are named; otherwise the broker is asked.
+        in_folders: Those of them that are files of a folder, which may have pacts of other providers as well.
         selection: What the broker is asked for.
         needs_pacts: Whether it is an error if there is no pact to verify.
         leave_out: The pacts that are not verified, since they were before: the addresses of their content.
@@ -26,6 +27,7 @@ class ManyRequest:
 
     template: VerificationRequest
     pact_urls: tuple[str, ...] = ()
+    in_folders: frozenset[str] = frozenset()
     selection: Selection | None = None
     needs_pacts: bool = True
     leave_out: frozenset[str] = frozenset()

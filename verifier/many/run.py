@@ -43,6 +43,7 @@ NO_PACTS = (
     "there is no pact to verify: the broker asks for none with these selectors (--consumer-version-selectors). If that "
     "is as it should be, for a provider whose consumers have none yet: --ignore-no-pacts-error"
 )
+NONE_LEFT = "there is no pact to verify: all that were named were left out (--provider, --filter-consumer)"
 
 
 class Skipped(Exception):
@@ -163,16 +164,17 @@ class _ManyRun:
             self._progress.pact(pact.name)
             try:
                 verification = self._verified(pact, document, stack)
-            except Skipped as why:
+            except Skipped as reason:
                 self._planned -= 1
                 self._progress.pacts(self._planned)
-                self._notes.append(str(why))
+                self._notes.append(str(reason))
                 continue
             self._ended.append((pact, verification, self._published(pact, verification)))
             self._progress.pact_ended(verification)
         if not self._planned:
             if self._request.needs_pacts:
-                raise CannotVerify("; ".join([NO_PACTS, *notes]), kind=ErrorKind.NO_PACTS)
+                why = NONE_LEFT if self._request.selection is None else NO_PACTS
+                raise CannotVerify("; ".join([why, *notes]), kind=ErrorKind.NO_PACTS)
             self._notes.append("there was no pact to verify")
         if self._over is None:
             self._notes += self._session.stop()
@@ -198,13 +200,17 @@ class _ManyRun:
             try:
                 self._verify(pact, run, document, stack)
             except CannotVerify as cause:
-                if cause.kind in SKIPPED:
+                if cause.kind in SKIPPED or self._is_of_another(pact, cause):
                     raise Skipped(f"{pact.name}: {cause}") from cause
                 error = cause
                 error.output = error.output or self._session.output()
         verification = run.finished(error)
         self._judge(verification, error)
         return verification
+
+    def _is_of_another(self, pact: PlannedPact, cause: CannotVerify) -> bool:
+        """Return whether it is a file of a folder, and for another provider."""
+        return cause.kind == ErrorKind.WRONG_PROVIDER and pact.request.pact_url in self._request.in_folders
 
     def _judge(self, verification: Verification, error: CannotVerify | None) -> None:
         """Take note of whether other pacts can be verified after this one."""
