@@ -17,6 +17,7 @@ from app.config.variables import DATA_DIR
 from app.database.connections import EMBEDDED_FOLDER, NoReceiversDatabase, database, migrate
 from app.database.database_url import DatabaseUnusable, described
 from app.database.embedded.account import AccountUnusable, server_account
+from app.database.embedded.cluster import DATA_FOLDER
 from app.process.environment import DATABASE_URL
 from app.provider.account import ProviderAccountUnusable, provider_account
 from broker.http.listening import CannotListen
@@ -88,7 +89,7 @@ class Installation:
         try:
             if not exists:
                 data_dir.mkdir(parents=True, exist_ok=True)
-            elif url is None and not mistakes and not (data_dir / EMBEDDED_FOLDER).is_dir():
+            elif url is None and not mistakes and not (data_dir / EMBEDDED_FOLDER / DATA_FOLDER).is_dir():
                 mistakes.append(
                     f"there is no database of a receiver in {data_dir}, and {DATABASE_URL} is not set. Name the folder "
                     f"that the receiver uses (it writes it when it starts): --data-dir, {DATA_DIR}, or data_dir in "

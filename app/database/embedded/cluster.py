@@ -65,6 +65,10 @@ class PostgresUnusable(Exception):
     """The server can't be started; the message says why, and what to do."""
 
 
+DATA_FOLDER = "data"
+"""The folder of the data in that of an embedded database; it is there once the data is complete."""
+
+
 @dataclass(frozen=True)
 class Cluster:
     """The data and the server of a folder. All methods but `prepare` need `start.lock`.
@@ -82,7 +86,7 @@ class Cluster:
     @property
     def data(self) -> Path:
         """The folder of the data."""
-        return self.folder / "data"
+        return self.folder / DATA_FOLDER
 
     def prepare(self) -> None:
         """Make the folder, closed to other users: whoever can open the socket may do everything."""

@@ -55,6 +55,9 @@ def test_a_command_that_acts_on_a_receiver_makes_no_database(
         assert f"there is no database of a receiver in {tmp_path / folder}" in done.stderr
         assert "--data-dir" in done.stderr
         assert [file.name for file in tmp_path.iterdir()] == ["pact-dispatch.toml"]
+    (tmp_path / "begun" / "postgres").mkdir(parents=True)  # a start that was broken off: it has no data yet
+    assert reconcile(tmp_path, config, "--data-dir", "begun", *dry_run).returncode == 2
+    assert list((tmp_path / "begun" / "postgres").iterdir()) == []
 
 
 def test_a_command_that_acts_on_a_receiver_makes_no_tables(tmp_path: Path, postgres: str) -> None:
