@@ -103,7 +103,9 @@ def _tls(given: dict[str, Any]) -> Iterator[str]:
 
 def _provider(provider: dict[str, Any]) -> Iterator[str]:
     if "relay" in provider:
-        yield f"passed on to GitHub, {provider['relay'].get('repository', provider['repository'])}"
+        relay = provider["relay"]
+        starts = f", starts {relay['workflow']}" if "workflow" in relay else ""
+        yield f"passed on to GitHub, {relay.get('repository', provider['repository'])}{starts}"
         return
     if "base_url" in provider:
         yield f"runs at {provider['base_url']}"

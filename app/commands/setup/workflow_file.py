@@ -47,17 +47,31 @@ def run(options: argparse.Namespace, messages: Messages) -> int:
     text = filled(_example(name), options.provider, access)
     root = _repository(Path.cwd())
     file = root / WORKFLOWS / name if options.write_workflow is True else Path(options.write_workflow)
-    if file.exists() and file.read_text(encoding="utf-8", errors="replace") == text:
-        print(f"{one_line(str(file))} is there already, as it would be written.")
-    else:
-        if file.exists():
-            _ask_to_replace(file)
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text, encoding="utf-8")
-        print(f"Wrote {one_line(str(file))}.")
+    try:
+        _write(file, text)
+    except OSError as error:
+        text = f"{file} can't be written: {error.strerror}"
+        raise CommandFailed(ExitCode.FAILED, text) from error
     for line in _next_steps(text, access):
         print(line)
     return ExitCode.DONE
+
+
+def _write(file: Path, text: str) -> None:
+    """Write the file, unless it is there with the same text or is to stay.
+
+    Raises:
+        CommandFailed: Another one is to stay.
+        OSError: It can't be written.
+    """
+    if file.exists() and file.read_text(encoding="utf-8", errors="replace") == text:
+        print(f"{one_line(str(file))} is there already, as it would be written.")
+        return
+    if file.exists():
+        _ask_to_replace(file)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text, encoding="utf-8")
+    print(f"Wrote {one_line(str(file))}.")
 
 
 def filled(example: str, provider: str, access: BrokerAccess) -> str:

@@ -132,3 +132,9 @@ def test_what_can_not_be_written_is_said(
     assert done.returncode == code
     assert text in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_place_that_can_not_be_written_to_is_said(checkout: Path) -> None:
+    done = write(checkout, str(checkout / "below"))
+    assert done.returncode == 1
+    assert "can't be written: Is a directory" in done.stderr
