@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
     from verifier.engine.spawn import SpawnedChild
 
+DETAILS = frozenset({"debug", "trace"})
+"""The values of `--log-level` with which an error of ours is shown with its traceback."""
+
 
 def execute(arguments: list[str], child: SpawnedChild) -> int:
     """Run the command.
@@ -49,17 +52,36 @@ def execute(arguments: list[str], child: SpawnedChild) -> int:
     except KeyboardInterrupt:
         print("verify: interrupted; what was started has been stopped", file=sys.stderr)
         return ExitCode.INTERRUPTED
-    except Exception:  # noqa: BLE001 - the outermost boundary
+    except Exception as error:  # noqa: BLE001 - the outermost boundary
         # Python would exit with 1, which here means that the contract is broken.
-        import traceback  # noqa: PLC0415 - none of these is needed where all is well
-
-        from broker.text.harmless import lines_of  # noqa: PLC0415
-        from broker.text.redaction import Redaction  # noqa: PLC0415
-
-        secrets = [os.environ.get(name) for name in (*BROKER_CREDENTIALS, PROVIDER_KEY_PASSWORD)]
-        print("\n".join(lines_of(Redaction(secrets).text(traceback.format_exc()))), file=sys.stderr)
-        _report_problem("this is a mistake in verify itself; nothing is known about the contract")
+        _report_mistake(error, shows_where=not DETAILS.isdisjoint(_log_levels(arguments)))
         return ExitCode.COULD_NOT_VERIFY
+
+
+def _log_levels(arguments: list[str]) -> Iterator[str]:
+    """Yield what `--log-level` is given; the error may have come before the command line was read."""
+    for argument, following in zip(arguments, [*arguments, ""][1:], strict=True):
+        name, _, value = argument.partition("=")
+        if name == "--log-level":
+            yield value or following
+
+
+def _report_mistake(error: Exception, *, shows_where: bool) -> None:
+    """Report an error of ours, without a secret."""
+    import traceback  # noqa: PLC0415 - none of these is needed where all is well
+
+    from broker.text.harmless import lines_of  # noqa: PLC0415
+    from broker.text.redaction import Redaction  # noqa: PLC0415
+
+    redaction = Redaction([os.environ.get(name) for name in (*BROKER_CREDENTIALS, PROVIDER_KEY_PASSWORD)])
+    if shows_where:
+        text = redaction.text("".join(traceback.format_exception(error)))
+        print("\n".join(lines_of(text)), file=sys.stderr)
+    what = redaction.text(f"{type(error).__name__}{f': {error}' if str(error) else ''}")
+    _report_problem(
+        f"this is a mistake in verify itself ({what}); nothing is known about the contract"
+        + ("" if shows_where else ". With --log-file FILE --log-level debug it says where")
+    )
 
 
 def refuse(error: UsageError) -> int:
