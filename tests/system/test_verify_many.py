@@ -227,16 +227,7 @@ def test_selectors_choose_the_pacts(
     ("options", "problem"),
     [
         (("--consumer-version-selectors", '{"mainbranch": true}'), "has no key 'mainbranch'; did you mean mainBranch?"),
-        (("--consumer-version-selectors", "main"), "--consumer-version-selectors: 'main' "),
-        (("--consumer-version-selectors", "[]"), "a list without a selector"),
         (("--consumer-version-selectors", '{"environment": "nope"}'), "environment with name 'nope' does not exist"),
-        (("--consumer-version-tags", "dev,,test"), "a tag is empty"),
-        (("--consumer-version-tags", "dev", "--consumer-version-selectors", "{}"), "two ways of one thing"),
-        (("--include-wip-pacts-since", "2020-01-01"), "needs --enable-pending"),
-        (("--include-wip-pacts-since", "yesterday", "--enable-pending"), "must be a date"),
-        (("--last-failed", "--no-publish-verification-results"), "--last-failed is for one pact"),
-        (("--pact-url", ""), "--pact-url is empty"),
-        (("--pact-url", "http://127.0.0.1:1/pacts/x", "--enable-pending"), "--enable-pending is about the pacts"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_with_the_question_is_exit_2(
@@ -251,15 +242,6 @@ def test_what_is_wrong_with_the_question_is_exit_2(
 @pytest.mark.parametrize(
     ("variables", "problem"),
     [
-        ({"PACT_URL": ""}, "PACT_URL is set, and empty"),
-        (
-            {"GITHUB_EVENT_NAME": "repository_dispatch", "GITHUB_EVENT_PATH": ""},
-            "has no client_payload.pact_url",
-        ),
-        (
-            {"GITHUB_EVENT_NAME": "repository_dispatch", "EVENT": '{"client_payload": {}}'},
-            "has no client_payload.pact_url",
-        ),
         (
             {"GITHUB_EVENT_NAME": "repository_dispatch", "EVENT": '{"client_payload": {"pact_url": ""}}'},
             "has no client_payload.pact_url",
