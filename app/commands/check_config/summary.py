@@ -29,7 +29,7 @@ from app.config.variables import (
 )
 from app.database.connections import EMBEDDED_FOLDER
 from app.database.database_url import DatabaseUnusable, check_url, described
-from app.github.client import github_access
+from app.github.access import github_access
 from app.intake.credentials import Tokens, check_secrets
 from app.intake.tokens import READ_ONLY
 from app.process.environment import DATABASE_URL

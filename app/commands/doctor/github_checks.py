@@ -36,7 +36,8 @@ if TYPE_CHECKING:
     from broker.webhooks.triggered import Triggered
 
 try:
-    from app.github.client import GitHub, GitHubAccess
+    from app.github.access import GitHubAccess
+    from app.github.client import GitHub
     from app.github.repository import GitHubRepository
 except ModuleNotFoundError:  # of the extra `server`, without which the broker can be asked all the same
     _HAS_GITHUB = False

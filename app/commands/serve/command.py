@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from app.commands.installation import Installation, failures_explained
 from app.commands.runner import ExitCode
 from app.config.variables import OF_THE_WEB_SIDE, OF_WORKERS, OTHERS, SECRETS
-from app.github.client import github_access
+from app.github.access import github_access
 from app.intake.credentials import check_secrets
 from app.process.logs import configure
 from app.process.supervision import STOP_MARGIN_SECONDS, Supervisor, stoppable

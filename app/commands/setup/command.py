@@ -22,8 +22,9 @@ from app.commands.setup.token_step import TokenStep
 from app.commands.setup.trial_step import TrialStep
 from app.commands.setup.webhook_step import WebhookStep
 from app.commands.setup.workflow_step import WorkflowStep
+from app.github.access import GitHubAccess
 from app.github.answers import GitHubFailed
-from app.github.client import GitHub, GitHubAccess
+from app.github.client import GitHub
 from app.github.repository import GitHubRepository
 from app.receiver_client import ReceiverClient
 from broker.client import BrokerClient

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from app.commands.installation import Installation, failures_explained
 from app.commands.runner import ExitCode
 from app.config.broker_access import broker_access
-from app.github.client import GitHub, github_access
+from app.github.access import github_access
 from app.intake.acceptance import RELAY_USER_AGENT
 from app.process.logs import configure
 from app.process.supervision import follow_supervisor
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     import argparse
 
     from app.commands.runner import Messages
+    from app.github.access import GitHubAccess
+    from app.github.client import GitHub
 
 
 @failures_explained()
@@ -40,11 +42,13 @@ def run(options: argparse.Namespace, _: Messages) -> int:
                 data_dir=installation.data_dir,
                 environment=dict(os.environ),
                 accounts=accounts,
-                github=(
-                    None
-                    if github is None
-                    else GitHub(github, user_agent=RELAY_USER_AGENT, on_moved=warn_of_moved)
-                ),
+                github=None if github is None else _client(github),
             )
         )
     return ExitCode.DONE
+
+
+def _client(access: GitHubAccess) -> GitHub:
+    from app.github.client import GitHub  # noqa: PLC0415 - with PyGithub, which most workers don't need
+
+    return GitHub(access, user_agent=RELAY_USER_AGENT, on_moved=warn_of_moved)

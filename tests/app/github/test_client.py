@@ -19,8 +19,9 @@ from cryptography.hazmat.primitives.serialization import (
 
 from app.config.settings import Settings
 from app.config.values import ConfigurationError
+from app.github.access import GitHubAccess, github_access
 from app.github.answers import GitHubAway, GitHubRefused
-from app.github.client import GitHub, GitHubAccess, github_access
+from app.github.client import GitHub
 from app.github.repository import GitHubRepository
 from app.github.right import DISPATCH_RIGHT
 from tests.support.github_api import Fault, GitHubApi

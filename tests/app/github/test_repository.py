@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from app.github.access import GitHubAccess
 from app.github.answers import GitHubAway, GitHubRefused
-from app.github.client import GitHub, GitHubAccess
+from app.github.client import GitHub
 from app.github.repository import GitHubRepository
 from app.github.workflows import Triggers
 from tests.support.github_api import Fault, GitHubApi

@@ -8,8 +8,9 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from app.github.access import GitHubAccess
 from app.github.answers import GitHubAway, GitHubRefused
-from app.github.client import GitHub, GitHubAccess
+from app.github.client import GitHub
 from app.github.repository import GitHubRepository
 from tests.support.loopback import Loopback, Received, Reply
 from tests.support.raw_server import RawServer

@@ -1,0 +1,18 @@
+"""A process loads what it needs and no more: the receiver is three of them, and each takes time to start."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = ("cryptography", "flask", "gevent", "github", "gunicorn", "jinja2", "pact", "sqlalchemy")
+
+
+@pytest.mark.parametrize("command", ["serve", "worker", "check_config"])
+def test_what_only_others_need_is_not_loaded(command: str) -> None:
+    code = f"import sys, app.commands.{command}.command; print(*sorted({HEAVY} & sys.modules.keys()))"
+    code = code.replace(str(HEAVY), repr(set(HEAVY)))
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
