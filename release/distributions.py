@@ -1,7 +1,7 @@
 """What was built: that it has what it needs, and nothing else.
 
-`check-wheel-contents` compares the packages in the wheel with those of the source, file by file: templates, schemas and
-migrations are among them. `twine` looks at the metadata. The rest is here.
+`check-wheel-contents` looks for what the packages have and the wheel lacks: templates, schemas and migrations are among
+them. `twine` looks at the metadata. The rest is here.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ import zipfile
 from email import message_from_bytes
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from release import project
 
 if TYPE_CHECKING:
     from email.message import Message
@@ -63,19 +65,34 @@ def faults(root: Path, files: frozenset[str], folder: Path) -> list[str]:
     return [
         *_tool(root, "check-wheel-contents", str(wheel)),
         *_tool(root, "twine", "check", "--strict", str(wheel), str(source)),
-        *_of_wheel(wheel),
+        *_of_wheel(wheel, _expected(root, files)),
         *_of_source(source, files),
     ]
 
 
-def _of_wheel(wheel: Path) -> list[str]:
+def _expected(root: Path, files: frozenset[str]) -> frozenset[str]:
+    """Return the names of the files that a wheel has, besides its metadata."""
+    found = project.read(root)
+    places = [*((name, name) for name in found.packages), *found.included]
+    return frozenset(
+        place + name.removeprefix(source)
+        for source, place in places
+        for name in files
+        if name == source or name.startswith(f"{source}/")
+    )
+
+
+def _of_wheel(wheel: Path, expected: frozenset[str]) -> list[str]:
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
         [metadata] = [name for name in names if name.endswith(".dist-info/METADATA")]
         folder = metadata.removesuffix("METADATA")
         found = message_from_bytes(archive.read(metadata))
         scripts = archive.read(f"{folder}entry_points.txt").decode()
-    wrong = [f"{wheel.name} has no script {name}" for name in SCRIPTS if f"\n{name} = " not in scripts]
+    packed = {name for name in names if not name.startswith(folder)}
+    wrong = [f"{wheel.name} lacks {name}" for name in sorted(expected - packed)]
+    wrong += [f"{wheel.name} has {name}, which the project has not" for name in sorted(packed - expected)]
+    wrong += [f"{wheel.name} has no script {name}" for name in SCRIPTS if f"\n{name} = " not in scripts]
     if f"{folder}licenses/LICENSE" not in names:
         wrong.append(f"{wheel.name} has no LICENSE")
     packages = {name.partition("/")[0] for name in names if name.endswith("/__init__.py")}

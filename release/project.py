@@ -22,11 +22,13 @@ class Project:
         version: Its version.
         owner: The account that hosts it on GitHub, or the placeholder.
         packages: The packages of the wheel.
+        included: What else is in the wheel: where it is in the project, and where in the wheel.
     """
 
     version: str
     owner: str
     packages: tuple[str, ...]
+    included: tuple[tuple[str, str], ...]
 
     @property
     def repository(self) -> str:
@@ -47,5 +49,6 @@ def read(root: Path = ROOT) -> Project:
         raise ValueError(
             f"project.urls.Source of pyproject.toml is not https://github.com/OWNER/pact-dispatch: {source}"
         )
-    packages = document["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
-    return Project(document["project"]["version"], found[1], tuple(packages))
+    wheel = document["tool"]["hatch"]["build"]["targets"]["wheel"]
+    included = tuple(wheel.get("force-include", {}).items())
+    return Project(document["project"]["version"], found[1], tuple(wheel["packages"]), included)

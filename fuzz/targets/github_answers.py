@@ -14,8 +14,9 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from hypothesis import strategies as st
 
 from app.commands.runner import ExitCode
+from app.github.access import GitHubAccess
 from app.github.answers import GitHubAway, GitHubFailed, GitHubRefused
-from app.github.client import GitHub, GitHubAccess
+from app.github.client import GitHub
 from app.github.repository import GitHubRepository
 from broker.http.waits import Waits
 from fuzz.answering import Asked, Change, DamagedServer, Right, maybe_changes

@@ -75,7 +75,8 @@ def test_what_must_not_be_released_is_found(checked: Path, tmp_path: Path) -> No
     for expected in (
         "verifier/report/page.html.jinja",
         "app/database/migrations/0002_history.sql",
-        "verifier/test_it.py",
+        f"{WHEEL} lacks verifier/report/page.html.jinja",
+        f"{WHEEL} has verifier/test_it.py, which the project has not",
         f"{WHEEL} has no LICENSE",
         f"{WHEEL} has no broker/py.typed",
         f"{WHEEL} has no script verify",

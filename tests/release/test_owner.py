@@ -47,7 +47,7 @@ def test_the_owner_gets_into_every_file_and_again_after_a_move(copy: Path) -> No
     assert {"pyproject.toml", "README.md", ".github/zizmor.yml"} <= changed
     assert project.read(copy).repository == "Acme-1/pact-dispatch"
     for name, text in texts(copy).items():
-        assert not re.search(rf"(?<![\w-]){placeholder}/(?!REPO)", text), name
+        assert not re.search(rf"(?<![\w-]){placeholder}/(?!REPO|\")", text), name
         for found in HOSTS.finditer(text):
             assert (found[1] or found[2]).lower() == "acme-1", (name, found[0])
         assert "ghcr.io/Acme" not in text, "registries refuse capitals"
