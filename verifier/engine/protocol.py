@@ -84,7 +84,7 @@ class Job(NamedTuple):
     def has_tls_relay(self) -> bool:
         """Whether the provider is reached by TLS with the relay, where the core could do it as well or not.
 
-        The core tells neither what it sent nor what came, and takes seven times as long.
+        The core tells neither what it sent nor what came, and takes six times as long.
         """
         return self.needs_tls_relay or (
             (self.base_url or "").lower().startswith("https:") and not self.has_plugin_transports

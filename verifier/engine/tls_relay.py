@@ -1,7 +1,7 @@
 """The relay to a provider by TLS.
 
 The core shows no certificate, and takes no authorities but the system's. With those it could do without; but it would
-take seven times as long, and tells neither what it sent nor what came. So it asks this relay, on loopback, which asks
+take six times as long, and tells neither what it sent nor what came. So it asks this relay, on loopback, which asks
 the provider by TLS.
 """
 
