@@ -13,7 +13,8 @@ from broker.embedded.http.bodies import json_object
 from broker.embedded.http.errors import Refusal, invalid
 from broker.embedded.http.hal import json_response, link, url
 from broker.embedded.pacts.content import Document, describe_change, pact_sha, with_ids
-from broker.embedded.pacts.resource import PACT, pact_name, pact_url, represent, with_tag, without_tags
+from broker.embedded.pacts.resource import PACT, pact_name, pact_url, represent
+from broker.embedded.publishing.events import happened
 from broker.embedded.publishing.merging import CannotMerge, merge
 from broker.embedded.publishing.request import PublicationRequest, name_of, parse
 from broker.embedded.storage.branches_and_tags import put_on_branch, put_tag
@@ -29,18 +30,11 @@ from broker.embedded.storage.tables import (
     Pacticipant,
     PactVersion,
     Publication,
-    Tag,
     VerificationResult,
     Version,
     now,
 )
-from broker.embedded.storage.webhook_tables import PublicationEvents
-from broker.embedded.webhooks.events import Detected, Previous, detect
 from broker.embedded.webhooks.records import applying_to, shown_description
-from broker.embedded.webhooks.required_verifications import versions_requiring_verification
-from broker.embedded.webhooks.triggered_records import trigger
-from broker.embedded.webhooks.variables import Occasion
-from broker.events import WebhookEvent
 
 if TYPE_CHECKING:
     from flask import Response
@@ -94,7 +88,7 @@ def put_pact(provider: str, consumer: str, version: str) -> Response:
         publication, new = _publish(consumer_version, ensure_pacticipant(provider), document)
     except _ContentChanged as error:
         raise Refusal(409, {"error": str(error)}) from error
-    _happened(publication, new=new)
+    happened(publication, new=new)
     return json_response(represent(publication), status=201 if new else 200)
 
 
@@ -108,7 +102,7 @@ def merge_pact(provider: str, consumer: str, version: str) -> Response:
     existing = _existing(consumer_version, of_provider)
     if existing is None:
         publication, _ = _publish(consumer_version, of_provider, document)
-        _happened(publication, new=True)
+        happened(publication, new=True)
         return json_response(represent(publication), status=201)
     try:
         merged = merge(json.loads(existing.pact_version.content), document)
@@ -116,7 +110,7 @@ def merge_pact(provider: str, consumer: str, version: str) -> Response:
         raise Refusal(409, {"error": str(error)}) from error
     existing.pact_version = _content(consumer_version.pacticipant, of_provider, merged)
     session().flush()
-    _happened(existing, new=True)
+    happened(existing, new=True)
     return json_response(represent(existing))
 
 
@@ -208,7 +202,7 @@ def _content(consumer: Pacticipant, provider: Pacticipant, document: Document) -
 def _notices(publication: Publication, *, new: bool) -> list[_Notice]:
     pact = publication.pact_version
     provider = pact.provider
-    detected, triggered = _happened(publication, new=new)
+    detected, triggered = happened(publication, new=new)
     webhooks = applying_to(pact.consumer, provider)
     what = f"{pact.consumer.name} version {publication.consumer_version.number} and provider {provider.name}"
     notices = [
@@ -230,45 +224,10 @@ def _notices(publication: Publication, *, new: bool) -> list[_Notice]:
     return notices + [_Notice("prompt", text) for text in texts]
 
 
-def _happened(publication: Publication, *, new: bool) -> tuple[Detected, list[TriggeredWebhook]]:
-    """Trigger the webhooks for the publication of a pact."""
-    required = versions_requiring_verification(publication.pact_version)
-    detected = detect(
-        sha=publication.pact_version.sha,
-        previous=_previous(publication),
-        first_for_version=new,
-        requires_verification=bool(required),
-    )
-    names = json.dumps(detected.events)
-    session().add(PublicationEvents(publication_id=publication.id, events=names, comment=detected.comment))
-    occasions: list[Occasion] = []
-    for event in detected.events:
-        if event == WebhookEvent.REQUIRING_VERIFICATION:
-            occasions += [Occasion(event, publication, required=one) for one in required]
-        else:
-            occasions.append(Occasion(event, publication))
-    return detected, trigger(occasions)
-
-
 def _triggered_text(triggered: TriggeredWebhook) -> str:
     description = shown_description(triggered.webhook) if triggered.webhook else ""
     logs = url("triggered-webhooks", triggered.uuid, "logs")
     return f'  Webhook "{description}" triggered for event {triggered.event_name}.\n    View logs at {logs}'
-
-
-def _previous(publication: Publication) -> list[Previous]:
-    """Return the content that was published before, once for each tag of the consumer version."""
-    pact = publication.pact_version
-    version = publication.consumer_version
-    earlier = between(publications(), provider=pact.provider.name, consumer=pact.consumer.name)
-    earlier = earlier.where(Version.id < version.id).limit(1)
-
-    tags = list(session().scalars(select(Tag.name).where(Tag.version == version).order_by(Tag.id)))
-    found = {tag: session().scalar(with_tag(earlier, tag)) for tag in tags}
-    if not found:
-        untagged = session().scalar(without_tags(earlier))
-        return [Previous(None, untagged.pact_version.sha if untagged else None)]
-    return [Previous(tag, before.pact_version.sha if before else None) for tag, before in found.items()]
 
 
 def _ever_verified(pact: PactVersion) -> bool:
