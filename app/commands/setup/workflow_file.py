@@ -106,12 +106,8 @@ def _check(options: argparse.Namespace) -> None:
 
 
 def _example(name: str) -> str:
-    """Return an example workflow: as it is installed, or in a checkout of this project."""
-    installed = files("app.commands.setup") / "workflows" / name
-    if installed.is_file():
-        return installed.read_text(encoding="utf-8")
-    checkout = Path(__file__).parents[3] / "examples" / "workflows" / name
-    return checkout.read_text(encoding="utf-8")
+    """Return an example workflow; in this project's repository it is a link to that of `examples/workflows`."""
+    return (files("app.commands.setup") / "workflows" / name).read_text(encoding="utf-8")
 
 
 def _repository(folder: Path) -> Path:

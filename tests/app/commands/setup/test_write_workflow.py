@@ -138,3 +138,10 @@ def test_a_place_that_can_not_be_written_to_is_said(checkout: Path) -> None:
     done = write(checkout, str(checkout / "below"))
     assert done.returncode == 1
     assert "can't be written: Is a directory" in done.stderr
+
+
+def test_what_is_installed_is_what_the_examples_are() -> None:
+    installed = ROOT / "app" / "commands" / "setup" / "workflows"
+    assert {file.name for file in installed.iterdir()} == {example.name for example in EXAMPLES}
+    for example in EXAMPLES:
+        assert (installed / example.name).resolve() == example
