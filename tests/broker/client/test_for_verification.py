@@ -198,7 +198,7 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedBroker]
         (Selection(({"deployedOrReleased": True},)), {"Deployed", "Released"}),
         (Selection(({"environment": "production"},)), {"Deployed", "Released"}),
         (Selection(({"branch": "feature"},)), {"Feature"}),
-        (Selection(({"branch": "none", "fallbackBranch": "main"},)), {"Main"}),
+        (Selection(({"tag": "none", "fallbackTag": "dev", "latest": True},)), {"Tagged"}),
         (Selection(({"matchingBranch": True},), branch="mine"), {"Matching"}),
         (Selection(({"tag": "dev", "latest": True},)), {"Tagged"}),
         (Selection(({"latest": True, "consumer": "Feature"},)), {"Feature"}),
