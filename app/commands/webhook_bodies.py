@@ -10,9 +10,15 @@ from broker.events import WebhookEvent
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_MESSAGE = (
+    "Verify changed pact for ${pactbroker.consumerName} version ${pactbroker.consumerVersionNumber} "
+    "branch ${pactbroker.consumerVersionBranch}"
+)
+"""What the runs of the example workflows are named."""
+
 CHANGED: Mapping[str, Any] = {
     "event_type": PACT_CHANGED,
-    "client_payload": {"pact_url": "${pactbroker.pactUrl}"},
+    "client_payload": {"pact_url": "${pactbroker.pactUrl}", "message": _MESSAGE},
 }
 """A `repository_dispatch` for changed content: no provider version is known."""
 
@@ -22,9 +28,7 @@ REQUIRING_VERIFICATION: Mapping[str, Any] = {
         "pact_url": "${pactbroker.pactUrl}",
         "sha": "${pactbroker.providerVersionNumber}",
         "branch": "${pactbroker.providerVersionBranch}",
-        "message": "Verify changed pact for ${pactbroker.consumerName} version ${pactbroker.consumerVersionNumber} "
-        "branch ${pactbroker.consumerVersionBranch} by ${pactbroker.providerVersionNumber} "
-        "(${pactbroker.providerVersionDescriptions})",
+        "message": f"{_MESSAGE} by ${{pactbroker.providerVersionNumber}} (${{pactbroker.providerVersionDescriptions}})",
     },
 }
 """A `repository_dispatch` for a provider version that lacks a result."""

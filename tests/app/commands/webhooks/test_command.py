@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
+from app.commands.webhook_bodies import CHANGED
 from tests.broker.embedded.conftest import example
 from tests.support.broker_accounts import ACCOUNTS, PASSWORD
 from tests.support.commands import pact_dispatch
@@ -172,8 +173,9 @@ def test_the_templates_of_github() -> None:
             "Accept": "application/vnd.github+json",
             "Authorization": "Bearer ${user.githubToken}",
         },
-        "body": {"event_type": "pact_changed", "client_payload": {"pact_url": "${pactbroker.pactUrl}"}},
+        "body": CHANGED,
     }
+    assert set(CHANGED["client_payload"]) == {"pact_url", "message"}
     enterprise = ("--github-url", "https://github.acme.test/api/v3/")
     full = offline("create", "--template", "github-requiring-verification", *scope, *enterprise).document
     assert full["events"] == [{"name": "contract_requiring_verification_published"}]
