@@ -9,6 +9,7 @@ import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote as quoted
 from typing import TYPE_CHECKING, Any
 
 from tests.support.paths import ROOT
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 BIN = Path(sys.executable).parent
-PROVIDER = f"{sys.executable} {ROOT / 'tests' / 'support' / 'scripted_provider.py'} --port {{port}}"
+PROVIDER = (
+    f"{quoted(sys.executable)} {quoted(str(ROOT / 'tests/support/scripted_provider.py'))} --port {{port}}"
+)
 READY = ("--provider-health-path", "/health")
 STATES = ("--provider-states-setup-url", "http://127.0.0.1:{port}/_states")
 OURS = ("PACT_", "GIT_", "GITHUB_")

@@ -11,6 +11,7 @@ import re
 import subprocess
 import sys
 from contextlib import suppress
+from shlex import quote as quoted
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -105,7 +106,7 @@ def test_no_secret_is_found_anywhere(  # noqa: C901 - one way from the beginning
         + f"sys.argv[0] = {str(ROOT / 'tests/support/scripted_provider.py')!r}\n"
         + "import runpy; runpy.run_path(sys.argv[0], run_name='__main__')\n"
     )
-    provider = f"{sys.executable} {tmp_path / 'tell_tale.py'} --port {{port}}"
+    provider = f"{quoted(sys.executable)} {tmp_path / 'tell_tale.py'} --port {{port}}"
     monkeypatch.setenv("PACT_BROKER_BASIC_AUTH_USERNAME", "")
     hides = {
         "PACT_BROKER_USERNAME": "ci",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from itertools import pairwise
+from shlex import quote as quoted
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -48,7 +49,7 @@ def server(
 ) -> Iterator[ReceiverProcess]:
     with scripted_provider() as url:
         asked = {"version_url": f"{url}/things/7", "version_pointer": "/id", "health_path": "/health"}
-        checkout = {"url": origin.url, "command": f"{sys.executable} provider.py"}
+        checkout = {"url": origin.url, "command": f"{quoted(sys.executable)} provider.py"}
         secretive: dict[str, Any] = {
             "command": f"sh -c 'echo it is $GREETING; exec {PROVIDER}'",
             "environment": {"GREETING": {"env": "THE_SECRET"}},

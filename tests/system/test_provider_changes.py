@@ -7,6 +7,7 @@ import hmac
 import json
 import subprocess
 import sys
+from shlex import quote as quoted
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -57,7 +58,7 @@ def server(
                 "repository": f"acme/{name.lower()}",
                 "checkout": {
                     "url": origin.url,
-                    "command": f"{sys.executable} provider.py{options.get(name, '')}",
+                    "command": f"{quoted(sys.executable)} provider.py{options.get(name, '')}",
                 },
                 "health_path": "/health",
             }

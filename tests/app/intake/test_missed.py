@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
+from shlex import quote as quoted
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -501,7 +502,7 @@ def test_a_broker_that_calls_itself_otherwise_is_said(tmp_path: Path, database_u
 def test_a_worker_finds_what_was_missed_and_verifies_it(place: Place, tmp_path: Path) -> None:
     place.publish("Storefront")
     command = json.dumps(
-        f"{sys.executable} {ROOT / 'tests' / 'support' / 'scripted_provider.py'} --port {{port}}"
+        f"{quoted(sys.executable)} {quoted(str(ROOT / 'tests/support/scripted_provider.py'))} --port {{port}}"
     )
     place.configure((place.provider, f'command = {command}\nversion = "v1"\nhealth_path = "/health"'))
     with place.connect() as connection:  # as if it had looked yesterday

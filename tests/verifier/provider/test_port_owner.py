@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from shlex import quote as quoted
 
 import pytest
 
@@ -25,7 +26,7 @@ sys.stdin.read()
 def test_the_leader_itself_and_what_descends_from_it_are_no_others() -> None:
     shells = [
         [sys.executable, "-c", LISTEN],
-        ["sh", "-c", f"{sys.executable} -c '{LISTEN}'; true"],
+        ["sh", "-c", f"{quoted(sys.executable)} -c '{LISTEN}'; true"],
         ["sh", "-c", f"setsid {sys.executable} -c '{LISTEN}'; true"],
     ]
     for command in shells:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -30,13 +30,14 @@ from tests.support.running import environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
     from subprocess import CompletedProcess
 
 BROKER = "http://broker.example.org/base"
 PACT = f"{BROKER}/pacts/provider/Products/consumer/Storefront/latest"
 SHA = "0123456789abcdef0123456789abcdef01234567"
 READ_ONLY = "a-token-that-only-reads"
-SERVE_COMMAND = f"{sys.executable} {Path(scripted_provider.__file__)} --port {{port}}"
+SERVE_COMMAND = f"{quote(sys.executable)} {quote(scripted_provider.__file__)} --port {{port}}"
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin
 from uuid import uuid4
@@ -20,6 +20,7 @@ from tests.support.receiver import API_TOKEN, PROVIDER, TOKEN, LocalReceiver, Re
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     import requests
 
@@ -41,7 +42,7 @@ RUN_FIELDS = {
     "finished_at",
     "deliveries",
 }
-SERVE_COMMAND = f"{sys.executable} {Path(scripted_provider.__file__)} --port {{port}}"
+SERVE_COMMAND = f"{quote(sys.executable)} {quote(scripted_provider.__file__)} --port {{port}}"
 
 
 @pytest.fixture(scope="module")
