@@ -47,7 +47,10 @@ def test_the_image_runs_the_whole_receiver_as_nobody_in_particular() -> None:
 def test_what_is_installed_gets_into_the_build() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     needed = {*project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"], "pyproject.toml"}
-    needed |= {*project["tool"]["hatch"]["build"]["targets"]["wheel"].get("force-include", ())}
+    packages = [ROOT / name for name in needed - {"pyproject.toml"}]
+    links = [file for package in packages for file in package.rglob("*") if file.is_symlink()]
+    assert links
+    needed |= {link.resolve().parent.relative_to(ROOT).as_posix() for link in links}
     needed |= {"README.md", *project["project"]["license-files"], "docker/requirements.txt"}
     let_in = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
     assert let_in == needed
