@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shlex
 import signal
 import sys
 from typing import TYPE_CHECKING, Any
@@ -232,7 +233,7 @@ def test_children_get_none_of_the_receivers_secrets(
     show = f"import json, os; json.dump(dict(os.environ), open({str(shown)!r}, 'w'))"
     script = tmp_path / "show.py"
     script.write_text(show, encoding="utf-8")
-    command = f"sh -c '{sys.executable} {script}; exec {PROVIDER}'"
+    command = shlex.join(["sh", "-c", f"{shlex.quote(sys.executable)} {script}; exec {PROVIDER}"])
     secrets = {
         "PACT_BROKER_USERNAME": "who",
         "PACT_BROKER_PASSWORD": "secret-of-the-broker",
