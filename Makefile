@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 WORKFLOWS := $(wildcard .github/workflows/*.yml examples/workflows/*.yml)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo browser test test-fast lint format lock audit release-check owner bench fuzz images clean reference
+.PHONY: help install demo browser proxies test test-fast lint format lock audit release-check owner bench fuzz images clean reference
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,11 +33,21 @@ browser: ## Install the browser that a few tests look at pages with, where that 
 	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null; \
 	else echo "No Chromium: the tests that need one are skipped" >&2; fi
 
+proxies: ## Install nginx and Caddy, which a few tests put before the receiver, where that can be done
+	@if command -v nginx >/dev/null && command -v caddy >/dev/null; then exit 0; fi; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  echo "Installing nginx and Caddy ..."; apt-get update -qq; \
+	  for name in nginx-light caddy; do \
+	    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $$name >/dev/null 2>&1 || echo "No $$name" >&2; \
+	  done; \
+	fi; \
+	for name in nginx caddy; do command -v $$name >/dev/null || echo "No $$name: its tests are skipped" >&2; done
+
 # Tests wait for processes about as long as they compute, so two at once keep a core busy. The modules stay whole:
 # what a module shares (a broker, a receiver) is started once.
 IN_PARALLEL = -n $(shell $(PYTHON) -c 'import os; print(2 * (os.cpu_count() or 1))') --dist loadfile --no-loadscope-reorder
 
-test: install browser ## Run the tests, in parallel
+test: install browser proxies ## Run the tests, in parallel
 	@$(BIN)/python -m pytest $(IN_PARALLEL) --durations 20 $(ARGS)
 
 test-fast: install ## Run the tests that start no processes, in less than a minute
