@@ -14,13 +14,12 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from broker.events import PROVIDER_CHANGED
 from broker.http.names import NAME_RULE, is_name
 from verifier.commit_id import is_commit_id
 
 PACT_CHANGED = "pact_changed"
 """The event type of a dispatch that is sent when the content of a pact has changed."""
-PROVIDER_CHANGED = "provider_changed"
-"""The event type of a dispatch that is sent when the provider has changed: it names no pact."""
 PUSH = "push"
 """GitHub's event of a push, which is carried out as a change of the provider."""
 DRY_RUN_HEADER = "Pact-Dispatch-Dry-Run"

@@ -1,6 +1,9 @@
-"""The names of the events that trigger webhooks."""
+"""The names of the events that trigger webhooks, and of the dispatch that tells of the other reason to verify."""
 
 from enum import StrEnum
+
+PROVIDER_CHANGED = "provider_changed"
+"""The event type of a dispatch that is sent when a provider has changed: it names no pact."""
 
 
 class WebhookEvent(StrEnum):

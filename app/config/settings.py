@@ -23,8 +23,8 @@ from app.config.sections import (
     WorkerSettings,
 )
 from app.config.values import MISTAKE_SEPARATOR, Section
-from app.dispatch import PACT_CHANGED, PROVIDER_CHANGED
-from broker.events import WebhookEvent
+from app.dispatch import PACT_CHANGED
+from broker.events import PROVIDER_CHANGED, WebhookEvent
 from broker.http.origin import Origin
 
 if TYPE_CHECKING:

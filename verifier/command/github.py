@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from broker.events import WebhookEvent
+from broker.events import PROVIDER_CHANGED, WebhookEvent
 from broker.http.json_values import object_at, value_at
 from broker.http.reason import why
 from broker.http.strict_json import NotJson, parse_json
@@ -38,6 +38,7 @@ class GitHubEvent(NamedTuple):
         branch: Its branch, likewise.
         dispatch: The event, if it is a dispatch.
         needs_pact: Whether it is a dispatch about one pact, by its type or by what else it has.
+        of_provider: Whether it tells that the provider has changed, so that every pact is verified.
     """
 
     pact_url: str | None = None
@@ -45,6 +46,7 @@ class GitHubEvent(NamedTuple):
     branch: str | None = None
     dispatch: str | None = None
     needs_pact: bool = False
+    of_provider: bool = False
 
     def source(self, field: str) -> str:
         """Return the source of `sha` or `branch`, or of the pact's URL, as messages name it."""
@@ -99,8 +101,9 @@ def read_github_event(environment: Mapping[str, str]) -> GitHubEvent:
     sha, branch = (_text(payload, where, field) for field in ("sha", "branch"))
     if pact_url is not None and not pact_url.lower().startswith(("http://", "https://")):
         raise UsageError(f"{_PACT[name]}{OF_EVENT} must be an http:// or https:// URL")
-    about_pact = bool(payload) or value_at(event, "action") in _ABOUT_PACT
-    return GitHubEvent(pact_url, sha, branch, name, about_pact)
+    of_provider = name != WORKFLOW_DISPATCH and value_at(event, "action") == PROVIDER_CHANGED
+    about_pact = not of_provider and (bool(payload) or value_at(event, "action") in _ABOUT_PACT)
+    return GitHubEvent(pact_url, sha, branch, name, about_pact, of_provider)
 
 
 def check_commit(event: GitHubEvent) -> None:

@@ -14,8 +14,10 @@ from broker.client.selectors import (
     documented_default,
     for_tag,
 )
+from broker.events import PROVIDER_CHANGED
 from broker.http.strict_json import NotJson, parse_json
 from broker.text.times import read_time
+from verifier.command.github import REPOSITORY_DISPATCH, read_github_event
 from verifier.command.sources import PACT_URL, Setting, boolean, build_request, flag
 from verifier.errors import UsageError
 from verifier.many.request import ManyRequest
@@ -94,10 +96,12 @@ def _check_no_pact_is_missing(flags: Mapping[str, Any], environment: Mapping[str
     Raises:
         UsageError: It is so.
     """
-    if environment.get("GITHUB_EVENT_NAME") == "repository_dispatch":
+    is_dispatch = environment.get("GITHUB_EVENT_NAME") == REPOSITORY_DISPATCH
+    if is_dispatch and not read_github_event(environment).of_provider:
         raise UsageError(
             "which pact? The repository_dispatch that started this run has no client_payload.pact_url: check the body "
-            "of the webhook. Every pact that the broker asks for is verified at other events alone"
+            "of the webhook. Every pact that the broker asks for is verified at other events, and at a dispatch of "
+            f"the type {PROVIDER_CHANGED}"
         )
     if flags.get("pact_url"):
         raise UsageError(

@@ -6,10 +6,11 @@ from typing import Any
 
 from pydantic.json_schema import models_json_schema
 
-from app.dispatch import MAX_EVENT_TYPE, MAX_PROPERTIES, MAX_URL, PROVIDER_CHANGED, REPOSITORY
+from app.dispatch import MAX_EVENT_TYPE, MAX_PROPERTIES, MAX_URL, REPOSITORY
 from app.web.api.documents import DeliveryList, RunList, WholeDelivery, WholeRun
 from app.web.health import Health, Readiness
 from app.web.problem import Problem
+from broker.events import PROVIDER_CHANGED
 from broker.http.names import LONGEST_NAME
 
 Json = dict[str, Any]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -114,6 +115,21 @@ def test_what_can_not_be_used_is_a_mistake(
 ) -> None:
     with pytest.raises(UsageError, match=problem):
         request(environment, **flags)
+
+
+def test_a_dispatch_that_tells_of_a_changed_provider_has_every_pact_verified(tmp_path: Path) -> None:
+    event = tmp_path / "event.json"
+    environment = {"GITHUB_EVENT_NAME": "repository_dispatch", "GITHUB_EVENT_PATH": str(event)}
+    event.write_text(
+        '{"action": "provider_changed", "client_payload": {"sha": "0123456789abcdef0123456789abcdef01234567"}}',
+        encoding="utf-8",
+    )
+    found = request(environment)
+    assert (found.pact_urls, found.selection is not None) == ((), True)
+    for action in ("pact_changed", "deployed", 7):
+        event.write_text(json.dumps({"action": action, "client_payload": {}}), encoding="utf-8")
+        with pytest.raises(UsageError, match="which pact"):
+            request(environment)
 
 
 def test_variables_about_selectors_do_not_matter_where_pacts_are_named() -> None:
