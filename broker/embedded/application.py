@@ -158,11 +158,12 @@ def create_app(
     for module in _RESOURCES:
         app.register_blueprint(module.blueprint)
     pages.register(app)
-    negotiation.register(app, pages.PAGES)
     errors.register(app)
     _register_storage_errors(app)
     refuse_other_sites(app, hosts, base_url=base_url)
     protect(app, accounts, reading_posts=READING_POSTS)
+    # who may not read is told nothing of what there is
+    negotiation.register(app, pages.PAGES)
     server = f"pact-dispatch/{version('pact-dispatch')}"
 
     @app.after_request

@@ -38,7 +38,7 @@ from verifier.request import ProviderUnderTest, VerificationRequest
 from verifier.verification import InteractionResult, Outcome, Verification
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from fuzz.target import Check
 
@@ -238,9 +238,9 @@ def _no_database() -> AbstractContextManager[Any]:
     return nullcontext()
 
 
-def _not_queued(_: object, __: object, missing: object, *, dry_run: bool) -> object:
+def _not_queued(_: object, __: object, missing: Iterable[object], **___: object) -> list[object]:
     """Stand for the receiver's database, which says nothing of a broker's answer."""
-    return (missing, dry_run)
+    return list(missing)
 
 
 OPERATIONS: dict[str, Callable[[DamagedServer], None]] = {
@@ -274,7 +274,7 @@ def _open() -> Iterator[Check]:
         patch("verifier.fetch.FETCH_SECONDS", 0.0),
         patch("app.intake.missed.RETRY_SECONDS", 0.0),
         patch("app.intake.missed.BrokerClient", partial(BrokerClient, limits=Limits(SECONDS, MAX_BYTES))),
-        patch("app.intake.missed._queue_unless_tried", _not_queued),
+        patch("app.intake.missed._queue_what_is_due", _not_queued),
     ):
 
         def check(given: BrokerAnswers) -> None:

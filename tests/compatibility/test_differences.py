@@ -160,7 +160,7 @@ ELSEWHERE = {
     "telemetry",
 }
 """Rows that other tests hold, as the core would take minutes, or a network."""
-PUBLISHING = {"an outage, published", "a filtered run, published", "a result that the broker doesn't take"}
+PUBLISHING = {"an outage, published", "a filtered run, published", "a result that the broker doesn't accept"}
 
 
 @pytest.fixture(scope="module")

@@ -18,6 +18,8 @@ NEVER = frozenset(
         "--filter-description",
         "--filter-no-state",
         "--filter-state",
+        "--help",
+        "--ignore-no-pacts-error",
         "--json",
         "--last-failed",
         "--log-file",

@@ -314,7 +314,7 @@ def test_deadline_ends_a_request_that_hangs() -> None:
     with Loopback(Reply(hang=True)) as server:
         started = time.monotonic()
         broker = client(server, deadline=started + 0.4)
-        with broker, pytest.raises(BrokerUnreachable, match="did not answer in time"):
+        with broker, pytest.raises(BrokerUnreachable, match="out of time before http://127"):
             broker.get(server.url)
         assert time.monotonic() - started < 3
 
