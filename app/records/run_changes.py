@@ -505,12 +505,13 @@ class RunChanges:
 def _key_of(provider: str, dispatch: Dispatch, *, latest_counts: bool) -> str:
     """Return what is the same for dispatches that ask for the same: provider, pact, commit and its branch.
 
-    Of changes of a branch the latest one counts, so that its commit makes no difference. The whole payload counts where
-    it is passed on: nothing of it may get lost.
+    Of changes of a branch the latest one counts, so that it makes no difference which commit it is, but that there is
+    one does: without, the default branch is verified. The whole payload counts where it is passed on: nothing of it may
+    get lost.
     """
-    sha = dispatch.sha
+    sha: str | bool | None = dispatch.sha
     if dispatch.pact_url is None and dispatch.branch is not None and latest_counts:
-        sha = None
+        sha = sha is not None
     asked = json.dumps([provider, dispatch.pact_url, sha, dispatch.branch, *dispatch.pact_urls])
     if dispatch.client_payload is not None:
         asked += json.dumps([dispatch.event_type, dispatch.client_payload])

@@ -97,8 +97,12 @@ class AllPacts:
             await self._store(message)
 
     async def members(self) -> list[Run]:
-        """Return the runs of the pacts, of the version that was verified last."""
-        members: list[Run] = await self._database.call(pact_runs.of_parent, self._run.id)
+        """Return the runs of the pacts, of the version that was verified last, if this attempt was to verify it.
+
+        An earlier attempt may have been for another commit, if a newer one was asked for meanwhile.
+        """
+        found: list[Run] = await self._database.call(pact_runs.of_parent, self._run.id)
+        members = [member for member in found if member.sha == self._run.sha]
         version = members[-1].provider_version if members else None
         return [member for member in members if member.provider_version == version]
 

@@ -238,6 +238,45 @@ def test_a_newer_commit_leaves_out_nothing_that_an_older_one_verified(database: 
     assert carry_out(database, run_id, child).outcome is Outcome.PASSED
 
 
+def test_what_an_older_commit_had_is_no_outcome_of_a_newer_one(database: Connection[Any]) -> None:
+    run_id = a_change(database, "a" * 40)
+    died = Failure("provider-died", "the provider died", retryable=True)
+    child = Child(
+        [pact("A", Outcome.FAILED, version="a" * 40), died],
+        [Failure("setup-failed", "it can't be built", retryable=False)],
+    )
+    carry_out(database, run_id, child)
+    assert a_change(database, "b" * 40) == run_id
+    run = carry_out(database, run_id, child)
+    assert (run.outcome, run.error, run.provider_version) == (Outcome.ERROR, "it can't be built", None)
+    assert text_of_log(database, run_id).endswith("Outcome of 0 pacts: error: it can't be built")
+
+
+def test_a_pact_with_what_a_database_cannot_store_keeps_no_other_from_being_stored(
+    database: Connection[Any],
+) -> None:
+    run_id = a_change(database)
+    odd = pact("A")
+    (result,) = odd.verification.interactions
+    odd = replace(
+        odd,
+        verification=replace(
+            odd.verification,
+            consumer="A\0\ud800",
+            interactions=(replace(result, description="NUL \0, half \ud800"),),
+        ),
+    )
+    run = carry_out(database, run_id, Child([odd, pact("B"), AllVerified(2)]))
+    assert (run.status, run.outcome) == (RunStatus.FINISHED, Outcome.PASSED)
+    assert len(members(database, run_id)) == 2
+
+
+def test_a_change_without_a_commit_takes_none_from_a_push_that_waits(database: Connection[Any]) -> None:
+    run_id = a_change(database, "a" * 40)
+    assert a_change(database) != run_id
+    assert stored(database, run_id).sha == "a" * 40
+
+
 def test_an_attempt_that_another_worker_has_taken_over_stores_nothing(database: Connection[Any]) -> None:
     run_id = a_change(database)
 
