@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from broker.client.selectors import Selector
     from broker.client.session import BrokerClient
 
-MOST_PACTS = 1000
-"""The most pacts of one provider that are taken."""
 LONGEST_NOTICE = 2000
 """The most characters of a notice that are kept."""
 MOST_NOTICES = 50
@@ -123,7 +121,7 @@ def pacts_for_verification(
     """Ask a broker which pacts are to be verified, each content once.
 
     Returns:
-        At most `MOST_PACTS`, in the broker's order.
+        All of them, in the broker's order: one that were left out would be taken for verified.
 
     Raises:
         UnknownProvider: The broker has no such provider.
@@ -144,7 +142,7 @@ def pacts_for_verification(
         pact = _pact(client, provider, item)
         key = pact.consumer, pact.content
         found[key] = _together(found[key], pact) if key in found else pact
-    return list(found.values())[:MOST_PACTS]
+    return list(found.values())
 
 
 def content_of(pact_url: str) -> str | None:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from broker.client.for_verification import PactForVerification
     from broker.client.session import BrokerClient
 
+MOST_PACTS = 1000
+"""The most pacts of one provider that are looked at."""
 MOST_VERSIONS = 50
 """The most versions of one provider; an app may have many old releases, and each needs all pacts."""
 
@@ -83,7 +85,7 @@ class Questions:
         """Return the pacts that matter: of main branches, deployed, released; each content once.
 
         Returns:
-            At most `for_verification.MOST_PACTS`; none if the broker doesn't know the provider.
+            At most `MOST_PACTS`; none if the broker doesn't know the provider.
 
         Raises:
             BrokerError: The broker could not be asked.
@@ -92,7 +94,7 @@ class Questions:
             found = pacts_for_verification(self._client, self._provider, _SELECTION)
         except UnknownProvider:
             return []
-        return [_pact(pact) for pact in found]
+        return [_pact(pact) for pact in found[:MOST_PACTS]]
 
     def pact_of(self, consumer: str, version: str) -> Pact | None:
         """Return the pact that a consumer version has with the provider; None if it has none.

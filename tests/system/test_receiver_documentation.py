@@ -14,8 +14,7 @@ from app.config.file import load
 from app.config.values import Section
 from app.config.variables import OTHERS, SECRETS
 from app.intake.missed import TRIED_AGAIN
-from broker.client.for_verification import MOST_PACTS
-from broker.client.missing_results import MOST_VERSIONS
+from broker.client.missing_results import MOST_PACTS, MOST_VERSIONS
 from tests.support.paths import DOCS, ROOT
 from tests.support.processes import BIN, EmbeddedBroker
 

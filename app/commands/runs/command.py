@@ -108,6 +108,12 @@ def _redelivered(client: ReceiverClient, run: dict[str, Any]) -> dict[str, Any]:
             refused = error
     if refused is not None:
         raise refused
+    if (whole := text_at(run, "parent_id")) is not None:
+        raise CommandFailed(
+            ExitCode.COULD_NOT,
+            f"run {run.get('id')} is of one of the pacts of run {whole}, which is carried out again as a whole: "
+            f"pact-dispatch runs again {whole}",
+        )
     raise CommandFailed(
         ExitCode.COULD_NOT,
         f"no delivery of run {run.get('id')} is kept: send it anew (pact-dispatch webhooks test UUID), or have it "

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from app.commands.run_document import age, deliveries_of, party, state_of
 from app.commands.tables import write_fields, write_table
+from app.records.run import RunStatus
 from broker.http.json_values import objects_at, text_at
 from broker.text.harmless import lines_of, one_line
 from verifier.report.console import ConsoleReport
@@ -67,10 +68,7 @@ def write_run(run: dict[str, Any], verification: dict[str, Any] | None, stream: 
     pacts = objects_at(run, "pacts") or []
     if pacts:
         stream.write("\n")
-        rows = [
-            (str(one.get("run_id")), state_of({**one, "status": "finished"}), party(one, "consumer"))
-            for one in pacts
-        ]
+        rows = [(str(one.get("run_id")), _state_of_pact(one), party(one, "consumer")) for one in pacts]
         write_table(("RUN", "STATE", "CONSUMER"), rows, stream, unbroken=("RUN",))
     for status in objects_at(run, "commit_statuses") or []:
         values = (text_at(status, name) for name in ("context", "state", "result", "error"))
@@ -82,6 +80,11 @@ def write_run(run: dict[str, Any], verification: dict[str, Any] | None, stream: 
     if verification is not None:
         stream.write("\n")
         _write_verification(run, verification, stream)
+
+
+def _state_of_pact(pact: dict[str, Any]) -> str:
+    state = state_of({**pact, "status": RunStatus.FINISHED})
+    return f"{state} (pending)" if pact.get("pending") and pact.get("outcome") == Outcome.FAILED else state
 
 
 def _write_verification(run: dict[str, Any], verification: dict[str, Any], stream: TextIO) -> None:

@@ -141,6 +141,25 @@ def test_a_run_is_cancelled_and_carried_out_again(web: ReceiverProcess) -> None:
     assert new in once_more.stderr
 
 
+def test_a_pact_of_a_run_for_every_pact_is_told_as_pending_and_carried_out_again_with_the_others(
+    web: ReceiverProcess,
+) -> None:
+    add_history(str(web.database_url), runs=2)
+    whole, of_pact = (str(row["id"]) for row in web.rows("SELECT id FROM runs"))
+    with psycopg.connect(str(web.database_url)) as connection:
+        connection.execute("DELETE FROM deliveries")
+        connection.execute("UPDATE runs SET pact_url = NULL, consumer = NULL WHERE id = %s", [whole])
+        connection.execute(
+            "UPDATE runs SET parent_id = %s, pending = true, status = 'finished', outcome = 'failed', "
+            "publishing = 'none' WHERE id = %s",
+            [whole, of_pact],
+        )
+    assert f"{of_pact}  failed (pending)" in ask(web, "runs", "show", whole).stdout
+    again = ask(web, "runs", "again", of_pact)
+    assert again.returncode == 3
+    assert again.stderr.rstrip().endswith(f"pact-dispatch runs again {whole}")
+
+
 def test_a_finished_run_is_not_cancelled_and_its_log_tells_its_outcome(web: ReceiverProcess) -> None:
     add_history(str(web.database_url), runs=5)
     codes = {}
