@@ -88,18 +88,26 @@ def checking_credentials() -> Iterator[None]:
         connection.prove()
 
 
-def api_authorization() -> str | None:
-    """Return the value of the header `Authorization`, with the password of basic auth as the token.
+def authorization() -> str | None:
+    """Return the value of the header `Authorization`, with the password of basic auth as the token."""
+    password = _basic_password()
+    return request.headers.get("Authorization") if password is None else f"Bearer {password}"
 
-    A browser sends that password along by itself, whichever page asks for the request: it is good for reading alone.
+
+def api_authorization() -> str | None:
+    """Return the same for the API, where basic auth is good for reading alone.
+
+    A browser sends that password along by itself, whichever page asks for the request.
     """
+    return None if request.method not in READING and _basic_password() is not None else authorization()
+
+
+def _basic_password() -> str | None:
     try:
         given = request.authorization
     except ValueError:  # Werkzeug reads the header, and lets through what Python says of one that isn't ASCII
-        given = None
-    if given is None or given.type != "basic":
-        return request.headers.get("Authorization")
-    return f"Bearer {given.password}" if request.method in READING else None
+        return None
+    return given.password if given is not None and given.type == "basic" else None
 
 
 def check_api_token() -> None:

@@ -33,7 +33,7 @@ from app.intake.credentials import BadCredentials, NoCredentials, check_signatur
 from app.intake.redacted_payload import MAX_DEPTH, redacted
 from app.intake.refusal import Refusal
 from app.records.deliveries import LONGEST_GITHUB_ID, IncomingDelivery, Repeated, Source
-from app.web.context import checking_credentials, receiver
+from app.web.context import authorization, checking_credentials, receiver
 from app.web.problem import RETRY_AFTER_SECONDS
 from broker.http.reason import why
 from broker.http.strict_json import NotJson, is_nested_deeper, parse_json
@@ -228,7 +228,7 @@ class _IncomingRequest:
 
 
 def _token(receiver: Receiver) -> Token:
-    given = request.headers.get("Authorization")
+    given = authorization()
     try:
         with checking_credentials():
             return receiver.tokens.token_of(given)

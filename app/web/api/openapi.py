@@ -114,7 +114,7 @@ def document(public_url: str | None = None) -> Json:
                 "dispatchToken": {
                     "type": "http",
                     "scheme": "bearer",
-                    "description": "One of PACT_DISPATCH_TOKENS, perhaps limited to repositories.",
+                    "description": "One of PACT_DISPATCH_TOKENS, perhaps limited to repositories; or as a password.",
                 },
                 "signature": {
                     "type": "apiKey",

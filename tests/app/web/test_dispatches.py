@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 import json
@@ -162,6 +163,25 @@ def test_without_the_right_token_nothing_is_accepted(
     assert (delivery["status"], delivery["refusal"], delivery["payload"]) == (status, reason, None)
     assert answer.headers["X-GitHub-Request-Id"] == str(delivery["id"])
     assert str(token) not in json.dumps(delivery, default=str)
+
+
+def test_the_token_may_be_the_password_of_basic_auth_as_a_brokers_webhook_can_send_it(
+    web: ReceiverProcess,
+) -> None:
+    def answer(password: str, user: str = "broker") -> tuple[int, str | None]:
+        basic = base64.b64encode(f"{user}:{password}".encode()).decode()
+        found = post(web, changed(), Authorization=f"Basic {basic}")
+        return found.status_code, deliveries(web)[-1]["refusal"]
+
+    assert answer(TOKEN) == (204, None)
+    assert answer(TOKEN, user="") == (204, None)
+    assert answer("wrong-token") == (401, "bad-token")
+    assert answer(API_TOKEN) == (401, "bad-token")
+    assert answer(f"{TOKEN} x") == (401, "bad-token")
+    assert answer("") == answer("${user.receiverToken}") == (404, "no-token")
+    for nonsense in ("!!!", "AA=", TOKEN):
+        assert post(web, changed(), Authorization=f"Basic {nonsense}").status_code in {401, 404}, nonsense
+    assert len(web.runs()) == 1
 
 
 def changed(event_type: Any = "pact_changed", **payload: Any) -> dict[str, Any]:
