@@ -26,8 +26,13 @@ _SECTION = re.compile(
     re.MULTILINE | re.DOTALL,
 )
 _USED = re.compile(r"uses: [\w-]+/pact-dispatch[\w/.-]*@(v\d+)")
-PAGES = ("README.md", "docs/github.md")
-"""Where people copy a version of the Action from."""
+PAGES = (
+    "README.md",
+    "docs/github.md",
+    "examples/workflows/*.yml",
+    ".github/workflows/verify_changed_pact.yml",
+)
+"""Where people copy a version of the Action from; patterns of files."""
 
 
 def notes(root: Path, version: str) -> str | None:
@@ -66,9 +71,10 @@ def missing(root: Path, *, tag: str | None, repository: str | None) -> list[str]
     if notes(root, found.version) is None:
         faults.append(f"CHANGELOG.md has no section '## {found.version} - YYYY-MM-DD' with what is new.")
     faults += [
-        f"{page} says {named} of the Action, and this release moves {major(found.version)}."
-        for page in PAGES
-        for named in sorted(set(_USED.findall((root / page).read_text(encoding="utf-8"))))
+        f"{page.relative_to(root)} says {named} of the Action, and this release moves {major(found.version)}."
+        for pattern in PAGES
+        for page in sorted(root.glob(pattern))
+        for named in sorted(set(_USED.findall(page.read_text(encoding="utf-8"))))
         if named != major(found.version)
     ]
     return faults

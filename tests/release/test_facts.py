@@ -40,7 +40,8 @@ def ready(tmp_path: Path) -> Path:
         f'version = "{found.version}"', 'version = "1.2.3"'
     )
     (tmp_path / "pyproject.toml").write_text(text, encoding="utf-8")
-    for page in facts.PAGES:
+    (tmp_path / "examples" / "workflows").mkdir(parents=True)
+    for page in ("README.md", "docs/github.md", "examples/workflows/node.yml"):
         (tmp_path / page).write_text("- uses: acme/pact-dispatch@v1\n", encoding="utf-8")
     (tmp_path / "CHANGELOG.md").write_text(CHANGELOG, encoding="utf-8")
     return tmp_path
@@ -81,9 +82,21 @@ def test_a_version_without_its_day_in_the_changelog_is_refused(ready: Path) -> N
     assert missing(ready) == ["CHANGELOG.md has no section '## 1.2.3 - YYYY-MM-DD' with what is new."]
 
 
-def test_examples_of_another_major_version_are_refused(ready: Path) -> None:
-    change(ready / "README.md", "pact-dispatch@v1", "pact-dispatch/.github/workflows/x.yml@v2")
-    assert missing(ready) == ["README.md says v2 of the Action, and this release moves v1."]
+@pytest.mark.parametrize("page", ["README.md", "examples/workflows/node.yml"])
+def test_examples_of_another_major_version_are_refused(ready: Path, page: str) -> None:
+    change(ready / page, "pact-dispatch@v1", "pact-dispatch/.github/workflows/x.yml@v2")
+    assert missing(ready) == [f"{page} says v2 of the Action, and this release moves v1."]
+
+
+def test_every_page_that_names_the_action_names_the_version_that_this_tree_releases() -> None:
+    named = [
+        str(file.relative_to(ROOT))
+        for pattern in facts.PAGES
+        for file in ROOT.glob(pattern)
+        if "/pact-dispatch" in file.read_text(encoding="utf-8")
+    ]
+    assert {"README.md", "docs/github.md", "examples/workflows/pact_changed.yml"} <= set(named)
+    assert not [fault for fault in facts.missing(ROOT, tag=None, repository=None) if "of the Action" in fault]
 
 
 def test_the_placeholder_is_refused(ready: Path) -> None:
