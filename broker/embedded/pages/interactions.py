@@ -31,9 +31,14 @@ class Interaction:
 
 @dataclass(frozen=True)
 class Outcome:
-    """The outcome of an interaction."""
+    """The outcome of an interaction.
+
+    Attributes:
+        summary: The summary of the interaction, or nothing if the pact has none of its id.
+    """
 
     description: str
+    summary: str
     success: bool | None
     problems: tuple[str, ...]
 
@@ -59,8 +64,8 @@ def outcomes(test_results: Any, known: list[Interaction]) -> list[Outcome]:
         )
     if not isinstance(test_results, list):
         return []
-    names = {one.id: one.description for one in known if one.id}
-    found = [_outcome(one, names) for one in test_results if isinstance(one, dict)]
+    by_id = {one.id: one for one in known if one.id}
+    found = [_outcome(one, by_id) for one in test_results if isinstance(one, dict)]
     return sorted(found, key=lambda one: one.success is not False)
 
 
@@ -100,10 +105,15 @@ def _states(item: dict[str, Any]) -> tuple[str, ...]:
     return tuple(str(one.get("name", "")) if isinstance(one, dict) else str(one) for one in states)
 
 
-def _outcome(test: dict[str, Any], names: dict[str, str]) -> Outcome:
+def _outcome(test: dict[str, Any], by_id: dict[str, Interaction]) -> Outcome:
     identifier = test.get("interactionId")
-    named = names.get(identifier) if isinstance(identifier, str) else None
-    description = named or test.get("interactionDescription") or test.get("description") or identifier
+    known = by_id.get(identifier) if isinstance(identifier, str) else None
+    description = (
+        (known.description if known else None)
+        or test.get("interactionDescription")
+        or test.get("description")
+        or identifier
+    )
     success = test.get("success")
     if not isinstance(success, bool):
         success = {"passed": True, "failed": False}.get(str(test.get("status")))
@@ -113,7 +123,7 @@ def _outcome(test: dict[str, Any], names: dict[str, str]) -> Outcome:
     ]
     if isinstance(test.get("exception"), dict):
         problems.append(_problem(test["exception"]))
-    return Outcome(str(description or "(unnamed)"), success, tuple(problems))
+    return Outcome(str(description or "(unnamed)"), known.summary if known else "", success, tuple(problems))
 
 
 def _mismatches(mismatches: Any) -> list[str]:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import html
+import re
 import subprocess
 import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+import broker.embedded.pages
 from broker.embedded.pages.interactions import interactions_in, outcomes
 from tests.broker.embedded.conftest import example
 from tests.support.browser import CHROMIUM, needs_chromium
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
     from tests.support.processes import EmbeddedBroker
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8"}
+TEMPLATES = Path(broker.embedded.pages.__file__).with_name("templates")
 HOSTILE = "<script>document.title='owned'</script>/\"'&"
 PACT = "/pacts/provider/Bar/consumer/Foo/version/1"
 
@@ -113,6 +117,14 @@ def test_a_narrow_list_of_pacts_has_a_label_before_each_value(
         assert f'data-label="{label}"' in shown
 
 
+@pytest.mark.parametrize("template", sorted(TEMPLATES.glob("*.html")), ids=lambda path: path.stem)
+def test_each_table_becomes_cards_on_a_narrow_window(template: Path) -> None:
+    source = template.read_text(encoding="utf-8")
+    assert source.count("<table") == source.count('<table class="cards">')
+    for cell in re.findall(r"<td[^>]*>", source):
+        assert "data-label=" in cell or cell == '<td class="none">', cell
+
+
 def test_a_commit_id_is_shortened_where_its_whole_is_a_title(
     shared_broker: EmbeddedBroker, result_url: str
 ) -> None:
@@ -170,6 +182,7 @@ def test_the_page_of_a_result(shared_broker: EmbeddedBroker, result_url: str) ->
     shown = text(page(shared_broker, result_url))
     for expected in (
         "a request for a thing",
+        "GET /thing → 200",
         "$.id: Expected 1 but got 2",
         "another request",
         "no answer",

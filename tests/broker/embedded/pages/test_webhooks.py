@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -62,7 +63,7 @@ def rows(page: str) -> dict[str, str]:
     for row in page.split("<tr>"):
         if "/webhooks/" in row:
             name = row.split("</a>", 1)[0].rsplit(">", 1)[1] if HOSTILE not in row else HOSTILE
-            found[name] = row.rsplit("<td>", 1)[1].split("</td>", 1)[0]
+            found[name] = re.findall(r"<td[^>]*>(.*?)</td>", row, re.DOTALL)[-1]
     return found
 
 
