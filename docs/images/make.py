@@ -36,7 +36,8 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 BIN = Path(sys.executable).parent
-COLUMNS = (60, 80, 120)
+TERMINALS = {60: "2.0.0", 80: "2.0.1", 120: "2.1.0"}
+"""The columns of a terminal, and the provider's version that is verified on it."""
 WIDTHS = {"narrow": (500, 1000), "wide": (1100, 900)}
 """The sizes of windows in pixels; Chromium makes none that is narrower."""
 UP_SECONDS = 30.0
@@ -152,11 +153,11 @@ def main() -> None:
         verify = (
             str(BIN / "verify"), "--pact-url", f"{broker}/pacts/provider/Products/consumer/Storefront/latest",
             "--provider-base-url", provider, "--provider-states-setup-url", f"{provider}/_states",
-            "--provider-app-version", "2.1.0", "--provider-version-branch", "main",
+            "--provider-version-branch", "main",
             "--publish-verification-results", "--html", str(folder / "report.html"),
         )  # fmt: skip
-        for columns in COLUMNS:
-            svg = picture(columns, on_terminal(columns, *verify))
+        for columns, version in TERMINALS.items():
+            svg = picture(columns, on_terminal(columns, *verify, "--provider-app-version", version))
             (HERE / f"verify-{columns}.svg").write_text(svg, encoding="utf-8")
         photograph(chromium, f"file://{folder}/report.html", "report")
         photograph(chromium, broker, "broker")
