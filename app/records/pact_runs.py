@@ -100,6 +100,27 @@ def of_parent(connection: Connection[Any], parent_id: UUID) -> list[Run]:
         ).fetchall()
 
 
+def of_same_consumer(connection: Connection[Any], run: Run) -> list[Run]:
+    """Return the runs of the other pacts of the same consumer, with the same version of the provider.
+
+    Until the transaction ends, no other one gets them: each sees what the one before has stored.
+    """
+    if run.parent_id is None:
+        return []
+    values = vars(run) | {"lock": f"pacts {run.parent_id} {run.consumer}"}
+    connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%(lock)s, 0))", values)
+    with connection.cursor(row_factory=class_row(Run)) as cursor:
+        return cursor.execute(
+            f"""
+            SELECT {COLUMNS} FROM runs
+            WHERE parent_id = %(parent_id)s AND id <> %(id)s AND consumer = %(consumer)s
+                AND provider_version = %(provider_version)s
+            ORDER BY verified_at, id
+            """,  # noqa: S608 - constants
+            values,
+        ).fetchall()
+
+
 def values_of(verification: dict[str, Any]) -> dict[str, Any]:
     """Return the values of a run's columns that come from a verification in its saved form."""
     error = verification.get("error") or {}

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from app.dispatch import Dispatch
+from verifier.errors import OF_THE_PACT
 from verifier.verification import Outcome
 
 if TYPE_CHECKING:
@@ -103,6 +104,16 @@ class Run:
     def is_for_all_pacts(self) -> bool:
         """Whether it verifies every pact of a provider that has changed, each in a run of which it is the parent."""
         return self.pact_url is None
+
+    @property
+    def weight(self) -> int:
+        """How much its outcome counts among those of a run for every pact; the highest is that of all.
+
+        What is wrong with a pending pact doesn't count.
+        """
+        if self.pending and (self.outcome is Outcome.FAILED or self.error_kind in OF_THE_PACT):
+            return 0
+        return {Outcome.FAILED: 2, Outcome.ERROR: 1}.get(self.outcome, 0) if self.outcome else 0
 
     @property
     def dispatch(self) -> Dispatch:

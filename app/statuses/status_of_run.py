@@ -89,6 +89,9 @@ def _result(run: Run) -> tuple[CommitState, str] | None:
             if run.pending:
                 return CommitState.SUCCESS, f"{failed}; the pact is pending, so that doesn't count"
             return CommitState.FAILURE, failed
+        case Outcome.ERROR if run.pending and not run.weight:
+            why = f"The pact is pending, so that it could not be verified doesn't count: {run.error}"
+            return CommitState.SUCCESS, why
         case Outcome.ERROR:
             return CommitState.ERROR, f"Could not verify: {run.error}"
     return None

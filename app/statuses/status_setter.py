@@ -6,6 +6,7 @@ The statuses of a commit and a consumer are set one at a time, and one that has 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -13,8 +14,9 @@ import structlog
 from app.config.provider import CommandProvider, RunningProvider
 from app.database.failures import is_away, is_unstorable
 from app.github.answers import GitHubAway, GitHubFailed
-from app.records import commit_statuses, runs
+from app.records import commit_statuses, pact_runs, runs
 from app.records.commit_statuses import StatusResult
+from app.records.run import Publishing
 from app.statuses.status_of_run import status_of
 
 if TYPE_CHECKING:
@@ -56,11 +58,12 @@ class StatusSetter:
         if provider is None or not self._settings.sets_statuses(provider):
             return
         version = provider.version if isinstance(provider, RunningProvider | CommandProvider) else None
-        status = status_of(run, version)
+        shown = _shown_for(connection, run)
+        status = status_of(shown, version)
         stored = commit_statuses.of_run(connection, run.id)
         if status is None or (stored and stored[-1].status == status):
             return
-        target_url = self._settings.server.page_of_run(run.id)
+        target_url = self._settings.server.page_of_run(shown.id)
         commit_statuses.add(connection, run.id, status, repository=provider.repository, target_url=target_url)
 
     def catch_up(self, connection: Connection[Any]) -> int:
@@ -145,6 +148,16 @@ class StatusSetter:
             elapsed=(began - status.created_at).total_seconds(),
             at_least=at_least or 0.0,
         )
+
+
+def _shown_for(connection: Connection[Any], run: Run) -> Run:
+    """Return the run whose status stands for all of the same consumer's pacts in a run for every pact: the worst one.
+
+    They have one context, so that a pact that passes would hide another one that doesn't.
+    """
+    worst = max([run, *pact_runs.of_same_consumer(connection, run)], key=lambda one: one.weight)
+    # whether the broker has the result of another one is for the status of that one to tell
+    return run if worst is run else replace(worst, publishing=Publishing.NONE)
 
 
 def _not_set(

@@ -130,9 +130,5 @@ class AllPacts:
 
 def outcome_of(members: Sequence[Run]) -> Outcome:
     """Return the outcome of a run for every pact: the worst one. What is wrong with a pending pact doesn't count."""
-    outcomes = {member.outcome for member in members if not _is_pending_failure(member)}
-    return next((one for one in (Outcome.FAILED, Outcome.ERROR) if one in outcomes), Outcome.PASSED)
-
-
-def _is_pending_failure(member: Run) -> bool:
-    return member.pending and (member.outcome is Outcome.FAILED or member.error_kind in OF_THE_PACT)
+    worst = max(members, key=lambda member: member.weight, default=None)
+    return Outcome.PASSED if worst is None or not worst.weight else worst.outcome or Outcome.PASSED
