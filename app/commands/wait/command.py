@@ -53,11 +53,11 @@ def run(options: argparse.Namespace, messages: Messages) -> int:
     ):
         answer = _wait(
             lambda: deployability(client, options.pacticipant, options.version, options.to_environment),
-            lambda found: reasons_of(found, access, question),
+            lambda found: reasons_of(found, access, question, options.to_environment),
             options.timeout,
             progress,
         )
-    reasons = reasons_of(answer, access, question)
+    reasons = reasons_of(answer, access, question, options.to_environment)
     _write(options, answer, reasons, messages)
     return CODES.get(answer.verdict, ExitCode.COULD_NOT)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -20,6 +21,8 @@ RETRY_SECONDS = 3.0
 """How long a request to a broker that is away is retried: the wait itself goes on."""
 LONGEST_SECONDS = 60.0
 """How long one examination may take in all."""
+NOT_IN_ENVIRONMENT = "no version is currently recorded as deployed/released in this environment"
+"""What a Pact Broker's reason ends with where a result can't count, since no version is there that it could be of."""
 
 
 @dataclass(frozen=True)
@@ -42,13 +45,16 @@ class Reason:
         return f"{self.provider}: {self.found}"
 
 
-def reasons_of(answer: Deployability, access: BrokerAccess, question: Question) -> list[Reason]:
+def reasons_of(
+    answer: Deployability, access: BrokerAccess, question: Question, environment: str
+) -> list[Reason]:
     """Return why each result is missing, a reason for each provider.
 
     Args:
         answer: The broker's answer.
         access: The broker.
         question: Whose result is missing; its `consumer` is what is to be deployed.
+        environment: Where it is to be deployed.
     """
     if answer.verdict not in {Verdict.UNKNOWN, Verdict.NOTHING_KNOWN}:
         return []
@@ -60,9 +66,26 @@ def reasons_of(answer: Deployability, access: BrokerAccess, question: Question) 
     found = []
     with ReadingClient(access, retry_time=RETRY_SECONDS, deadline=deadline) as client:
         for provider in providers:
+            if provider and _is_absent(answer, provider):
+                found.append(_absence(provider, environment))
+                continue
             report = examine(client, replace(question, provider=provider))
             found += [_reason(chain, provider or question.consumer or "") for chain in report.chains]
     return found
+
+
+def _is_absent(answer: Deployability, provider: str) -> bool:
+    return any(NOT_IN_ENVIRONMENT in one and f" of {provider} currently in " in one for one in answer.reasons)
+
+
+def _absence(provider: str, environment: str) -> Reason:
+    record = "pact broker record-deployment --pacticipant {} --version VERSION --environment {}"
+    return Reason(
+        provider,
+        "environment",
+        f"no version of it is recorded as deployed in {environment}, so no result counts",
+        f"deploy it there, and record it: {record.format(shlex.quote(provider), shlex.quote(environment))}",
+    )
 
 
 def _reason(chain: Chain, name: str) -> Reason:

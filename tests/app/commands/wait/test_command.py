@@ -158,6 +158,17 @@ def test_why_a_result_is_missing_is_said_while_it_waits_and_at_the_end(
     assert "create one" in reason["todo"]
 
 
+def test_a_provider_that_is_not_in_the_environment_is_to_be_deployed_there_first(patient: Patient) -> None:
+    patient.put_on_branch()
+    patient.publish()
+    done = wait(patient.broker.url, "--timeout", "0", name=patient.consumer)
+    assert done.returncode == 3
+    assert f"{patient.provider}: no version of it is recorded as deployed in production" in done.stdout
+    assert f"record-deployment --pacticipant {patient.provider} --version VERSION" in done.stdout
+    deploy(patient, "a")
+    assert "record-deployment" not in wait(patient.broker.url, "--timeout", "0", name=patient.consumer).stdout
+
+
 def test_a_run_under_way_at_the_target_is_no_reason_to_mend_anything(
     patient: Patient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
