@@ -7,16 +7,17 @@ from typing import Any
 
 from app.commands.runner import ExitCode
 from app.records.run import Publishing, RunStatus
+from broker.http.json_values import objects_at, text_at
 from broker.text.times import read_time
 from verifier.verification import Outcome
 
 
 def has_ended(run: dict[str, Any]) -> bool:
     """Return whether the run is over, and the broker was told or won't be."""
-    return (
-        run.get("status") in {RunStatus.FINISHED, RunStatus.CANCELLED}
-        and run.get("publishing") != Publishing.PENDING
-    )
+    return run.get("status") in {
+        RunStatus.FINISHED,
+        RunStatus.CANCELLED,
+    } and Publishing.PENDING not in _publishing(run)
 
 
 def state_of(run: dict[str, Any]) -> str:
@@ -39,11 +40,21 @@ def state_of(run: dict[str, Any]) -> str:
 
 def exit_code_of(run: dict[str, Any]) -> int:
     """Return the exit code that tells the outcome of a run that has ended, which is that of `verify`."""
-    if run.get("publishing") == Publishing.REFUSED:
+    pacts = objects_at(run, "pacts")
+    if pacts and run.get("outcome") == Outcome.FAILED:
+        return (
+            ExitCode.FAILED
+        )  # of many pacts, a broken contract counts more than a result that was not taken
+    if Publishing.REFUSED in _publishing(run):
         return ExitCode.NOT_PUBLISHED
     if run.get("status") == RunStatus.CANCELLED or run.get("outcome") == Outcome.ERROR:
         return ExitCode.COULD_NOT
     return ExitCode.FAILED if run.get("outcome") == Outcome.FAILED else ExitCode.DONE
+
+
+def _publishing(run: dict[str, Any]) -> set[str | None]:
+    """Return where the result of a run stands, or those of all of its pacts."""
+    return {text_at(one, "publishing") for one in (run, *(objects_at(run, "pacts") or []))}
 
 
 def party(run: dict[str, Any], role: str) -> str:

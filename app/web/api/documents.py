@@ -96,6 +96,7 @@ class PactOutcome(Document):
     run_id: UUID
     consumer: str | None
     consumer_version: str | None
+    provider_version: str | None
     pact_url: str | None
     outcome: Outcome | None
     pending: bool

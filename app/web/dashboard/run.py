@@ -88,7 +88,7 @@ def show_run(run_id: UUID) -> Response:
         template="run.html.jinja",
         filters={"moment": _utc},
         run=run,
-        pacts=[(member, _word_of(member)) for member in pacts],
+        pacts=[(member, _word_of(member, run)) for member in pacts],
         deliveries=newest,
         log=log,
         word=word,
@@ -120,6 +120,7 @@ def _summary(run: Run, pacts: Sequence[Run], findings: Findings) -> str:
     """Return the outcome of a run that has one, in a sentence."""
     if not run.is_for_all_pacts:
         return summary(findings)
+    pacts = [member for member in pacts if member.provider_version == run.provider_version]
     if run.outcome is Outcome.FAILED:
         failed = sum(member.outcome is Outcome.FAILED and not member.pending for member in pacts)
         return f"Failed: {failed} of {count(len(pacts), 'pact')}"
@@ -132,9 +133,11 @@ def _consumer(run: Run) -> str:
     return run.consumer or ""
 
 
-def _word_of(member: Run) -> str:
+def _word_of(member: Run, whole: Run) -> str:
     """Return what became of one of the pacts of a run, in a few words."""
     word = str(member.outcome)
+    if whole.provider_version is not None and member.provider_version != whole.provider_version:
+        word += f" with {member.provider_version}"  # a newer commit was asked for before the run had ended
     if member.pending and member.outcome is Outcome.FAILED:
         word += ", pending"
     if member.publishing is Publishing.PENDING:

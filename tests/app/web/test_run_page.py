@@ -33,26 +33,30 @@ def test_a_run_for_every_pact_lists_what_became_of_each(
     changed = Dispatch("a/b", "provider_changed", None, None, "main")
     with pool.connection() as connection:
         parent, _ = run_changes.request(connection, "A", changed, lock=None)
-        for consumer, outcome, pending in (
-            ("C", "passed", False),
-            ("<D>", "failed", False),
-            ("E", "failed", True),
+        for consumer, outcome, pending, version in (
+            ("F", "failed", False, "0"),  # before a newer commit was asked for
+            ("C", "passed", False, "1"),
+            ("<D>", "failed", False, "1"),
+            ("E", "failed", True, "1"),
         ):
             asked = Dispatch("a/b", "pact_changed", PACT, None, consumer)
             run_id, _ = run_changes.request(connection, "A", asked, lock=None)
             connection.execute(
                 "UPDATE runs SET parent_id = %s, pending = %s, consumer = %s, consumer_version = '7', outcome = %s, "
-                "status = 'finished', publishing = 'pending', finished_at = now() WHERE id = %s",
-                [parent, pending, consumer, outcome, run_id],
+                "status = 'finished', publishing = 'pending', finished_at = now(), provider_version = %s "
+                "WHERE id = %s",
+                [parent, pending, consumer, outcome, version, run_id],
             )
         connection.execute(
-            "UPDATE runs SET status = 'finished', outcome = 'failed', finished_at = now() WHERE id = %s",
+            "UPDATE runs SET status = 'finished', outcome = 'failed', finished_at = now(), provider_version = '1' "
+            "WHERE id = %s",
             [parent],
         )
     page = client.get(f"/runs/{parent}", headers=READING).text
     for text in (
         "<strong>Failed: 1 of 3 pacts</strong>",
         "Every pact",
+        "<b>failed with 0, not published yet</b>",
         "<b>passed, not published yet</b>",
         "<b>failed, pending, not published yet</b>",
         "&lt;D&gt; 7",
