@@ -10,11 +10,11 @@ from pathlib import Path
 
 import yaml
 
-from app.dispatch import MAX_EVENT_TYPE, MAX_MESSAGE, MAX_PROPERTIES, MAX_REPOSITORY, MAX_URL
+from app.dispatch import MAX_EVENT_TYPE, MAX_MESSAGE, MAX_PROPERTIES, MAX_REPOSITORY, MAX_URL, PUSH
 from app.intake.redacted_payload import MAX_DEPTH
 from app.records.deliveries import LONGEST, LONGEST_GITHUB_ID
 from app.web.api.paging import DELIVERY_FILTERS, RUN_FILTERS
-from app.web.dispatches import IGNORED_EVENTS, MAX_BYTES, MAX_DELIVERED_BYTES
+from app.web.dispatches import IGNORED_EVENTS, MAX_BYTES, MAX_DELIVERED_BYTES, MAX_PUSH_BYTES
 from broker.http.names import LONGEST_NAME
 from tests.support.history_rows import add_history
 from tests.support.paths import DOCS
@@ -60,8 +60,13 @@ def test_the_bounds_are_those_that_hold() -> None:
     rows = dict(re.findall(r"^\| `?([\w./ -]+?)`? \| (.*) \|$", table, re.MULTILINE))
     numbers = {field: [int(number) for number in re.findall(r"\d+", text)] for field, text in rows.items()}
     assert numbers["the body"][:2] == [MAX_BYTES // 1024, MAX_DEPTH]
-    assert numbers["the body"][-2:] == [MAX_DELIVERED_BYTES // 1024, MAX_BYTES // 1024]
-    assert set(re.findall(r"`(\w+)`", rows["X-GitHub-Event"])) == {"repository_dispatch", *IGNORED_EVENTS}
+    delivered = [MAX_DELIVERED_BYTES // 1024, MAX_BYTES // 1024, MAX_PUSH_BYTES // 1024**2]
+    assert numbers["the body"][-3:] == delivered
+    assert set(re.findall(r"`(\w+)`", rows["X-GitHub-Event"])) == {
+        "repository_dispatch",
+        PUSH,
+        *IGNORED_EVENTS,
+    }
     assert numbers["event_type"] == [1, MAX_EVENT_TYPE]
     assert numbers["client_payload"] == [MAX_PROPERTIES]
     assert numbers["client_payload.pact_url"] == [MAX_URL]
