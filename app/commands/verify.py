@@ -14,5 +14,5 @@ if TYPE_CHECKING:
 def add_to(commands: Commands) -> None:
     """Add the command's name and text."""
     commands.add_parser(
-        "verify", help="verify one pact against its provider: the command verify", add_help=False
+        "verify", help="verify one pact, or all of a provider: the command verify", add_help=False
     )
