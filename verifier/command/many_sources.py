@@ -18,7 +18,7 @@ from broker.events import PROVIDER_CHANGED
 from broker.http.strict_json import NotJson, parse_json
 from broker.text.times import read_time
 from verifier.command.github import REPOSITORY_DISPATCH, read_github_event
-from verifier.command.sources import PACT_URL, Setting, boolean, build_request, flag
+from verifier.command.sources import OF_PACT_VERIFIER, PACT_URL, Setting, boolean, build_request, flag
 from verifier.errors import UsageError
 from verifier.many.request import ManyRequest
 
@@ -107,10 +107,11 @@ def _check_no_pact_is_missing(flags: Mapping[str, Any], environment: Mapping[str
         raise UsageError(
             "which pact? --pact-url is empty: leave it out to verify every pact that the broker asks for"
         )
-    if PACT_URL in environment:
-        raise UsageError(
-            f"which pact? {PACT_URL} is set, and empty: unset it to verify every pact that the broker asks for"
-        )
+    for variable in (PACT_URL, OF_PACT_VERIFIER["pact_url"]):
+        if variable in environment:
+            raise UsageError(
+                f"which pact? {variable} is set, and empty: unset it to verify every pact that the broker asks for"
+            )
 
 
 def _selectors(given: Mapping[str, Setting], branch: str | None) -> list[Selector]:

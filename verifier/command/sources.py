@@ -87,6 +87,13 @@ ENVIRONMENT = {
 }
 """The environment variable of each option."""
 
+OF_PACT_VERIFIER = {
+    "pact_url": "PACT_WEBHOOK_CALLBACK_URL",
+    "provider_states_setup_url": "PACT_PROVIDER_STATE_CHANGE_URL",
+    "provider_states_teardown": "PACT_PROVIDER_STATE_CHANGE_TEARDOWN",
+}
+"""The variables of `pact verifier` that mean the same as an option; those above come before them."""
+
 REQUEST_TIMEOUT = "PACT_PROVIDER_REQUEST_TIMEOUT"
 """The variable of `--request-timeout`, in milliseconds as `pact verifier` has it."""
 
@@ -168,7 +175,7 @@ def collect(flags: Mapping[str, Any], environment: Mapping[str, str]) -> list[Se
         if name == "filter_state" and value == "":
             found[name] = Setting(name, value, flag(name))
         offer(name, pacts_of(value) if name == "pact_url" else value, flag(name))
-    for name, variable in ENVIRONMENT.items():
+    for name, variable in (*ENVIRONMENT.items(), *OF_PACT_VERIFIER.items()):
         offer(name, environment.get(variable), variable)
     if (text := environment.get(REQUEST_TIMEOUT)) and "request_timeout" not in found:
         offer("request_timeout", parse_milliseconds(REQUEST_TIMEOUT, text), REQUEST_TIMEOUT)
@@ -292,7 +299,7 @@ def build_request(settings: list[Setting]) -> VerificationRequest:
         states_url=with_port_placeholder(value("provider_states_setup_url")),
         states_headers=states_headers,
         states_as_query=boolean(given.get("state_change_as_query")),
-        states_teardown=value("provider_states_teardown", default=False),
+        states_teardown=boolean(given.get("provider_states_teardown")),
         states_file=parse_states_file(value("provider_states")) if value("provider_states") else None,
         headers=headers,
         transports=parse_transports(map(with_port_placeholder, value("transport", ()))),

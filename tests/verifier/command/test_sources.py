@@ -11,6 +11,7 @@ import pytest
 from verifier.command.github import MAX_EVENT_BYTES, read_github_event
 from verifier.command.sources import (
     ENVIRONMENT,
+    OF_PACT_VERIFIER,
     SECRETS,
     Setting,
     build_request,
@@ -96,7 +97,15 @@ def test_each_variable_stands_for_its_option(name: str, variable: str) -> None:
     assert found({name: "flag"}, {variable: "value"}) == {name: ("flag", flag(name))}
 
 
-@pytest.mark.parametrize("variable", ENVIRONMENT.values())
+@pytest.mark.parametrize(("name", "variable"), OF_PACT_VERIFIER.items())
+def test_variables_of_pact_verifier_count_after_our_own(name: str, variable: str) -> None:
+    assert found({}, {variable: "true"}) == {name: ("true", variable)}
+    assert found({name: "option"}, {variable: "true"})[name][0] == "option"
+    if name in ENVIRONMENT:
+        assert found({}, {ENVIRONMENT[name]: "ours", variable: "true"})[name][0] == "ours"
+
+
+@pytest.mark.parametrize("variable", [*ENVIRONMENT.values(), *OF_PACT_VERIFIER.values()])
 def test_empty_variable_counts_as_not_given(variable: str) -> None:
     assert found({}, {variable: ""}) == {}
 
@@ -396,6 +405,14 @@ def test_mistake_names_the_option(flags: dict[str, Any], said: str) -> None:
     with pytest.raises(UsageError, match=said) as error:
         built(flags)
     assert "s3cret" not in str(error.value)
+
+
+def test_the_variable_for_the_teardown_of_states_is_true_or_false() -> None:
+    variable = OF_PACT_VERIFIER["provider_states_teardown"]
+    assert not built({}, {variable: "false"}).provider.states_teardown
+    assert built({}, {variable: "true"}).provider.states_teardown
+    with pytest.raises(UsageError, match=f"{variable} must be true or false"):
+        built({}, {variable: "perhaps"})
 
 
 def test_the_variable_of_the_timeout_of_a_request_is_in_milliseconds() -> None:
