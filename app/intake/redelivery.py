@@ -76,6 +76,8 @@ def redeliver(
     if provider is None:
         detail = f"is {dispatch.repository}, and no provider has that one"
         raise Refusal.invalid("unknown-repository", "repository", detail)
+    if dispatch.is_push and isinstance(provider, RelayedProvider):
+        raise NotDeliverable("it is not passed on to GitHub, where the push itself has started the workflow")
     if dispatch.is_push and not isinstance(provider, CheckoutProvider):
         dispatch = replace(dispatch, sha=None, branch=None)
     check_configured(settings, provider, dispatch)

@@ -199,10 +199,10 @@ class Executor:
         try:
             request = await self._request(run, provider)
             if isinstance(request, Failure):
-                await self._failed(run, run_log, request)
-                return
-            request = replace(request, done=await pacts.done())
-            ended = await self._ask_child(run, provider, run_log, request, pacts.add)
+                ended: LastMessage = request
+            else:
+                request = replace(request, done=await pacts.done())
+                ended = await self._ask_child(run, provider, run_log, request, pacts.add)
         finally:
             await asyncio.shield(pacts.stored())  # what was verified is kept, whatever ends this attempt
         failure = ended if isinstance(ended, Failure) else pacts.failure()

@@ -200,6 +200,21 @@ def test_a_push_is_redelivered_at_its_own_commit(client: FlaskClient) -> None:
     assert client.post(f"/api/deliveries/{again['id']}/redeliver", headers=READING).status_code == 201
 
 
+def test_a_push_is_not_passed_on_where_a_provider_has_come_to_be_relayed(
+    client: FlaskClient, pool: ConnectionPool[Any]
+) -> None:
+    push(client, pushed("acme/orders"))
+    (delivery,) = items(client, "deliveries")
+    with pool.connection() as connection:
+        connection.execute(
+            "UPDATE deliveries SET payload = jsonb_set(payload, '{repository,full_name}', '\"acme/relayed\"')"
+        )
+    answer = client.post(f"/api/deliveries/{delivery['id']}/redeliver", headers=READING)
+    assert answer.status_code == 409
+    assert "the push itself has started the workflow" in answer.text
+    assert len(asked(client)) == 1
+
+
 @pytest.mark.parametrize(
     ("payload", "sha"),
     [({"sha": FIRST}, FIRST), ({"sha": FIRST, "pact_url": ""}, FIRST), ({}, None), (None, None)],

@@ -277,6 +277,23 @@ def test_a_change_without_a_commit_takes_none_from_a_push_that_waits(database: C
     assert stored(database, run_id).sha == "a" * 40
 
 
+def test_a_broken_contract_counts_although_a_later_attempt_can_not_begin(
+    database: Connection[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = a_change(database)
+    died = Failure("provider-died", "the provider died", retryable=True)
+    carry_out(database, run_id, Child([pact("A", Outcome.FAILED), died]))
+
+    def without_secret(*_: Any) -> AttemptRequest:
+        raise ValueError("PASSWORD is not set")
+
+    monkeypatch.setattr(INPUTS, "request", without_secret)
+    for _ in range(2):
+        run = carry_out(database, run_id, Child())
+    assert (run.status, run.outcome) == (RunStatus.FINISHED, Outcome.FAILED)
+    assert run.error == "a secret of the provider is missing: PASSWORD is not set"
+
+
 def test_an_attempt_that_another_worker_has_taken_over_stores_nothing(database: Connection[Any]) -> None:
     run_id = a_change(database)
 
