@@ -13,11 +13,13 @@ from uuid import uuid4
 
 import structlog
 
+from app.database.failures import is_unstorable
 from app.records import pact_runs
-from app.records.run import Failure
+from app.records.run import UNSTORABLE, Failure
+from app.worker.protocol import PactVerified
 from verifier.errors import OF_THE_PACT
 from verifier.report.amounts import count
-from verifier.verification import Outcome
+from verifier.verification import Outcome, VerificationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -25,11 +27,13 @@ if TYPE_CHECKING:
 
     from app.records.run import Run
     from app.records.run_changes import RunChanges
-    from app.worker.protocol import PactVerified
     from app.worker.publisher import Database
 
 NOT_ALL_VERIFIED = "not-all-verified"
 """The kind of error of a run for every pact, if some of them could not be verified."""
+
+LONGEST_NAME = 100
+"""Characters of the names of a pact that are kept if it can't be stored with them as they are."""
 
 log = structlog.get_logger("worker")
 
@@ -94,7 +98,8 @@ class AllPacts:
     async def give_up_unverified(self) -> None:
         """Store those that could not be verified, since they are not tried again."""
         for message in self._unverified:
-            await self._store(message)
+            if (unstorable := await self._store(message)) is not None:
+                await self._store(unstorable)
 
     async def members(self) -> list[Run]:
         """Return the runs of the pacts, of the version that was verified last, if this attempt was to verify it.
@@ -110,22 +115,43 @@ class AllPacts:
         while (message := await self._waiting.get()) is not None:
             if message.verification.outcome is Outcome.ERROR:
                 self._unverified.append(message)
-            else:
-                await self._store(message)
+            elif (unstorable := await self._store(message)) is not None:
+                self._unverified.append(unstorable)
 
-    async def _store(self, message: PactVerified) -> None:
+    async def _store(self, message: PactVerified) -> PactVerified | None:
+        """Store the outcome of a pact; if the database can't, return what stands in its place, for no other is lost."""
         run_id = uuid4()
         verification = replace(message.verification, build_url=self._page_of(run_id))
-        stored = await self._database.call(
-            self._changes.verified_one,
-            self._run,
-            verification.to_dict(),
-            run_id,
-            pending=message.pending,
-        )
+        try:
+            stored = await self._database.call(
+                self._changes.verified_one,
+                self._run,
+                verification.to_dict(),
+                run_id,
+                pending=message.pending,
+            )
+        except Exception as error:
+            if not is_unstorable(error):
+                raise
+            log.warning("not stored", error=f"{type(error).__name__}: {error}")
+            return _unstorable(message, error)
         log.info("verified", outcome=verification.outcome, consumer=verification.consumer, member=str(run_id))
         if stored is None:
             log.warning("another worker has taken this run up: its outcome is not kept")
+        return None
+
+
+def _unstorable(message: PactVerified, error: Exception) -> PactVerified:
+    verification = message.verification
+    why = f"what came of it can't be stored: {type(error).__name__}: {error}"
+    shortened = replace(
+        verification,
+        consumer=verification.consumer[:LONGEST_NAME],
+        consumer_version=(verification.consumer_version or "")[:LONGEST_NAME] or None,
+        interactions=(),
+        error=VerificationError(UNSTORABLE, why),
+    )
+    return PactVerified(shortened, message.pending)
 
 
 def outcome_of(members: Sequence[Run]) -> Outcome:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ import pytest
 from app.dispatch import Dispatch
 from app.queue.consumer import TakenJob
 from app.records import pact_runs, run_changes, runs
-from app.records.run import Failure, Publishing, RunStatus
+from app.records.run import UNSTORABLE, Failure, Publishing, RunStatus
 from app.records.run_changes import RunChanges
 from app.records.run_log import text_of_log
 from app.worker.child_pool import ChildFailed
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from app.worker.protocol import AttemptRequest
 
 AWAY = VerificationError(ErrorKind.PROVIDER_NOT_READY, "the provider is away", retryable=True)
+LONG_NAME = "".join(random.Random(1).choices("abcdefghijklmnopqrstuvwxyz0123456789", k=6000))
 NO_PACT = VerificationError(ErrorKind.NOT_A_PACT, "it is not a pact", retryable=False)
 
 
@@ -275,6 +277,26 @@ def test_a_change_without_a_commit_takes_none_from_a_push_that_waits(database: C
     run_id = a_change(database, "a" * 40)
     assert a_change(database) != run_id
     assert stored(database, run_id).sha == "a" * 40
+
+
+@pytest.mark.parametrize("name", ["consumer", "consumer_version", "pact_url"])
+def test_a_pact_whose_names_a_database_cannot_store_keeps_no_other_from_being_stored(
+    database: Connection[Any], name: str
+) -> None:
+    run_id = a_change(database)
+    long: Any = {name: LONG_NAME}
+    odd = pact("A")
+    odd = replace(odd, verification=replace(odd.verification, **long))
+    run = carry_out(database, run_id, Child([odd, pact("B"), AllVerified(2)]))
+    assert run.status is RunStatus.FINISHED
+    assert ("B", Outcome.PASSED, Publishing.PENDING, RunStatus.FINISHED) in members(database, run_id)
+    if run.outcome is Outcome.ERROR:
+        assert run.error is not None
+        assert "1 pact could not be verified" in run.error
+        assert [(one.outcome, one.error_kind) for one in pact_runs.of_parent(database, run_id)][-1] == (
+            Outcome.ERROR,
+            UNSTORABLE,
+        )
 
 
 def test_a_broken_contract_counts_although_a_later_attempt_can_not_begin(
