@@ -12,6 +12,7 @@ from broker.client.for_verification import Selection, address_of_content
 from broker.client.selectors import documented_default
 from verifier.many.request import ManyRequest
 from verifier.many.run import verify_many
+from verifier.verification import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,7 +66,8 @@ def verify_all(
         selection: Which pacts the broker is asked for.
         worker: The worker, which is shown the progress.
         engine: The engine.
-        check_after: Called after each pact; raises if it is not known any more which version has answered.
+        check_after: Called after each pact that has an outcome; raises if it is not known any more which version has
+            answered.
 
     Raises:
         RunFailed: The broker could not be asked.
@@ -76,7 +78,10 @@ def verify_all(
     )
 
     def keep(pact: PlannedPact, verification: Verification) -> None:
-        check_after()
+        if (
+            verification.outcome is not Outcome.ERROR
+        ):  # of one that could not be verified nothing is published
+            check_after()
         pending = pact.asked is not None and pact.asked.pending
         worker.send(PactVerified(verification_in_configuration(verification), pending))
         worker.log(f"{pact.name}: {verification.outcome}")
