@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 PLAIN_SECONDS = 5.0
 """How often the progress is written to a build's log."""
 GOOD_STYLE, FAILED_STYLE = "green", "red"
+BAR_COLUMNS = 12
+"""As many as leave room for counts and time on a terminal of 60 columns."""
 LONGEST_NAME = 40
 """The most characters of a name beside the bar."""
 REPORT = "verifier.report.console"
@@ -116,19 +118,26 @@ class BarProgress(_BeforeReport):
     """A progress bar, which disappears at the end of the run."""
 
     def __init__(self, stream: TextIO) -> None:
-        from rich import console, progress  # noqa: PLC0415 - only needed for a terminal
+        from rich import console, progress, table  # noqa: PLC0415 - only needed for a terminal
 
-        self._bar = progress.BarColumn(20, complete_style=GOOD_STYLE, finished_style=GOOD_STYLE)
+        self._bar = progress.BarColumn(BAR_COLUMNS, complete_style=GOOD_STYLE, finished_style=GOOD_STYLE)
         self._progress = progress.Progress(
             progress.SpinnerColumn(),
             progress.TextColumn("{task.description}", markup=False),
             self._bar,
-            progress.MofNCompleteColumn(),
+            progress.MofNCompleteColumn(table_column=table.Column(no_wrap=True)),
             progress.TextColumn("{task.fields[bad]}", style=FAILED_STYLE),
-            progress.TimeElapsedColumn(),
-            progress.TextColumn("{task.fields[name]}", markup=False, style="dim"),
+            progress.TimeElapsedColumn(table_column=table.Column(no_wrap=True)),
+            progress.TextColumn(
+                "{task.fields[name]}",
+                markup=False,
+                style="dim",
+                # it alone gives way where the terminal is narrow
+                table_column=table.Column(ratio=1, no_wrap=True, overflow="ellipsis"),
+            ),
             console=console.Console(file=stream),
             transient=True,
+            expand=True,
         )
         self._task = self._progress.add_task("Starting", total=None, bad="", name="")
         self._bad = 0

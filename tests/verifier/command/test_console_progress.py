@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -127,3 +128,18 @@ def test_the_bar_is_over_all_pacts() -> None:
         [task] = bar._progress.tasks
     assert (task.completed, task.total, task.fields["bad"]) == (2, 2, "1 not passed")
     assert task.fields["name"] == "App 1"
+
+
+@pytest.mark.parametrize("columns", [60, 80, 120])
+def test_counts_and_time_are_whole_on_any_terminal(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    stream = io.StringIO()
+    with BarProgress(stream) as progress:
+        progress.step("Verifying")
+        progress.total(100)
+        for number in range(100):
+            progress.verified(replace(FAILED, description=f"a request for thing number {number} of them all"))
+    lines = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", stream.getvalue()).replace("\r", "\n").split("\n")
+    assert all(len(line) <= columns for line in lines)
+    assert any(re.search(r"Verifying .* 100/100 100 not passed \d:\d\d:\d\d", line) for line in lines), lines
