@@ -14,10 +14,8 @@ from verifier.verification import Outcome
 
 def has_ended(run: dict[str, Any]) -> bool:
     """Return whether the run is over, and the broker was told or won't be."""
-    return run.get("status") in {
-        RunStatus.FINISHED,
-        RunStatus.CANCELLED,
-    } and Publishing.PENDING not in _publishing(run)
+    ended = run.get("status") in {RunStatus.FINISHED, RunStatus.CANCELLED}
+    return ended and Publishing.PENDING not in _publishing(run)
 
 
 def state_of(run: dict[str, Any]) -> str:
@@ -40,11 +38,10 @@ def state_of(run: dict[str, Any]) -> str:
 
 def exit_code_of(run: dict[str, Any]) -> int:
     """Return the exit code that tells the outcome of a run that has ended, which is that of `verify`."""
-    pacts = objects_at(run, "pacts")
-    if pacts and run.get("outcome") == Outcome.FAILED:
-        return (
-            ExitCode.FAILED
-        )  # of many pacts, a broken contract counts more than a result that was not taken
+    pacts = objects_at(run, "pacts") or []
+    broken = [one for one in pacts if one.get("outcome") == Outcome.FAILED and not one.get("pending")]
+    if any(_publishing_of(one) != Publishing.REFUSED for one in broken):
+        return ExitCode.FAILED  # of many pacts, that is worse than that another result was not taken
     if Publishing.REFUSED in _publishing(run):
         return ExitCode.NOT_PUBLISHED
     if run.get("status") == RunStatus.CANCELLED or run.get("outcome") == Outcome.ERROR:
@@ -54,7 +51,11 @@ def exit_code_of(run: dict[str, Any]) -> int:
 
 def _publishing(run: dict[str, Any]) -> set[str | None]:
     """Return where the result of a run stands, or those of all of its pacts."""
-    return {text_at(one, "publishing") for one in (run, *(objects_at(run, "pacts") or []))}
+    return {_publishing_of(one) for one in (run, *(objects_at(run, "pacts") or []))}
+
+
+def _publishing_of(run: dict[str, Any]) -> str | None:
+    return text_at(run, "publishing")
 
 
 def party(run: dict[str, Any], role: str) -> str:

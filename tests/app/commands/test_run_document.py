@@ -10,25 +10,29 @@ from app.commands.run_document import exit_code_of, has_ended
 
 
 def run(outcome: str, *publishing: str) -> dict[str, Any]:
-    pacts = [{"publishing": one} for one in publishing]
+    words = [one.split() for one in publishing]
+    pacts = [{"outcome": of, "publishing": state, "pending": bool(more)} for of, state, *more in words]
     return {"status": "finished", "outcome": outcome, "publishing": "none", "pacts": pacts}
 
 
 def test_a_run_for_every_pact_has_ended_when_the_broker_was_told_of_all_pacts() -> None:
-    assert not has_ended(run("passed", "published", "pending"))
-    assert has_ended(run("passed", "published", "refused", "none"))
+    assert not has_ended(run("passed", "passed published", "passed pending"))
+    assert has_ended(run("error", "passed published", "passed refused", "error none"))
     assert has_ended(run("passed"))
 
 
 @pytest.mark.parametrize(
     ("outcome", "publishing", "code"),
     [
-        ("passed", ["published"], 0),
+        ("passed", ["passed published"], 0),
+        ("passed", ["failed published pending"], 0),
         ("passed", [], 0),
-        ("passed", ["published", "refused"], 4),
-        ("error", ["refused", "none"], 4),
-        ("error", ["published", "none"], 3),
-        ("failed", ["refused", "published"], 1),
+        ("passed", ["passed published", "passed refused"], 4),
+        ("error", ["passed refused", "error none"], 4),
+        ("error", ["passed published", "error none"], 3),
+        ("failed", ["passed refused", "failed published"], 1),
+        ("failed", ["passed published", "failed refused"], 4),
+        ("failed", ["failed published", "failed refused", "error none"], 1),
     ],
 )
 def test_the_exit_code_is_that_of_the_worst_pact(outcome: str, publishing: list[str], code: int) -> None:
