@@ -192,7 +192,7 @@ def from_push(document: Any) -> Push | None:
             FieldError("ref", "invalid", "must be a full reference, such as refs/heads/main")
         )
     branch = ref.removeprefix(BRANCHES)
-    if branch == ref or document.get("deleted") is True:
+    if branch == ref or document.get("deleted") is True or (isinstance(sha, str) and not sha.strip("0")):
         return None
     errors = []
     if not is_name(branch):

@@ -51,6 +51,7 @@ def add(
             %(error_kind)s, %(error_output)s,
             now() - %(seconds)s * interval '1 second', now() - %(seconds)s * interval '1 second', now(), now()
         FROM runs WHERE id = %(parent)s AND attempt = %(attempt)s AND status = 'running'
+        FOR UPDATE  -- another worker begins the next attempt before this or after it, and then sees it
         RETURNING {columns}
         """,
         **values,
@@ -89,6 +90,23 @@ def complete_parent(connection: Connection[Any], parent_id: UUID) -> Run | None:
         """,
         id=parent_id,
     )
+
+
+def incomplete_parents(connection: Connection[Any]) -> list[UUID]:
+    """Return the runs for every pact whose results are all told, which nobody has noted: its worker had gone."""
+    rows = connection.execute(
+        """
+        SELECT id FROM runs
+        WHERE pact_url IS NULL AND status = 'finished' AND publishing = 'none'
+            AND finished_at BETWEEN now() - interval '7 days' AND now() - interval '30 seconds'
+            AND EXISTS (SELECT 1 FROM runs member
+                        WHERE member.parent_id = runs.id AND member.publishing <> 'none')
+            AND NOT EXISTS (SELECT 1 FROM runs member
+                            WHERE member.parent_id = runs.id AND member.publishing = 'pending')
+        ORDER BY finished_at LIMIT 100
+        """
+    )
+    return [run_id for (run_id,) in rows]
 
 
 def of_parent(connection: Connection[Any], parent_id: UUID) -> list[Run]:

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from app.intake import missed
-from app.records import counters, housekeeping, retention
+from app.records import counters, housekeeping, pact_runs, retention
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from app.config.settings import Settings
     from app.intake.missed import Connect
     from broker.http.access import BrokerAccess
@@ -21,6 +23,7 @@ CHECK_SECONDS = 60.0
 """How often a worker checks whether a chore is due; a period is kept to about this."""
 RETENTION_SECONDS = 3600.0
 COUNTERS_SECONDS = 60.0
+COMPLETION_SECONDS = 60.0
 
 InDatabase = Callable[..., Awaitable[Any]]
 """Calls a function with a connection and the further arguments, in a thread, and commits what it did."""
@@ -88,6 +91,16 @@ def reconciliation(settings: Settings, access: BrokerAccess, connect: Connect) -
 
     # whoever sets a receiver up may expect that it does what it is told to, and nothing on its own at once
     return (Chore("reconcile", settings.reconcile.minutes * 60, reconcile, at_once=False),)
+
+
+def completion(in_database: InDatabase, complete: Callable[[UUID], Awaitable[None]]) -> tuple[Chore, ...]:
+    """Return the chore that brings runs for every pact to their end whose worker had gone before."""
+
+    async def complete_all() -> None:
+        for run_id in await in_database(pact_runs.incomplete_parents):
+            await complete(run_id)
+
+    return (Chore("completion", COMPLETION_SECONDS, complete_all),)
 
 
 async def carry_out_chores(chores: tuple[Chore, ...], in_database: InDatabase) -> None:

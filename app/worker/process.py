@@ -27,7 +27,7 @@ from app.records.run_changes import RunChanges
 from app.statuses.status_setter import StatusSetter
 from app.worker.child_input import ChildInputs
 from app.worker.child_pool import Children
-from app.worker.chores import carry_out_chores, chores_of, reconciliation
+from app.worker.chores import carry_out_chores, chores_of, completion, reconciliation
 from app.worker.executor import Executor, lock_of
 from app.worker.publisher import Publisher
 from app.worker.recovery import Recovery
@@ -131,6 +131,7 @@ async def work(
             status_jobs=status_jobs,
             chores=(
                 *chores_of(settings, database.call),
+                *completion(database.call, publisher.complete),
                 *reconciliation(settings, access, pool.connection),
             ),
         )

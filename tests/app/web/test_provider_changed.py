@@ -143,6 +143,7 @@ def test_pushes_that_come_while_one_waits_are_one_run_at_the_newest_commit(clien
         pushed("acme/orders", "feature/new"),
         pushed("acme/prices", "develop"),
         pushed("acme/orders", sha=GONE, deleted=True),
+        pushed("acme/orders", sha=GONE),
         pushed("acme/orders", ref="refs/tags/v1.2.3"),
         pushed("acme/orders", sha=GONE, ref="refs/tags/simple-tag", deleted=True),
         pushed("acme/runs"),

@@ -17,6 +17,7 @@ from app.records.run import UNSTORABLE, Failure, Publishing, RunStatus
 from app.records.run_changes import RunChanges
 from app.records.run_log import text_of_log
 from app.worker.child_pool import ChildFailed
+from app.worker.chores import completion
 from app.worker.executor import Executor
 from app.worker.protocol import AllVerified, PactVerified, from_line, to_line
 from tests.support.worker_parts import BROKER, INPUTS, SETTINGS, Changes, a_run, passed, publisher
@@ -326,3 +327,26 @@ def test_an_attempt_that_another_worker_has_taken_over_stores_nothing(database: 
 
     run = carry_out(database, run_id, Frozen([pact("A"), AllVerified(1)]))
     assert (run.status, members(database, run_id)) == (RunStatus.RUNNING, [])
+
+
+def test_a_run_whose_worker_had_gone_before_all_was_told_is_brought_to_its_end(
+    database: Connection[Any],
+) -> None:
+    run_id = a_change(database)
+    carry_out(database, run_id, Child([pact("A"), pact("B"), AllVerified(2)]))
+    database.execute("UPDATE runs SET finished_at = now() - interval '1 minute'")
+    assert pact_runs.incomplete_parents(database) == []  # its results are still to be published
+    database.execute("UPDATE runs SET publishing = 'published' WHERE parent_id IS NOT NULL")
+    assert pact_runs.incomplete_parents(database) == [run_id]
+
+    completed = []
+
+    async def complete(found: UUID) -> None:
+        completed.append(found)
+        pact_runs.complete_parent(database, found)
+
+    [chore] = completion(Database(database).call, complete)
+    asyncio.run(chore.do())
+    asyncio.run(chore.do())
+    assert completed == [run_id]
+    assert stored(database, run_id).publishing is Publishing.PUBLISHED
