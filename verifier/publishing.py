@@ -23,11 +23,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from broker.http.access import BrokerAccess
-    from verifier.verification import InteractionResult, Verification
+    from verifier.verification import InteractionResult, Mismatch, Verification
 
 IMPLEMENTATION = "pact-dispatch"
 TOO_LARGE = 413
 """The status of a broker, or of a proxy in front of it, that takes no body of this size."""
+LONGEST_PUBLISHED_VALUE = 1000
+"""The most characters of an expected or actual value that are published; the sentence has the rest."""
 WITHOUT_DETAILS = "The differences were left out, since the broker takes no result as large as they make it"
 NOTHING_RECORDED = "Nothing was recorded in the broker"
 NO_RESULT_RECORDED = "The result was not recorded in the broker"
@@ -315,6 +317,21 @@ def result_document(verification: Verification, *, with_details: bool = True) ->
     return document
 
 
+def _mismatch(mismatch: Mismatch) -> dict[str, str]:
+    """Return a difference as it is published: brokers keep what else a result has, and ours shows both values."""
+    document = {
+        "attribute": mismatch.attribute,
+        "identifier": mismatch.identifier,
+        "description": mismatch.description[:LONGEST_DESCRIPTION],
+    }
+    values = {"expected": mismatch.expected, "actual": mismatch.actual}
+    return document | {
+        name: value
+        for name, value in values.items()
+        if value is not None and len(value) <= LONGEST_PUBLISHED_VALUE
+    }
+
+
 def _test_result(result: InteractionResult, verification_id: str, *, with_details: bool) -> dict[str, Any]:
     document: dict[str, Any] = {
         "interactionId": result.id,
@@ -327,14 +344,7 @@ def _test_result(result: InteractionResult, verification_id: str, *, with_detail
             document["exceptions"] = [{"message": WITHOUT_DETAILS}]
         return document
     if result.mismatches:
-        document["mismatches"] = [
-            {
-                "attribute": mismatch.attribute,
-                "identifier": mismatch.identifier,
-                "description": mismatch.description[:LONGEST_DESCRIPTION],
-            }
-            for mismatch in result.mismatches
-        ]
+        document["mismatches"] = list(map(_mismatch, result.mismatches))
     if more := more_differences(result.more_mismatches):
         document["mismatches"].append({"attribute": "body", "identifier": "", "description": more})
     if result.reason:

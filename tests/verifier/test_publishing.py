@@ -85,7 +85,13 @@ def test_result_has_the_form_of_the_pact_verifiers() -> None:
     assert results[0]["interactionId"] == "a1"
     assert results[0]["interactionDescription"] == "a request for a product"
     assert results[1]["mismatches"] == [
-        {"attribute": "body", "identifier": "$.price", "description": PRICE.description}
+        {
+            "attribute": "body",
+            "identifier": "$.price",
+            "description": PRICE.description,
+            "expected": PRICE.expected,
+            "actual": PRICE.actual,
+        }
     ]
     assert results[2]["exceptions"] == [{"message": "no such state"}]
 
@@ -120,6 +126,13 @@ def test_a_result_that_is_too_large_without_details_is_refused() -> None:
     records = Records(Reply(413), Reply(413))
     with Loopback(records) as server, pytest.raises(PublishFailed, match="413"):
         publish(linked(server.url), BrokerAccess(server.url))
+
+
+def test_long_values_are_left_to_the_description() -> None:
+    long = replace(FAILED, mismatches=(replace(PRICE, expected="x" * 1001, actual="2"),))
+    [result] = result_document(verification(long))["testResults"]
+    [mismatch] = result["mismatches"]
+    assert ("expected" in mismatch, mismatch["actual"]) == (False, "2")
 
 
 def test_long_descriptions_are_cut() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from broker.text.differences import Found, differences
@@ -35,12 +35,15 @@ class Outcome:
 
     Attributes:
         summary: The summary of the interaction, or nothing if the pact has none of its id.
+        problems: What was wrong.
+        same_as: The interaction that the same was wrong with, of which it is said; "" unless there is one before.
     """
 
     description: str
     summary: str
     success: bool | None
     problems: tuple[str, ...]
+    same_as: str = ""
 
 
 def interactions_in(content: Any) -> list[Interaction]:
@@ -66,7 +69,15 @@ def outcomes(test_results: Any, known: list[Interaction]) -> list[Outcome]:
         return []
     by_id = {one.id: one for one in known if one.id}
     found = [_outcome(one, by_id) for one in test_results if isinstance(one, dict)]
-    return sorted(found, key=lambda one: one.success is not False)
+    ordered = sorted(found, key=lambda one: one.success is not False)
+    first: dict[tuple[str, ...], str] = {}
+    told = []
+    for one in ordered:
+        before = first.get(one.problems)
+        if one.problems and before is None:
+            first[one.problems] = one.description
+        told.append(one if before is None else replace(one, problems=(), same_as=before))
+    return told
 
 
 def shown(value: Any) -> str:
@@ -135,7 +146,10 @@ def _mismatches(mismatches: Any) -> list[str]:
         sentence = _first_of(mismatch, "description", "mismatch", "message")
         if sentence:
             kind = _first_of(mismatch, "attribute", "type") or "mismatch"
-            found.append(Found(kind, _first_of(mismatch, "identifier", "path"), None, None, sentence))
+            place = _first_of(mismatch, "identifier", "path")
+            values = (mismatch.get(name) for name in ("expected", "actual"))
+            expected, actual = (value if isinstance(value, str) else None for value in values)
+            found.append(Found(kind, place, expected, actual, sentence))
         else:
             other.append(_problem(mismatch))
     alike, left_out = differences(found)

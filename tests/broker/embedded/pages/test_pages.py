@@ -15,14 +15,15 @@ import broker.embedded.pages
 from broker.embedded.pages.interactions import interactions_in, outcomes
 from tests.broker.embedded.conftest import example
 from tests.support.browser import CHROMIUM, needs_chromium
+from tests.support.processes import EmbeddedBroker
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import requests
 
-    from tests.support.processes import EmbeddedBroker
 
+SENTENCE = "Expected 'EUR' (String) to be equal to 'USD' (String)"
 BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8"}
 TEMPLATES = Path(broker.embedded.pages.__file__).with_name("templates")
 HOSTILE = "<script>document.title='owned'</script>/\"'&"
@@ -291,3 +292,20 @@ def test_any_content_can_be_shown(content: Any) -> None:
 )
 def test_results_of_any_verifier_are_read(told: Any, expected: list[tuple[str, bool | None]]) -> None:
     assert [(one.description, one.success) for one in outcomes(told, [])] == expected
+
+
+def test_a_result_shows_both_values_and_a_cause_once(tmp_path: Path) -> None:
+    wrong = {"attribute": "body", "identifier": "$.price", "description": SENTENCE}
+    tests = [
+        {
+            "interactionDescription": name,
+            "success": False,
+            "mismatches": [wrong | {"expected": '"EUR"', "actual": '"USD"'}],
+        }
+        for name in ("a first", "a second")
+    ]
+    with EmbeddedBroker(tmp_path) as broker:
+        broker.publish(example(), "1")
+        shown = text(page(broker, verify(broker, PACT, success=False, testResults=tests)))
+    assert shown.count('$.price: expected "EUR", got "USD"') == 1
+    assert "The same as with: a first" in shown
