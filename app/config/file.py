@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import tomllib
-from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
+from app.config.mistakes import TABLES_OF_VALUES, lines_of
 from app.config.provider_table import ProviderTable, misfits, without_disabled
 from app.config.settings import Settings, twins
 from app.config.tls import ProviderTls, tls_mistakes
 from app.config.values import (
     BASE,
-    MISTAKE_SEPARATOR,
-    SECRET,
-    TEXT,
     ConfigurationError,
     SecretSource,
 )
@@ -24,7 +21,6 @@ from app.provider.checkout import CheckoutFailed
 from app.provider.checkout.remote import Remote
 from broker.http.reason import why
 from verifier.command.option_values import parse_headers
-from verifier.environment import BROKER_PASSWORD, BROKER_TOKEN, BROKER_USERNAME
 from verifier.errors import UsageError
 
 if TYPE_CHECKING:
@@ -36,9 +32,6 @@ OF_VERIFY = "verify"
 """The table of a file of this name that has options of the command `verify`, and nothing for the receiver."""
 MOST_MISTAKES = 50
 """The number of mistakes that are shown: a file of another program may have any number."""
-
-_VALUES = ("headers", "environment")
-_CREDENTIALS = frozenset({"password", "token", "username"})
 
 
 def load(file: Path, environment: Mapping[str, str] | None) -> Settings:
@@ -59,8 +52,7 @@ def load(file: Path, environment: Mapping[str, str] | None) -> Settings:
         settings = Settings.model_validate(document, context=context)
     except ValidationError as error:
         settings = None
-        for detail in _details(error):
-            mistakes.update(dict.fromkeys(_lines(detail)))
+        mistakes.update(dict.fromkeys(lines_of(error)))
         mistakes.update(dict.fromkeys(_further_mistakes(document, context)))
     if environment is not None:
         mistakes.update(dict.fromkeys(_unusable_secrets(document, context, environment)))
@@ -106,8 +98,7 @@ def _further_mistakes(document: dict[str, Any], context: dict[str, Any]) -> Iter
             try:
                 ProviderTable.model_validate(without_disabled(provider), context=context)
             except ValidationError as error:
-                for detail in _details(error):
-                    yield from _lines({**detail, "loc": ("providers", number, "", *detail["loc"])})
+                yield from lines_of(error, "providers", number, "")
     yield from twins(list(tables.values()))
 
 
@@ -148,10 +139,10 @@ def _unusable_tls(
 
 def _secrets(provider: Any) -> Iterator[tuple[str, str, dict[str, Any]]]:
     """Return where a provider's secret values are: the table, the key and its value in the file."""
-    for key in (*_VALUES, "checkout"):
+    for key in (*TABLES_OF_VALUES, "checkout"):
         values = provider.get(key) if isinstance(provider, dict) else None
         for name, value in values.items() if isinstance(values, dict) else ():
-            if isinstance(value, dict) and (key in _VALUES or name == "url"):
+            if isinstance(value, dict) and (key in TABLES_OF_VALUES or name == "url"):
                 yield key, name, value
 
 
@@ -174,52 +165,3 @@ def _unusable(key: str, name: str, source: SecretSource, environment: Mapping[st
     except UsageError:
         return f"the value of {where} can't be sent in a header: it must be printable ASCII, in one line"
     return None
-
-
-def _details(error: ValidationError) -> list[Any]:
-    return list(error.errors(include_url=False, include_input=False, include_context=False))
-
-
-def _meant(location: list[Any]) -> str:
-    """Return which key of the same table may be meant by one that is none."""
-    model: Any = Settings
-    for part in location[:-1]:
-        if isinstance(part, int):
-            continue
-        if part == "providers":
-            model = ProviderTable
-            continue
-        annotation = model.model_fields[part].annotation if part in model.model_fields else None
-        kinds = [annotation, *get_args(annotation)]
-        model = next((one for one in kinds if isinstance(one, type) and issubclass(one, BaseModel)), None)
-        if model is None:
-            return ""
-    near = get_close_matches(str(location[-1]), model.model_fields, n=1)
-    return f"; is {near[0]} meant?" if near else ""
-
-
-def _lines(detail: Any) -> Iterator[str]:
-    """Return the lines of one of pydantic's errors: the key as the file has it, and what is wrong."""
-    key = ""
-    location = list(detail["loc"])
-    # the tags of the provider's and the value's kind are no keys of the file
-    if location[:1] == ["providers"] and len(location) > 2:
-        del location[2]
-    if len(location) > 4 and location[4] in {TEXT, SECRET} and location[2] in {*_VALUES, "checkout"}:
-        del location[4]
-    for part in location:
-        if isinstance(part, int):
-            key += f"[{part + 1}]"
-        else:
-            key += f".{part}" if key else str(part)
-    kinds = {"missing": "is missing", "extra_forbidden": "is no key of the configuration"}
-    message = kinds.get(detail["type"]) or detail["msg"].removeprefix("Value error, ")
-    if detail["type"] == "extra_forbidden":
-        message += _meant(location)
-    if detail["type"] == "extra_forbidden" and _CREDENTIALS.intersection(location):
-        message += (
-            f": credentials come from the environment ({BROKER_TOKEN}, or {BROKER_USERNAME} and "
-            f"{BROKER_PASSWORD}) or from files that it names"
-        )
-    for line in message.split(MISTAKE_SEPARATOR):
-        yield f"{key}: {line}" if key else line

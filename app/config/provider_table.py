@@ -62,7 +62,7 @@ AnyProvider = Annotated[
     Discriminator(
         _way,
         custom_error_type="no_table",
-        custom_error_message="Input should be a valid dictionary or instance of ProviderSettings",
+        custom_error_message="must be a table",
     ),
     BeforeValidator(_fitting),
 ]

@@ -85,7 +85,8 @@ class Tls:
             # with a password that is empty, OpenSSL asks nobody for one
             context.load_cert_chain(self.certificate, self.key, lambda: self.key_password or "")
         except FileNotFoundError as error:
-            raise TlsUnusable(f"there is no file {self.certificate} or {self.key}") from error
+            files = " or ".join(filter(None, (self.certificate, self.key)))
+            raise TlsUnusable(f"there is no file {files}") from error
         except (OSError, ValueError) as error:  # an SSLError, too
             raise TlsUnusable(
                 f"{self.certificate} and its key ({self.key or 'in the same file'}) can't be used: they are not PEM, "

@@ -1,11 +1,13 @@
 """The file of options: `[tool.pact-dispatch]` of pyproject.toml, or `[verify]` of pact-dispatch.toml, in the folder.
 
 The command `verify` reads it, and nothing else: what a receiver verifies stands in a folder that others may write to.
+An option that stands beside its table is refused, and never left out without a word.
 """
 
 from __future__ import annotations
 
 import argparse
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +22,10 @@ if TYPE_CHECKING:
 MAX_BYTES = 1024 * 1024
 FILES = (("pyproject.toml", ("tool", "pact-dispatch")), ("pact-dispatch.toml", ("verify",)))
 """The files, each with the place of its table."""
+OF_A_RECEIVER = frozenset(
+    {"broker", "data_dir", "dispatches", "github", "providers", "reconcile", "retention", "server", "worker"}
+)
+"""What else may stand in pact-dispatch.toml: the configuration of a receiver, which has the same name."""
 SECRETS = frozenset({"broker-username", "broker-password", "broker-token"})
 OF_ONE_RUN = frozenset({"provider-app-version", "provider-version-branch", "build-url", "last-failed"})
 """What is another at each run: a file would have it wrong."""
@@ -84,9 +90,20 @@ def read_file_options(folder: Path, parser: argparse.ArgumentParser) -> FileOpti
     Raises:
         UsageError: It can't be used, it has what is no option or may not stand there, or there are two.
     """
+    actions = {
+        option.removeprefix("--"): action
+        for action in parser._actions  # noqa: SLF001 - argparse has no other way to ask for them
+        for option in action.option_strings
+        if option.startswith("--") and not option.startswith("--no-")
+    }
     found = []
     for name, place in FILES:
-        table = _table(folder / name, name, place)
+        document = _document(folder / name, name)
+        if place[0] == "tool":
+            _check_name_of_tool(document, name)
+        else:
+            _check_what_is_beside(document, name, actions)
+        table = _table(document, name, place)
         if table is not None:
             found.append((f"[{'.'.join(place)}] of {name}", table))
     if len(found) > 1:
@@ -94,12 +111,6 @@ def read_file_options(folder: Path, parser: argparse.ArgumentParser) -> FileOpti
     if not found:
         return None
     [(source, table)] = found
-    actions = {
-        option.removeprefix("--"): action
-        for action in parser._actions  # noqa: SLF001 - argparse has no other way to ask for them
-        for option in action.option_strings
-        if option.startswith("--") and not option.startswith("--no-")
-    }
     values = {}
     for key, value in table.items():
         action = _checked_action(key, actions, source)
@@ -108,24 +119,29 @@ def read_file_options(folder: Path, parser: argparse.ArgumentParser) -> FileOpti
     return FileOptions(source, values)
 
 
-def _table(path: Path, name: str, place: tuple[str, ...]) -> dict[str, Any] | None:
+def _document(path: Path, name: str) -> dict[str, Any]:
+    """Return the content of a file; none of one that isn't there, or that is for other programs alone."""
     try:
         if not path.is_file():
-            return None
+            return {}
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise UsageError(f"{name} can't be read: {error.strerror}") from error
-    if place[-1].encode() not in content:
-        return None
+    if name == "pyproject.toml" and re.search(rb"pact[-_]?dispatch", content, re.IGNORECASE) is None:
+        return {}
     if len(content) > MAX_BYTES:
         raise UsageError(f"{name} is larger than 1 MiB")
     import tomllib  # noqa: PLC0415 - only where there is something to read
 
     try:
-        found = tomllib.loads(content.decode("utf-8-sig"))
+        return tomllib.loads(content.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
         raise UsageError(f"{name} is no TOML that can be read: {error}") from error
+
+
+def _table(document: dict[str, Any], name: str, place: tuple[str, ...]) -> dict[str, Any] | None:
+    found = document
     for part in place:
         inner = found.get(part)
         if inner is None:
@@ -134,6 +150,47 @@ def _table(path: Path, name: str, place: tuple[str, ...]) -> dict[str, Any] | No
             raise UsageError(f"{name}: {part} must be a table, as in [{'.'.join(place)}]")
         found = inner
     return found
+
+
+def _check_name_of_tool(document: dict[str, Any], name: str) -> None:
+    """Check that no table of pyproject.toml has almost the name of ours, or has it in the wrong place."""
+    tools = document.get("tool")
+    places: list[tuple[str, ...]] = [(key,) for key in document]
+    places += [("tool", key) for key in tools] if isinstance(tools, dict) else []
+    for place in places:
+        if re.sub("[-_]", "", place[-1].lower()) == "pactdispatch" and place != FILES[0][1]:
+            raise UsageError(
+                f"{name}: [{'.'.join(place)}] is read by nothing: options of verify stand in [tool.pact-dispatch]"
+            )
+
+
+def _check_what_is_beside(
+    document: dict[str, Any], name: str, actions: Mapping[str, argparse.Action]
+) -> None:
+    """Check that all of pact-dispatch.toml but `[verify]` may be the configuration of a receiver."""
+    for key in document.keys() - {"verify"} - OF_A_RECEIVER:
+        if _is_option(key, actions):
+            raise UsageError(f"{name}: {key} is an option of verify, and stands outside of [verify]")
+        if key == "tool":
+            raise UsageError(
+                f"{name}: [tool.pact-dispatch] is for pyproject.toml; here, options stand in [verify]"
+            )
+        from difflib import get_close_matches  # noqa: PLC0415 - only for a file that is wrong
+
+        near = get_close_matches(key.lower(), ("verify", *OF_A_RECEIVER), n=1)
+        meant = f"; did you mean {near[0]}?" if near else ", nor anything of a receiver's configuration"
+        raise UsageError(f"{name}: {key!r} is not [verify], where options stand{meant}")
+    for key in document.keys() & OF_A_RECEIVER:
+        for option in document[key] if isinstance(document[key], dict) else ():
+            if _is_option(option, actions):
+                raise UsageError(
+                    f"{name}: {option} is an option of verify, and stands in [{key}], which is a receiver's: move it "
+                    "to [verify]"
+                )
+
+
+def _is_option(key: str, actions: Mapping[str, argparse.Action]) -> bool:
+    return key.replace("_", "-") in actions
 
 
 def _checked_action(key: str, actions: Mapping[str, argparse.Action], source: str) -> argparse.Action:

@@ -92,8 +92,8 @@ def test_options_of_verify_in_the_file_are_none_of_the_receivers(tmp_path: Path)
 @pytest.mark.parametrize(
     ("key", "value", "mistake"),
     [
-        ("name", '""', "should have at least 1 character"),
-        ("name", "7", "should be a valid string"),
+        ("name", '""', "must have at least 1 character"),
+        ("name", "7", "must be a text"),
         ("name", r'"a\u0000b"', "printable characters"),
         ("name", '".."', "more than dots"),
         ("name", json.dumps("x" * 256), "at most 255"),
@@ -105,16 +105,16 @@ def test_options_of_verify_in_the_file_are_none_of_the_receivers(tmp_path: Path)
         ("base_url", f'"http://joe:{HIDDEN}@127.0.0.1"', "without a user name or password"),
         ("base_url", '"http://127.0.0.1:{port}"', "the port of a provider that is started"),
         ("base_url", '"http://[::1"', "must be an http:// or https:// URL"),
-        ("base_url", "true", "should be a valid string"),
+        ("base_url", "true", "must be a text"),
         ("version", '""', "at least 1 character"),
-        ("version", "1.2", "should be a valid string"),
+        ("version", "1.2", "must be a text"),
         ("branch", r'"a\nb"', "printable characters"),
-        ("tags", '"prod"', "should be a valid tuple"),
+        ("tags", '"prod"', "must be a list"),
         ("tags[1]", None, ""),
         ("states_setup_url", '"states"', "must be an http:// or https:// URL"),
-        ("states_teardown", '"yes"', "should be a valid boolean"),
-        ("states_teardown", "1", "should be a valid boolean"),
-        ("headers", '"X: y"', "should be a valid dictionary"),
+        ("states_teardown", '"yes"', "must be true or false"),
+        ("states_teardown", "1", "must be true or false"),
+        ("headers", '"X: y"', "must be a table"),
         ("headers", '{ "a b" = "c" }', "can't be sent"),
         ("headers", r'{ X = "a\nb" }', "can't be sent"),
         ("headers", '{ X = "ä" }', "can't be sent"),
@@ -122,24 +122,24 @@ def test_options_of_verify_in_the_file_are_none_of_the_receivers(tmp_path: Path)
         ("transports", '["message"]', "is not NAME:PORT"),
         ("transports", '["message:99999"]', "is not NAME:PORT"),
         ("health_path", '"health"', "must be a path"),
-        ("wait", "0", "should be greater than 0"),
-        ("wait", "nan", "should be a finite number"),
-        ("wait", "inf", "should be a finite number"),
-        ("wait", '"30"', "should be a valid number"),
-        ("wait", "true", "should be a valid number"),
-        ("timeout", "-1", "should be greater than 0"),
-        ("timeout", "9999999", "should be less than"),
-        ("jobs", "0", "should be greater than or equal to 1"),
-        ("jobs", "100000", "should be less than or equal to"),
-        ("jobs", "1.5", "should be a valid integer"),
-        ("jobs", "true", "should be a valid integer"),
-        ("jobs", '"2"', "should be a valid integer"),
+        ("wait", "0", "must be greater than 0"),
+        ("wait", "nan", "must be a finite number"),
+        ("wait", "inf", "must be a finite number"),
+        ("wait", '"30"', "must be a number"),
+        ("wait", "true", "must be a number"),
+        ("timeout", "-1", "must be greater than 0"),
+        ("timeout", "9999999", "must be less than"),
+        ("jobs", "0", "must be greater than or equal to 1"),
+        ("jobs", "100000", "must be less than or equal to"),
+        ("jobs", "1.5", "must be a whole number"),
+        ("jobs", "true", "must be a whole number"),
+        ("jobs", '"2"', "must be a whole number"),
         ("environment", '{ "A-B" = "c" }', "can't be the name of a variable"),
         ("environment", '{ "" = "c" }', "can't be the name of a variable"),
         ("environment", r'{ A = "a\u0000" }', "has a NUL"),
-        ("parallel", "0", "should be a valid boolean"),
+        ("parallel", "0", "must be true or false"),
         ("pararell", "true", "is no key of the configuration"),
-        ("checkout", "true", "should be a valid dictionary"),
+        ("checkout", "true", "must be a table"),
     ],
 )
 def test_a_mistake_in_a_provider_names_the_key(
@@ -147,7 +147,7 @@ def test_a_mistake_in_a_provider_names_the_key(
 ) -> None:
     if value is None:
         key, value, mistake = (
-            ("tags", '["ok", 7]', "should be a valid string")
+            ("tags", '["ok", 7]', "must be a text")
             if key.startswith("tags")
             else ("headers", "{ X = [1] }", "must be a text, or { env")
         )
@@ -216,7 +216,7 @@ def test_a_mistake_in_a_provider_names_the_key(
         ("[providers.checkout]\nurl = 7\ncommand = 'c'\n", "checkout.url: must be a text, or { env"),
         (
             "[providers.checkout]\nurl = { env = 7 }\ncommand = 'c'\n",
-            "providers[1].checkout.url.env: Input should be a valid string",
+            "providers[1].checkout.url.env: must be a text",
         ),
         (
             '[providers.checkout]\nurl = "u"\ncommand = "c"\ncache_paths = ["../x"]\n',
@@ -336,7 +336,7 @@ def test_a_file_full_of_mistakes_is_not_all_shown(tmp_path: Path) -> None:
     [
         ("{ env = 'A', file = 'b' }", "must be { env = "),
         ("{}", "must be { env = "),
-        ("{ env = 7 }", "env: Input should be a valid string"),
+        ("{ env = 7 }", "env: must be a text"),
         ("{ variable = 'A' }", "variable: is no key of the configuration"),
         ("{ file = 'not-there' }", "can't be read"),
         ("{ file = '.' }", "can't be read"),
@@ -356,6 +356,11 @@ def test_certificates_are_checked_against_something_or_not_at_all(tmp_path: Path
     assert len(found) == 2
     assert "that they are not: give one of the two" in found[0]
     assert "there is no file" in found[1]
+
+
+def test_a_certificate_that_is_not_there_is_named_alone(tmp_path: Path) -> None:
+    [found] = mistakes(tmp_path, MINIMAL + 'client_certificate = "nowhere.pem"\n')
+    assert found == f"providers[1].client_certificate: there is no file {tmp_path / 'nowhere.pem'}"
 
 
 def test_a_header_may_be_called_as_it_likes(tmp_path: Path) -> None:

@@ -10,11 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from app.config import sections
+from app.config.settings import Settings
+from app.config.values import Section
 from tests.support.pacts import pact, things
 from tests.support.paths import DOCS
 from tests.support.running import PROVIDER, READY, start_verify
 from verifier.command.option_values import parse_transports
-from verifier.command.options import parse_options
+from verifier.command.options import build_parser, parse_options
+from verifier.command.options_file import OF_A_RECEIVER
 from verifier.command.sources import build_request, collect
 from verifier.errors import UsageError
 
@@ -187,6 +191,65 @@ def test_files_without_options_of_verify_change_nothing(folder: Path) -> None:
     assert parse_options(["pact.json"]).from_file is None
     (folder / "pyproject.toml").write_text("[tool.ruff]\n= no TOML, and none of our business\n")
     assert parse_options(["pact.json"]).from_file is None
+
+
+RECEIVER = '[broker]\nurl = "http://x"\n[[providers]]\nname = "P"\n[providers.environment]\nwait = "x"\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('provider-command = "x"', "provider-command is an option of verify, and stands outside of [verify]"),
+        ("jobs = 2\n[verify]\nwait = 1", "jobs is an option of verify, and stands outside of [verify]"),
+        ('provider_command = "x"', "provider_command is an option of verify, and stands outside of [verify]"),
+        ("[verfy]\njobs = 2", "'verfy' is not [verify], where options stand; did you mean verify?"),
+        ("[Verify]\njobs = 2", "'Verify' is not [verify], where options stand; did you mean verify?"),
+        (
+            "[brokers]\n[verify]\njobs = 1",
+            "'brokers' is not [verify], where options stand; did you mean broker?",
+        ),
+        ("zzz = 1", "'zzz' is not [verify], where options stand, nor anything of a receiver's configuration"),
+        ("[tool.pact-dispatch]\njobs = 1", "[tool.pact-dispatch] is for pyproject.toml"),
+        (
+            'pact-broker-base-url = "http://x"\n',
+            "pact-broker-base-url is an option of verify, and stands in [broker], which is a receiver's",
+        ),
+    ],
+)
+def test_an_option_outside_of_its_table_is_refused(text: str, said: str) -> None:
+    if "stands in [broker]" in said:
+        text = f"[broker]\n{text}"
+    message = refused(text, "--provider-base-url", "http://127.0.0.1:1", file="pact-dispatch.toml")
+    assert message.startswith("pact-dispatch.toml: ")
+    assert said in message
+
+
+@pytest.mark.parametrize("table", ["tool.pact_dispatch", "tool.PactDispatch", "pact-dispatch"])
+def test_a_table_that_almost_has_the_name_is_refused(table: str) -> None:
+    message = refused(f"[{table}]\njobs = 1\n", "--provider-base-url", "http://127.0.0.1:1")
+    assert message == (
+        f"pyproject.toml: [{table}] is read by nothing: options of verify stand in [tool.pact-dispatch]"
+    )
+
+
+def test_the_configuration_of_a_receiver_may_be_the_same_file(folder: Path) -> None:
+    file = folder / "pact-dispatch.toml"
+    file.write_text(RECEIVER)
+    assert parse_options(["pact.json"]).from_file is None
+    file.write_text(f"{RECEIVER}[verify]\njobs = 3\n")
+    from_file = parse_options(["pact.json"]).from_file
+    assert from_file is not None
+    assert from_file.values == {"jobs": 3}
+
+
+def test_what_a_receiver_may_have_is_what_its_configuration_has() -> None:
+    assert Settings.model_fields.keys() == OF_A_RECEIVER
+    models = [one for one in vars(sections).values() if isinstance(one, type) and issubclass(one, Section)]
+    keys = {key.replace("_", "-") for model in models for key in model.model_fields}
+    options = {
+        option.removeprefix("--") for action in build_parser()._actions for option in action.option_strings
+    }
+    assert not keys & options, "an option in a receiver's table would be taken for a mistake"
 
 
 def test_a_file_that_is_not_there_costs_no_import(folder: Path) -> None:
