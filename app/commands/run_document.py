@@ -8,6 +8,7 @@ from typing import Any
 from app.commands.runner import ExitCode
 from app.records.run import Publishing, RunStatus
 from broker.http.json_values import objects_at, text_at
+from broker.text.brief import ago
 from broker.text.times import read_time
 from verifier.verification import Outcome
 
@@ -72,10 +73,4 @@ def deliveries_of(run: dict[str, Any]) -> list[str]:
 def age(moment: Any) -> str:
     """Return how long ago a moment of a document is, in words."""
     found = read_time(moment)
-    if found is None:
-        return ""
-    seconds = (datetime.now(UTC) - found).total_seconds()
-    for length, unit in ((86400, "d"), (3600, "h"), (60, "min")):
-        if seconds >= length:
-            return f"{seconds / length:.0f} {unit} ago"
-    return f"{max(seconds, 0):.0f} s ago"
+    return "" if found is None else ago(found, datetime.now(UTC))

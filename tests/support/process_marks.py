@@ -20,6 +20,7 @@ import pytest
 from app.database.connections import database
 from app.database.embedded import server as embedded_postgres
 from tests.support.browser import Browser
+from tests.support.chromium import chromium
 from verifier.confinement import Confinement
 from verifier.engine.process import Engine
 from verifier.provider.process import StartedProvider
@@ -38,6 +39,7 @@ STARTERS: tuple[Any, ...] = (
     Confinement,
     verify,
     Browser,
+    chromium,
 )
 _STARTING = frozenset({"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn"})
 
