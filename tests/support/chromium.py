@@ -8,8 +8,6 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from playwright.sync_api import sync_playwright
-
 from tests.support.browser import CHROMIUM
 
 if TYPE_CHECKING:
@@ -32,6 +30,8 @@ def chromium() -> Iterator[Browser]:
 
     While it runs, Playwright's event loop runs in this thread: no test of its module can call `asyncio.run`.
     """
+    from playwright.sync_api import sync_playwright  # noqa: PLC0415 - each run of the tests loads this module
+
     assert CHROMIUM is not None
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
