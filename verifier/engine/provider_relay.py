@@ -6,10 +6,8 @@ What is asked for and answered is kept for the interactions that don't pass.
 from __future__ import annotations
 
 import http.client
-import threading
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from socketserver import StreamRequestHandler, TCPServer
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -17,18 +15,18 @@ from broker.http.kept_connection import KeptConnections
 from broker.http.limits import Limits
 from broker.http.no_reply import NoReply, NotTrusted
 from broker.http.tls import ORDINARY
+from verifier.engine.loopback_server import LoopbackServer
 from verifier.engine.recorder import INTERACTION_HEADER, MOST_KEPT, RecordedExchange, by_interaction
 from verifier.engine.relay_limit import relayed_seconds
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Iterable
+    from typing import BinaryIO
 
     from broker.http.limits import Reply
     from broker.http.tls import Tls
 
-POLL_SECONDS = 0.02
-"""How often a relay checks whether it is to stop."""
 LONGEST_ANSWER = 64 * 1024 * 1024
 """The most bytes that are read of an answer."""
 LONGEST_LINE = 65536
@@ -70,33 +68,26 @@ class ProviderRelay(ABC):
         self.connections = KeptConnections(
             Limits(relayed_seconds(timeout), LONGEST_ANSWER, stated=timeout), tls, context
         )
-        relay = self
-
-        class Handler(StreamRequestHandler):
-            def handle(self) -> None:
-                method, target, _ = self.rfile.readline(LONGEST_LINE).decode("latin-1").split(" ", 2)
-                headers = http.client.parse_headers(self.rfile)
-                body = self.rfile.read(int(headers.get("Content-Length") or 0))
-                marker = headers[INTERACTION_HEADER]
-                del headers[INTERACTION_HEADER]
-                kept = _joined(_without_the_connections(headers.items()))
-                request = Request(method, target, kept, body, marker)
-                try:
-                    reply = relay.answer(request)
-                except NoReply:  # the core finds that there is no answer
-                    return
-                self.wfile.write(_response(reply, has_body=method != "HEAD"))
-
-        self._server = TCPServer(("127.0.0.1", 0), Handler)
-        self.port: int = self._server.server_address[1]
-        threading.Thread(
-            target=self._server.serve_forever, args=(POLL_SECONDS,), daemon=True, name="provider-relay"
-        ).start()
+        self._server = LoopbackServer("provider-relay", self._response)
+        self.port = self._server.port
 
     def close(self) -> None:
         """Stop serving."""
-        self._server.shutdown()
-        self._server.server_close()
+        self._server.close()
+
+    def _response(self, stream: BinaryIO) -> bytes | None:
+        """Read a request, and return the response; None if there is none, as the core finds then."""
+        method, target, _ = stream.readline(LONGEST_LINE).decode("latin-1").split(" ", 2)
+        headers = http.client.parse_headers(stream)
+        body = stream.read(int(headers.get("Content-Length") or 0))
+        marker = headers[INTERACTION_HEADER]
+        del headers[INTERACTION_HEADER]
+        kept = _joined(_without_the_connections(headers.items()))
+        try:
+            reply = self.answer(Request(method, target, kept, body, marker))
+        except NoReply:
+            return None
+        return _response(reply, has_body=method != "HEAD")
 
     @abstractmethod
     def answer(self, request: Request) -> Reply:

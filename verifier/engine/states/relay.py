@@ -8,24 +8,21 @@ doubles the pause each time, 127 s in all as measured, so the relay answers 4xx 
 
 from __future__ import annotations
 
-import threading
 import time
 from collections import deque
 from dataclasses import dataclass, field
-from socketserver import StreamRequestHandler, TCPServer
 from typing import TYPE_CHECKING
 
+from verifier.engine.loopback_server import LoopbackServer
 from verifier.engine.states.change import StateChange, StateChangeFailed, StateFailure, StatesOfOne
 
 if TYPE_CHECKING:
-    from io import BufferedIOBase
+    from typing import BinaryIO
 
     from verifier.engine.states.handlers import StateHandler
 
 REFUSED = 400
 """The status that the core is answered with if a state change failed."""
-POLL_SECONDS = 0.02
-"""How often the relay checks whether it is to stop."""
 MAX_LINE = 65536
 
 
@@ -39,7 +36,7 @@ class RelayedChange:
     seconds: float = field(default=0.0, compare=False)
 
 
-def _read_body(request: BufferedIOBase) -> bytes:
+def _read_body(request: BinaryIO) -> bytes:
     """Return the body of one of the core's requests, a POST with a `Content-Length`.
 
     The core is the only client, with a request for every interaction, and the standard library's HTTP server takes
@@ -63,22 +60,12 @@ class StateRelay:
     def __init__(self, handler: StateHandler) -> None:
         self._handler = handler
         self._changes: list[RelayedChange] = []
-        relay = self
-
-        class Handler(StreamRequestHandler):
-            def handle(self) -> None:
-                self.wfile.write(relay.answer(_read_body(self.rfile)))
-
-        self._server = TCPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}/"
-        threading.Thread(
-            target=self._server.serve_forever, args=(POLL_SECONDS,), daemon=True, name="state-relay"
-        ).start()
+        self._server = LoopbackServer("state-relay", lambda request: self.answer(_read_body(request)))
+        self.url = f"http://127.0.0.1:{self._server.port}/"
 
     def close(self) -> None:
         """Stop serving."""
-        self._server.shutdown()
-        self._server.server_close()
+        self._server.close()
 
     def answer(self, body: bytes) -> bytes:
         """Carry out a change that the core sent, and return the HTTP response."""
