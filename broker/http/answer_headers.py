@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
+from hashlib import sha256
+
 NOTHING_ALLOWED = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 """The Content-Security-Policy of what is no page."""
 ANSWER_HEADERS = {
@@ -22,3 +25,8 @@ def policy_of_page(styles: str, scripts: str = "") -> str:
     """
     sources = f"; style-src {styles};" + (f" script-src {scripts};" if scripts else "")
     return NOTHING_ALLOWED.replace(";", sources, 1)
+
+
+def source_of(inline: str) -> str:
+    """Return the source, for a Content-Security-Policy, of a style or a script that stands in the page."""
+    return f"'sha256-{b64encode(sha256(inline.encode()).digest()).decode()}'"

@@ -19,16 +19,16 @@ MOST_LISTED = 50
 """The most rows of a list; clients can fetch more."""
 
 _WORDS = {NOT_RUN: "waiting", RETRYING: "retrying", SUCCESS: "delivered", FAILURE: "failed"}
-_MARKS = {NOT_RUN: "unknown", RETRYING: "unknown", SUCCESS: "passed", FAILURE: "failed"}
+_OUTCOMES = {NOT_RUN: "unknown", RETRYING: "unknown", SUCCESS: "passed", FAILURE: "failed"}
 
 
 def state_of(triggered: TriggeredWebhook | None) -> dict[str, Any] | None:
-    """Return the state of a delivery: a word, the style of its symbol, and when it was triggered."""
+    """Return the state of a delivery: a word, the outcome that it looks like, and when it was triggered."""
     if triggered is None:
         return None
     return {
         "word": _WORDS[triggered.status],
-        "mark": _MARKS[triggered.status],
+        "outcome": _OUTCOMES[triggered.status],
         "triggered_at": triggered.created_at,
     }
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import re
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
@@ -12,29 +9,40 @@ from urllib.parse import urlsplit
 
 from flask import Response
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 from broker.embedded.http.hal import url
-from broker.http.answer_headers import policy_of_page
+from broker.http.answer_headers import policy_of_page, source_of
+from broker.look import style_sheet
+from broker.text.brief import ago, short_version
 from broker.text.harmless import visible
 
 
-def _day_and_time(time: str | None) -> str:
-    """Return a time of the tables for a reader."""
+def _ago(time: str | None) -> Markup:
+    """Return how long ago a time of the tables was, with the whole of it as the title."""
     if not time:
-        return ""
-    return datetime.fromisoformat(time).astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
+        return Markup()
+    moment = datetime.fromisoformat(time)
+    element = Markup('<time datetime="{}" title="{}">{}</time>')
+    return element.format(moment.isoformat(), _whole(moment), ago(moment, datetime.now(UTC)))
 
 
-_COMMIT_ID = re.compile(r"[0-9a-f]{12,64}")
-LONGEST_VERSION = 24
-"""The most characters of a version in a list, where its whole is a link or a title."""
+def _moment(time: str | None) -> Markup:
+    """Return the whole of a time of the tables, and how long ago that was."""
+    if not time:
+        return Markup()
+    moment = datetime.fromisoformat(time)
+    element = Markup('<time datetime="{}">{}</time> <span class="soft">({})</span>')
+    return element.format(moment.isoformat(), _whole(moment), ago(moment, datetime.now(UTC)))
 
 
-def _short(number: str) -> str:
-    """Return a version as it is shown in a list: of a commit id what git shows of it."""
-    if _COMMIT_ID.fullmatch(number):
-        return number[:8]
-    return number if len(number) <= LONGEST_VERSION else f"{number[: LONGEST_VERSION - 1]}…"
+def _whole(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M UTC}"
+
+
+def _host_of(address: str) -> str:
+    """Return the host of a web address, for a list where the whole is a title."""
+    return urlsplit(address).netloc.rpartition("@")[2]
 
 
 def _is_web_url(text: object) -> bool:
@@ -52,15 +60,14 @@ _templates = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_templates.filters |= {"time": _day_and_time, "short": _short}
+_templates.filters |= {"ago": _ago, "moment": _moment, "short": short_version, "host": _host_of}
 _templates.tests["web_url"] = _is_web_url
 _templates.globals.update(url=url, version=version("pact-dispatch"))
 
-STYLE = _templates.get_template("style.css").render()
+STYLE = style_sheet()
 _templates.globals["style"] = STYLE
 
-_STYLE_HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
-POLICY = policy_of_page(f"'sha256-{_STYLE_HASH}'")
+POLICY = policy_of_page(source_of(STYLE))
 
 
 def render(template: str, *, status: int = 200, **values: Any) -> Response:

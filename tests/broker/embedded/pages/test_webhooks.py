@@ -88,9 +88,9 @@ def test_the_page_of_a_pact_says_why_each_webhook_did_or_did_not_fire(watched: E
 def test_the_page_of_a_pact_shows_each_try_of_a_delivery(watched: EmbeddedBroker) -> None:
     page = shown(watched, PACT)
     deliveries = page[page.index("Deliveries triggered by its publication (2)") :]
-    headed = '<h3><span class="mark failed">503 X</span>'
+    headed = '<h3><span class="badge failed">503 X</span>'
     assert deliveries.count(headed) == 2
-    assert '<h3><span class="mark passed">200 X</span>' in deliveries
+    assert '<h3><span class="badge passed">200 X</span>' in deliveries
     assert deliveries.count("<h4>Request</h4>") == deliveries.count("<h4>Answer</h4>") == 3
     assert "Retrying webhook in 0.01 seconds" in deliveries
     assert "Webhook execution failed after 2 attempts" in deliveries
