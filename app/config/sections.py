@@ -14,6 +14,7 @@ from app.config.values import (
     MISTAKE_SEPARATOR,
     Count,
     Flag,
+    HeaderName,
     Kind,
     Network,
     Number,
@@ -92,6 +93,11 @@ class ServerSettings(Section):
             token or signature. Beyond that the oldest ones are closed.
         trusted_proxies: The proxies in front of the receiver. The address of a client is then the one that they give in
             `X-Forwarded-For`.
+        user_header: A header in which the trusted proxies say who has signed in with them, such as `X-Forwarded-User`.
+            Whoever they name may use the dashboard. They must take it out of what clients send.
+        user_operators: Those of these users who may change something; all of them may unless given.
+        share_links: Whether the links that results in the broker and commit statuses have open the page of their run
+            without a sign-in.
     """
 
     public_url: Annotated[str, Field(max_length=1000), Kind("URL")] | None = None
@@ -99,6 +105,17 @@ class ServerSettings(Section):
     connections: Count = Field(default=8, ge=1, le=100)
     anonymous_connections: Count = Field(default=1500, ge=10, le=100_000)
     trusted_proxies: tuple[Network, ...] = Field(default=(), max_length=100)
+    user_header: HeaderName | None = None
+    user_operators: tuple[Annotated[str, Field(min_length=1, max_length=200)], ...] | None = None
+    share_links: Flag = False
+
+    @model_validator(mode="after")
+    def _somebody_sets_the_header(self) -> Self:
+        if self.user_header is not None and not self.trusted_proxies:
+            raise ValueError("user_header needs trusted_proxies: only what these say in it counts")
+        if self.user_operators is not None and self.user_header is None:
+            raise ValueError("user_operators needs user_header: they are users that the proxy names")
+        return self
 
     @field_validator("public_url")
     @classmethod

@@ -57,6 +57,14 @@ UserName = Annotated[
 """The name of an account of the system."""
 
 
+HeaderName = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Za-z0-9-]+$", max_length=100),
+    Kind("header"),
+]
+"""The name of a header."""
+
+
 def _network(value: Any) -> IPv4Network | IPv6Network:
     try:
         return ip_network(value if isinstance(value, str) else "")

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from flask import Flask
 from werkzeug.exceptions import HTTPException
 
-from app.web import dispatches, health, metrics
+from app.web import dispatches, health, live_events, metrics
 from app.web.api import openapi, routes
-from app.web.dashboard import run
+from app.web.dashboard import pages
 from app.web.other_sites import refuse_other_sites
 from app.web.problem import HttpProblem, Problem, answer
 from app.web.sender_address import SenderAddress
@@ -30,7 +30,8 @@ def create_app(receiver: Receiver) -> Flask:
     app.register_blueprint(routes.blueprint)
     app.register_blueprint(health.blueprint)
     app.register_blueprint(metrics.blueprint)
-    app.register_blueprint(run.blueprint)
+    pages.register(app)
+    app.register_blueprint(live_events.blueprint)
     app.register_blueprint(openapi.blueprint)
     refuse_other_sites(app, public_url=receiver.settings.server.public_url)
     app.after_request(_with_headers)

@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 KNOWN_CONNECTIONS = 500
 """The connections beside the anonymous ones that a process serves at once: of senders that are known, and those that
 have been given up and have not ended yet."""
+LIVE_PAGES = 1000
+"""The open pages of the dashboard that a process tells of changes, at most."""
+OTHER_CONNECTIONS = KNOWN_CONNECTIONS + LIVE_PAGES
+"""The connections beside the anonymous ones, at most."""
 HEAD_SECONDS = 5.0
 """The time for the whole head of a request, from the start of the connection or the end of the request before."""
 BODY_SECONDS = 10.0
@@ -68,6 +72,7 @@ class Connection:
         self._in_head, self._received = True, 0
         self._read_until = time.monotonic() + HEAD_SECONDS
         self._write_until: float | None = None
+        self._streams = False
         self._anonymous.add(self)
 
     def expect_body(self, request: Any) -> None:
@@ -84,6 +89,10 @@ class Connection:
         """Note that the sender of the current request has proved who it is."""
         self._anonymous.remove(self)
         self._request.must_close = self._closes
+
+    def stream(self) -> None:
+        """Begin an answer that has no end: each part of it has a deadline of its own."""
+        self._streams = True
 
     def end(self) -> None:
         """Note that the connection is closed."""
@@ -130,7 +139,7 @@ class Connection:
         Raises:
             OSError: The connection is broken, or the answer was not read until its deadline.
         """
-        if self._write_until is None:
+        if self._write_until is None or self._streams:
             self._write_until = time.monotonic() + ANSWER_SECONDS
         try:
             self._client.settimeout(_left_until(self._write_until))

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import psycopg
 from flask import current_app, g, request
@@ -13,9 +14,12 @@ from flask import current_app, g, request
 from app.database.failures import may_pass
 from app.intake.credentials import BadCredentials, NoCredentials
 from app.intake.refusal_log import RefusalLog
+from app.intake.sessions import Sessions
 from app.intake.tokens import READ_ONLY
 from app.intake.wrong_credentials import WrongCredentials
-from app.web.connection import Connection, network_of
+from app.records.signing_keys import dashboard_key
+from app.web.connection import LIVE_PAGES, Connection, network_of
+from app.web.live_hub import LiveHub
 from app.web.problem import HttpProblem
 
 if TYPE_CHECKING:
@@ -59,6 +63,22 @@ class Receiver:
         """The wrong credentials that came to this process lately."""
         return WrongCredentials()
 
+    @cached_property
+    def live(self) -> LiveHub:
+        """The open pages of this process."""
+        conninfo = self.pool.conninfo
+        return LiveHub(conninfo if isinstance(conninfo, str) else conninfo(), most=LIVE_PAGES)
+
+    @cached_property
+    def sessions(self) -> Sessions:
+        """The sessions of the dashboard.
+
+        Raises:
+            psycopg.Error: The database, which has their key, is away.
+        """
+        with self.pool.connection() as connection:
+            return Sessions(dashboard_key(connection), self.api_tokens)
+
 
 def receiver() -> Receiver:
     """Return the receiver that the request came to."""
@@ -76,16 +96,54 @@ def checking_credentials() -> Iterator[None]:
     Raises:
         BadCredentials: The block has raised it.
     """
-    connection = request.environ.get("gunicorn.socket")  # none where a test serves the application
+    connection = _connection()
     try:
         yield
     except BadCredentials:
         seconds = receiver().wrong_credentials.seconds_to_wait(network_of(request.remote_addr or ""))
-        if isinstance(connection, Connection):
+        if connection is not None:
             connection.hold(seconds)
         raise
-    if isinstance(connection, Connection):
+    prove_sender()
+
+
+def prove_sender() -> None:
+    """Note that the sender of the request is known: the server keeps the connection, whatever strangers do."""
+    connection = _connection()
+    if connection is not None:
         connection.prove()
+
+
+def stream() -> None:
+    """Note that the answer to the request has no end."""
+    connection = _connection()
+    if connection is not None:
+        connection.stream()
+
+
+def _connection() -> Connection | None:
+    """Return the connection of the request; None where a test serves the application."""
+    connection = request.environ.get("gunicorn.socket")
+    return connection if isinstance(connection, Connection) else None
+
+
+def link(path: str) -> str:
+    """Return the path at which people reach a path of the receiver, which a proxy may serve under another one."""
+    return urlsplit(receiver().settings.server.public_url or "").path.rstrip("/") + path
+
+
+def sessions() -> Sessions:
+    """Return the sessions of the dashboard.
+
+    Raises:
+        HttpProblem: The database is away.
+    """
+    try:
+        return receiver().sessions
+    except psycopg.Error as error:
+        if may_pass(error):
+            raise HttpProblem.database_away() from error
+        raise
 
 
 def authorization() -> str | None:

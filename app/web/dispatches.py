@@ -42,6 +42,7 @@ from broker.text.secret_names import STARS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from uuid import UUID
 
     from app.config.provider import ProviderSettings
     from app.dispatch import Dispatch
@@ -172,6 +173,7 @@ class _IncomingRequest:
         self.receiver = receiver()
         self.is_dry_run = False
         self.provider: ProviderSettings | None = None
+        self._run_id: UUID | None = None
         agent = request.headers.get("User-Agent")
         self._delivery = IncomingDelivery(source, address=request.remote_addr, user_agent=agent, **known)
 
@@ -191,6 +193,7 @@ class _IncomingRequest:
             dispatch,
             client_payload=document.get("client_payload", {}),
         )
+        self._run_id = accepted.run_id
         if isinstance(accepted, Repeated):
             self.receiver.refusal_log.add_repetition(self._delivery, accepted)
             return
@@ -219,6 +222,8 @@ class _IncomingRequest:
         else:
             response = Response(status=204)
             del response.headers["Content-Type"]
+            if self._run_id is not None:  # where the sender's log of the request leads to
+                response.headers["Location"] = self.receiver.settings.server.address(f"/runs/{self._run_id}")
         response.headers["X-GitHub-Request-Id"] = str(self._delivery.id)
         if self.is_dry_run:
             response.headers[DRY_RUN_HEADER] = "true"

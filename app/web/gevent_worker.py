@@ -10,6 +10,7 @@ import warnings
 from contextlib import nullcontext
 from typing import Any
 
+import gevent
 import gunicorn.util
 from gevent.monkey import MonkeyPatchWarning
 from gunicorn.http.errors import ParseException
@@ -17,7 +18,7 @@ from gunicorn.workers.base_async import AsyncWorker
 from gunicorn.workers.ggevent import GeventWorker
 
 from app.database.psycopg_internals import wait_cooperatively
-from app.web.connection import KNOWN_CONNECTIONS, AnonymousConnections, Connection
+from app.web.connection import OTHER_CONNECTIONS, AnonymousConnections, Connection
 from app.web.plain_answer import plain_answer
 
 MOST_IGNORED_BYTES = 1024 * 1024
@@ -36,7 +37,17 @@ class PatientWorker(GeventWorker):
             super().patch()
         wait_cooperatively()
         gunicorn.util.write_error = _write_error
-        self._anonymous = AnonymousConnections(self.worker_connections - KNOWN_CONNECTIONS)
+        self._anonymous = AnonymousConnections(self.worker_connections - OTHER_CONNECTIONS)
+
+    def handle_exit(self, sig: int, frame: Any) -> None:
+        """Stop, and end the events of open pages, which would have no end."""
+        super().handle_exit(sig, frame)
+        gevent.spawn(self._end_events)
+
+    def _end_events(self) -> None:
+        extensions = getattr(self.wsgi, "extensions", None)  # none before the application is loaded
+        if extensions is not None:
+            extensions["receiver"].live.close()
 
     def timeout_ctx(self) -> Any:
         """Return no limit on the time for the next request: the connection has one."""

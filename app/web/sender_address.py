@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 
+PEER = "pact_dispatch.peer"
+"""The key of the environment of a request for the address of the other end: a client's, or a proxy's."""
+
+
 def sender_address(
     peer: str | None, forwarded_for: str | None, trusted: Sequence[IPv4Network | IPv6Network]
 ) -> str | None:
@@ -54,6 +58,7 @@ class SenderAddress:
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         """Serve a request."""
+        environ[PEER] = _address(environ.get("REMOTE_ADDR") or "")
         environ["REMOTE_ADDR"] = sender_address(
             environ.get("REMOTE_ADDR"), environ.get("HTTP_X_FORWARDED_FOR"), self._trusted
         )

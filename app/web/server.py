@@ -15,7 +15,7 @@ from app.intake.credentials import Tokens
 from app.process.logs import configure
 from app.process.open_files import allow_open_files
 from app.web.application import create_app
-from app.web.connection import KNOWN_CONNECTIONS
+from app.web.connection import OTHER_CONNECTIONS
 from app.web.context import Receiver
 from broker.http.listening import Announcement
 from broker.text.log_lines import format_safely
@@ -94,7 +94,7 @@ class Web(BaseApplication):
     def _client_connections(self) -> int:
         """Return the number of connections that each process serves, as far as it may open so many files."""
         server = self._settings.server
-        others = KNOWN_CONNECTIONS + server.connections + OTHER_FILES
+        others = OTHER_CONNECTIONS + server.connections + OTHER_FILES
         allowed = allow_open_files(server.anonymous_connections + others) - others
         if allowed < server.anonymous_connections:
             log.warning(
@@ -102,7 +102,7 @@ class Web(BaseApplication):
                 configured=server.anonymous_connections,
                 allowed=max(allowed, FEWEST_ANONYMOUS),
             )
-        return max(allowed, FEWEST_ANONYMOUS) + KNOWN_CONNECTIONS
+        return max(allowed, FEWEST_ANONYMOUS) + OTHER_CONNECTIONS
 
     def load(self) -> Any:  # gunicorn's stubs know no Flask
         """Make the application in the process that serves, since a pool doesn't survive a fork."""

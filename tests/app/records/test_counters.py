@@ -114,6 +114,8 @@ def test_what_an_older_version_stored_is_counted_once(database_url: str, databas
     add_history(database_url, runs=70, refused=3)
     expected = counters.read(database)
     for statement in (
+        "DROP TABLE actions, signing_keys, paused_providers",
+        "DROP FUNCTION tell_pages_of_run, tell_pages_of_log, tell_pages_of_delivery, tell_pages_of_pause CASCADE",
         "DROP TABLE uncounted_deliveries, uncounted_runs",
         "DROP FUNCTION count_delivery, count_ended_run CASCADE",
         "ALTER TABLE deliveries DROP COLUMN user_agent, DROP COLUMN repeats",

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 from flask import Blueprint, Response
 from jinja2 import PackageLoader
 
-from app.intake.credentials import BadCredentials, NoCredentials
 from app.records import deliveries, pact_runs, run_log, runs
 from app.records.run import Publishing, RunStatus
-from app.web.context import api_authorization, checking_credentials, database, receiver
+from app.web.context import database
 from broker.http.answer_headers import policy_of_page
 from verifier.report.amounts import count
 from verifier.report.html import SCRIPT_SOURCE, page
@@ -30,39 +29,14 @@ WORDS = {
     RunStatus.FINISHED: "Finished",
     RunStatus.CANCELLED: "Cancelled",
 }
-REFUSAL = """\
-<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>A token is needed</title>
-<h1>A token is needed</h1>
-<p>This page shows the verification of a pact: what was asked for, what failed, and the log. Load it again, and give one
-of the receiver's API tokens as the password; the user name doesn't matter.</p>
-<p>Whoever runs the receiver has them, in PACT_DISPATCH_API_TOKENS, and can make one that only reads
-(NAME:TOKEN@read-only). The result itself is in the Pact Broker, too.</p>
-"""
-"""The answer to those without a token, as to whoever follows the link of a result in the broker."""
 MOST_DELIVERIES = 20
 """Deliveries that the page of a run shows."""
 
 POLICY = policy_of_page("'unsafe-inline'", SCRIPT_SOURCE)
 """The page has its style and its script within it, and widths in the bar of its outcomes."""
 
-blueprint = Blueprint("pages", __name__)
-_templates = PackageLoader("app.web.dashboard")
-
-
-@blueprint.before_request
-def ask_for_password() -> Response | None:
-    """Ask a browser for one of the API's tokens as the password; any user name will do."""
-    try:
-        with checking_credentials():
-            receiver().api_tokens.token_of(api_authorization())
-    except (BadCredentials, NoCredentials):
-        challenge = 'Basic realm="pact-dispatch: an API token as the password", charset="UTF-8"'
-        return Response(REFUSAL, 401, {"WWW-Authenticate": challenge}, mimetype="text/html")
-    return None
+blueprint = Blueprint("run", __name__)
+_templates = PackageLoader("app.web.dashboard.run", ".")
 
 
 @blueprint.get("/runs/<uuid:run_id>")

@@ -1,0 +1,181 @@
+"""Makes a page of a template: whole for a browser that opens it, or its content alone for one that is open already."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import UTC, datetime
+from functools import cache
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlencode
+
+from flask import Response, g, request
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
+
+from app.web.context import link
+from app.web.dashboard.short_cache import ShortCache
+from app.web.dashboard.static.files import address_of
+from app.web.viewer import FORM_FIELD
+from broker.http.answer_headers import NOTHING_ALLOWED
+from broker.text.harmless import inert_markup
+from verifier.report.amounts import count, seconds
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from werkzeug.exceptions import HTTPException
+
+    from app.web.problem import HttpProblem
+    from app.web.viewer import Viewer
+
+POLICY = NOTHING_ALLOWED.replace(
+    "; form-action 'none'",
+    "; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'",
+)
+"""The Content-Security-Policy of every page: nothing but our own files, and nothing within the page itself."""
+FRESH_SECONDS = 1.0
+"""For how long the content of a page serves all who have it open: its changes come to all of them at once."""
+_FORM_TOKEN = f"form-token-{secrets.token_hex(16)}"
+"""What stands for the viewer's form token in content that several viewers are shown."""
+
+_contents = ShortCache(FRESH_SECONDS)
+
+
+def show(
+    template: str,
+    values: Callable[[], Mapping[str, Any]],
+    *,
+    topics: Sequence[str] = (),
+    status: int = 200,
+) -> Response:
+    """Answer with a page.
+
+    Its template extends `frame`, and fills the blocks `title` and `main`. In it `viewer` is who looks, `link(path)`
+    and `address(path, **parameters)` make links, and `here` is the address of the page itself.
+
+    Args:
+        template: The template, from the folder of the dashboard.
+        values: Called for the template's values, unless the content was made a moment ago.
+        topics: What it shows, by which it is told of changes: `runs`, `run ID`, `provider NAME`, `log ID`,
+            `deliveries`.
+        status: The HTTP status.
+
+    Raises:
+        HttpProblem: `values` has raised it.
+    """
+    viewer: Viewer | None = g.get("viewer")
+    is_open = request.headers.get("HX-Request") == "true"
+
+    def content() -> str:
+        html = (
+            _environment()
+            .get_template(template)
+            .render(
+                **values(),
+                **_shared_values(viewer, topics),
+                frame="layout/content.html.jinja" if is_open else "layout/page.html.jinja",
+            )
+        )
+        return inert_markup(html)
+
+    if is_open and viewer is not None:
+        html = _contents.get((request.full_path, viewer.may_act, viewer.has_session), content)
+    else:
+        html = content()
+    html = html.replace(_FORM_TOKEN, viewer.form_token if viewer else "")
+    response = Response(html, status, mimetype="text/html")
+    response.headers["Content-Security-Policy"] = POLICY
+    response.headers["Referrer-Policy"] = "same-origin"
+    response.headers["Cache-Control"] = "no-store"
+    response.vary.add("HX-Request")
+    return response
+
+
+def show_problem(problem: HttpProblem) -> Response:
+    """Answer with a page that says what went wrong, and what to do next."""
+    values = {"status": problem.status, "message": problem.message, "faults": problem.faults}
+    response = show("layout/problem.html.jinja", lambda: values, status=problem.status)
+    response.headers.update(problem.headers)
+    return response
+
+
+def show_exception(error: HTTPException) -> Response:
+    """Answer with a page for an error that Flask has raised, or that nobody expected, which Flask has logged."""
+    status = error.code or 500
+    message = f"{error.name}." if status < 500 else "Something went wrong in the receiver: its log says what."
+    return show(
+        "layout/problem.html.jinja",
+        lambda: {"status": status, "message": message, "faults": ()},
+        status=status,
+    )
+
+
+def address(path: str, **parameters: object) -> str:
+    """Return the link to a path with parameters; those that are None or empty are left out."""
+    given = {name: value for name, value in parameters.items() if value not in (None, "")}
+    return link(path) + (f"?{urlencode(given, doseq=True)}" if given else "")
+
+
+def provider_link(name: str) -> str:
+    """Return the link to the page of a provider."""
+    return link(f"/providers/{quote(name, safe='')}")
+
+
+def pair_link(consumer: str, provider: str) -> str:
+    """Return the link to the page of a consumer and a provider."""
+    return address("/pairs", provider=provider, consumer=consumer)
+
+
+def utc(moment: datetime) -> str:
+    """Return a time in full."""
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=ChoiceLoader([PackageLoader("app.web.dashboard", "."), PackageLoader("verifier.report", ".")]),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"utc": utc, "seconds": seconds, "ago": ago, "short": short_version}
+    environment.globals |= {
+        "link": link,
+        "address": address,
+        "provider_link": provider_link,
+        "pair_link": pair_link,
+        "file": address_of,
+        "count": count,
+        "version": version("pact-dispatch"),
+        "form_field": FORM_FIELD,
+        "form_token": _FORM_TOKEN,
+    }
+    return environment
+
+
+def _shared_values(viewer: Viewer | None, topics: Sequence[str]) -> dict[str, Any]:
+    return {
+        "viewer": viewer,
+        "topics": topics,
+        "now": datetime.now(UTC),
+        "here": link(request.full_path.rstrip("?")),
+        "path": request.path,
+    }
+
+
+def ago(moment: datetime, now: datetime | None = None) -> str:
+    """Return how long ago a time is, in a few words."""
+    passed = ((now or datetime.now(UTC)) - moment).total_seconds()
+    for size, word in ((86400, "day"), (3600, "h"), (60, "min")):
+        if abs(passed) >= size:
+            number = int(abs(passed) // size)
+            words = count(number, word) if word == "day" else f"{number} {word}"
+            return f"{words} ago" if passed > 0 else f"in {words}"
+    return "just now" if passed >= -5 else f"in {int(-passed)} s"
+
+
+def short_version(number: str) -> str:
+    """Return a version as it is shown in a list."""
+    return number[:8] if len(number) >= 32 else number

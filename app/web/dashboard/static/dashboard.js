@@ -1,0 +1,96 @@
+// What the pages do beyond htmx: they work without it, and lose only what moves.
+"use strict";
+
+// What somebody has unfolded stays unfolded, and what is being typed stays, when a page's new content comes.
+Idiomorph.defaults.ignoreActiveValue = true;
+Idiomorph.defaults.callbacks.beforeAttributeUpdated = (name, element) =>
+  !(name === "open" && element.tagName === "DETAILS");
+
+// A page that nobody looks at is told nothing: browsers have few connections to one host.
+class LiveSource extends EventTarget {
+  constructor(url) {
+    super();
+    this.readyState = EventSource.CONNECTING;
+    this.url = url;
+    this.follow = () => (document.hidden ? this.pause() : this.resume());
+    document.addEventListener("visibilitychange", this.follow);
+    this.follow();
+  }
+
+  resume() {
+    if (this.source || this.readyState === EventSource.CLOSED) return;
+    this.source = new EventSource(this.url);
+    this.source.onopen = (event) => {
+      this.readyState = EventSource.OPEN;
+      document.documentElement.dataset.live = "yes";
+      if (this.onopen) this.onopen(event);
+    };
+    this.source.onerror = (event) => {
+      document.documentElement.dataset.live = "no";
+      if (this.source && this.source.readyState === EventSource.CLOSED) this.close();
+      if (this.onerror) this.onerror(event);
+    };
+    this.source.addEventListener("changed", () => this.dispatchEvent(new MessageEvent("changed")));
+    if (this.paused) this.dispatchEvent(new MessageEvent("changed"));
+    this.paused = false;
+  }
+
+  pause() {
+    if (this.source) this.source.close();
+    this.source = null;
+    this.paused = true;
+  }
+
+  close() {
+    document.removeEventListener("visibilitychange", this.follow);
+    if (this.source) this.source.close();
+    this.source = null;
+    this.readyState = EventSource.CLOSED;
+  }
+}
+
+htmx.createEventSource = (url) => new LiveSource(url);
+
+// A button with data-copy copies the text of the element that it names.
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest("button[data-copy]");
+  if (!button) return;
+  const words = button.textContent;
+  try {
+    await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent);
+    button.textContent = "Copied";
+  } catch {
+    window.getSelection().selectAllChildren(document.getElementById(button.dataset.copy));
+    button.textContent = "Press Ctrl+C";
+  }
+  window.setTimeout(() => (button.textContent = words), 2000);
+});
+
+// A form with data-confirm asks before it is sent.
+document.addEventListener("submit", (event) => {
+  const words = event.target.dataset.confirm;
+  if (words && !window.confirm(words)) event.preventDefault();
+});
+
+// A filter that is chosen is applied at once.
+document.addEventListener("change", (event) => {
+  const form = event.target.closest("form[data-at-once]");
+  if (form && event.target.tagName === "SELECT") form.requestSubmit();
+});
+
+// A log that is read at its end stays at its end.
+let atEnd = [];
+document.addEventListener("htmx:beforeSwap", () => {
+  atEnd = [...document.querySelectorAll("[data-follow]")]
+    .filter((log) => log.scrollTop + log.clientHeight >= log.scrollHeight - 8)
+    .map((log) => log.id);
+});
+const followLogs = (ids) => {
+  for (const id of ids) {
+    const log = document.getElementById(id);
+    if (log) log.scrollTop = log.scrollHeight;
+  }
+};
+document.addEventListener("htmx:afterSettle", () => followLogs(atEnd));
+followLogs([...document.querySelectorAll("[data-follow]")].map((log) => log.id));
+document.documentElement.dataset.script = "yes";

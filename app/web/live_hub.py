@@ -1,0 +1,170 @@
+"""The changes that PostgreSQL notifies this process of, and the open pages that they concern.
+
+One connection listens for all pages of a process, as long as there are any. Whatever was missed while it was away is
+made up for: every page is told that something may have changed when it is there again.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import psycopg
+import structlog
+
+from app.database.connections import connection_options
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+CHANNEL = "pact_dispatch_pages"
+"""The channel of the notifications, as in `0010_dashboard.sql`."""
+CHECK_SECONDS = 10.0
+"""How often it is checked that the database is still there, and that there are pages."""
+RECONNECT_SECONDS = 2.0
+PAGES_PER_SECOND = 100
+"""How many pages are told of a change in a second, at most, since each one asks for its new content then."""
+SHORTEST_SECONDS = 0.5
+"""The shortest time between two events of a page."""
+
+log = structlog.get_logger("web")
+
+
+class TooManyPages(Exception):
+    """There are as many open pages as this process serves."""
+
+
+class Subscription:
+    """An open page.
+
+    Args:
+        topics: What it shows.
+        hub: The hub that it belongs to.
+    """
+
+    def __init__(self, topics: Collection[str], hub: LiveHub) -> None:
+        self.topics = frozenset(topics)
+        self._hub = hub
+        self._changed = threading.Event()
+        self._last = 0.0
+
+    def tell(self) -> None:
+        """Note that something that it shows has changed."""
+        self._changed.set()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for a change, and return whether there was one.
+
+        Several changes that follow each other closely are one.
+        """
+        if not self._changed.wait(seconds):
+            return False
+        self._hub.stopping.wait(max(0.0, self._last + self._hub.seconds_between_events - time.monotonic()))
+        self._changed.clear()
+        self._last = time.monotonic()
+        return True
+
+
+class LiveHub:
+    """Tells the open pages of a process what has changed.
+
+    Args:
+        conninfo: The database.
+        most: How many pages it serves, at most.
+    """
+
+    def __init__(self, conninfo: str, *, most: int) -> None:
+        self._conninfo = conninfo
+        self._most = most
+        self._lock = threading.Lock()
+        self._subscriptions: set[Subscription] = set()
+        self._listens = False
+        self.stopping = threading.Event()
+
+    def __len__(self) -> int:
+        return len(self._subscriptions)
+
+    @property
+    def seconds_between_events(self) -> float:
+        """The time between two events of a page; it is longer the more pages there are."""
+        return max(SHORTEST_SECONDS, len(self._subscriptions) / PAGES_PER_SECOND)
+
+    @contextmanager
+    def subscribed(self, topics: Collection[str]) -> Iterator[Subscription]:
+        """Have a page told of changes for the length of a `with` block.
+
+        Raises:
+            TooManyPages: There are too many.
+        """
+        subscription = Subscription(topics, self)
+        with self._lock:
+            if len(self._subscriptions) >= self._most:
+                raise TooManyPages
+            self._subscriptions.add(subscription)
+            if not self._listens:
+                self._listens = True
+                threading.Thread(target=self._listen, name="live pages", daemon=True).start()
+        try:
+            yield subscription
+        finally:
+            with self._lock:
+                self._subscriptions.discard(subscription)
+
+    def close(self) -> None:
+        """End all pages' events, since the process stops."""
+        self.stopping.set()
+        self._tell_all()
+
+    def _listen(self) -> None:
+        while not self.stopping.is_set():
+            with self._lock:
+                if not self._subscriptions:
+                    self._listens = False
+                    return
+            try:
+                self._listen_once()
+            except psycopg.Error as error:
+                log.warning("pages are not told of changes", error=type(error).__name__)
+                self.stopping.wait(RECONNECT_SECONDS)
+            except Exception:
+                log.exception("pages are not told of changes")
+                self.stopping.wait(RECONNECT_SECONDS)
+
+    def _listen_once(self) -> None:
+        """Listen until there are no pages any more.
+
+        Raises:
+            psycopg.Error: The database is away.
+        """
+        options = connection_options(self._conninfo)
+        with psycopg.connect(self._conninfo, autocommit=True, **options) as connection:
+            connection.execute(f"LISTEN {CHANNEL}".encode())
+            self._tell_all()
+            while self._subscriptions and not self.stopping.is_set():
+                for notification in connection.notifies(timeout=CHECK_SECONDS, stop_after=1):
+                    self._tell(topics_of(notification.payload))
+                connection.execute("SELECT 1")
+
+    def _tell(self, topics: Collection[str]) -> None:
+        for subscription in list(self._subscriptions):
+            if not subscription.topics.isdisjoint(topics):
+                subscription.tell()
+
+    def _tell_all(self) -> None:
+        for subscription in list(self._subscriptions):
+            subscription.tell()
+
+
+def topics_of(payload: str) -> frozenset[str]:
+    """Return what a notification is about; `0010_dashboard.sql` has their forms."""
+    kind, _, rest = payload.partition(" ")
+    first, _, second = rest.partition(" ")
+    if kind == "run":
+        return frozenset({"runs", f"run {first}", f"provider {second}"})
+    if kind == "delivery":
+        return frozenset({"deliveries", f"run {first}"})
+    if kind == "log":
+        return frozenset({f"log {first}"})
+    return frozenset({"runs", f"provider {second}"})

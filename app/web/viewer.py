@@ -1,0 +1,149 @@
+"""Who looks at the dashboard: somebody who has signed in, whom a proxy names, or a script with a token."""
+
+from __future__ import annotations
+
+import hmac
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from urllib.parse import quote, urlsplit
+
+from flask import Response, g, redirect, request
+
+from app.intake.credentials import BadCredentials, NoCredentials
+from app.records.actions import Doer, Via
+from app.web.context import (
+    api_authorization,
+    checking_credentials,
+    link,
+    prove_sender,
+    receiver,
+    sessions,
+)
+from app.web.problem import HttpProblem
+from app.web.sender_address import PEER
+
+if TYPE_CHECKING:
+    from app.intake.tokens import Token
+
+COOKIE = "pact_dispatch_session"
+FORM_FIELD = "form_token"
+"""The field of a form, by which it is known to be of a page of ours."""
+FORM_HEADER = "X-Form-Token"
+"""The header with the same, of requests that htmx sends."""
+REFUSAL = (
+    "An API token is needed: it is the password of basic auth, or that of a session (sign in at /sign-in).\n"
+)
+
+
+@dataclass(frozen=True)
+class Viewer:
+    """Who looks.
+
+    Attributes:
+        name: The name of the token, or the user that the proxy named.
+        may_act: Whether this one may change something.
+        form_token: What the forms carry that are shown to this one.
+        has_session: Whether this one has signed in, and can sign out.
+        sees_one_run: Whether a link was shared with this one, and nothing but its run is shown.
+    """
+
+    name: str
+    may_act: bool
+    form_token: str = field(repr=False)
+    has_session: bool = False
+    sees_one_run: bool = False
+
+    @property
+    def doer(self) -> Doer:
+        """Who this one is as the one who does something."""
+        return Doer(self.name, Via.DASHBOARD, request.remote_addr)
+
+
+def viewer_of_request() -> Viewer | None:
+    """Return who has sent the request; None if nobody knows.
+
+    Raises:
+        BadCredentials: There is a token, and it is none of the API's.
+        HttpProblem: The database, which has the key of sessions, is away.
+    """
+    if "Authorization" in request.headers:
+        try:
+            with checking_credentials():
+                return _by_token(receiver().api_tokens.token_of(api_authorization()))
+        except NoCredentials:
+            return None
+    user = _user_of_proxy()
+    if user is not None:
+        operators = receiver().settings.server.user_operators
+        may_act = operators is None or user in operators
+        prove_sender()
+        return Viewer(user, may_act, sessions().form_token(f"user {user}"))
+    session = sessions().open(request.cookies.get(COOKIE, ""))
+    if session is None:
+        return None
+    prove_sender()
+    return Viewer(session.token.name, not session.token.read_only, session.form_token, has_session=True)
+
+
+def admit() -> Response | None:
+    """Let those see a page who may, put the viewer into `g.viewer`, and check what changes something.
+
+    Raises:
+        HttpProblem: The viewer may not change anything, or the form is none of ours.
+    """
+    try:
+        viewer = viewer_of_request()
+    except BadCredentials:
+        viewer = None
+    if viewer is None:
+        return ask_to_sign_in()
+    g.viewer = viewer
+    if request.method not in {"GET", "HEAD", "OPTIONS"}:
+        check_form(viewer)
+    return None
+
+
+def check_form(viewer: Viewer, *, acts: bool = True) -> None:
+    """Raise unless a request that changes something comes from a form that was shown to somebody who may act.
+
+    Args:
+        viewer: Who has sent it.
+        acts: Whether it is done by those alone who may act.
+
+    Raises:
+        HttpProblem: It doesn't.
+    """
+    given = request.headers.get(FORM_HEADER) or request.form.get(FORM_FIELD, "")
+    if not hmac.compare_digest(given.encode("utf-8", "surrogateescape"), viewer.form_token.encode()):
+        raise HttpProblem(403, "the form is none of this session: load the page again, and try it from there")
+    if acts and not viewer.may_act:
+        raise HttpProblem(403, f"{viewer.name} may look things up, and change none")
+
+
+def ask_to_sign_in() -> Response:
+    """Answer somebody who is not known: a browser is led to the sign-in, and comes back from there."""
+    if request.headers.get("HX-Request") == "true":
+        page = urlsplit(request.headers.get("HX-Current-URL", ""))
+        back = f"{page.path}?{page.query}" if page.query else page.path
+        return Response(status=401, headers={"HX-Redirect": f"{link('/sign-in')}?next={quote(back)}"})
+    wants_page = request.accept_mimetypes.best_match(["application/json", "text/html"], "") == "text/html"
+    if request.method in {"GET", "HEAD"} and wants_page and "Authorization" not in request.headers:
+        here = link(request.full_path.rstrip("?"))
+        return redirect(f"{link('/sign-in')}?next={quote(here)}", 303)  # type: ignore[return-value]
+    challenge = 'Basic realm="pact-dispatch: an API token as the password", charset="UTF-8"'
+    return Response(REFUSAL, 401, {"WWW-Authenticate": challenge}, mimetype="text/plain")
+
+
+def _by_token(token: Token) -> Viewer:
+    return Viewer(token.name, not token.read_only, sessions().form_token(f"token {token.name}"))
+
+
+def _user_of_proxy() -> str | None:
+    """Return the user that a trusted proxy names; what anybody else says in that header doesn't count."""
+    server = receiver().settings.server
+    if server.user_header is None:
+        return None
+    peer = request.environ.get(PEER)
+    if peer is None or not any(peer in network for network in server.trusted_proxies):
+        return None
+    return request.headers.get(server.user_header, "").strip()[:200] or None
