@@ -17,6 +17,7 @@ from app.web.dashboard.short_cache import ShortCache
 from app.web.dashboard.static.files import address_of
 from app.web.viewer import FORM_FIELD
 from broker.http.answer_headers import NOTHING_ALLOWED
+from broker.text.brief import ago, short_version
 from broker.text.harmless import inert_markup
 from verifier.report.amounts import count, seconds
 
@@ -163,19 +164,3 @@ def _shared_values(viewer: Viewer | None, topics: Sequence[str]) -> dict[str, An
         "here": link(request.full_path.rstrip("?")),
         "path": request.path,
     }
-
-
-def ago(moment: datetime, now: datetime | None = None) -> str:
-    """Return how long ago a time is, in a few words."""
-    passed = ((now or datetime.now(UTC)) - moment).total_seconds()
-    for size, word in ((86400, "day"), (3600, "h"), (60, "min")):
-        if abs(passed) >= size:
-            number = int(abs(passed) // size)
-            words = count(number, word) if word == "day" else f"{number} {word}"
-            return f"{words} ago" if passed > 0 else f"in {words}"
-    return "just now" if passed >= -5 else f"in {int(-passed)} s"
-
-
-def short_version(number: str) -> str:
-    """Return a version as it is shown in a list."""
-    return number[:8] if len(number) >= 32 else number

@@ -11,6 +11,7 @@ from flask import Blueprint, Response, request
 
 from app.web.context import link
 from app.web.problem import HttpProblem
+from broker.look import style_sheet
 
 TYPES = {
     "htmx.min.js": "text/javascript",
@@ -18,6 +19,7 @@ TYPES = {
     "sse.js": "text/javascript",
     "dashboard.js": "text/javascript",
     "dashboard.css": "text/css",
+    "look.css": "text/css",
     "icon.svg": "image/svg+xml",
 }
 """The files that are served, with their types."""
@@ -34,7 +36,11 @@ class _File:
 
 @cache
 def _file(name: str) -> _File:
-    content = files("app.web.dashboard.static").joinpath(name).read_bytes()
+    content = (
+        style_sheet().encode()
+        if name == "look.css"
+        else files("app.web.dashboard.static").joinpath(name).read_bytes()
+    )
     return _File(content, hashlib.sha256(content).hexdigest()[:16])
 
 
