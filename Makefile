@@ -98,12 +98,13 @@ images: install browser ## Make the images of the documentation anew, by running
 reference: install ## Write the reference of the receiver's configuration anew, from the configuration's types
 	@$(BIN)/python docs/receiver_reference.py
 
-bench: install ## Time `verify` and the receiver beside their peers, and the broker (ARGS=--quick for a short look)
+bench: install ## Time `verify` and the receiver beside their peers, the broker, and the dashboard (ARGS=--quick for a short look)
 	@$(BIN)/python -m benchmarks.verify $(ARGS)
 	@$(BIN)/python -m benchmarks.many_pacts $(filter --quick,$(ARGS))
 	@$(BIN)/python -m benchmarks.broker $(filter --quick,$(ARGS))
 	@$(BIN)/python -m benchmarks.webhooks $(filter --quick,$(ARGS))
 	@$(BIN)/python -m benchmarks.receiver $(filter --quick,$(ARGS))
+	@$(BIN)/python -m benchmarks.dashboard $(filter --quick,$(ARGS))
 
 FUZZ = $(if $(N),--inputs $(N)) $(if $(TARGET),--target $(TARGET)) $(if $(SEED),--seed $(SEED)) $(if $(INPUT),--input $(INPUT))
 
