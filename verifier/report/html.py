@@ -5,8 +5,6 @@ All of it can be read without its script, which filters and copies.
 
 from __future__ import annotations
 
-import hashlib
-from base64 import b64encode
 from collections import Counter
 from functools import cache
 from importlib.resources import files
@@ -14,6 +12,8 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from jinja2 import BaseLoader, ChoiceLoader, Environment, PackageLoader, StrictUndefined, select_autoescape
 
+from broker.http.answer_headers import source_of
+from broker.look import style_sheet
 from broker.text.harmless import inert_markup
 from verifier.report.amounts import count, seconds
 from verifier.report.exchange import curl, written
@@ -49,8 +49,11 @@ SHOWN_ALIKE = 100
 
 
 SCRIPT = files("verifier.report").joinpath("page.js").read_text(encoding="utf-8")
-SCRIPT_SOURCE = f"'sha256-{b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()}'"
+SCRIPT_SOURCE = source_of(SCRIPT)
 """The only script that the page's policy allows."""
+STYLE = style_sheet() + files("verifier.report").joinpath("style.css").read_text(encoding="utf-8")
+STYLE_SOURCE = source_of(STYLE)
+"""The only style that it allows."""
 
 
 class HtmlReport:
@@ -93,6 +96,8 @@ def shared_values() -> dict[str, Any]:
     return {
         "script": SCRIPT,
         "script_source": SCRIPT_SOURCE,
+        "style": STYLE,
+        "style_source": STYLE_SOURCE,
         "longest_diff": LONGEST_DIFF,
         "longest_command": LONGEST_COMMAND,
         "shown_open": SHOWN_OPEN,

@@ -106,11 +106,13 @@ def test_page_is_well_formed_and_self_contained(made: Verification) -> None:
     found = page(made, publish_error=HOSTILE)
     assert found.open == []
     assert {tag for tag, _ in found.elements}.isdisjoint(
-        {"img", "link", "iframe", "object", "embed", "base", "form", "audio", "video", "svg"}
+        {"img", "link", "iframe", "object", "embed", "base", "form", "audio", "video", "image", "use"}
     )
     assert [tag for tag, _ in found.elements].count("script") == 1
     for tag, attributes in found.elements:
-        assert attributes.keys().isdisjoint({"src", "srcset", "action", "onerror", "onload", "onclick"})
+        assert attributes.keys().isdisjoint(
+            {"src", "srcset", "action", "style", "onerror", "onload", "onclick"}
+        )
         if "href" in attributes:
             assert tag == "a"
             assert re.match(r"#failure-\d+$|https?://", attributes["href"] or "")
@@ -123,14 +125,18 @@ def test_page_is_well_formed_and_self_contained(made: Verification) -> None:
 
 def test_policy_of_the_page_allows_nothing_but_its_style_and_its_script() -> None:
     made = page(verification(PASSED), publish_error=HOSTILE)
-    script = made.html.partition("<script>")[2].partition("</script>")[0]
-    digest = b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    style, script = (
+        b64encode(
+            hashlib.sha256(made.html.partition(f"<{tag}>")[2].partition(f"</{tag}>")[0].encode()).digest()
+        ).decode()
+        for tag in ("style", "script")
+    )
     policies = [a for tag, a in page(verification(PASSED)).elements if tag == "meta" and "http-equiv" in a]
     assert policies == [
         {
             "http-equiv": "Content-Security-Policy",
-            "content": "default-src 'none'; base-uri 'none'; form-action 'none'; style-src 'unsafe-inline'; "
-            f"script-src 'sha256-{digest}'",
+            "content": "default-src 'none'; base-uri 'none'; form-action 'none'; "
+            f"style-src 'sha256-{style}'; script-src 'sha256-{script}'",
         }
     ]
 
