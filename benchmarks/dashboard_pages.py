@@ -8,7 +8,7 @@ from urllib.parse import quote
 import requests
 
 from app.records.history import Place
-from app.web.api.paging import cursor_of
+from app.web.paging import cursor_of
 from app.web.viewer import COOKIE
 from tests.support.receiver import API_TOKEN
 

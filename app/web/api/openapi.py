@@ -11,16 +11,16 @@ from flask import Blueprint, Response
 
 from app.dispatch import DRY_RUN_HEADER, PUSH
 from app.records.deliveries import LONGEST_GITHUB_ID
-from app.web.api.paging import (
+from app.web.api.schemas import schemas
+from app.web.context import receiver
+from app.web.dispatches import IGNORED_EVENTS, MAX_BYTES, MAX_DELIVERED_BYTES
+from app.web.paging import (
     DEFAULT_LIMIT,
     DELIVERY_FILTERS,
     MAX_LIMIT,
     RUN_FILTERS,
     Filter,
 )
-from app.web.api.schemas import schemas
-from app.web.context import receiver
-from app.web.dispatches import IGNORED_EVENTS, MAX_BYTES, MAX_DELIVERED_BYTES
 
 Json = dict[str, Any]
 

@@ -12,8 +12,8 @@ from app.records import deliveries, history, run_log, runs
 from app.records.run import RunStatus
 from app.records.run_changes import RunChanges
 from app.web.api.documents import Delivery, DeliveryList, Run, RunList, WholeDelivery, WholeRun
-from app.web.api.paging import DELIVERY_FILTERS, RUN_FILTERS, PageRequest
 from app.web.context import check_api_token, database, receiver
+from app.web.paging import DELIVERY_FILTERS, RUN_FILTERS, PageRequest
 from app.web.problem import Fault, HttpProblem, answer
 
 if TYPE_CHECKING:

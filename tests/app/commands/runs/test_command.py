@@ -18,7 +18,7 @@ from app.command_line import parser
 from app.commands.deliveries.command import FILTERS as DELIVERY_OPTIONS
 from app.commands.runs.command import FILTERS as RUN_OPTIONS
 from app.commands.runs.following import added
-from app.web.api.paging import DELIVERY_FILTERS, RUN_FILTERS, Filter
+from app.web.paging import DELIVERY_FILTERS, RUN_FILTERS, Filter
 from tests.support import scripted_provider
 from tests.support.commands import pact_dispatch
 from tests.support.history_rows import add_history

@@ -13,8 +13,8 @@ import yaml
 from app.dispatch import MAX_EVENT_TYPE, MAX_MESSAGE, MAX_PROPERTIES, MAX_REPOSITORY, MAX_URL, PUSH
 from app.intake.redacted_payload import MAX_DEPTH
 from app.records.deliveries import LONGEST, LONGEST_GITHUB_ID
-from app.web.api.paging import DELIVERY_FILTERS, RUN_FILTERS
 from app.web.dispatches import IGNORED_EVENTS, MAX_BYTES, MAX_DELIVERED_BYTES, MAX_PUSH_BYTES
+from app.web.paging import DELIVERY_FILTERS, RUN_FILTERS
 from broker.http.names import LONGEST_NAME
 from tests.support.history_rows import add_history
 from tests.support.paths import DOCS
