@@ -93,6 +93,7 @@ class Connection:
     def stream(self) -> None:
         """Begin an answer that has no end: each part of it has a deadline of its own."""
         self._streams = True
+        self._request.must_close = True
 
     def end(self) -> None:
         """Note that the connection is closed."""

@@ -63,14 +63,13 @@ def viewer_of_request() -> Viewer | None:
     """Return who has sent the request; None if nobody knows.
 
     Raises:
-        BadCredentials: There is a token, and it is none of the API's.
         HttpProblem: The database, which has the key of sessions, is away.
     """
     if "Authorization" in request.headers:
         try:
             with checking_credentials():
                 return _by_token(receiver().api_tokens.token_of(api_authorization()))
-        except NoCredentials:
+        except (BadCredentials, NoCredentials):
             return None
     user = _user_of_proxy()
     if user is not None:
@@ -91,10 +90,7 @@ def admit() -> Response | None:
     Raises:
         HttpProblem: The viewer may not change anything, or the form is none of ours.
     """
-    try:
-        viewer = viewer_of_request()
-    except BadCredentials:
-        viewer = None
+    viewer = viewer_of_request()
     if viewer is None:
         return ask_to_sign_in()
     g.viewer = viewer

@@ -26,11 +26,8 @@ blueprint = Blueprint("signing_in", __name__)
 @blueprint.get("/sign-in")
 def show_sign_in() -> AnyResponse:
     """Answer with the form, or lead those on who have signed in."""
-    try:
-        if viewer_of_request() is not None:
-            return redirect(_next(request.args.get("next")), 303)
-    except BadCredentials:
-        pass
+    if viewer_of_request() is not None:
+        return redirect(_next(request.args.get("next")), 303)
     return _form(request.args.get("next"))
 
 

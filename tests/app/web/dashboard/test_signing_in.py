@@ -47,6 +47,10 @@ def test_a_stranger_is_led_to_the_sign_in_and_back(client: FlaskClient, page: st
     assert answer.headers["Location"] == f"/sign-in?next={page}"
     assert "pact_url" not in answer.text
     assert client.get(page).status_code == 401  # a script
+    assert (
+        client.get(page, headers={**PAGE, "Authorization": "Bearer another-token-of-nobody"}).status_code
+        == 401
+    )
     answer = sign_in(client, wanted=page)
     assert (answer.status_code, answer.headers["Location"]) == (303, page)
     assert client.get(page, headers=PAGE).status_code in {200, 404}
@@ -183,7 +187,8 @@ def test_a_page_that_is_open_is_given_its_content_alone_and_is_led_to_the_sign_i
 
 
 def test_events_are_for_those_who_have_signed_in(client: FlaskClient) -> None:
-    assert client.get("/live?topic=runs").status_code == 401
+    for headers in ({}, {"Authorization": "Bearer another-token-of-nobody"}, {"Authorization": "Basic ÿ"}):
+        assert client.get("/live?topic=runs", headers=headers).status_code == 401
     sign_in(client)
     assert client.get("/live").status_code == 422
     assert client.get("/live?topic=" + "x" * 1000).status_code == 422
