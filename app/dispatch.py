@@ -1,22 +1,25 @@
-"""Parse the payload of a `repository_dispatch`, in either of its forms, or of a `push` into a `Dispatch`. No I/O.
+"""Parse the payload of a `repository_dispatch`, in either of its forms, into a `Dispatch`. No I/O.
 
 GitHub's API takes `{"event_type", "client_payload"}`; what GitHub delivers to an App or a webhook is `{"action",
 "client_payload", "repository", ...}`. Anybody who may dispatch can write it, so nothing in it is trusted.
 
 There are two reasons for a verification: a pact has changed, which the dispatch names, or the provider has, which is
-the event type `provider_changed` or a push. Then every pact that the broker asks for is verified.
+the event type `provider_changed` or a push (`app.push`). Then every pact that the broker asks for is verified.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from broker.events import PROVIDER_CHANGED
 from broker.http.names import NAME_RULE, is_name
 from verifier.commit_id import is_commit_id
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 PACT_CHANGED = "pact_changed"
 """The event type of a dispatch that is sent when the content of a pact has changed."""
@@ -30,8 +33,6 @@ MAX_PROPERTIES = 10
 """GitHub's limit of top-level properties of a client payload."""
 MAX_EVENT_TYPE = 100
 MAX_URL = 8000
-BRANCHES = "refs/heads/"
-"""What a reference to a branch begins with, in a push."""
 MAX_REPOSITORY = 140
 """Characters of OWNER/REPO: 39, the slash, and 100."""
 MAX_MESSAGE = 1000
@@ -43,7 +44,6 @@ REPOSITORY = r"[A-Za-z0-9][A-Za-z0-9_-]{0,38}/(?!\.{1,2}$)[A-Za-z0-9._-]{1,100}"
 An owner's name has up to 39 letters, digits and hyphens; that of an Enterprise Managed User has an underscore too.
 """
 
-_KEPT_OF_PUSH = ("ref", "before", "after", "deleted")
 _REPOSITORY = re.compile(REPOSITORY)
 _CONSUMER = re.compile(r"/pacts/provider/(?P<provider>[^/]+)/consumer/(?P<consumer>[^/]+)(/|$)")
 
@@ -76,6 +76,35 @@ class InvalidDispatch(Exception):
 
 
 @dataclass(frozen=True)
+class PushOrder:
+    """What tells which of two pushes to a branch is the newer one: GitHub does not promise to deliver them in order.
+
+    Attributes:
+        commit: The commit that the branch was pushed to.
+        before: The commit that it had before; None if there was none, or it is not known.
+        at: When the repository was pushed to, in whole seconds; None if it is not known.
+    """
+
+    commit: str | None
+    before: str | None
+    at: datetime | None
+
+    def is_newer_than(self, other: PushOrder) -> bool:
+        """Return whether this push is to be carried out although the other one was accepted already.
+
+        That one follows the other is sure. If both follow each other (a branch that was set back), or neither, the
+        times count, and after them the order in which the pushes came.
+        """
+        if self == other:
+            return False
+        follows = self.before is not None and self.before == other.commit
+        precedes = other.before is not None and other.before == self.commit
+        if follows != precedes:
+            return follows
+        return self.at is None or other.at is None or self.at >= other.at
+
+
+@dataclass(frozen=True)
 class Dispatch:
     """The request to verify a pact, or every pact of a provider that has changed.
 
@@ -89,6 +118,7 @@ class Dispatch:
         message: A message of the sender.
         client_payload: The whole payload as it came, where the dispatch is passed on; None elsewhere.
         pact_urls: Several pacts that are verified in one run, in the place of every one; no request can name them.
+        push_order: Where a push stands among those of its branch; None of anything else.
     """
 
     repository: str
@@ -99,6 +129,7 @@ class Dispatch:
     message: str | None = None
     client_payload: dict[str, Any] | None = None
     pact_urls: tuple[str, ...] = ()
+    push_order: PushOrder | None = None
 
     @property
     def consumer(self) -> str | None:
@@ -153,67 +184,7 @@ def from_delivery(document: Any) -> Dispatch:
     """
     if not isinstance(document, dict):
         raise InvalidDispatch(FieldError("body", "invalid", "must be a JSON object"))
-    return _read(_repository_of(document), "action", document)
-
-
-@dataclass(frozen=True)
-class Push:
-    """A push to a repository, as GitHub delivers it.
-
-    Attributes:
-        dispatch: What it asks for.
-        is_default_branch: Whether it went to the repository's default branch.
-    """
-
-    dispatch: Dispatch
-    is_default_branch: bool
-
-    @property
-    def branch(self) -> str:
-        """The branch that it went to."""
-        return self.dispatch.branch or ""
-
-
-def from_push(document: Any) -> Push | None:
-    """Parse what GitHub delivers for the event `push`.
-
-    Returns:
-        The push; None if there is nothing to verify: it was one of a tag, or it deleted a branch.
-
-    Raises:
-        InvalidDispatch: It isn't a push.
-    """
-    if not isinstance(document, dict):
-        raise InvalidDispatch(FieldError("body", "invalid", "must be a JSON object"))
-    repository = _repository_of(document)
-    ref, sha = document.get("ref"), document.get("after")
-    if not isinstance(ref, str) or not ref.startswith("refs/"):
-        raise InvalidDispatch(
-            FieldError("ref", "invalid", "must be a full reference, such as refs/heads/main")
-        )
-    branch = ref.removeprefix(BRANCHES)
-    if branch == ref or document.get("deleted") is True or (isinstance(sha, str) and not sha.strip("0")):
-        return None
-    errors = []
-    if not is_name(branch):
-        errors.append(FieldError("ref", "invalid", NAME_RULE))
-    if not isinstance(sha, str) or not is_commit_id(sha):
-        errors.append(FieldError("after", "invalid", "must be a commit id"))
-    if errors:
-        raise InvalidDispatch(*errors)
-    default = document["repository"].get("default_branch")
-    dispatch = Dispatch(repository, PUSH, None, str(sha).lower(), branch)
-    return Push(dispatch, branch == default)
-
-
-def kept_of_push(document: dict[str, Any]) -> dict[str, Any]:
-    """Return what is stored of a push: as much as `from_push` reads. Its commits may be megabytes."""
-    repository = document.get("repository")
-    kept: dict[str, Any] = {name: document[name] for name in _KEPT_OF_PUSH if name in document}
-    if isinstance(repository, dict):
-        names = ("full_name", "default_branch")
-        kept["repository"] = {name: repository[name] for name in names if name in repository}
-    return kept
+    return _read(repository_of(document), "action", document)
 
 
 def check(dispatch: Dispatch) -> None:
@@ -227,7 +198,12 @@ def check(dispatch: Dispatch) -> None:
     _read(dispatch.repository, "event_type", {"event_type": event_type, "client_payload": asked})
 
 
-def _repository_of(document: dict[str, Any]) -> str:
+def repository_of(document: dict[str, Any]) -> str:
+    """Return the repository that GitHub names in what it delivers.
+
+    Raises:
+        InvalidDispatch: It names none.
+    """
     repository = document.get("repository")
     name = repository.get("full_name") if isinstance(repository, dict) else None
     if not isinstance(name, str) or not is_repository(name):

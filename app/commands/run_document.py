@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from app.commands.runner import ExitCode
-from app.records.run import Publishing, RunStatus
+from app.records.run import SUPERSEDED, Publishing, RunStatus
 from broker.http.json_values import objects_at, text_at
 from broker.text.brief import ago
 from broker.text.times import read_time
@@ -23,6 +23,8 @@ def state_of(run: dict[str, Any]) -> str:
     """Return where a run stands, in a few words."""
     status, outcome, publishing = run.get("status"), run.get("outcome"), run.get("publishing")
     if status != RunStatus.FINISHED:
+        if run.get("error_kind") == SUPERSEDED:
+            return "replaced by a later run"
         if status == RunStatus.WAITING and run.get("retry_at"):
             return "waiting to try again"
         return (

@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 
     from app.config.provider import ProviderSettings
     from app.config.settings import Settings
-    from app.dispatch import Dispatch, Push
+    from app.dispatch import Dispatch
     from app.intake.tokens import Token
+    from app.push import Push
     from app.records.deliveries import Accepted, IncomingDelivery, Repeated
 
 RELAY_USER_AGENT = "pact-dispatch relay"
@@ -102,7 +103,7 @@ def dispatch_of_push(provider: ProviderSettings, push: Push) -> Dispatch | None:
         wanted = any(fnmatchcase(push.branch, pattern) for pattern in provider.branches)
     if not wanted:
         return None
-    return push.dispatch if checked_out else replace(push.dispatch, sha=None, branch=None)
+    return push.dispatch if checked_out else replace(push.dispatch, sha=None, branch=None, push_order=None)
 
 
 def addresses_of(settings: Settings) -> Addresses:

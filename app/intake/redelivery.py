@@ -14,11 +14,11 @@ from app.dispatch import (
     check,
     from_api,
     from_delivery,
-    from_push,
 )
 from app.intake.acceptance import check_configured, with_one_address
 from app.intake.redacted_payload import is_whole, redacted
 from app.intake.refusal import Refusal
+from app.push import from_push
 from app.queue import jobs
 from app.records import deliveries, relays, runs
 from app.records.deliveries import IncomingDelivery, Source
@@ -79,7 +79,7 @@ def redeliver(
     if dispatch.is_push and isinstance(provider, RelayedProvider):
         raise NotDeliverable("it is not passed on to GitHub, where the push itself has started the workflow")
     if dispatch.is_push and not isinstance(provider, CheckoutProvider):
-        dispatch = replace(dispatch, sha=None, branch=None)
+        dispatch = replace(dispatch, sha=None, branch=None, push_order=None)
     check_configured(settings, provider, dispatch)
     client_payload = _client_payload(delivery, dispatch)
     dispatch = with_one_address(settings, dispatch)

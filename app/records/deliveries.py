@@ -18,7 +18,7 @@ from psycopg.types.json import Jsonb
 
 from app.database.storable import storable_text
 from app.dispatch import MAX_EVENT_TYPE, MAX_REPOSITORY
-from app.records import run_changes
+from app.records import pushes, run_changes
 from app.records.run import RunReason
 
 if TYPE_CHECKING:
@@ -129,10 +129,12 @@ class Accepted:
     Attributes:
         run_id: The id of its run.
         coalesced: Whether that run was waiting already.
+        detail: Why nothing was queued, although the run is not for this delivery's commit; None otherwise.
     """
 
     run_id: UUID
     coalesced: bool
+    detail: str | None = None
 
 
 @dataclass(frozen=True)
@@ -168,13 +170,21 @@ def accept(
         reason: Why there is a run.
 
     Returns:
-        What became of it. One that was accepted before is not stored; `repeat` does that.
+        What became of it. One that was accepted before is not stored; `repeat` does that. Nothing is queued for a push
+        that is older than another one to its branch, which was accepted before.
     """
     repeated = _accepted_before(connection, delivery)
     if repeated is not None:
         return repeated
     try:
         with connection.transaction():
+            newer = (
+                pushes.newer_push(connection, provider, dispatch) if reason is RunReason.DISPATCHED else None
+            )
+            if newer is not None:
+                accepted = Accepted(newer.run_id, newer.run_waits, newer.told(dispatch))
+                _insert(connection, delivery, status=204, **vars(accepted))
+                return accepted
             run_id, coalesced = run_changes.request(connection, provider, dispatch, reason=reason, lock=lock)
             _insert(connection, delivery, status=204, run_id=run_id, coalesced=coalesced)
     except UniqueViolation as error:

@@ -19,6 +19,8 @@ UNKNOWN_PROVIDER = "unknown-provider"
 """The kind of error of a run if its provider is not in the configuration of a worker."""
 INTERNAL_ERROR = "internal-error"
 """The kind of error of an exception that nobody expected."""
+SUPERSEDED = "superseded"
+"""The kind of error of a run that was cancelled since a later one, that waited already, answers it."""
 UNSTORABLE = "unstorable"
 """The kind of error of a run if the database can't store a value of its outcome."""
 

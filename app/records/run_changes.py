@@ -20,6 +20,7 @@ from app.records import pact_runs, relays
 from app.records.pact_runs import set_job, values_of
 from app.records.run import (
     INTERNAL_ERROR,
+    SUPERSEDED,
     UNKNOWN_PROVIDER,
     Failure,
     Publishing,
@@ -60,15 +61,17 @@ def request(
     Returns:
         The run's id, and whether it was waiting already.
     """
-    run_id = uuid4()
+    run_id, order = uuid4(), dispatch.push_order
     row = connection.execute(
         """
         INSERT INTO runs (id, key, provider, repository, event_type, reason, pact_url, pact_urls,
-            consumer, sha, branch, status)
+            consumer, sha, branch, status, pushed_at, pushed_before)
         VALUES (%(id)s, %(key)s, %(provider)s, %(repository)s, %(event_type)s, %(reason)s, %(pact_url)s,
-                %(pact_urls)s, %(consumer)s, %(sha)s, %(branch)s, 'waiting')
+                %(pact_urls)s, %(consumer)s, %(sha)s, %(branch)s, 'waiting',
+                CASE WHEN %(is_push)s THEN coalesce(%(pushed_at)s::timestamptz, now()) END, %(pushed_before)s)
         ON CONFLICT (key) WHERE status = 'waiting' DO UPDATE SET retry_at = NULL, sha = excluded.sha,
-            failures = CASE WHEN runs.sha IS DISTINCT FROM excluded.sha THEN 0 ELSE runs.failures END
+            failures = CASE WHEN runs.sha IS DISTINCT FROM excluded.sha THEN 0 ELSE runs.failures END,
+            pushed_at = greatest(runs.pushed_at, excluded.pushed_at), pushed_before = excluded.pushed_before
         RETURNING id, job_id
         """,
         {
@@ -83,6 +86,9 @@ def request(
             "consumer": dispatch.consumer,
             "sha": dispatch.sha,
             "branch": dispatch.branch,
+            "is_push": order is not None,
+            "pushed_at": order and order.at,
+            "pushed_before": order and order.before,
         },
     ).fetchone()
     assert row is not None  # noqa: S101 - the statement always returns one
@@ -474,11 +480,37 @@ class RunChanges:
                     return False
                 set_job(connection, run.id, jobs.defer_run(connection, run.id, lock, wait=wait))
         except UniqueViolation:
-            reason = f"{message or 'It was interrupted'}. The same was asked for again meanwhile: "
-            reason += "a later run answers it"
-            self.fail(connection, run, Failure("superseded", reason))
+            self._supersede(connection, run, failure)
             return False
         return True
+
+    def _supersede(self, connection: Connection[Any], run: Run, failure: Failure | None) -> None:
+        """End a run that would wait again, since another one waits already that answers it.
+
+        Nobody needs an answer of this one any more: it is no failure, but cancelled.
+        """
+        row = connection.execute(
+            "SELECT id, sha FROM runs WHERE key = %(key)s AND status = 'waiting'", {"key": run.key}
+        ).fetchone()
+        later = f"run {row[0]}" if row else "a later run"
+        if row and row[1] and row[1] != run.sha:
+            why = f"Commit {row[1][:12]} was asked for meanwhile: {later} verifies it"
+        else:
+            why = f"The same was asked for again meanwhile: {later} answers it"
+        ended = f"The last attempt ended with: {failure.message}" if failure else "Its worker was stopped"
+        self._change_attempt(
+            connection,
+            run,
+            """
+            status = 'cancelled', finished_at = now(), outcome = NULL, error = %(message)s, error_kind = %(kind)s,
+            error_output = NULL, retry_at = NULL,
+            publishing = CASE publishing WHEN 'pending' THEN 'none' ELSE publishing END
+            """,
+            "status = %(status)s",
+            status=run.status,
+            message=storable_text(f"{why}, so this run is not tried again. {ended}"),
+            kind=SUPERSEDED,
+        )
 
     def _change_attempt(
         self,

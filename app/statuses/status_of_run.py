@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from app.provider.version import is_same
 from app.records.commit_statuses import CommitState, CommitStatus
-from app.records.run import Publishing, RunStatus
+from app.records.run import SUPERSEDED, Publishing, RunStatus
 from verifier.commit_id import is_full_commit_id
 from verifier.report.amounts import count
 from verifier.verification import Outcome
@@ -56,7 +56,7 @@ def _commit(run: Run, configured_version: str | None) -> str | None:
 
 
 def _state_and_description(run: Run) -> tuple[CommitState, str] | None:
-    if run.attempt == 0 or run.error_kind == "superseded":
+    if run.attempt == 0 or run.error_kind == SUPERSEDED:
         return None
     match run.status, run.publishing:
         case RunStatus.WAITING | RunStatus.RUNNING, _:

@@ -25,13 +25,12 @@ from app.dispatch import (
     InvalidDispatch,
     from_api,
     from_delivery,
-    from_push,
-    kept_of_push,
 )
 from app.intake import acceptance
 from app.intake.credentials import BadCredentials, NoCredentials, check_signature, is_signature
 from app.intake.redacted_payload import MAX_DEPTH, redacted
 from app.intake.refusal import Refusal
+from app.push import from_push, kept_of_push
 from app.records.deliveries import LONGEST_GITHUB_ID, IncomingDelivery, Repeated, Source
 from app.web.context import authorization, checking_credentials, receiver
 from app.web.problem import RETRY_AFTER_SECONDS
@@ -202,6 +201,7 @@ class _IncomingRequest:
             delivery=str(self._delivery.id),
             run=str(accepted.run_id),
             coalesced=accepted.coalesced,
+            detail=accepted.detail,
             repository=dispatch.repository,
             event_type=dispatch.event_type,
             sender=self._delivery.sender,

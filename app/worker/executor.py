@@ -12,8 +12,8 @@ import structlog
 from app.config.provider import RelayedProvider
 from app.database.failures import is_away
 from app.queue import jobs
-from app.records import deliveries
-from app.records.run import Failure, Publishing
+from app.records import deliveries, runs
+from app.records.run import SUPERSEDED, Failure, Publishing
 from app.records.run_log import RunLog, store_log, stored_chunks
 from app.worker.all_pacts import AllPacts, outcome_of
 from app.worker.child_pool import ChildFailed
@@ -306,12 +306,20 @@ class Executor:
             await self._give_up(run, run_log, failure)
             return
         run_log.add(f"Could not verify: {failure.message}")
-        run_log.add(f"Tried again in {wait:g} s")
         lock = lock_of(self._settings, run.provider)
-        await store_with_log(
+        again = await store_with_log(
             self._database, run, run_log, self._changes.try_again, failure, wait=wait, lock=lock
         )
-        log.warning("could not verify", error=failure.message, kind=failure.kind, retry_in=wait)
+        if again:
+            run_log.add(f"Tried again in {wait:g} s")
+            log.warning("could not verify", error=failure.message, kind=failure.kind, retry_in=wait)
+        else:
+            ended = await self._database.call(runs.get, run.id)
+            run_log.add(f"Not tried again: the run is {ended.status if ended else 'gone'}")
+            if ended is not None and ended.error_kind == SUPERSEDED:
+                run_log.add(str(ended.error))
+            log.info("not tried again", error=failure.message, kind=failure.kind)
+        await self._database.call(store_log, run, run_log.update())
 
     async def _give_up(self, run: Run, run_log: RunLog, failure: Failure) -> None:
         run_log.add(f"Could not verify: {failure.message}")

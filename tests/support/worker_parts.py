@@ -95,7 +95,7 @@ class Changes:
                 raise self._failing[name]
             if name == "verified" and self.run is not None:
                 return replace(self.run, publishing=Publishing.PENDING)
-            return {"begin": self.run, "cancelled": False}.get(name)
+            return {"begin": self.run, "cancelled": False, "try_again": True}.get(name)
 
         return change
 

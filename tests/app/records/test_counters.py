@@ -121,6 +121,7 @@ def test_what_an_older_version_stored_is_counted_once(database_url: str, databas
         "ALTER TABLE deliveries DROP COLUMN user_agent, DROP COLUMN repeats",
         "ALTER TABLE relays DROP COLUMN redacted",
         "ALTER TABLE runs DROP COLUMN parent_id, DROP COLUMN pending, DROP COLUMN pact_urls",
+        "ALTER TABLE runs DROP COLUMN pushed_at, DROP COLUMN pushed_before",
         "DELETE FROM schema_versions WHERE name >= 'app/0007_uncounted.sql' AND name LIKE 'app/%'",
     ):
         database.execute(statement.encode())

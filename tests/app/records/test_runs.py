@@ -137,6 +137,19 @@ def test_a_run_that_is_asked_for_again_does_not_wait_any_longer(database: Connec
     assert next_run(database) == run.id
 
 
+def test_a_run_that_a_later_one_answers_is_cancelled_with_the_reason(database: Connection[Any]) -> None:
+    first = begin(database, request(database, dispatch()))
+    later = request(database, dispatch())
+    assert later != first.id
+    assert not CHANGES.try_again(database, first, None, wait=0.0, lock=LOCK)
+    ended = stored(database, first.id)
+    assert (ended.status, ended.outcome, ended.error_kind) == ("cancelled", None, "superseded")
+    assert ended.error == (
+        f"The same was asked for again meanwhile: run {later} answers it, so this run is not tried again. "
+        "Its worker was stopped"
+    )
+
+
 def test_a_cancelled_run_leaves_no_job_behind(database: Connection[Any]) -> None:
     CHANGES.cancel(database, request(database, dispatch()))
     assert database.execute("SELECT * FROM procrastinate_jobs").fetchall() == []

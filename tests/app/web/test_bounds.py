@@ -153,6 +153,7 @@ def test_every_text_of_an_index_is_bounded(pool: ConnectionPool[Any]) -> None:
             "status": "our own word",
             "outcome": "our own word",
             "provider": "of the configuration",
+            "branch": "a name",
             "consumer": "a name",
             "repository": "of the configuration",
             "pact_url": "its beginning",

@@ -122,7 +122,7 @@ def test_a_push_to_the_default_branch_has_every_pact_verified_at_its_commit(clie
         "before": GONE,
         "after": FIRST,
         "deleted": False,
-        "repository": {"full_name": "acme/orders", "default_branch": "main"},
+        "repository": {"full_name": "acme/orders", "default_branch": "main", "pushed_at": 1557933657},
     }
 
 
@@ -135,6 +135,80 @@ def test_pushes_that_come_while_one_waits_are_one_run_at_the_newest_commit(clien
         ("Prices", None, FIRST, "release/2", "waiting"),
     ]
     assert [delivery["coalesced"] for delivery in items(client, "deliveries")] == [False, True, False]
+
+
+def at(sha: str, seconds: int | str | None, *, before: str = GONE) -> dict[str, Any]:
+    """Give a push to the main branch, some seconds after others."""
+    document = pushed("acme/orders", sha=sha, before=before)
+    document["repository"]["pushed_at"] = 1557933657 + seconds if isinstance(seconds, int) else seconds
+    return document
+
+
+@pytest.mark.parametrize(
+    ("newer", "older"),
+    [
+        (at(SECOND, 5), at(FIRST, 0)),
+        (at(SECOND, "2019-05-15T15:21:02Z"), at(FIRST, 0)),
+        # within one second, and with times that say nothing or the contrary, the newer one follows the older one
+        (at(SECOND, 0, before=FIRST), at(FIRST, 0)),
+        (at(SECOND, None, before=FIRST), at(FIRST, None)),
+        (at(SECOND, 0, before=FIRST), at(FIRST, 2)),
+        # a branch that was set back: each follows the other
+        (at(SECOND, 9, before=FIRST), at(FIRST, 0, before=SECOND)),
+        # the same push by an App and by a webhook
+        (at(SECOND, 0, before=FIRST), at(SECOND, 0, before=FIRST)),
+    ],
+)
+@pytest.mark.parametrize("state", ["waiting", "running", "finished"])
+def test_an_older_push_that_comes_later_is_answered_by_the_run_of_the_newer_one(
+    client: FlaskClient, pool: ConnectionPool[Any], newer: Any, older: Any, state: str
+) -> None:
+    assert push(client, newer, delivery="1").status_code == 204
+    with pool.connection() as connection:
+        connection.execute("UPDATE runs SET status = %s", [state])
+    assert push(client, older, delivery="2").status_code == 204
+    assert asked(client) == [("Orders", None, SECOND, "main", state)]
+    first, late = items(client, "deliveries")
+    assert first["detail"] is None
+    assert (late["status"], late["refusal"], late["run_id"]) == (204, None, first["run_id"])
+    assert late["coalesced"] is (state == "waiting")
+    said = (
+        f"the push of {SECOND[:12]} to main came before, by another delivery: run {first['run_id']} answers it"
+        if newer == older
+        else f"the push of {FIRST[:12]} to main is older than that of {SECOND[:12]}, which came before it: run "
+        f"{first['run_id']} {'verifies' if state == 'waiting' else 'was queued for'} the newer one, so nothing was "
+        "queued for this one"
+    )
+    assert late["detail"] == said
+    # whoever wants it all the same delivers it again
+    assert client.post(f"/api/deliveries/{late['id']}/redeliver", headers=READING).status_code == 201
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (at(FIRST, 0), at(SECOND, 0)),
+        (at(FIRST, 0), at(SECOND, 5)),
+        (at(FIRST, None), at(SECOND, None)),
+        (at(FIRST, 3), at(SECOND, 0, before=FIRST)),
+        (at(FIRST, 0, before=SECOND), at(SECOND, 9, before=FIRST)),
+        (at(FIRST, 10**40), at(SECOND, -(10**40))),
+        (at(FIRST, "soon"), at(SECOND, "9999-99-99")),
+    ],
+)
+def test_a_push_that_is_not_known_to_be_older_is_carried_out(
+    client: FlaskClient, first: Any, second: Any
+) -> None:
+    for document in (first, second):
+        assert push(client, document).status_code == 204
+    assert asked(client) == [("Orders", None, SECOND, "main", "waiting")]
+
+
+def test_a_dispatch_that_joins_a_push_makes_no_older_push_the_newest_one(client: FlaskClient) -> None:
+    push(client, at(FIRST, 5))
+    dispatch(client, "acme/orders", {"sha": SECOND, "branch": "main"})
+    push(client, at("c" * 40, 0))
+    assert asked(client) == [("Orders", None, SECOND, "main", "waiting")]
 
 
 @pytest.mark.parametrize(

@@ -89,6 +89,16 @@ def test_a_run_for_every_pact_lists_what_became_of_each(
             OF_A_RESULT,
         ),
         (
+            f"status = 'cancelled', finished_at = now(), {BEFORE}, outcome = NULL, publishing = 'none'",
+            ["Cancelled", "None: the run was cancelled", "nothing answered at"],
+            OF_A_RESULT,
+        ),
+        (
+            "status = 'cancelled', finished_at = now(), error_kind = 'superseded', error = 'run 7 answers it'",
+            ["Replaced by a later run", "None: a later run answers it", "run 7 answers it"],
+            OF_A_RESULT,
+        ),
+        (
             f"status = 'finished', publishing = 'pending', {VERIFIED}, publish_error = 'it answered 503'",
             ["Finished", "Not published yet: it answered 503. It is tried again"],
             ("Nothing was published",),

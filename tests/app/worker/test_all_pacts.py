@@ -280,6 +280,41 @@ def test_a_change_without_a_commit_takes_none_from_a_push_that_waits(database: C
     assert stored(database, run_id).sha == "a" * 40
 
 
+def test_a_run_that_a_newer_push_replaces_is_cancelled_and_no_failure(database: Connection[Any]) -> None:
+    run_id = a_change(database, "a" * 40)
+    later: list[UUID] = []
+
+    class Replaced(Child):
+        async def carry_out(self, request: AttemptRequest, on_message: Callable[[Any], None]) -> Any:
+            later.append(a_change(database, "b" * 40))
+            return await super().carry_out(request, on_message)
+
+    died = Failure("provider-died", "the provider died", retryable=True)
+    run = carry_out(database, run_id, Replaced([pact("A"), pact("B", error=AWAY), died]))
+    assert (run.status, run.outcome, run.error_kind) == (RunStatus.CANCELLED, None, "superseded")
+    sentence = (
+        f"Commit {'b' * 12} was asked for meanwhile: run {later[0]} verifies it, so this run is not tried again. "
+        "The last attempt ended with: the provider died"
+    )
+    assert run.error == sentence
+    log = text_of_log(database, run_id)
+    assert log.endswith(f" {sentence}")
+    assert "Tried again" not in log
+    assert members(database, run_id) == [("A", Outcome.PASSED, Publishing.PENDING, RunStatus.FINISHED)]
+    counted = database.execute("SELECT outcome FROM uncounted_runs WHERE outcome <> 'passed'").fetchall()
+    assert counted == [("cancelled",)]
+    assert (stored(database, later[0]).status, stored(database, later[0]).sha) == (
+        RunStatus.WAITING,
+        "b" * 40,
+    )
+
+
+def test_the_log_of_a_run_that_is_tried_again_says_when(database: Connection[Any]) -> None:
+    run_id = a_change(database)
+    carry_out(database, run_id, Child([Failure("provider-died", "the provider died", retryable=True)]))
+    assert "Tried again in " in text_of_log(database, run_id).splitlines()[-1]
+
+
 @pytest.mark.parametrize("name", ["consumer", "consumer_version", "pact_url"])
 def test_a_pact_whose_names_a_database_cannot_store_keeps_no_other_from_being_stored(
     database: Connection[Any], name: str

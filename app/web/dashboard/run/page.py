@@ -9,7 +9,7 @@ from flask import Blueprint, Response
 from jinja2 import PackageLoader
 
 from app.records import deliveries, pact_runs, run_log, runs
-from app.records.run import Publishing, RunStatus
+from app.records.run import SUPERSEDED, Publishing, RunStatus
 from app.web.context import database
 from broker.http.answer_headers import policy_of_page
 from verifier.report.amounts import count
@@ -54,6 +54,8 @@ def show_run(run_id: UUID) -> Response:
     word = WORDS[run.status]
     if run.status is RunStatus.WAITING and run.retry_at is not None:
         word = "Waiting for the next attempt"
+    if run.error_kind == SUPERSEDED:
+        word = "Replaced by a later run"
     findings = _findings(run, verification)
     done = run.status.ended and run.publishing is not Publishing.PENDING
     html = page(
@@ -80,7 +82,7 @@ def _publication(run: Run, findings: Findings) -> str:
         why = f": {run.publish_error}. It is tried again by itself" if run.publish_error else ""
         return f"Not published yet{why}"
     if run.status is RunStatus.CANCELLED:
-        return "None: the run was cancelled"
+        return _publication_of_cancelled(run)
     if not run.status.ended:
         return "None yet: the pact is still to be verified"
     if run.is_for_all_pacts:
@@ -88,6 +90,12 @@ def _publication(run: Run, findings: Findings) -> str:
     if run.outcome is None:
         return "None from here: the dispatch was passed on to GitHub, whose workflow verifies the pact"
     return publication(findings)
+
+
+def _publication_of_cancelled(run: Run) -> str:
+    if run.is_for_all_pacts:
+        return "One for each pact that was verified before the run was cancelled"
+    return f"None: {'a later run answers it' if run.error_kind == SUPERSEDED else 'the run was cancelled'}"
 
 
 def _summary(run: Run, pacts: Sequence[Run], findings: Findings) -> str:
