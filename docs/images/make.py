@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import requests
+from playwright.sync_api import sync_playwright
 from rich.console import Console
 from rich.terminal_theme import MONOKAI
 from rich.text import Text
@@ -33,13 +34,15 @@ from rich.text import Text
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from playwright.sync_api import Browser
+
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 BIN = Path(sys.executable).parent
 TERMINALS = {60: "2.0.0", 80: "2.0.1", 120: "2.1.0"}
 """The columns of a terminal, and the provider's version that is verified on it."""
-WIDTHS = {"narrow": (500, 1000), "wide": (1100, 900)}
-"""The sizes of windows in pixels; Chromium makes none that is narrower."""
+WIDTHS = {"narrow": (400, 900), "wide": (1280, 900)}
+"""The sizes of windows in pixels."""
 UP_SECONDS = 30.0
 SVG = """<svg class="rich-terminal" viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg">
 <style>.{unique_id}-matrix {{ font: {char_height}px monospace; line-height: {line_height}px; white-space: pre; }}
@@ -116,14 +119,12 @@ def picture(columns: int, text: str) -> str:
     return console.export_svg(title="verify", theme=MONOKAI, code_format=SVG, unique_id=f"terminal-{columns}")
 
 
-def photograph(chromium: str, url: str, name: str) -> None:
+def photograph(browser: Browser, url: str, name: str) -> None:
     """Save what a browser shows of a URL, at each of the widths."""
     for size, (width, height) in WIDTHS.items():
-        command = [
-            chromium, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars",
-            f"--window-size={width},{height}", f"--screenshot={HERE / f'{name}-{size}.png'}", url,
-        ]  # fmt: skip
-        subprocess.run(command, check=True, capture_output=True, timeout=120)
+        with browser.new_page(viewport={"width": width, "height": height}) as page:
+            page.goto(url)
+            page.screenshot(path=HERE / f"{name}-{size}.png")
 
 
 def main() -> None:
@@ -159,10 +160,12 @@ def main() -> None:
         for columns, version in TERMINALS.items():
             svg = picture(columns, on_terminal(columns, *verify, "--provider-app-version", version))
             (HERE / f"verify-{columns}.svg").write_text(svg, encoding="utf-8")
-        photograph(chromium, f"file://{folder}/report.html", "report")
-        photograph(chromium, broker, "broker")
+        playwright = stack.enter_context(sync_playwright())
+        browser = playwright.chromium.launch(executable_path=chromium, chromium_sandbox=False)
+        photograph(browser, f"file://{folder}/report.html", "report")
+        photograph(browser, broker, "broker")
         results = f"{broker}/pacts/provider/Products/consumer/Storefront/latest"
-        photograph(chromium, results, "broker-pact")
+        photograph(browser, results, "broker-pact")
 
 
 if __name__ == "__main__":

@@ -163,3 +163,11 @@ def test_each_page_fits_and_all_can_use_it(page: Page, addresses: dict[str, str]
     tables = page.evaluate("[...document.querySelectorAll('table')].map(one => one.innerText).join()")
     assert not COMMIT_ID.findall(tables)
     assert [one for one in complaints if "404" not in one] == []
+
+
+def test_what_nobody_can_read_is_found(page: Page) -> None:
+    """Nothing found says something only where something can be found."""
+    page.set_content(
+        "<html lang=en><title>A page</title><main><h1>Pale</h1><p style='color: #aaa'>pale</p><img>"
+    )
+    assert {one.partition(":")[0] for one in findings(page)} == {"color-contrast", "image-alt"}
