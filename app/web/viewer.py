@@ -65,18 +65,18 @@ def viewer_of_request() -> Viewer | None:
     Raises:
         HttpProblem: The database, which has the key of sessions, is away.
     """
-    if "Authorization" in request.headers:
-        try:
-            with checking_credentials():
-                return _by_token(receiver().api_tokens.token_of(api_authorization()))
-        except (BadCredentials, NoCredentials):
-            return None
     user = _user_of_proxy()
     if user is not None:
         operators = receiver().settings.server.user_operators
         may_act = operators is None or user in operators
         prove_sender()
         return Viewer(user, may_act, sessions().form_token(f"user {user}"))
+    if "Authorization" in request.headers:
+        try:
+            with checking_credentials():
+                return _by_token(receiver().api_tokens.token_of(api_authorization()))
+        except (BadCredentials, NoCredentials):
+            return None
     session = sessions().open(request.cookies.get(COOKIE, ""))
     if session is None:
         return None

@@ -12,9 +12,10 @@ from app.records import deliveries, history, run_log, runs
 from app.records.run import RunStatus
 from app.records.run_changes import RunChanges
 from app.web.api.documents import Delivery, DeliveryList, Run, RunList, WholeDelivery, WholeRun
-from app.web.context import check_api_token, database, receiver
+from app.web.context import READING, check_api_token, database, receiver
 from app.web.paging import DELIVERY_FILTERS, RUN_FILTERS, PageRequest
 from app.web.problem import Fault, HttpProblem, answer
+from app.web.viewer import viewer_of_request
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -25,7 +26,20 @@ if TYPE_CHECKING:
     from app.records.run import Run as StoredRun
 
 blueprint = Blueprint("api", __name__, url_prefix="/api")
-blueprint.before_request(check_api_token)
+
+
+@blueprint.before_request
+def check_sender() -> None:
+    """Let those in who have a token, and those who look something up from a page of the dashboard.
+
+    Raises:
+        HttpProblem: There is neither.
+    """
+    viewer = viewer_of_request() if "Authorization" not in request.headers else None
+    if viewer is None or viewer.sees_one_run or request.method not in READING:
+        check_api_token()
+    else:
+        g.sender = viewer.name
 
 
 @blueprint.get("/runs")

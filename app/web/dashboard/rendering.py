@@ -80,7 +80,9 @@ def show(
         return inert_markup(html)
 
     if is_open and viewer is not None:
-        html = _contents.get((request.full_path, viewer.may_act, viewer.has_session), content)
+        html = _contents.get(
+            (request.full_path, viewer.may_act, viewer.has_session, viewer.sees_one_run), content
+        )
     else:
         html = content()
     html = html.replace(_FORM_TOKEN, viewer.form_token if viewer else "")

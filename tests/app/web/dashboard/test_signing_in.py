@@ -192,3 +192,17 @@ def test_events_are_for_those_who_have_signed_in(client: FlaskClient) -> None:
     sign_in(client)
     assert client.get("/live").status_code == 422
     assert client.get("/live?topic=" + "x" * 1000).status_code == 422
+
+
+def test_a_session_reads_the_api_and_changes_nothing_by_it(client: FlaskClient) -> None:
+    assert client.get("/api/runs").status_code == 401
+    sign_in(client)
+    assert client.get("/api/runs").status_code == 200
+    run = "3f1c9f5e-0000-4000-8000-000000000000"
+    assert client.post(f"/api/runs/{run}/cancel").status_code == 401
+    assert (
+        client.get("/api/runs", headers={"Authorization": "Bearer another-token-of-nobody"}).status_code
+        == 401
+    )
+    client.delete_cookie(COOKIE)
+    assert client.get("/api/runs").status_code == 401
