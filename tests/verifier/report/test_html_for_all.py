@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 pytestmark = needs_chromium
 
+COMMIT_ID = "2f3c9d1e5a7b8c9d0e1f2a3b4c5d6e7f8a9b0c1d"
 NAME = "PaymentsSettlementReconciliationService" * 2
 INTERACTIONS = (
     PASSED,
@@ -49,9 +50,7 @@ def report(tmp_path: Path, request: pytest.FixtureRequest) -> str:
     """Return the URL of a report of a pact, or of many of them, with all that one can have."""
     error = VerificationError("not-a-pact", "it is no pact")
     made = [
-        verification(
-            *INTERACTIONS, consumer=NAME, consumer_version="2f3c9d1e5a7b8c9d0e1f2a3b4c5d6e7f8a9b0c1d"
-        ),
+        verification(*INTERACTIONS, consumer=NAME, consumer_version=COMMIT_ID),
         verification(PASSED),
         verification(consumer="Lost", error=error),
     ]
@@ -81,6 +80,8 @@ def test_all_can_use_the_report(browser: Browser, report: str) -> None:
             page.set_viewport_size({"width": width, "height": 900})
             assert page.evaluate(fits), width
         assert findings(page) == [], "narrow"
+        lists = page.evaluate("[...document.querySelectorAll('.table')].map(one => one.innerText).join()")
+        assert COMMIT_ID not in lists
         page.emulate_media(media="print", color_scheme="dark")
         page.set_viewport_size({"width": 718, "height": 1000})  # what is left of A4 between its margins
         assert page.evaluate(fits), "paper"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from broker.text.brief import short_version
 from verifier.report.amounts import count
 from verifier.report.interface import publication, summary
 from verifier.verification import Outcome
@@ -12,12 +13,16 @@ if TYPE_CHECKING:
     from verifier.report.run_findings import EnvironmentAnswer, PactFindings, RunFindings
 
 
-def name_of(pact: PactFindings) -> str:
-    """Return the consumer with its version, else where the pact comes from."""
-    verification = pact.verification
-    return " ".join(filter(None, [verification.consumer, verification.consumer_version])) or (
-        verification.pact_url
-    )
+def name_of(pact: PactFindings, *, short: bool = False) -> str:
+    """Return the consumer with its version, else where the pact comes from.
+
+    Args:
+        pact: The pact.
+        short: Whether the version is shortened, as for a list.
+    """
+    consumer, version = pact.verification.consumer, pact.verification.consumer_version or ""
+    named = " ".join(filter(None, [consumer, short_version(version) if short else version]))
+    return named or pact.verification.pact_url
 
 
 def word_of(pact: PactFindings) -> str:

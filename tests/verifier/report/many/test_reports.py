@@ -169,7 +169,7 @@ def test_junit_has_a_suite_for_each_pact_and_counts_no_pending_one() -> None:
 
 def test_page_begins_with_an_overview_whose_links_lead_to_the_pacts() -> None:
     text = page(RUN)
-    rows = re.findall(r'<a href="#(pact-\d)">(\w+) 1</a>', text)
+    rows = re.findall(r'<a href="#(pact-\d)" title="\w+ 1">(\w+) 1</a>', text)
     assert [name for _, name in rows] == ["Bad", "Lost", "Wip", "Good"], "the worst first"
     assert all(f'id="{place}"' in text for place, _ in rows)
     ids = re.findall(r'id="([^"]+)"', text)
