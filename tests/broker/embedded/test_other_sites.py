@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import tempfile
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.broker.embedded.pages.test_pages import chromium
-from tests.support.browser import needs_chromium
+from tests.support.browser import CHROMIUM, needs_chromium
 from tests.support.commands import pact_dispatch
 from tests.support.loopback import LoopbackServer
 from tests.support.processes import BrokerProcess, EmbeddedBroker
@@ -179,6 +180,35 @@ class HostilePage(LoopbackServer):
         handler.send_header("Content-Length", str(len(content)))
         handler.end_headers()
         handler.wfile.write(content)
+
+
+def chromium(*arguments: str, violates: str | None = None) -> str:
+    """Run Chromium in a profile of its own, and return what it printed.
+
+    Args:
+        arguments: Its arguments.
+        violates: The directive of a Content-Security-Policy that what it shows violates; None if it violates none.
+    """
+    assert CHROMIUM is not None
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
+        command = [
+            CHROMIUM,
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-quic",
+            "--no-first-run",
+        ]
+        command += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
+        command += [f"--user-data-dir={profile}", "--enable-logging=stderr", *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
+    violations = [line for line in done.stderr.splitlines() if "Content Security Policy" in line]
+    if violates is None:
+        assert not violations
+    else:
+        assert violates in "".join(violations), done.stderr
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 @needs_chromium

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.broker.embedded.conftest import example
-from tests.broker.embedded.pages.test_pages import BROWSER, HOSTILE, PACT, chromium, verify
-from tests.support.browser import needs_chromium
+from tests.broker.embedded.pages.test_pages import BROWSER, HOSTILE, PACT, verify
 from tests.support.processes import EmbeddedBroker
 from tests.support.webhook_documents import OPEN, create, triggered, wait_for, webhook
 from tests.support.webhook_target import Target
@@ -129,11 +128,3 @@ def test_the_page_of_all_webhooks_and_of_one(watched: EmbeddedBroker) -> None:
 def test_a_client_gets_json_at_the_same_addresses(watched: EmbeddedBroker) -> None:
     for path in ("/webhooks", triggered(watched)[0]["_links"]["pb:webhook"]["href"]):
         assert watched.get(path).headers["Content-Type"].startswith("application/hal+json")
-
-
-@needs_chromium
-def test_chromium_shows_why_a_webhook_failed(watched: EmbeddedBroker) -> None:
-    page = html.unescape(chromium("--dump-dom", f"{watched.url}{PACT}"))
-    assert "<title>Foo → Bar, 1</title>" in page
-    assert "not triggered: disabled" in page
-    assert "tried 2 times: 503" in page
