@@ -14,7 +14,7 @@ from verifier.verification import LONGEST_BODY, Exchange, HttpMessage, Outcome
 if TYPE_CHECKING:
     from socket import socket
 
-    from verifier.engine.recorder import RecordedExchange
+    from verifier.engine.recorded_exchange import RecordedExchange
     from verifier.verification import InteractionResult
 
 METADATA_HEADER = "pact-message-metadata"

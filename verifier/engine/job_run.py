@@ -22,7 +22,7 @@ from verifier.engine.protocol import (
     Note,
     Results,
 )
-from verifier.engine.recorder import marked
+from verifier.engine.recorded_exchange import marked
 from verifier.engine.redirects import expecting_shifted, expects_redirect, unshifted
 from verifier.engine.relays import Relays, state_handler
 from verifier.engine.trust_store import SmallTrustStore
@@ -38,7 +38,8 @@ if TYPE_CHECKING:
     from verifier.engine.message_relay import Asked, MessageRelay
     from verifier.engine.protocol import Event
     from verifier.engine.provider_relay import OriginRelay
-    from verifier.engine.recorder import RecordedExchange, Recorder
+    from verifier.engine.recorded_exchange import RecordedExchange
+    from verifier.engine.recorder import Recorder
     from verifier.pact import Interaction
     from verifier.verification import InteractionResult
 
@@ -333,8 +334,9 @@ class JobRun:
             verifier.add_transport(transport.protocol, port=transport.port, path=transport.path)
         for name, value in job.headers:
             verifier.add_custom_header(name, value)
-        if relays.states is not None:
-            verifier.set_states_url(relays.states.url, teardown=job.states_teardown)
+        states_url = relays.states_url(by_recorder=way == _Way.BY_RECORDER)
+        if states_url is not None:
+            verifier.set_states_url(states_url, teardown=job.states_teardown)
         verifier.set_requests(timeout=job.request_timeout, checks_certificates=job.tls.checks)
 
 

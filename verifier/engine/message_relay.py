@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from verifier.engine.provider_relay import Request
-    from verifier.engine.recorder import RecordedExchange
+    from verifier.engine.recorded_exchange import RecordedExchange
     from verifier.pact import Interaction
     from verifier.verification import InteractionResult
 

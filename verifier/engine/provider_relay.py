@@ -16,7 +16,12 @@ from broker.http.limits import Limits
 from broker.http.no_reply import NoReply, NotTrusted
 from broker.http.tls import ORDINARY
 from verifier.engine.loopback_server import LoopbackServer
-from verifier.engine.recorder import INTERACTION_HEADER, MOST_KEPT, RecordedExchange, by_interaction
+from verifier.engine.recorded_exchange import (
+    INTERACTION_HEADER,
+    MOST_KEPT,
+    RecordedExchange,
+    by_interaction,
+)
 from verifier.engine.relay_limit import relayed_seconds
 
 if TYPE_CHECKING:

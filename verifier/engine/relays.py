@@ -88,6 +88,20 @@ class Relays:
     ) -> None:
         self._stack.close()
 
+    def states_url(self, *, by_recorder: bool) -> str | None:
+        """Return where the core asks for state changes; None if it asks for none.
+
+        Args:
+            by_recorder: Whether it asks the recorder for all else.
+        """
+        if self.states is None:
+            return None
+        # Python handlers are called in one thread, whatever is asked, and a connection that the provider may close is
+        # none for a teardown
+        if by_recorder and self._job.states_url and not self._job.states_teardown:
+            return self.recorder.states_url
+        return self.states.url
+
     def failures(self, shard: list[Interaction]) -> list[StateFailure | None]:
         """Return the state change of each interaction that failed, if one did, since the last call."""
         if self.states is None:
@@ -117,7 +131,11 @@ class Relays:
         if self._recorder is None:
             parts = urlsplit(self._job.base_url or "")
             self._recorder = Recorder(
-                parts.hostname or "127.0.0.1", parts.port or 80, parts.netloc.rpartition("@")[2]
+                parts.hostname or "127.0.0.1",
+                parts.port or 80,
+                parts.netloc.rpartition("@")[2],
+                connect_seconds=self._job.request_timeout,
+                states=self.states,
             )
             self._stack.callback(self._recorder.close)
         return self._recorder

@@ -465,7 +465,7 @@ def test_sharded_outcome_equals_one_unsharded_run(
             catalogue.url,
             transports=transports,
             states_url=f"{catalogue.url}/_states",
-            states_teardown=True,
+            states_teardown=jobs == 1,  # without them states are asked for where the provider is
             jobs=jobs,
         )
         results = run(engine, job)

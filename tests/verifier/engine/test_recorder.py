@@ -18,7 +18,8 @@ from tests.support.raw_server import RawServer
 from verifier.engine.job_run import MOST_EXCHANGES
 from verifier.engine.process import Engine
 from verifier.engine.protocol import Job
-from verifier.engine.recorder import INTERACTION_HEADER, Recorder, marked
+from verifier.engine.recorded_exchange import INTERACTION_HEADER, marked
+from verifier.engine.recorder import Recorder
 from verifier.pact_document import parse_pact
 from verifier.report.exchange import answer_in_a_line, curl
 from verifier.verification import Outcome
@@ -159,7 +160,7 @@ def test_both_sides_may_write_at_once() -> None:
 
     provider = threading.Thread(target=answer_before_reading)
     provider.start()
-    recorder = Recorder("127.0.0.1", listener.getsockname()[1], "provider")
+    recorder = Recorder("127.0.0.1", listener.getsockname()[1], "provider", connect_seconds=30)
     with socket.create_connection(("127.0.0.1", recorder.port), timeout=TIME_LIMIT) as client:
         sender = threading.Thread(
             target=client.sendall, args=(b"PUT / HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % len(much) + much,)

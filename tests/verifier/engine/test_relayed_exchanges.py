@@ -19,7 +19,7 @@ from tests.support.paths import ROOT
 from tests.support.processes import TIME_LIMIT
 from verifier.engine.job_run import MOST_EXCHANGES
 from verifier.engine.process import Engine
-from verifier.engine.recorder import INTERACTION_HEADER
+from verifier.engine.recorded_exchange import INTERACTION_HEADER
 from verifier.report.exchange import curl
 from verifier.request import ProviderUnderTest, VerificationRequest
 from verifier.run import verify

@@ -51,7 +51,7 @@ def _read_body(request: BinaryIO) -> bytes:
 
 
 class StateRelay:
-    """A server on loopback for the state changes of one verifier.
+    """Carries out the state changes of one verifier, which it takes on loopback.
 
     A verifier asks for one change after another, in the order of its interactions, and the relay keeps that order, so
     that the interaction which a failure belongs to is known.
@@ -60,15 +60,27 @@ class StateRelay:
     def __init__(self, handler: StateHandler) -> None:
         self._handler = handler
         self._changes: list[RelayedChange] = []
-        self._server = LoopbackServer("state-relay", lambda request: self.answer(_read_body(request)))
-        self.url = f"http://127.0.0.1:{self._server.port}/"
+        self._server: LoopbackServer | None = None
+
+    @property
+    def url(self) -> str:
+        """Where the core sends changes: to a server that is started when it is first needed."""
+        if self._server is None:
+            self._server = LoopbackServer("state-relay", lambda request: self.answer(_read_body(request)))
+        return f"http://127.0.0.1:{self._server.port}/"
 
     def close(self) -> None:
         """Stop serving."""
-        self._server.close()
+        if self._server is not None:
+            self._server.close()
 
-    def answer(self, body: bytes) -> bytes:
-        """Carry out a change that the core sent, and return the HTTP response."""
+    def answer(self, body: bytes, *, is_last: bool = True) -> bytes:
+        """Carry out a change that the core sent, and return the HTTP response.
+
+        Args:
+            body: The body of the core's request.
+            is_last: Whether the connection is closed then.
+        """
         change = StateChange.from_json(body)
         failure, status, values, started = None, 200, b"", time.perf_counter()
         try:
@@ -79,7 +91,8 @@ class StateRelay:
             failure, status = StateFailure(answered=False, reason=f"{change}: {error!r}"), REFUSED
         seconds = time.perf_counter() - started
         self._changes.append(RelayedChange(change.action, change.state, failure, seconds))
-        head = f"HTTP/1.1 {status} .\r\nContent-Type: application/json\r\nConnection: close\r\n"
+        head = f"HTTP/1.1 {status} .\r\nContent-Type: application/json\r\n"
+        head += "Connection: close\r\n" if is_last else ""
         return f"{head}Content-Length: {len(values)}\r\n\r\n".encode() + values
 
     def take(self) -> list[RelayedChange]:
