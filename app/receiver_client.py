@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
 from app.dispatch import DRY_RUN_HEADER, STATES_HEADER
+from app.records.run import RunStatus
 from broker.http.json_values import integer_at, objects_at, text_at
 from broker.http.limited_request import send_request
 from broker.http.limits import Limits
@@ -14,7 +15,7 @@ from broker.http.no_reply import NoReply, NotTrusted
 from broker.http.strict_json import NotJson, parse_json
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from broker.http.limits import Reply
 
@@ -24,6 +25,9 @@ TRUST = "have this command trust its certificate: REQUESTS_CA_BUNDLE names the f
 """What to do where a receiver's certificate is not trusted."""
 LIMIT = 50
 """The items of a list that are asked for: the newest."""
+PAGE_LIMIT = 200
+"""The items of a page where more than the newest are looked at: the most that a receiver gives."""
+MOST_PAGES = 5
 
 
 class ReceiverAway(Exception):
@@ -179,6 +183,19 @@ class ReceiverClient:
         """
         return self.page_of_runs({"provider": provider, "consumer": consumer}).items
 
+    def open_runs_for_every_pact(self, provider: str) -> list[dict[str, Any]]:
+        """Return the runs for every pact of a provider that run or wait, which are of no consumer.
+
+        Raises:
+            ReceiverRefused: It doesn't take the token.
+        """
+        return [
+            run
+            for status in (RunStatus.RUNNING, RunStatus.WAITING)
+            for run in self._first_pages({"provider": provider, "status": status})
+            if run.get("pact_url") is None and run.get("parent_id") is None
+        ]
+
     def run(self, number: str) -> dict[str, Any]:
         """Return a run.
 
@@ -240,6 +257,15 @@ class ReceiverClient:
             ReceiverRefused: It doesn't take the token, has no such delivery, or would refuse the dispatch.
         """
         return self._named("/api/deliveries", number, "/redeliver", method="POST")
+
+    def _first_pages(self, filters: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+        after = None
+        for _ in range(MOST_PAGES):
+            page = self.page_of_runs(filters, limit=PAGE_LIMIT, after=after)
+            yield from page.items
+            after = page.next
+            if after is None:
+                return
 
     def _page(self, path: str, filters: Mapping[str, str], limit: int, after: str | None) -> Page:
         query = {**filters, "limit": limit, **({"cursor": after} if after else {})}

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from app.commands.doctor import advice
 from app.commands.doctor.chain import NotAsked
+from app.commands.doctor.every_pact import described, is_to_answer
 from app.commands.finding import Finding, State, listed
 from app.config.variables import API_TOKEN, API_TOKENS
 from app.receiver_client import TRUST, NoReceiver, ReceiverAway, ReceiverClient, ReceiverRefused
-from app.records.run import Publishing, RunStatus
+from app.records.run import SUPERSEDED, Publishing, RunStatus
 from broker.client.for_verification import content_of
 from verifier.report.amounts import count
 from verifier.verification import Outcome
@@ -21,21 +22,28 @@ if TYPE_CHECKING:
 
     from app.commands.doctor.pact_state import PactState, Target
 
+RUNS = "receiver-runs"
+"""The link of the chain that these runs are."""
+Answer = TypeVar("Answer")
+
 
 class ReceiverAnswers:
     """What a receiver answers about a pact.
 
     Args:
         state: The pact.
-        target: The target of its webhook.
+        target: The target of its webhook; None if it has none.
         receiver_url: The URL of the receiver, if the options give it.
         token: A token of its API. It goes to no address that only the broker names.
     """
 
-    def __init__(self, state: PactState, target: Target, receiver_url: str | None, token: str | None) -> None:
+    def __init__(
+        self, state: PactState, target: Target | None, receiver_url: str | None, token: str | None
+    ) -> None:
         self.named = receiver_url is not None
-        self.client = ReceiverClient(receiver_url or target.base or "", token if self.named else None)
-        self.repository = target.repository or ""
+        base = receiver_url or (target.base if target else None)
+        self.client = ReceiverClient(base or "", token if self.named else None)
+        self.repository = (target.repository if target else None) or ""
         self._state = state
 
     @cached_property
@@ -51,10 +59,25 @@ class ReceiverAnswers:
 
     @property
     def runs_of_pact(self) -> list[dict[str, Any]]:
-        """The runs for this pact; raises NotAsked."""
-        return [run for run in self.runs if _is_about(run, self._state)]
+        """The runs for this pact, without those that a later one answers; raises NotAsked."""
+        about = [run for run in self.runs if _is_about(run, self._state)]
+        return [run for run in about if run.get("error_kind") != SUPERSEDED]
 
-    def _asked(self, what: str, fetch: Callable[[], list[dict[str, Any]]]) -> list[dict[str, Any]]:
+    @cached_property
+    def run_for_every_pact(self) -> dict[str, Any] | None:
+        """The run for every pact, that waits or runs, and is still to answer this one; None if there is none.
+
+        Raises:
+            NotAsked: The receiver could not be asked.
+        """
+        provider = self._state.case.provider
+        for run in self._asked("its runs", lambda: self.client.open_runs_for_every_pact(provider)):
+            whole = self._asked("its runs", partial(self.client.run, str(run.get("id"))))
+            if is_to_answer(whole, self._state, self.runs_of_pact):
+                return whole
+        return None
+
+    def _asked(self, what: str, fetch: Callable[[], Answer]) -> Answer:
         if not self.named:
             raise NotAsked(
                 f"{what} were not looked at",
@@ -130,6 +153,9 @@ def check_deliveries(state: PactState, receiver: ReceiverAnswers) -> Finding:
 def check_runs(state: PactState, receiver: ReceiverAnswers) -> Finding:
     """Check how the runs for the pact ended."""
     case, runs = state.case, receiver.runs_of_pact
+    whole = None if state.complete else receiver.run_for_every_pact
+    if not runs and whole is not None:
+        return _of_every_pact(whole)
     if not runs:
         status = State.OK if state.complete else State.FAILED
         return Finding(
@@ -142,7 +168,24 @@ def check_runs(state: PactState, receiver: ReceiverAnswers) -> Finding:
         return replace(
             finding, state=State.WARNING, found=f"{finding.found}; the result is there all the same"
         )
+    if whole is not None and not finding.under_way:
+        later = _of_every_pact(whole)
+        return replace(later, found=f"{later.found}. Before that, {finding.found}")
     return finding
+
+
+def check_every_pact(receiver: ReceiverAnswers) -> Finding | None:
+    """Return that a run for every pact answers a pact that no webhook asks for; None if none does."""
+    try:
+        whole = receiver.run_for_every_pact
+    except NotAsked:
+        return None
+    return None if whole is None else _of_every_pact(whole)
+
+
+def answers(finding: Finding) -> bool:
+    """Tell whether a finding is that a run of the receiver is going to answer the pact."""
+    return finding.name == RUNS and finding.under_way
 
 
 def was_passed_on(receiver: ReceiverAnswers) -> bool:
@@ -152,6 +195,14 @@ def was_passed_on(receiver: ReceiverAnswers) -> bool:
     except NotAsked:
         return False
     return bool(runs) and _passed_on(runs[0])
+
+
+def _of_every_pact(run: dict[str, Any]) -> Finding:
+    why = f" after {run.get('error')}" if run.get("error") else ""
+    text = f"{described(run)} is {run.get('status')}{why}, since {run.get('started_at') or run.get('created_at')}"
+    if not isinstance(run.get("pact_urls"), list):
+        text += ": this pact is verified by it, if it is one of them"
+    return Finding(State.WARNING, text, "wait for it", under_way=True)
 
 
 def _of_run(run: dict[str, Any], receiver: ReceiverAnswers) -> Finding:

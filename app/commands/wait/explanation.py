@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from app.commands.doctor.examination import Question, examine
+from app.commands.doctor.receiver_checks import answers
 from app.commands.finding import State
 from broker.client.deployability import Verdict
 from broker.client.reading import ReadingClient
@@ -23,6 +24,12 @@ LONGEST_SECONDS = 60.0
 """How long one examination may take in all."""
 NOT_IN_ENVIRONMENT = "no version is currently recorded as deployed/released in this environment"
 """What a Pact Broker's reason ends with where a result can't count, since no version is there that it could be of."""
+
+
+ASKING = frozenset(
+    {"main-branch", "provider-versions", "webhook", "webhook-enabled", "webhook-event", "delivery"}
+)
+"""The links by which a run is asked for when a pact changes."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +100,8 @@ def _reason(chain: Chain, name: str) -> Reason:
     links = [finding for finding in chain.findings if finding.name != "result"]
     broken = next((finding for finding in links if finding.state is State.FAILED), None)
     under_way = next((finding for finding in reversed(links) if finding.under_way), None)
+    if broken is not None and broken.name in ASKING and under_way is not None and answers(under_way):
+        broken = None  # the run was asked for in another way
     finding = broken or under_way
     if finding is None:
         unseen = [one.name for one in links if one.state is State.UNKNOWN]

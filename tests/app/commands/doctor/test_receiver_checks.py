@@ -218,6 +218,44 @@ def test_a_run_that_could_not_verify_is_the_first_broken_link(
     assert f"pact-dispatch runs again {run['id']} --receiver-url " in done.todo
 
 
+def test_a_run_for_every_pact_that_is_under_way_answers_a_pact_that_nobody_dispatched(
+    tmp_path: Path, database_url: str, patient: Patient
+) -> None:
+    away = {
+        "name": patient.provider,
+        "base_url": f"http://127.0.0.1:{closed_port()}",
+        "version": VERSION,
+        "wait": 600,
+    }
+    with receiver(tmp_path, database_url, patient, "", how=away) as server:
+        patient.put_on_branch()
+        patient.publish(document=GOOD)
+        patient.options = ("--receiver-url", server.url)
+        patient.variables = {"PACT_DISPATCH_API_TOKEN": API_TOKEN}
+        server.dispatch("", event_type="provider_changed").raise_for_status()
+        [run] = server.runs()
+        assert run["consumer"] is None
+        said = f"run {run['id']} for every pact of {patient.provider} that the broker asks for is "
+
+        # there is no webhook at all, so the next change of the pact would not be told
+        done = patient.diagnose()
+        assert (done.code, done.first) == (1, "webhook")
+        assert done.check("receiver-runs")["found"].startswith(said)
+        assert "but it is under way" in done.check("result")["found"]
+
+        # and one that was made after the pact was published
+        patient.add_webhook(f"{server.url}/repos/{REPOSITORY}/dispatches", secret="receiverToken")
+        done = patient.diagnose()
+        assert (done.code, done.first) == (0, None), done.out
+        assert done.statuses["delivery"] == "warning"
+        assert "a run that is under way answers it all the same" in done.check("delivery")["found"]
+        runs = done.check("receiver-runs")
+        assert (runs["status"], runs["todo"]) == ("warning", "wait for it")
+        assert runs["found"].startswith(said)
+        assert runs["found"].endswith(": this pact is verified by it, if it is one of them")
+        assert done.check("result")["status"] == "warning"
+
+
 def test_a_relayed_dispatch_is_followed_to_github(
     tmp_path: Path, database_url: str, patient: Patient
 ) -> None:

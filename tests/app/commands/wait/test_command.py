@@ -185,6 +185,40 @@ def test_a_run_under_way_at_the_target_is_no_reason_to_mend_anything(
     assert "create one" not in done.stderr
 
 
+def test_a_run_for_every_pact_is_waited_for_as_any_other_one(
+    patient: Patient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command, "PATIENCE_SECONDS", 0.0)
+    running = {"id": "7", "provider": patient.provider, "status": "running", "pact_url": None, "sha": None}
+    running |= {"parent_id": None, "pact_urls": None, "consumer": None, "started_at": "2026-01-01T00:00:00Z"}
+
+    def answer(request: Received) -> Reply:
+        if "status=running" in request.path:
+            return Reply(200, {"items": [running], "next": None})
+        if request.path.startswith("/api/runs/7"):
+            return Reply(200, running)
+        return Reply(200, {"items": [], "next": None})
+
+    patient.put_on_branch()
+    patient.publish()
+    deploy(patient, "a")
+    with Loopback(answer) as receiver:
+        asked = ("--pacticipant", patient.consumer, "--version", "1.0.0", "--to-environment", "production")
+        url = environment(
+            PACT_BROKER_BASE_URL=patient.broker.url, PACT_DISPATCH_API_TOKEN="a-token-for-reading-the-api"
+        )
+        done = pact_dispatch(
+            "wait", *asked, "--timeout", "0.1", "--receiver-url", receiver.url, environment=url
+        )
+    assert done.returncode == 3
+    said = (
+        f"{patient.provider}: run 7 for every pact of {patient.provider} that the broker asks for is running"
+    )
+    assert said in done.stderr
+    assert said in done.stdout
+    assert "create one" not in done.stdout + done.stderr
+
+
 def test_it_ends_when_the_result_comes(patient: Patient) -> None:
     patient.publish()
     deploy(patient, "a")
