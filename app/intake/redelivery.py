@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from app.config.provider import CheckoutProvider, RelayedProvider
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from psycopg import Connection
 
+    from app.config.provider import ProviderSettings
     from app.config.settings import Settings
     from app.records.deliveries import Delivery
     from app.records.run import Run
@@ -64,6 +65,49 @@ def redeliver(
         NotDeliverable: Too little of it was stored, or it would be passed on without end.
         Refusal: It would be refused as the configuration is now.
     """
+    again = _prepared(connection, settings, delivery)
+    dispatch, provider = again.dispatch, again.provider
+    incoming = IncomingDelivery(
+        Source.REDELIVERY,
+        sender=sender,
+        address=address,
+        user_agent=user_agent,
+        repository=dispatch.repository,
+        event_type=dispatch.event_type,
+        payload=again.payload,
+    )
+    lock = jobs.lock_of(provider.name, parallel=provider.parallel)
+    deliveries.accept(
+        connection, incoming, dispatch, provider=provider.name, lock=lock, reason=RunReason.REDELIVERED
+    )
+    return incoming.id
+
+
+def why_not(connection: Connection[Any], settings: Settings, delivery: Delivery) -> str | None:
+    """Return why the dispatch of a delivery can't be carried out again; None if it can."""
+    try:
+        _prepared(connection, settings, delivery)
+    except NotDeliverable as error:
+        return str(error)
+    except Refusal as refusal:
+        return f"it would be refused: {refusal.detail}"
+    return None
+
+
+@dataclass(frozen=True)
+class _Again:
+    dispatch: Dispatch
+    provider: ProviderSettings
+    payload: Any
+
+
+def _prepared(connection: Connection[Any], settings: Settings, delivery: Delivery) -> _Again:
+    """Return what a new delivery of the same dispatch consists of.
+
+    Raises:
+        NotDeliverable: There can be none.
+        Refusal: It would be refused.
+    """
     if delivery.refusal == "loop":
         raise NotDeliverable("it can't be delivered again: it would be passed on without end (loop)")
     run = None if delivery.run_id is None else runs.get(connection, delivery.run_id)
@@ -92,22 +136,12 @@ def redeliver(
             why = "it was passed on, and what may be a secret in it was not kept since"
             raise NotDeliverable(f"it can't be delivered again: {why}. Send the webhook again")
         dispatch = replace(dispatch, client_payload=passed_on)
-    incoming = IncomingDelivery(
-        Source.REDELIVERY,
-        sender=sender,
-        address=address,
-        user_agent=user_agent,
-        repository=dispatch.repository,
-        event_type=dispatch.event_type,
-        payload=delivery.payload
+    payload = (
+        delivery.payload
         if dispatch.is_push
-        else {"event_type": dispatch.event_type, "client_payload": redacted(client_payload)},
+        else {"event_type": dispatch.event_type, "client_payload": redacted(client_payload)}
     )
-    lock = jobs.lock_of(provider.name, parallel=provider.parallel)
-    deliveries.accept(
-        connection, incoming, dispatch, provider=provider.name, lock=lock, reason=RunReason.REDELIVERED
-    )
-    return incoming.id
+    return _Again(dispatch, provider, payload)
 
 
 def _dispatch(delivery: Delivery, run: Run | None) -> Dispatch:

@@ -17,6 +17,7 @@ import structlog
 
 from app.database.failures import is_away
 from app.intake.quota import Quota
+from app.intake.redacted_payload import redacted
 from app.records import counters, deliveries
 from app.records.counters import REFUSED, REPEATED, Counts, Series
 
@@ -85,7 +86,12 @@ class RefusalLog:
         _log(delivery, refusal, detail)
         self._store(
             lambda connection: deliveries.refuse(
-                connection, delivery, status=refusal.status, refusal=refusal.reason, detail=detail
+                connection,
+                delivery,
+                status=refusal.status,
+                refusal=refusal.reason,
+                detail=detail,
+                answer=redacted(refusal.document()),
             )
         )
 

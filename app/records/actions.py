@@ -136,6 +136,12 @@ def of_run(connection: Connection[Any], run_id: UUID) -> list[Action]:
     return _select(connection, "WHERE run_id = %(run)s ORDER BY at, id LIMIT 100", run=run_id)
 
 
+def of_delivery(connection: Connection[Any], delivery_id: UUID) -> list[Action]:
+    """Return what was done to a delivery, or led to it, oldest first."""
+    condition = "WHERE delivery_id = %(delivery)s OR outcome_id = %(delivery)s ORDER BY at, id LIMIT 100"
+    return _select(connection, condition, delivery=delivery_id)
+
+
 def delete_old(connection: Connection[Any], days: float, *, batch: int) -> int:
     """Delete a batch of old actions, and return how many there were.
 

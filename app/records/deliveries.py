@@ -22,7 +22,7 @@ from app.records import pushes, run_changes
 from app.records.run import RunReason
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from datetime import datetime
 
     from psycopg import Connection
@@ -41,6 +41,8 @@ LONGEST = {
 }
 """Characters that are kept of each text of a request; those that are part of an index among them."""
 LONGEST_DETAIL = 2000
+LARGE = frozenset({"payload", "headers", "answer"})
+"""The columns that are not read for a list."""
 _ONCE = "deliveries_once"
 
 
@@ -67,6 +69,7 @@ class IncomingDelivery:
         repository: OWNER/REPO of its path or its body.
         event_type: The event type, or as much of it as could be read.
         payload: The body, without what may be a secret.
+        headers: The headers that are kept, without what may be a secret.
     """
 
     source: Source
@@ -78,6 +81,7 @@ class IncomingDelivery:
     repository: str | None = None
     event_type: str | None = None
     payload: Any = None
+    headers: Mapping[str, str] | None = None
 
     def __post_init__(self) -> None:
         for name, longest in LONGEST.items():
@@ -106,6 +110,8 @@ class Delivery:
     coalesced: bool
     user_agent: str | None
     repeats: UUID | None
+    headers: dict[str, str] | None
+    answer: Any
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "source", Source(self.source))  # the database knows it as text
@@ -113,7 +119,7 @@ class Delivery:
 
 def newest_of_run(connection: Connection[Any], run_id: UUID, *, limit: int) -> list[Delivery]:
     """Return the newest deliveries that a run answers or that repeat one of these, newest first, without payloads."""
-    columns = ", ".join("NULL AS payload" if one.name == "payload" else one.name for one in fields(Delivery))
+    columns = ", ".join(f"NULL AS {one.name}" if one.name in LARGE else one.name for one in fields(Delivery))
     with connection.cursor(row_factory=class_row(Delivery)) as cursor:
         return cursor.execute(
             f"SELECT {columns} FROM deliveries WHERE run_id = %(run)s "  # noqa: S608 - constants
@@ -183,10 +189,16 @@ def accept(
             )
             if newer is not None:
                 accepted = Accepted(newer.run_id, newer.run_waits, newer.told(dispatch))
-                _insert(connection, delivery, status=204, **vars(accepted))
+                _insert(
+                    connection,
+                    delivery,
+                    _Answer(204, detail=accepted.detail),
+                    run_id=accepted.run_id,
+                    coalesced=accepted.coalesced,
+                )
                 return accepted
             run_id, coalesced = run_changes.request(connection, provider, dispatch, reason=reason, lock=lock)
-            _insert(connection, delivery, status=204, run_id=run_id, coalesced=coalesced)
+            _insert(connection, delivery, _Answer(204), run_id=run_id, coalesced=coalesced)
     except UniqueViolation as error:
         # The same delivery was accepted at the same time, by another request: what this one did is undone.
         repeated = _accepted_before(connection, delivery)
@@ -212,15 +224,20 @@ def repeat(connection: Connection[Any], delivery: IncomingDelivery, repeated: Re
         _insert(
             connection,
             replace(delivery, payload=None),
-            status=204,
-            detail=detail,
+            _Answer(204, detail=detail),
             run_id=repeated.run_id,
             repeats=repeated.first_id,
         )
 
 
 def refuse(
-    connection: Connection[Any], delivery: IncomingDelivery, *, status: int, refusal: str, detail: str
+    connection: Connection[Any],
+    delivery: IncomingDelivery,
+    *,
+    status: int,
+    refusal: str,
+    detail: str,
+    answer: Mapping[str, Any] | None = None,
 ) -> None:
     """Store a delivery that was refused.
 
@@ -230,15 +247,18 @@ def refuse(
         status: The HTTP status of the answer.
         refusal: The reason in a word, for programs.
         detail: The reason in a sentence, for people.
+        answer: The body of the answer.
     """
     with connection.transaction():
-        _insert(connection, delivery, status=status, refusal=refusal, detail=detail)
+        _insert(connection, delivery, _Answer(status, refusal, detail, answer))
 
 
 def get(connection: Connection[Any], delivery_id: UUID) -> Delivery | None:
     """Return a delivery, or None if there is none."""
+    columns = ", ".join(field.name for field in fields(Delivery))
+    query = f"SELECT {columns} FROM deliveries WHERE id = %(id)s"  # noqa: S608 - constants
     with connection.cursor(row_factory=class_row(Delivery)) as cursor:
-        return cursor.execute("SELECT * FROM deliveries WHERE id = %(id)s", {"id": delivery_id}).fetchone()
+        return cursor.execute(query.encode(), {"id": delivery_id}).fetchone()
 
 
 def of_runs(connection: Connection[Any], run_ids: Iterable[UUID]) -> dict[UUID, list[UUID]]:
@@ -273,13 +293,19 @@ def _accepted_before(connection: Connection[Any], delivery: IncomingDelivery) ->
     return None if row is None else Repeated(*row)
 
 
+@dataclass(frozen=True)
+class _Answer:
+    status: int
+    refusal: str | None = None
+    detail: str | None = None
+    document: Mapping[str, Any] | None = None
+
+
 def _insert(
     connection: Connection[Any],
     delivery: IncomingDelivery,
+    answer: _Answer,
     *,
-    status: int,
-    refusal: str | None = None,
-    detail: str | None = None,
     run_id: UUID | None = None,
     coalesced: bool = False,
     repeats: UUID | None = None,
@@ -287,20 +313,23 @@ def _insert(
     connection.execute(
         """
         INSERT INTO deliveries (id, source, github_id, sender, address, user_agent, repository, event_type, payload,
-            status, refusal, detail, run_id, coalesced, repeats)
+            status, refusal, detail, run_id, coalesced, repeats, headers, answer)
         VALUES (%(id)s, %(source)s, %(github_id)s, %(sender)s, %(address)s, %(user_agent)s, %(repository)s,
-            %(event_type)s, %(payload)s, %(status)s, %(refusal)s, %(detail)s, %(run_id)s, %(coalesced)s, %(repeats)s)
+            %(event_type)s, %(payload)s, %(status)s, %(refusal)s, %(detail)s, %(run_id)s, %(coalesced)s, %(repeats)s,
+            %(headers)s, %(answer)s)
         """,
         {
             **{name: getattr(delivery, name) for name in LONGEST},
             "id": delivery.id,
             "source": delivery.source,
             "payload": None if delivery.payload is None else Jsonb(delivery.payload),
-            "status": status,
-            "refusal": refusal,
-            "detail": detail and storable_text(detail[:LONGEST_DETAIL]),
+            "status": answer.status,
+            "refusal": answer.refusal,
+            "detail": answer.detail and storable_text(answer.detail[:LONGEST_DETAIL]),
             "run_id": run_id,
             "coalesced": coalesced,
             "repeats": repeats,
+            "headers": Jsonb(delivery.headers) if delivery.headers else None,
+            "answer": Jsonb(answer.document) if answer.document else None,
         },
     )

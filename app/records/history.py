@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, LiteralString, TypeVar
 from psycopg import sql
 from psycopg.rows import class_row
 
-from app.records.deliveries import Delivery
+from app.records.deliveries import LARGE, Delivery
 from app.records.run import Run
 
 if TYPE_CHECKING:
@@ -22,12 +22,17 @@ Item = TypeVar("Item", Run, Delivery)
 
 MOST_EARLIER_RUNS = 1000
 
-_LARGE = frozenset({"error_output", "payload"})
+_LARGE = LARGE | {"error_output"}
 """Columns that are not read for a list."""
 _PREFIXES: dict[str, LiteralString] = {
     "pact_url": "left({column}, 500) = left({value}, 500) AND {column} = {value}"
 }
 """The conditions for columns that may be too long for an index, which has the beginning of them."""
+_NAMED: dict[tuple[str, str], LiteralString] = {
+    ("answer", "2xx"): "refusal IS NULL",
+    ("answer", "4xx"): "refusal IS NOT NULL",
+}
+"""The conditions of filters that are no columns, by the filter and its value."""
 _RECONCILE_LOCK = 0x70616374_0003
 
 
@@ -163,10 +168,10 @@ def _select(
         for field in fields(kind)
     ]
     conditions: list[sql.Composable] = [
-        sql.SQL(_PREFIXES.get(name, "{column} = {value}")).format(
+        sql.SQL(_NAMED.get((name, value)) or _PREFIXES.get(name, "{column} = {value}")).format(
             column=sql.Identifier(name), value=sql.Placeholder(name)
         )
-        for name in filters
+        for name, value in filters.items()
     ]
     values: dict[str, Any] = {**filters, "_limit": limit}
     if after is not None:

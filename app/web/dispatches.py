@@ -28,6 +28,7 @@ from app.dispatch import (
 )
 from app.intake import acceptance
 from app.intake.credentials import BadCredentials, NoCredentials, check_signature, is_signature
+from app.intake.kept_headers import kept_headers
 from app.intake.redacted_payload import MAX_DEPTH, redacted
 from app.intake.refusal import Refusal
 from app.push import from_push, kept_of_push
@@ -174,7 +175,13 @@ class _IncomingRequest:
         self.provider: ProviderSettings | None = None
         self._run_id: UUID | None = None
         agent = request.headers.get("User-Agent")
-        self._delivery = IncomingDelivery(source, address=request.remote_addr, user_agent=agent, **known)
+        self._delivery = IncomingDelivery(
+            source,
+            address=request.remote_addr,
+            user_agent=agent,
+            headers=kept_headers(request.headers.get),
+            **known,
+        )
 
     def note(self, **known: Any) -> None:
         """Fill in fields of the delivery."""

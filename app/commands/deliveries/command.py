@@ -10,6 +10,7 @@ from app.commands.receiver_access import looked_up, print_list, receiver_client,
 from app.commands.run_document import age
 from app.commands.runner import ExitCode
 from app.commands.tables import write_fields, write_table
+from app.intake.refusal_words import words_of
 from broker.http.json_values import text_at
 from broker.text.harmless import lines_of, one_line, write_json
 
@@ -84,11 +85,13 @@ def write_list(deliveries: Sequence[dict[str, Any]], stream: TextIO) -> None:
 
 def write_delivery(delivery: dict[str, Any], stream: TextIO) -> None:
     """Write a delivery, a line for each part, and its payload."""
+    refusal = text_at(delivery, "refusal")
     write_fields(
         (
             ("delivery", text_at(delivery, "id")),
             ("answer", _became(delivery)),
             ("why", text_at(delivery, "detail")),
+            ("to do", None if refusal is None else words_of(refusal).to_do),
             ("run", text_at(delivery, "run_id")),
             ("", "a run that waited already answers it" if delivery.get("coalesced") else None),
             ("repeats", text_at(delivery, "repeats")),

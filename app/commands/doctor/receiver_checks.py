@@ -11,6 +11,7 @@ from app.commands.doctor.chain import NotAsked
 from app.commands.doctor.every_pact import described, is_to_answer
 from app.commands.finding import Finding, State, listed
 from app.config.variables import API_TOKEN, API_TOKENS
+from app.intake.refusal_words import words_of
 from app.receiver_client import TRUST, NoReceiver, ReceiverAway, ReceiverClient, ReceiverRefused
 from app.records.run import SUPERSEDED, Publishing, RunStatus
 from broker.client.for_verification import content_of
@@ -145,7 +146,7 @@ def check_deliveries(state: PactState, receiver: ReceiverAnswers) -> Finding:
             State.WARNING if settled else State.FAILED,
             f"the last one, {last.get('received_at')}, was refused with {last['status']} ({last.get('refusal')}): "
             f"{last.get('detail')}",
-            "fix what it names, in the webhook or in the receiver's configuration",
+            words_of(str(last.get("refusal"))).to_do,
         )
     return Finding(State.OK, f"the last one, {last.get('received_at')}, was accepted")
 

@@ -167,9 +167,13 @@ class Delivery(Document):
 
 
 class WholeDelivery(Delivery):
-    """A delivery with its payload."""
+    """A delivery with its headers and its payload, and how it was refused."""
 
+    headers: Annotated[
+        dict[str, str] | None, Field(description="The headers that say what it is, without secrets.")
+    ]
     payload: Annotated[Any, Field(description="The body, without secrets.")]
+    answer: Annotated[Any, Field(description="The body of the answer, where it was refused.")]
 
 
 _NEXT = Field(
