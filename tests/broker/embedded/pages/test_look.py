@@ -159,6 +159,12 @@ def test_each_page_fits_and_all_can_use_it(page: Page, addresses: dict[str, str]
     page.set_viewport_size({"width": 1280, "height": 900})
     page.emulate_media(color_scheme="light")
     assert findings(page) == [], "light and wide"
+    page.emulate_media(media="print")
+    page.set_viewport_size({"width": 718, "height": 1000})  # what is left of A4 between its margins
+    assert page.evaluate(TOO_WIDE) == [], "paper"
+    assert page.evaluate(
+        "[...document.querySelectorAll('pre')].every(one => one.scrollHeight <= one.clientHeight)"
+    )
     tables = page.evaluate("[...document.querySelectorAll('table')].map(one => one.innerText).join()")
     assert not COMMIT_ID.findall(tables)
     assert [one for one in complaints if "404" not in one] == []
