@@ -165,9 +165,11 @@ def _listed(
         most = LONGEST_PAGE if limit is None else min(LONGEST_PAGE, limit - len(found))
         page = _page(client, kind, filters, most, after)
         found += page.items
+        # a page without items may have a next one, where a text is looked for
+        is_last = page.next is None or page.next == after
         after = page.next
-        if after is None or not page.items or (limit is not None and len(found) >= limit):
-            return found, after is not None
+        if is_last or (limit is not None and len(found) >= limit):
+            return found, not is_last
 
 
 def _meaning(error: ReceiverRefused, client: ReceiverClient) -> str:

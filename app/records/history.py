@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Generic, LiteralString, TypeVar
 
 from psycopg import sql
@@ -10,10 +11,10 @@ from psycopg.rows import class_row
 
 from app.records.deliveries import LARGE, Delivery
 from app.records.run import Run
+from app.records.run_filters import MOST_SEARCHED, TEXT, conditions_of, search_condition
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from datetime import datetime
+    from collections.abc import Mapping, Sequence
     from uuid import UUID
 
     from psycopg import Connection
@@ -24,11 +25,7 @@ MOST_EARLIER_RUNS = 1000
 
 _LARGE = LARGE | {"error_output"}
 """Columns that are not read for a list."""
-_PREFIXES: dict[str, LiteralString] = {
-    "pact_url": "left({column}, 500) = left({value}, 500) AND {column} = {value}"
-}
-"""The conditions for columns that may be too long for an index, which has the beginning of them."""
-_NAMED: dict[tuple[str, str], LiteralString] = {
+_DELIVERY_CONDITIONS: dict[tuple[str, str], LiteralString] = {
     ("answer", "2xx"): "refusal IS NULL",
     ("answer", "4xx"): "refusal IS NOT NULL",
 }
@@ -98,21 +95,46 @@ def page_of_runs(
 
     Args:
         connection: The open connection.
-        filters: The values that columns must have.
+        filters: What the runs must have: values of columns, and the filters of `app.records.run_filters`.
         limit: How many runs the page has at most.
         after: The place after which the page begins; None for the first page.
+
+    Returns:
+        The page. With a text to look for it may have few runs, or none, and yet an end: older ones may have it.
     """
-    found = _select(connection, Run, ("runs", "created_at"), filters, limit=limit + 1, after=after)
-    return _page(found, limit, [run.created_at for run in found])
+    text = filters.get(TEXT)
+    exact = {name: value for name, value in filters.items() if name != TEXT}
+    conditions, values = conditions_of(exact, datetime.now(UTC))
+    source = _Source("runs", "created_at", conditions, values, after)
+    found = _select(connection, Run, source, limit=limit + 1, search=text)
+    page = _page(found, limit, [run.created_at for run in found])
+    if text is None or page.end is not None:
+        return page
+    return Page(page.items, _last_searched(connection, source))
+
+
+def newer_runs(connection: Connection[Any], filters: Mapping[str, str], *, than: Place, most: int) -> int:
+    """Return how many runs are newer than a place of the list with these filters, `most` at most.
+
+    A text is not looked for: the list then has fewer of them, or none.
+    """
+    exact = {name: value for name, value in filters.items() if name != TEXT}
+    conditions, values = conditions_of(exact, datetime.now(UTC))
+    query = sql.SQL(
+        "SELECT count(*) FROM (SELECT 1 FROM runs WHERE {} AND (created_at, id) > (%(_at)s, %(_id)s) "
+        "ORDER BY created_at DESC, id DESC LIMIT %(_most)s) AS newer"
+    ).format(sql.SQL(" AND ").join([sql.SQL("true"), *conditions]))
+    row = connection.execute(query, {**values, "_at": than.at, "_id": than.id, "_most": most}).fetchone()
+    return row[0] if row else 0
 
 
 def page_of_deliveries(
     connection: Connection[Any], filters: Mapping[str, str], *, limit: int, after: Place | None
 ) -> Page[Delivery]:
     """Return a page of deliveries; its arguments are those of `page_of_runs`."""
-    found = _select(
-        connection, Delivery, ("deliveries", "received_at"), filters, limit=limit + 1, after=after
-    )
+    conditions = [sql.SQL("{} = {}").format(sql.Identifier(name), sql.Placeholder(name)) for name in filters]
+    source = _Source("deliveries", "received_at", conditions, filters, after)
+    found = _select(connection, Delivery, source, limit=limit + 1)
     return _page(found, limit, [delivery.received_at for delivery in found])
 
 
@@ -152,41 +174,72 @@ def earlier_runs(
         ).fetchall()
 
 
+@dataclass(frozen=True)
+class _Source:
+    """What is listed: rows of a table, newest first.
+
+    Attributes:
+        table: The table.
+        time: Its column with the time.
+        conditions: What the rows have to meet.
+        values: The values in these conditions.
+        after: The place after which the rows begin.
+    """
+
+    table: str
+    time: str
+    conditions: Sequence[sql.Composable]
+    values: Mapping[str, Any]
+    after: Place | None
+
+    def select(
+        self, columns: sql.Composable, *, limit: int, offset: int = 0
+    ) -> tuple[sql.Composed, dict[str, Any]]:
+        """Return the statement that reads columns, and its values."""
+        time = sql.Identifier(self.time)
+        conditions, values = [sql.SQL("true"), *self.conditions], {**self.values}
+        if self.after is not None:
+            conditions.append(sql.SQL("({}, id) < (%(_at)s, %(_id)s)").format(time))
+            values |= {"_at": self.after.at, "_id": self.after.id}
+        query = sql.SQL(
+            "SELECT {columns} FROM {table} WHERE {conditions} ORDER BY {time} DESC, id DESC "
+            "LIMIT {limit} OFFSET {offset}"
+        ).format(
+            columns=columns,
+            table=sql.Identifier(self.table),
+            conditions=sql.SQL(" AND ").join(conditions),
+            time=time,
+            limit=limit,
+            offset=offset,
+        )
+        return query, values
+
+
 def _select(
-    connection: Connection[Any],
-    kind: type[Item],
-    source: tuple[str, str],
-    filters: Mapping[str, str],
-    *,
-    limit: int,
-    after: Place | None,
+    connection: Connection[Any], kind: type[Item], source: _Source, *, limit: int, search: str | None = None
 ) -> list[Item]:
-    """Read the newest rows of a table; `source` is its name and that of its column with the time."""
-    table, time = map(sql.Identifier, source)
-    columns = [
+    """Read rows; `search` is a text that they must have, and is looked for in the newest ones alone."""
+    columns = sql.SQL(", ").join(
         sql.SQL("NULL AS {}" if field.name in _LARGE else "{}").format(sql.Identifier(field.name))
         for field in fields(kind)
-    ]
-    conditions: list[sql.Composable] = [
-        sql.SQL(_NAMED.get((name, value)) or _PREFIXES.get(name, "{column} = {value}")).format(
-            column=sql.Identifier(name), value=sql.Placeholder(name)
-        )
-        for name, value in filters.items()
-    ]
-    values: dict[str, Any] = {**filters, "_limit": limit}
-    if after is not None:
-        conditions.append(sql.SQL("({}, id) < (%(_at)s, %(_id)s)").format(time))
-        values |= {"_at": after.at, "_id": after.id}
-    query = sql.SQL(
-        "SELECT {columns} FROM {table} WHERE {conditions} ORDER BY {time} DESC, id DESC LIMIT %(_limit)s"
-    ).format(
-        columns=sql.SQL(", ").join(columns),
-        table=table,
-        conditions=sql.SQL(" AND ").join(conditions) if conditions else sql.SQL("true"),
-        time=time,
     )
+    query, values = source.select(columns, limit=limit if search is None else MOST_SEARCHED)
+    if search is not None:
+        has_text, more = search_condition(search)
+        values |= more
+        query = sql.SQL("SELECT * FROM ({}) AS searched WHERE {} ORDER BY {} DESC, id DESC LIMIT {}").format(
+            query, has_text, sql.Identifier(source.time), limit
+        )
     with connection.cursor(row_factory=class_row(kind)) as cursor:
         return cursor.execute(query, values).fetchall()
+
+
+def _last_searched(connection: Connection[Any], source: _Source) -> Place | None:
+    """Return the place of the last row that a text was looked for in; None if there are no more rows."""
+    columns = sql.SQL("{}, id").format(sql.Identifier(source.time))
+    query, values = source.select(columns, limit=2, offset=MOST_SEARCHED - 1)
+    rows = connection.execute(query, values).fetchall()
+    return Place(*rows[0]) if len(rows) == 2 else None
 
 
 def _page(found: list[Item], limit: int, times: list[datetime]) -> Page[Item]:

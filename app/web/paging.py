@@ -20,18 +20,28 @@ from app.database.storable import storable_text
 from app.dispatch import MAX_REPOSITORY, MAX_URL
 from app.records.deliveries import Source
 from app.records.history import Place
-from app.records.run import RunStatus
+from app.records.run import RunReason, RunStatus
+from app.records.run_filters import (
+    HIDDEN,
+    LONGEST_TEXT,
+    LONGEST_VERSION,
+    MOST_SEARCHED,
+    SHOWN,
+    moment_of,
+)
 from app.web.problem import Fault, HttpProblem
 from broker.http.names import LONGEST_NAME
 from verifier.verification import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from werkzeug.datastructures import MultiDict
 
 DEFAULT_LIMIT, MAX_LIMIT = 50, 200
+LONGEST_MOMENT = 40
 
+_ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _LIMIT = re.compile(r"[0-9]{1,3}")
 _PLACE = struct.Struct(">q16s")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -61,14 +71,18 @@ class Filter:
     """A parameter by which a list is filtered.
 
     Attributes:
-        name: The name of the parameter and of the column.
+        name: The name of the parameter, and of the column unless `app.records.run_filters` has a condition for it.
         choices: The values that it may have; any unless given.
         longest: The characters of a value, at most: those of what the column can have.
+        check: Raises a ValueError unless a value can be used.
+        meaning: What it does; that a column has the value unless given.
     """
 
     name: str
     choices: tuple[str, ...] = ()
     longest: int = LONGEST_NAME
+    check: Callable[[str], object] | None = None
+    meaning: str = ""
 
     def read(self, value: str) -> str:
         """Return a value if it can be one of this parameter.
@@ -80,7 +94,18 @@ class Filter:
             raise ValueError(f"must be one of {', '.join(self.choices)}")
         if not 1 <= len(value) <= self.longest or storable_text(value) != value:
             raise ValueError(f"must be a text of 1 to {self.longest} characters, without NUL")
+        if self.check is not None:
+            self.check(value)
         return value
+
+
+def _check_moment(text: str) -> None:
+    moment_of(text, datetime.now(UTC))
+
+
+def _check_id(text: str) -> None:
+    if _ID.fullmatch(text) is None:
+        raise ValueError("must be the id of a run")
 
 
 RUN_FILTERS = (
@@ -90,6 +115,31 @@ RUN_FILTERS = (
     Filter("consumer"),
     Filter("repository", longest=MAX_REPOSITORY),
     Filter("pact_url", longest=MAX_URL),
+    Filter("reason", tuple(RunReason)),
+    Filter("branch", meaning="The branch of the provider that was asked for, or that was verified."),
+    Filter(
+        "version", longest=LONGEST_VERSION, meaning="How a version of the consumer or the provider begins."
+    ),
+    Filter(
+        "since",
+        longest=LONGEST_MOMENT,
+        check=_check_moment,
+        meaning="Accepted at this time or later: 90min, 24h or 7d ago, a day, or a time, in UTC unless it says.",
+    ),
+    Filter(
+        "until",
+        longest=LONGEST_MOMENT,
+        check=_check_moment,
+        meaning="Accepted before this time, or until the end of this day; as `since`.",
+    ),
+    Filter(
+        "text",
+        longest=LONGEST_TEXT,
+        meaning="A part of its error, names, versions, branch or pact URL, whatever the case. A page has those of "
+        f"{MOST_SEARCHED} runs, which may be none: follow `next`.",
+    ),
+    Filter("parent", check=_check_id, meaning="The run for every pact that they are of."),
+    Filter("pacts", (SHOWN, HIDDEN), meaning="Whether those of the pacts of runs for every pact are listed."),
 )
 DELIVERY_FILTERS = (
     Filter("source", tuple(Source)),
@@ -119,6 +169,16 @@ class PageRequest:
         Raises:
             HttpProblem: Some can't be used; each is named.
         """
+        asked, faults = cls.parse(parameters, filters)
+        if faults:
+            raise HttpProblem.invalid(*faults)
+        return asked
+
+    @classmethod
+    def parse(
+        cls, parameters: MultiDict[str, str], filters: Iterable[Filter]
+    ) -> tuple[PageRequest, list[Fault]]:
+        """Read the parameters of a request as far as they can be used, and return what is wrong with the others."""
         known = {known.name: known for known in filters}
         faults = []
         values: dict[str, str] = {}
@@ -138,9 +198,7 @@ class PageRequest:
                     values[name] = known[name].read(value)
             except ValueError as error:
                 faults.append(Fault(field=name, message=str(error)))
-        if faults:
-            raise HttpProblem.invalid(*faults)
-        return cls(values, limit, after)
+        return cls(values, limit, after), faults
 
     def next_query(self, end: Place) -> str:
         """Return the query that asks for the page after a place."""

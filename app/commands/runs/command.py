@@ -21,7 +21,22 @@ if TYPE_CHECKING:
     from app.commands.runner import Messages
     from app.receiver_client import ReceiverClient
 
-FILTERS = ("status", "outcome", "provider", "consumer", "repository", "pact_url")
+FILTERS = (
+    "status",
+    "outcome",
+    "provider",
+    "consumer",
+    "repository",
+    "pact_url",
+    "reason",
+    "branch",
+    "version",
+    "since",
+    "until",
+    "text",
+    "parent",
+    "pacts",
+)
 
 
 def run(options: argparse.Namespace, messages: Messages) -> int:

@@ -88,6 +88,32 @@ def _add_list(commands: Commands) -> None:
     chosen.add_argument("--consumer", metavar="NAME", help="those of this consumer")
     chosen.add_argument("--repository", metavar="OWNER/REPO", help="those dispatched to this repository")
     chosen.add_argument("--pact-url", metavar="URL", help="those of the pact with exactly this URL")
+    chosen.add_argument(
+        "--reason",
+        choices=("dispatched", "redelivered", "reconciled"),
+        help="those that a webhook or a push asked for, that were asked for again, or that were found missing",
+    )
+    chosen.add_argument("--branch", metavar="NAME", help="those of this branch of the provider")
+    chosen.add_argument(
+        "--version",
+        metavar="PREFIX",
+        help="those of a version of the consumer or the provider that begins so",
+    )
+    chosen.add_argument(
+        "--since",
+        metavar="WHEN",
+        help="those accepted since: 90min, 24h or 7d ago, 2026-11-27, 2026-11-27T13:00",
+    )
+    chosen.add_argument("--until", metavar="WHEN", help="those accepted before, in the same forms, in UTC")
+    chosen.add_argument(
+        "--text", metavar="TEXT", help="those with this in their error, names, versions, branch or pact URL"
+    )
+    chosen.add_argument("--parent", metavar="RUN", help="those of the pacts of this run for every pact")
+    chosen.add_argument(
+        "--pacts",
+        choices=("shown", "hidden"),
+        help="whether those of the pacts of runs for every pact are listed (default: shown)",
+    )
     add_limit(chosen)
     add_json(parser)
 

@@ -204,7 +204,8 @@ def _list(schema: str, name: str, filters: tuple[Filter, ...]) -> Json:
         value: Json = (
             {"enum": list(one.choices)} if one.choices else {"minLength": 1, "maxLength": one.longest}
         )
-        parameters.append({"name": one.name, "in": "query", "schema": {"type": "string", **value}})
+        about: Json = {"description": one.meaning} if one.meaning else {}
+        parameters.append({"name": one.name, "in": "query", **about, "schema": {"type": "string", **value}})
     answers = {
         "200": _json(f"{schema}List", "A page."),
         "414": {"description": "The URL has more than 8190 bytes."},

@@ -114,6 +114,9 @@ def test_what_an_older_version_stored_is_counted_once(database_url: str, databas
     add_history(database_url, runs=70, refused=3)
     expected = counters.read(database)
     for statement in (
+        "DROP INDEX runs_newest_asked_for, runs_of_pair, runs_with_reason, runs_of_branch, runs_of_provider_branch",
+        "DROP INDEX runs_of_consumer_version, runs_of_provider_version, runs_of_sha",
+        "DROP TABLE worker_processes",
         "DROP TABLE actions, signing_keys, paused_providers",
         "DROP FUNCTION tell_pages_of_run, tell_pages_of_log, tell_pages_of_delivery, tell_pages_of_pause CASCADE",
         "DROP TABLE uncounted_deliveries, uncounted_runs",

@@ -1,0 +1,103 @@
+"""What the list of runs can be filtered by beyond the value of a column, as conditions in SQL."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime, time, timedelta
+from typing import TYPE_CHECKING, Any, LiteralString
+
+from psycopg import sql
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+TEXT = "text"
+"""The filter that is looked for in the texts of a run."""
+MOST_SEARCHED = 5000
+"""In so many runs a text is looked for at once: no index has it."""
+LONGEST_TEXT = 100
+LONGEST_VERSION = 255
+"""The characters of a version that an index has."""
+HIDDEN, SHOWN = "hidden", "shown"
+"""Whether a list has the runs of the single pacts of runs for every pact."""
+
+_AGO = re.compile(r"([0-9]{1,5})(min|h|d)")
+_UNITS = {"min": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
+
+_PREFIX: LiteralString = (
+    f"(left(consumer_version, {LONGEST_VERSION}) LIKE {{value}} OR left(provider_version, {LONGEST_VERSION}) "
+    "LIKE {value} OR sha LIKE {value})"
+)
+_CONDITIONS: dict[str, LiteralString] = {
+    # what may be too long for an index, which has the beginning of it
+    "pact_url": "left(pact_url, 500) = left({value}, 500) AND pact_url = {value}",
+    "branch": "(branch = {value} OR provider_branch = {value})",
+    "version": _PREFIX,
+    "parent": "parent_id = {value}::uuid",
+    "since": "created_at >= {value}",
+    "until": "created_at < {value}",
+}
+_SEARCHED: LiteralString = (
+    "strpos(lower(concat_ws(E'\\n', provider, consumer, error, publish_error, consumer_version, provider_version, sha, "
+    "branch, provider_branch, repository, event_type, pact_url)), lower({value})) > 0"
+)
+
+
+def moment_of(text: str, now: datetime, *, end: bool = False) -> datetime:
+    """Return the moment that a text means.
+
+    Args:
+        text: `90min`, `24h` or `7d` ago; a day such as 2026-11-27, or a time such as 2026-11-27T13:00, in UTC unless it
+            says otherwise.
+        now: The time.
+        end: Whether a day means its end, and not its beginning.
+
+    Raises:
+        ValueError: It means none.
+    """
+    try:
+        if (ago := _AGO.fullmatch(text)) is not None:
+            return now - int(ago[1]) * _UNITS[ago[2]]
+        if len(text) <= len("2026-11-27"):
+            return datetime.combine(date.fromisoformat(text), time.min, UTC) + timedelta(days=int(end))
+        moment = datetime.fromisoformat(text)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise ValueError(
+            "must be how long ago (90min, 24h, 7d), a day (2026-11-27), or a time in UTC (2026-11-27T13:00)"
+        ) from None
+
+
+def conditions_of(
+    filters: Mapping[str, str], now: datetime
+) -> tuple[list[sql.Composable], dict[str, datetime | str]]:
+    """Return the conditions of filters, and their values.
+
+    Args:
+        filters: The filters but `TEXT`; those that are none of this module's are names of columns.
+        now: The time.
+    """
+    conditions: list[sql.Composable] = []
+    values: dict[str, datetime | str] = {}
+    for name, value in filters.items():
+        if name == "pacts":
+            if value == HIDDEN:
+                conditions.append(sql.SQL("parent_id IS NULL"))
+            continue
+        condition = sql.SQL(_CONDITIONS.get(name, "{column} = {value}"))
+        conditions.append(condition.format(column=sql.Identifier(name), value=sql.Placeholder(name)))
+        values[name] = _value(name, value, now)
+    return conditions, values
+
+
+def search_condition(text: str) -> tuple[sql.Composable, dict[str, Any]]:
+    """Return the condition that a run has a text, whatever its case, and its value."""
+    return sql.SQL(_SEARCHED).format(value=sql.Placeholder(TEXT)), {TEXT: text}
+
+
+def _value(name: str, value: str, now: datetime) -> datetime | str:
+    if name in {"since", "until"}:
+        return moment_of(value, now, end=name == "until")
+    if name == "version":
+        return re.sub(r"([\\%_])", r"\\\1", value) + "%"
+    return value
