@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any
 
@@ -12,13 +11,9 @@ from broker.http.json_values import object_at, text_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from datetime import datetime
 
     from app.commands.dispatch_url import DispatchUrl
     from app.github.repository import RepositoryFacts, Workflow
-
-EXPIRES_SOON = timedelta(days=14)
-"""The time before its end in which a token deserves a warning."""
 
 
 @dataclass(frozen=True)
@@ -96,22 +91,6 @@ def obstacles(facts: RepositoryFacts, repository: str, trigger: Trigger) -> list
         Obstacle.NO_RIGHT: trigger.may_start(facts) is False,
     }
     return [obstacle for obstacle, is_there in found.items() if is_there]
-
-
-CLOCKS_APART = timedelta(minutes=1)
-"""How far the clocks of this machine, of a broker and of GitHub may be apart."""
-
-
-def has_expired(expires: datetime, now: datetime) -> bool:
-    """Return whether a token has expired beyond doubt; GitHub takes it until that moment, by its own clock."""
-    return expires < now - CLOCKS_APART
-
-
-def days_left(expires: datetime | None, now: datetime) -> int | None:
-    """Return the whole days until a token expires, 0 if it has, or None if that is not soon."""
-    if expires is None or expires - now > EXPIRES_SOON:
-        return None
-    return max((expires - now).days, 0)
 
 
 @dataclass(frozen=True)

@@ -19,11 +19,13 @@ from app.github.exchange import exchange
 from app.github.installation_tokens import InstallationTokens, NotGranted
 from app.github.limited_connection import RedirectedElsewhere
 from app.github.right import DISPATCH_RIGHT, STATUS_RIGHT, WORKFLOW_RIGHT, Right
+from app.github.token import TokenFacts
 from broker.http.no_reply import NoReply
 from broker.text.redaction import Redaction
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from datetime import datetime
 
     from app.github.access import GitHubAccess
 
@@ -55,6 +57,8 @@ class GitHub:
         self._access = access
         self._on_moved = on_moved
         self._moved: set[str] = set()
+        self._tell_expiry: Callable[[datetime | None], bool] | None = None
+        self._told_expiry: datetime | str | None = "not yet"
         self._redaction = Redaction([access.token, access.private_key])
         self._options: dict[str, Any] = {
             "base_url": access.api_url,
@@ -160,6 +164,17 @@ class GitHub:
         doing = f"set the status of commit {sha[:12]} in"
         self._post(repository, f"statuses/{sha}", body, 201, doing=doing, right=STATUS_RIGHT)
 
+    def watch_token(self, tell: Callable[[datetime | None], bool]) -> None:
+        """Have it told when the token expires: once GitHub has answered, and when that changes.
+
+        That of an App expires after an hour, and is made anew by itself: it is not told.
+
+        Args:
+            tell: Called with the time, or None if GitHub names none, by the thread that waits for the answer. Returns
+                whether it need not be told again.
+        """
+        self._tell_expiry = tell
+
     @contextmanager
     def client(
         self, repository: str, *, doing: str = "ask about", right: Right | None = None
@@ -228,9 +243,17 @@ class GitHub:
             answer = exchange(client.requester, "POST", f"/repos/{repository}/{path}", body=body)
             if answer.status not in expected:
                 raise answer.failure()
+            self._look_at_token(answer.headers)
             if answer.redirected_to is not None:
                 self._tell_moved(client, repository, answer.redirected_to)
             return answer.headers
+
+    def _look_at_token(self, headers: Mapping[str, str]) -> None:
+        if self._tell_expiry is None or self._access.token is None:
+            return
+        expires = TokenFacts.read(headers).expires
+        if expires != self._told_expiry and self._tell_expiry(expires):
+            self._told_expiry = expires
 
     def _tell_moved(self, client: Github, repository: str, url: str) -> None:
         """Tell that a repository was renamed or moved, which GitHub doesn't redirect for ever."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from broker.text.times import read_time
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
 
 EXPIRATION = "github-authentication-token-expiration"
 """The header that says when the token of the request expires, such as `2026-12-31 23:59:59 +0200`."""
+EXPIRES_SOON = timedelta(days=14)
+"""The time before its end in which a token deserves a warning."""
+CLOCKS_APART = timedelta(minutes=1)
+"""How far the clocks of this machine, of a broker and of GitHub may be apart."""
 _INSTALLATION = "ghs_"
 
 
@@ -45,3 +50,15 @@ class TokenFacts:
 def is_token(text: str) -> bool:
     """Tell whether a text can be a token, which is sent in a header: printable ASCII without spaces."""
     return text.isascii() and text.isprintable() and " " not in text and bool(text)
+
+
+def has_expired(expires: datetime, now: datetime) -> bool:
+    """Return whether a token has expired beyond doubt; GitHub takes it until that moment, by its own clock."""
+    return expires < now - CLOCKS_APART
+
+
+def days_left(expires: datetime | None, now: datetime) -> int | None:
+    """Return the whole days until a token expires, 0 if it has, or None if that is not soon."""
+    if expires is None or expires - now > EXPIRES_SOON:
+        return None
+    return max((expires - now).days, 0)

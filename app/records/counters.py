@@ -2,6 +2,7 @@
 
 A trigger stores one small row for each (`uncounted_deliveries`, `uncounted_runs`), and `add_up` adds these rows up in
 the table `totals`. So a scrape reads no more than the rows since then, and no counter goes back when rows are deleted.
+The runs of each hour are added up by the way, in `hourly_outcomes`, which `app.records.outcomes` reads.
 """
 
 from __future__ import annotations
@@ -75,7 +76,12 @@ _ADD_UP = sql.SQL("""
     total AS (
         INSERT INTO totals (name, labels, value)
         SELECT name, labels, value FROM ({counted}) AS counted ORDER BY name COLLATE "C", labels::text COLLATE "C"
-        ON CONFLICT (name, labels) DO UPDATE SET value = totals.value + excluded.value)
+        ON CONFLICT (name, labels) DO UPDATE SET value = totals.value + excluded.value),
+    hourly AS (
+        INSERT INTO hourly_outcomes (hour, outcome, runs)
+        SELECT date_trunc('hour', ended_at, 'UTC') AS hour, outcome, count(*) FROM run
+        WHERE outcome IS NOT NULL AND ended_at IS NOT NULL GROUP BY hour, outcome ORDER BY hour, outcome COLLATE "C"
+        ON CONFLICT (hour, outcome) DO UPDATE SET runs = hourly_outcomes.runs + excluded.runs)
     SELECT greatest((SELECT count(*) FROM delivery), (SELECT count(*) FROM run)) = %(batch)s
 """).format(counted=_COUNTED)
 

@@ -1,12 +1,15 @@
-"""The deletion of old deliveries, of old runs, and of their logs.
+"""The deletion of old deliveries, of old runs and their logs, and of what people did.
 
 A run and its deliveries are deleted together, once the run ended long enough ago; a delivery that was refused is
-deleted by its own age. A run that waits, runs, or is still to be published stays, however old it is.
+deleted by its own age, and so is an action. A run that waits, runs, or is still to be published stays, however old it
+is.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+
+from app.records import actions, outcomes
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -23,10 +26,14 @@ def delete_batch(connection: Connection[Any], days: float) -> int:
         days: The age in days from which rows are deleted.
 
     Returns:
-        How many runs and refused deliveries were deleted; 0 when there are no more, or another worker deletes them.
+        How many runs, refused deliveries and actions were deleted; 0 when there are no more, or another worker deletes
+        them.
     """
     with connection.transaction():
-        return _delete_runs(connection, days) + _delete_deliveries_without_run(connection, days)
+        deleted = _delete_runs(connection, days) + _delete_deliveries_without_run(connection, days)
+        deleted += actions.delete_old(connection, days, batch=BATCH)
+        outcomes.delete_old(connection, days)
+        return deleted
 
 
 def _delete_runs(connection: Connection[Any], days: float) -> int:

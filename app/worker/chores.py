@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,11 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from app.intake import missed
-from app.records import counters, housekeeping, pact_runs, retention
+from app.records import counters, housekeeping, pact_runs, retention, sightings
+from app.records.sightings import Seen
+from broker.client import BrokerClient
+from broker.http.errors import BrokerError
+from broker.text.redaction import Redaction
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -24,6 +29,9 @@ CHECK_SECONDS = 60.0
 RETENTION_SECONDS = 3600.0
 COUNTERS_SECONDS = 60.0
 COMPLETION_SECONDS = 60.0
+BROKER_SECONDS = 60.0
+BROKER_ANSWER_SECONDS = 5.0
+"""How long the broker may take to answer when it is looked at: other chores wait for that."""
 
 InDatabase = Callable[..., Awaitable[Any]]
 """Calls a function with a connection and the further arguments, in a thread, and commits what it did."""
@@ -101,6 +109,24 @@ def completion(in_database: InDatabase, complete: Callable[[UUID], Awaitable[Non
             await complete(run_id)
 
     return (Chore("completion", COMPLETION_SECONDS, complete_all),)
+
+
+def look_at_broker(access: BrokerAccess, in_database: InDatabase) -> tuple[Chore, ...]:
+    """Return the chore that notes whether the broker answers, for the dashboard, which doesn't ask it itself."""
+
+    def error() -> str | None:
+        deadline = time.monotonic() + BROKER_ANSWER_SECONDS
+        try:
+            with BrokerClient(access, retry_time=0.0, deadline=deadline) as client:
+                client.index()
+        except BrokerError as found:
+            return Redaction(access.secrets).own(str(found))
+        return None
+
+    async def look() -> None:
+        await in_database(sightings.note, Seen.BROKER, {"error": await asyncio.to_thread(error)})
+
+    return (Chore("broker", BROKER_SECONDS, look),)
 
 
 async def carry_out_chores(chores: tuple[Chore, ...], in_database: InDatabase) -> None:

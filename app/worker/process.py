@@ -27,12 +27,13 @@ from app.records.run_changes import RunChanges
 from app.statuses.status_setter import StatusSetter
 from app.worker.child_input import ChildInputs
 from app.worker.child_pool import Children
-from app.worker.chores import carry_out_chores, chores_of, completion, reconciliation
+from app.worker.chores import carry_out_chores, chores_of, completion, look_at_broker, reconciliation
 from app.worker.executor import Executor, lock_of
 from app.worker.publisher import Publisher
 from app.worker.recovery import Recovery
 from app.worker.relay import Relay
 from app.worker.status_jobs import StatusJobs
+from app.worker.token_expiry import note_token
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -85,6 +86,8 @@ async def work(
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(threads + 1))
     with open_pool(conninfo, size=threads) as pool:
         database = DatabaseThreads(pool, patience=options.stalled_seconds)
+        if github is not None:
+            github.watch_token(partial(note_token, pool))
         statuses = StatusSetter(settings, github)
         changes = RunChanges(statuses.follow)
         inputs = ChildInputs(settings, access, data_dir, environment, accounts)
@@ -133,6 +136,7 @@ async def work(
                 *chores_of(settings, database.call),
                 *completion(database.call, publisher.complete),
                 *reconciliation(settings, access, pool.connection),
+                *look_at_broker(access, database.call),
             ),
         )
         children.fill()

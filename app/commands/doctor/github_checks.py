@@ -11,19 +11,11 @@ from app.commands.doctor import advice
 from app.commands.doctor.chain import NotAsked
 from app.commands.extras import install_with
 from app.commands.finding import Finding, State, listed
-from app.commands.github_judgement import (
-    CLOCKS_APART,
-    Listeners,
-    Obstacle,
-    Trigger,
-    days_left,
-    has_expired,
-    obstacles,
-)
+from app.commands.github_judgement import Listeners, Obstacle, Trigger, obstacles
 from app.config.variables import GITHUB_TOKEN
 from app.dispatch import PACT_CHANGED
 from app.github.answers import GitHubFailed
-from app.github.token import EXPIRATION
+from app.github.token import CLOCKS_APART, EXPIRATION, days_left, has_expired
 from broker.text.times import read_time
 from broker.webhooks.delivery_log import execution_of
 from verifier.report.amounts import count

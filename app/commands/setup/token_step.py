@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from app.commands.finding import Finding, State
-from app.commands.github_judgement import Obstacle, days_left, obstacles
+from app.commands.github_judgement import Obstacle, obstacles
 from app.commands.setup.request import AMBIENT
 from app.config.variables import GITHUB_TOKEN
 from app.github.answers import GitHubRefused
+from app.github.token import days_left
 from verifier.report.amounts import count
 
 if TYPE_CHECKING:

@@ -431,3 +431,36 @@ def test_a_key_of_another_kind_is_named() -> None:
     other = private_key_of(ec.generate_private_key(ec.SECP256R1()))
     with pytest.raises(ConfigurationError, match="must be the App's private key"):
         github_access(settings(app_id=1), {"PACT_DISPATCH_GITHUB_PRIVATE_KEY": other})
+
+
+def test_it_is_told_when_the_token_expires_once_and_until_somebody_has_noted_it(api: GitHubApi) -> None:
+    expires = datetime(2999, 1, 1, tzinfo=UTC)
+    api.tokens.append(Token("expiring-token", expires=expires))
+    told: list[datetime | None] = []
+    for token, expected in (("expiring-token", expires), (SECRET, None)):
+        github = with_token(api, token)
+        answers = iter([False, True])
+
+        def tell(when: datetime | None, answers: Iterator[bool] = answers) -> bool:
+            told.append(when)
+            return next(answers)
+
+        github.watch_token(tell)
+        for _ in range(3):
+            github.dispatch("acme/products", "pact_changed", PAYLOAD)
+        assert told == [expected, expected]
+        told.clear()
+
+
+def test_the_token_of_an_app_is_not_told(api: GitHubApi, key: rsa.RSAPrivateKey) -> None:
+    api.app = app_of(key)
+    github = GitHub(GitHubAccess(api.url, app_id="12345", private_key=private_key_of(key)))
+    told = []
+
+    def tell(when: datetime | None) -> bool:
+        told.append(when)
+        return True
+
+    github.watch_token(tell)
+    github.dispatch("acme/products", "pact_changed", PAYLOAD)
+    assert told == []
