@@ -25,6 +25,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import dashboard
 import requests
 from playwright.sync_api import sync_playwright
 from rich.console import Console
@@ -166,6 +167,7 @@ def main() -> None:
         photograph(browser, broker, "broker")
         results = f"{broker}/pacts/provider/Products/consumer/Storefront/latest"
         photograph(browser, results, "broker-pact")
+        dashboard.photograph(browser, folder, free_port, WIDTHS, HERE)
 
 
 if __name__ == "__main__":
