@@ -132,7 +132,12 @@ def page_of_deliveries(
     connection: Connection[Any], filters: Mapping[str, str], *, limit: int, after: Place | None
 ) -> Page[Delivery]:
     """Return a page of deliveries; its arguments are those of `page_of_runs`."""
-    conditions = [sql.SQL("{} = {}").format(sql.Identifier(name), sql.Placeholder(name)) for name in filters]
+    conditions = [
+        sql.SQL(_DELIVERY_CONDITIONS.get((name, value), "{column} = {value}")).format(
+            column=sql.Identifier(name), value=sql.Placeholder(name)
+        )
+        for name, value in filters.items()
+    ]
     source = _Source("deliveries", "received_at", conditions, filters, after)
     found = _select(connection, Delivery, source, limit=limit + 1)
     return _page(found, limit, [delivery.received_at for delivery in found])

@@ -8,6 +8,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 
+from app.database import schema
 from app.database.connections import migrate
 from app.dispatch import Dispatch
 from app.records import counters, run_changes, runs
@@ -18,6 +19,7 @@ from tests.support.history_rows import add_history
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from importlib.resources.abc import Traversable
 
     from psycopg import Connection
 
@@ -110,31 +112,23 @@ def test_a_duration_is_counted_for_the_lowest_bound_that_it_does_not_exceed(
     assert found == {"100": 3, "250": 1, str(BOUNDS[-1]): 1, None: 1}
 
 
-def test_what_an_older_version_stored_is_counted_once(database_url: str, database: Connection[Any]) -> None:
+def test_what_an_older_version_stored_is_counted_once(
+    database_url: str, database: Connection[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     add_history(database_url, runs=70, refused=3)
     expected = counters.read(database)
-    for statement in (
-        "DROP INDEX runs_newest_asked_for, runs_of_pair, runs_with_reason, runs_of_branch, runs_of_provider_branch",
-        "DROP INDEX runs_of_consumer_version, runs_of_provider_version, runs_of_sha",
-        "DROP TABLE worker_processes",
-        "DROP TABLE provider_looks",
-        "DROP FUNCTION tell_pages_of_look CASCADE",
-        "DROP INDEX deliveries_of_sender, deliveries_of_source, deliveries_not_accepted",
-        "ALTER TABLE deliveries DROP COLUMN headers, DROP COLUMN answer",
-        "DROP TABLE latest_results, hourly_outcomes, sightings",
-        "DROP FUNCTION note_latest_result CASCADE",
-        "DROP INDEX runs_after_error, runs_not_taken, commit_statuses_failed",
-        "DROP TABLE actions, signing_keys, paused_providers",
-        "DROP FUNCTION tell_pages_of_run, tell_pages_of_log, tell_pages_of_delivery, tell_pages_of_pause CASCADE",
-        "DROP TABLE uncounted_deliveries, uncounted_runs",
-        "DROP FUNCTION count_delivery, count_ended_run CASCADE",
-        "ALTER TABLE deliveries DROP COLUMN user_agent, DROP COLUMN repeats",
-        "ALTER TABLE relays DROP COLUMN redacted",
-        "ALTER TABLE runs DROP COLUMN parent_id, DROP COLUMN pending, DROP COLUMN pact_urls",
-        "ALTER TABLE runs DROP COLUMN pushed_at, DROP COLUMN pushed_before",
-        "DELETE FROM schema_versions WHERE name >= 'app/0007_uncounted.sql' AND name LIKE 'app/%'",
-    ):
-        database.execute(statement.encode())
+    database.execute("DROP SCHEMA public CASCADE")
+    database.execute("CREATE SCHEMA public")
+    all_files = schema._sql_files
+
+    def older_files(package: str, folder: str) -> dict[str, Traversable]:
+        found = all_files(package, folder)
+        return {name: file for name, file in found.items() if package != "app" or name < "app/0007"}
+
+    with monkeypatch.context() as patch:
+        patch.setattr(schema, "_sql_files", older_files)
+        migrate(database_url)
+    add_history(database_url, runs=70, refused=3)
 
     migrate(database_url)
 
