@@ -117,15 +117,20 @@ def add_github_url(parser: _ActionsContainer, default: str | None = None) -> Non
 LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
 
 
-def add_log_level(parser: _ActionsContainer) -> None:
-    """Add the option `--log-level` of a process of the receiver."""
+def add_log_level(parser: _ActionsContainer, meaning: str = "debug has what the queue does, too") -> None:
+    """Add the option `--log-level`, which means so by itself for a process of the receiver."""
     parser.add_argument(
         "--log-level",
         type=_log_level,
         default=os.environ.get(LOG_LEVEL) or "info",
         metavar="LEVEL",
-        help=f"{', '.join(LOG_LEVELS)}; debug has what the queue does, too ({LOG_LEVEL}; default: info)",
+        help=f"{', '.join(LOG_LEVELS)}; {meaning} ({LOG_LEVEL}; default: info)",
     )
+
+
+def add_log_level_of_client(parser: _ActionsContainer) -> None:
+    """Add the option `--log-level` of a command that waits for others; see `Messages.set_level`."""
+    add_log_level(parser, "debug has each request, warning only what is amiss, error nothing but the end")
 
 
 def _log_level(text: str) -> str:

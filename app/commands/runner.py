@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import traceback
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 from app.commands.extras import install_with
 from app.config.variables import LOG_LEVEL
 from broker.http.errors import BrokerError
+from broker.http.request_log import REQUESTS
 from broker.text.harmless import one_line
 from broker.text.redaction import Redaction
 from broker.text.terminal import guard_terminal, loss_of
@@ -80,6 +82,29 @@ class Messages:
         self._command = command
         self._secrets: list[str | None] = []
         self._redaction = Redaction(())
+        self._level = logging.INFO
+
+    def set_level(self, level: str) -> None:
+        """Write only lines of this level, or above it; at `debug`, a line for each request, too.
+
+        Args:
+            level: The level's name in lower case.
+        """
+        self._level = logging.getLevelNamesMapping()[level.upper()]
+        if self.shows(logging.DEBUG):
+            REQUESTS.handlers = [_ToMessages(self)]
+            REQUESTS.setLevel(logging.DEBUG)
+            REQUESTS.propagate = False
+
+    def close(self) -> None:
+        """Show no more requests."""
+        REQUESTS.handlers = []
+        REQUESTS.setLevel(logging.NOTSET)
+        REQUESTS.propagate = True
+
+    def shows(self, level: int) -> bool:
+        """Return whether lines of a level are written."""
+        return level >= self._level
 
     def hide(self, *secrets: str | None) -> None:
         """Keep these values out of everything that is written from now on."""
@@ -90,13 +115,26 @@ class Messages:
         """Return a text of ours without the secrets."""
         return self._redaction.own(text)
 
-    def say(self, text: str) -> None:
-        """Write one line."""
+    def say(self, text: str, level: int = logging.INFO) -> None:
+        """Write one line, if its level is shown."""
+        if not self.shows(level):
+            return
         print(
             f"pact-dispatch {self._command}: {one_line(self.redacted(text))}",
             file=sys.stderr,
             flush=True,
         )
+
+
+class _ToMessages(logging.Handler):
+    """Writes the lines of a log as messages."""
+
+    def __init__(self, messages: Messages) -> None:
+        super().__init__()
+        self._messages = messages
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._messages.say(record.getMessage(), record.levelno)
 
 
 def run(options: argparse.Namespace, load: Callable[[], ModuleType]) -> int:
@@ -127,11 +165,13 @@ def run(options: argparse.Namespace, load: Callable[[], ModuleType]) -> int:
     except Exception as error:  # noqa: BLE001 - the outermost boundary
         # Python would exit with 1, which means that something is broken that was looked at
         code, lines = ExitCode.COULD_NOT, _unexpected(error, options)
+    finally:
+        messages.close()
     for line in lines:
-        messages.say(line)
+        messages.say(line, logging.CRITICAL)
     loss = loss_of(sys.stdout)
     if loss is not None and not isinstance(loss, BrokenPipeError):  # who has left a pipe has seen enough
-        messages.say(f"not all that it printed could be written: {loss.strerror}")
+        messages.say(f"not all that it printed could be written: {loss.strerror}", logging.CRITICAL)
     return code
 
 

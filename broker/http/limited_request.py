@@ -6,6 +6,7 @@ The only way in which the verifier, the receiver and the client of a broker send
 from __future__ import annotations
 
 import http.client
+import time
 import warnings
 from contextlib import contextmanager
 from dataclasses import replace
@@ -32,6 +33,7 @@ from broker.http.no_reply import (
 )
 from broker.http.reason import innermost, innermost_error
 from broker.http.redirects import REDIRECTS
+from broker.http.request_log import note_request
 from broker.http.tls import ORDINARY
 
 if TYPE_CHECKING:
@@ -149,6 +151,7 @@ class LimitedSession:
             NoReply: There was no answer, or not all of it in time; the subclass and the message say why.
         """
         self._deadline.set(limits.seconds)
+        begun = time.monotonic()
         try:
             with (
                 self._without_warning(),
@@ -167,9 +170,13 @@ class LimitedSession:
                     stream=True,
                 ) as response,
             ):
-                return self._read(response, limits.max_bytes)
+                reply = self._read(response, limits.max_bytes)
         except (requests.RequestException, HTTPError, OSError, ValueError) as error:
-            raise self._no_reply(error, limits) from error
+            no_reply = self._no_reply(error, limits)
+            note_request(method, url, f"no answer: {no_reply}", begun)
+            raise no_reply from error
+        note_request(method, url, f"answered {reply.status}", begun)
+        return reply
 
     @contextmanager
     def _without_warning(self) -> Iterator[None]:

@@ -69,6 +69,7 @@ def _show(options: argparse.Namespace, client: ReceiverClient, _: Messages) -> i
 
 def _log(options: argparse.Namespace, client: ReceiverClient, messages: Messages) -> int:
     """Print the log of a run."""
+    messages.set_level(options.log_level)
     found = looked_up(client, "run", options.id)
     if options.follow:
         return follow(client, found, messages)
@@ -97,6 +98,7 @@ def _cancel(options: argparse.Namespace, client: ReceiverClient, messages: Messa
 
 def _again(options: argparse.Namespace, client: ReceiverClient, messages: Messages) -> int:
     """Have the dispatch of a run carried out again."""
+    messages.set_level(options.log_level)
     found = looked_up(client, "run", options.id)
     new = _redelivered(client, found)
     number = text_at(new, "run_id")

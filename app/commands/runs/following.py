@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -48,8 +49,12 @@ def follow(client: ReceiverClient, run: dict[str, Any], messages: Messages) -> i
             reason = f" after: {run['error']}" if run.get("error") else ""
             messages.say(f"{number} is {state}{reason}")
     outcome = run.get("error") or run.get("publish_error")
-    messages.say(f"{number}: {state_of(run)}{f': {outcome}' if outcome else ''}")
-    return exit_code_of(run)
+    code = exit_code_of(run)
+    messages.say(
+        f"{number}: {state_of(run)}{f': {outcome}' if outcome else ''}",
+        logging.WARNING if code else logging.INFO,
+    )
+    return code
 
 
 def added(shown: str, log: str) -> str:
@@ -70,7 +75,7 @@ def _asked(client: ReceiverClient, number: str, messages: Messages) -> Iterator[
         except (ReceiverAway, NoReceiver) as error:
             if since is None:
                 since = time.monotonic()
-                messages.say(f"{error}; it is asked again for {AWAY_SECONDS:g} s")
+                messages.say(f"{error}; it is asked again for {AWAY_SECONDS:g} s", logging.WARNING)
             elif time.monotonic() - since > AWAY_SECONDS:
                 raise
         else:

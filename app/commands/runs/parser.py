@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from app.commands.options import add_json, add_limit, add_receiver_url
+from app.commands.options import add_json, add_limit, add_log_level_of_client, add_receiver_url
 
 if TYPE_CHECKING:
     import argparse
@@ -67,6 +67,7 @@ def add_to(commands: Commands) -> None:
     add_json(show)
     log = _add(below, "log", "print the log of a run", LOG, with_id=True)
     log.add_argument("-f", "--follow", action="store_true", help="until the run has ended")
+    add_log_level_of_client(log)
     cancel = _add(below, "cancel", "cancel a run that waits or runs", with_id=True)
     add_json(cancel)
     again = _add(below, "again", "have a run's dispatch carried out again", AGAIN, with_id=True)
@@ -75,6 +76,7 @@ def add_to(commands: Commands) -> None:
         "-f", "--follow", action="store_true", help="print the new run's log until it ends"
     )
     add_json(what_then)
+    add_log_level_of_client(again)
 
 
 def _add_list(commands: Commands) -> None:

@@ -44,6 +44,7 @@ OUTCOMES = {True: "passed", False: "failed", None: "missing"}
 
 def run(options: argparse.Namespace, messages: Messages) -> int:
     """Wait, and print the verdict."""
+    messages.set_level(options.log_level)
     question = _question(options)
     messages.hide(question.github_token, question.api_token)
     access = broker_access(options, messages)
@@ -88,7 +89,7 @@ def _wait(
         try:
             answer = ask()
         except BrokerUnreachable as error:
-            progress.show(f"the broker is away: {error}", ())
+            progress.show(f"the broker is away: {error}", (), is_amiss=True)
     return answer
 
 

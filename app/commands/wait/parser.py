@@ -7,7 +7,13 @@ import math
 from typing import TYPE_CHECKING
 
 from app.commands.dispatch_url import GITHUB_API
-from app.commands.options import add_broker_options, add_github_url, add_json, add_receiver_url
+from app.commands.options import (
+    add_broker_options,
+    add_github_url,
+    add_json,
+    add_log_level_of_client,
+    add_receiver_url,
+)
 
 if TYPE_CHECKING:
     from app.commands import Commands
@@ -67,6 +73,7 @@ def add_to(commands: Commands) -> None:
     add_github_url(parser, default=GITHUB_API)
     add_receiver_url(parser)
     add_json(parser)
+    add_log_level_of_client(parser)
     add_broker_options(parser)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
 from contextlib import contextmanager
@@ -37,12 +38,13 @@ class WaitProgress:
         self._said: tuple[str, ...] = ()
         self._next = 0.0
 
-    def show(self, state: str, reasons: tuple[str, ...]) -> None:
+    def show(self, state: str, reasons: tuple[str, ...], *, is_amiss: bool = False) -> None:
         """Show what is waited for, and why it takes its time.
 
         Args:
             state: What is waited for.
             reasons: What is known about why; each is said once, and again from time to time.
+            is_amiss: Whether the state itself is no ordinary one.
         """
         lines = (state, *reasons)
         if self._line is not None and self._task is not None:
@@ -56,14 +58,15 @@ class WaitProgress:
             lines = (f"{state} ({elapsed})", *reasons)
         for line in lines:
             if line not in self._said:
-                self._messages.say(line)
+                ordinary = line not in reasons and not is_amiss
+                self._messages.say(line, logging.INFO if ordinary else logging.WARNING)
         self._said = (state, *reasons)
 
 
 @contextmanager
 def wait_progress(messages: Messages) -> Iterator[WaitProgress]:
     """Show progress on standard error until the end of the block."""
-    if not sys.stderr.isatty():
+    if not sys.stderr.isatty() or not messages.shows(logging.INFO):
         yield WaitProgress(messages, None)
         return
     from rich.console import Console  # noqa: PLC0415 - for a terminal alone

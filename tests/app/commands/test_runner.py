@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import subprocess
 import sys
 from types import ModuleType
@@ -13,6 +14,10 @@ import pytest
 from app.commands import runner
 from app.commands.runner import CommandFailed, ExitCode, Messages
 from broker.http.errors import BrokerUnreachable
+from broker.http.limited_request import send_request
+from broker.http.limits import Limits
+from broker.http.no_reply import NoReply
+from tests.support.loopback import Loopback, Reply, closed_port
 from verifier.errors import UsageError
 
 if TYPE_CHECKING:
@@ -65,6 +70,29 @@ def test_an_error_that_nobody_expected_is_told_in_a_sentence_and_is_no_broken_co
     assert ("Traceback" in lines[0]) == (level == "debug")
     assert (len(lines) > 1) == (level == "debug")
     assert not any("s3cret" in line for line in lines)
+
+
+def test_requests_are_shown_without_secrets_where_a_command_asks_for_them(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def of(level: str) -> str:
+        def run(_: argparse.Namespace, messages: Messages) -> int:
+            messages.hide("s3cret-value")
+            messages.set_level(level)
+            with Loopback(Reply(200)) as server:
+                url = server.url.replace("http://", "http://user:pass@")
+                send_request("GET", f"{url}/s3cret-value?token=t", limits=Limits(5, 100), token="hidden")
+            with pytest.raises(NoReply):
+                send_request("GET", f"http://127.0.0.1:{closed_port()}/", limits=Limits(5, 100))
+            return 0
+
+        assert runner.run(OPTIONS, lambda: module(run)) == 0
+        return capsys.readouterr().err
+
+    answered, not_answered = of("debug").splitlines()
+    assert re.search(r"doctor: GET http://127\.0\.0\.1:\d+/\*\*\*\?\.\.\. answered 200 \(\d+ ms\)$", answered)
+    assert "no answer: " in not_answered
+    assert of("info") == ""
 
 
 @pytest.mark.usefixtures("capfd")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from shlex import quote
@@ -171,6 +172,19 @@ def test_a_finished_run_is_not_cancelled_and_its_log_tells_its_outcome(web: Rece
         assert refused.returncode == 3
         assert "the run is finished: there is nothing to cancel" in refused.stderr
     assert codes == {"passed": 0, "failed": 1, "error": 3}
+
+    def said(level: str, outcome: str) -> str:
+        [number] = [run["id"] for run in asked(web, "runs", "list") if run["outcome"] == outcome][:1]
+        done = ask(web, "runs", "log", "-f", number, "--log-level", level)
+        assert "a line of the log" in done.stdout
+        return done.stderr
+
+    requested = rf"GET {re.escape(web.url)}/api/runs/[0-9a-f-]+/log answered 200 \(\d+ ms\)"
+    assert re.search(requested, said("debug", "passed"))
+    assert "GET " not in said("info", "passed")
+    assert said("warning", "passed") == ""
+    assert ": failed" in said("warning", "failed")
+    assert said("error", "failed") == ""
     web.execute("UPDATE runs SET publishing = 'refused', publish_error = 'the broker said no'")
     done = ask(web, "runs", "log", "-f", run["id"])
     assert done.returncode == 4

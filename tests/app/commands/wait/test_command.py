@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 from itertools import count
 from typing import TYPE_CHECKING, Any
@@ -156,6 +157,28 @@ def test_why_a_result_is_missing_is_said_while_it_waits_and_at_the_end(
     [reason] = document["waiting_for"]
     assert (reason["provider"], reason["link"]) == (patient.provider, "webhook")
     assert "create one" in reason["todo"]
+
+
+def test_how_much_is_said_while_it_waits_is_chosen(patient: Patient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command, "PATIENCE_SECONDS", 0.0)
+    patient.publish()
+    deploy(patient, "a")
+
+    def said(*options: str) -> str:
+        done = wait(patient.broker.url, "--timeout", "0.1", *options, name=patient.consumer)
+        assert done.returncode == 3
+        assert "a result is missing after 0.1 s" in done.stdout
+        return done.stderr
+
+    waiting, reason = f"waiting for the result of {patient.provider}", "no webhook for the pact"
+    debug = said("--log-level", "debug")
+    assert re.search(rf"GET {re.escape(patient.broker.url)}/matrix\?\.\.\. answered 200 \(\d+ ms\)", debug)
+    assert (waiting in debug, reason in debug) == (True, True)
+    assert "GET " not in said()
+    warning = said("--log-level", "warning")
+    assert (waiting in warning, reason in warning) == (False, True)
+    assert said("--log-level", "error") == ""
+    assert wait(patient.broker.url, "--log-level", "loud").returncode == 2
 
 
 def test_a_provider_that_is_not_in_the_environment_is_to_be_deployed_there_first(patient: Patient) -> None:
