@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 from datetime import UTC, datetime
 from functools import cache
@@ -129,6 +130,11 @@ def pair_link(consumer: str, provider: str) -> str:
     return address("/pairs", provider=provider, consumer=consumer)
 
 
+def key(text: str) -> str:
+    """Return the id of an element for a text, which may have any character: the same as long as the text is."""
+    return f"k{hashlib.sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:12]}"
+
+
 def utc(moment: datetime) -> str:
     """Return a time in full."""
     return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
@@ -143,7 +149,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"utc": utc, "seconds": seconds, "ago": ago, "short": short_version}
+    environment.filters |= {"utc": utc, "seconds": seconds, "ago": ago, "short": short_version, "key": key}
     environment.globals |= {
         "link": link,
         "address": address,

@@ -1,0 +1,121 @@
+"""The charts of outcomes: columns of an hour or a day, for a template to draw."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from datetime import datetime, timedelta
+
+OUTCOMES = ("passed", "failed", "error", "cancelled", "relayed")
+"""How a run may end, from the bottom of a column to its top."""
+WORDS = {"error": "could not verify", "relayed": "passed on"}
+"""The outcomes that are shown by other words."""
+WIDTH, HEIGHT = 480.0, 100.0
+"""Of the columns, in the units of the drawing."""
+GAP = 2.0
+LEAST = 1.5
+"""The height of the part of a column that would be too low to be seen."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of a column.
+
+    Attributes:
+        outcome: What it is of.
+        number: How many runs.
+        y: Where its top is.
+        height: How high it is.
+    """
+
+    outcome: str
+    number: int
+    y: float
+    height: float
+
+
+@dataclass(frozen=True)
+class Column:
+    """The runs that ended in an hour or on a day.
+
+    Attributes:
+        name: Which one.
+        x: Where it begins.
+        parts: Its parts, from the bottom.
+        text: What it says, for those who can't see it.
+    """
+
+    name: str
+    x: float
+    parts: list[Part]
+    text: str
+
+    @property
+    def numbers(self) -> dict[str, int]:
+        """The number of runs by outcome."""
+        return {part.outcome: part.number for part in self.parts}
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A chart.
+
+    Attributes:
+        columns: Its columns, the oldest first.
+        width: That of a column.
+        most: The runs of the highest column.
+        totals: The number of runs by outcome, as far as there are any.
+    """
+
+    columns: list[Column]
+    width: float
+    most: int
+    totals: dict[str, int]
+
+
+def chart_of(
+    counted: Mapping[tuple[datetime, str], int], *, last: datetime, step: timedelta, number: int, form: str
+) -> Chart:
+    """Return the chart of what was counted.
+
+    Args:
+        counted: The number of runs by the begin of the hour or the day and the outcome.
+        last: The begin of the last column.
+        step: The time of a column.
+        number: How many columns there are.
+        form: How the begin of a column is shown.
+    """
+    begins = [last - step * back for back in reversed(range(number))]
+    found = {begin: [(outcome, counted.get((begin, outcome), 0)) for outcome in OUTCOMES] for begin in begins}
+    most = max(sum(runs for _, runs in outcomes) for outcomes in found.values())
+    width = WIDTH / number
+    columns = [
+        Column(
+            format(begin, form),
+            round(width * place + GAP / 2, 1),
+            list(_parts(outcomes, most)),
+            _text(format(begin, form), outcomes),
+        )
+        for place, (begin, outcomes) in enumerate(found.items())
+    ]
+    totals = {outcome: sum(column.numbers.get(outcome, 0) for column in columns) for outcome in OUTCOMES}
+    return Chart(
+        columns, round(width - GAP, 1), most, {outcome: runs for outcome, runs in totals.items() if runs}
+    )
+
+
+def _parts(outcomes: list[tuple[str, int]], most: int) -> Iterator[Part]:
+    y = HEIGHT
+    for outcome, runs in outcomes:
+        if runs:
+            height = max(HEIGHT * runs / most, LEAST)
+            y -= height
+            yield Part(outcome, runs, round(max(y, 0.0), 1), round(height, 1))
+
+
+def _text(name: str, outcomes: list[tuple[str, int]]) -> str:
+    found = [f"{runs} {WORDS.get(outcome, outcome)}" for outcome, runs in outcomes if runs]
+    return f"{name}: {', '.join(found) or 'no run ended'}"
