@@ -116,10 +116,13 @@ def page_of_runs(
 def newer_runs(connection: Connection[Any], filters: Mapping[str, str], *, than: Place, most: int) -> int:
     """Return how many runs are newer than a place of the list with these filters, `most` at most.
 
-    A text is not looked for: the list then has fewer of them, or none.
+    Args:
+        connection: The open connection.
+        filters: The filters of the list but `run_filters.TEXT`, which has no index.
+        than: The place.
+        most: How many are counted at most.
     """
-    exact = {name: value for name, value in filters.items() if name != TEXT}
-    conditions, values = conditions_of(exact, datetime.now(UTC))
+    conditions, values = conditions_of(filters, datetime.now(UTC))
     query = sql.SQL(
         "SELECT count(*) FROM (SELECT 1 FROM runs WHERE {} AND (created_at, id) > (%(_at)s, %(_id)s) "
         "ORDER BY created_at DESC, id DESC LIMIT %(_most)s) AS newer"

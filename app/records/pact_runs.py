@@ -5,6 +5,7 @@ Such a run has ended when it is stored. It is seen, published and told to GitHub
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from psycopg.rows import class_row
@@ -16,6 +17,7 @@ from app.records.runs import COLUMNS, select_one
 from verifier.verification import Outcome
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from uuid import UUID
 
     from psycopg import Connection
@@ -161,3 +163,35 @@ def values_of(verification: dict[str, Any]) -> dict[str, Any]:
 def set_job(connection: Connection[Any], run_id: UUID, job_id: int) -> None:
     """Note the job that carries a run out, or publishes its result."""
     connection.execute("UPDATE runs SET job_id = %(job)s WHERE id = %(id)s", {"id": run_id, "job": job_id})
+
+
+@dataclass(frozen=True)
+class PactCount:
+    """How many pacts a run for every pact has, and what became of them.
+
+    Attributes:
+        all: Those that have an outcome.
+        failed: Those that are broken, and count: they are not pending.
+        errors: Those that could not be verified.
+    """
+
+    all: int
+    failed: int
+    errors: int
+
+
+def counts_of(connection: Connection[Any], parent_ids: Iterable[UUID]) -> dict[UUID, PactCount]:
+    """Return the counts of runs for every pact, by the run's id; those without an outcome yet are left out."""
+    rows = connection.execute(
+        """
+        SELECT member.parent_id, count(*), count(*) FILTER (WHERE member.outcome = 'failed' AND NOT member.pending),
+            count(*) FILTER (WHERE member.outcome = 'error')
+        FROM runs member JOIN runs parent ON parent.id = member.parent_id
+        WHERE member.parent_id = ANY(%(ids)s)
+            -- a newer commit may have been asked for before the run had ended
+            AND (parent.provider_version IS NULL OR member.provider_version = parent.provider_version)
+        GROUP BY member.parent_id
+        """,
+        {"ids": list(parent_ids)},
+    )
+    return {parent: PactCount(*counts) for parent, *counts in rows}

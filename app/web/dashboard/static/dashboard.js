@@ -6,6 +6,9 @@ Idiomorph.defaults.ignoreActiveValue = true;
 Idiomorph.defaults.callbacks.beforeAttributeUpdated = (name, element) =>
   !(name === "open" && element.tagName === "DETAILS");
 
+// A form of filters shows what is in the address, which new content doesn't change: what is typed into it stays.
+Idiomorph.defaults.callbacks.beforeNodeMorphed = (node) => !(node instanceof Element && node.matches("form.filters"));
+
 // A page that nobody looks at is told nothing: browsers have few connections to one host.
 class LiveSource extends EventTarget {
   constructor(url) {
