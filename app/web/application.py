@@ -10,9 +10,11 @@ from werkzeug.exceptions import HTTPException
 from app.web import dispatches, health, live_events, metrics
 from app.web.api import openapi, routes
 from app.web.dashboard import pages
+from app.web.dashboard.rendering import show_exception
 from app.web.other_sites import refuse_other_sites
 from app.web.problem import HttpProblem, Problem, answer
 from app.web.sender_address import SenderAddress
+from app.web.viewer import wants_page
 from broker.http.answer_headers import ANSWER_HEADERS
 
 if TYPE_CHECKING:
@@ -50,6 +52,8 @@ def _with_headers(response: Response) -> Response:
 
 def _problem(error: HTTPException) -> Response:
     """Answer a request that no route answers, and an error that nobody expected, which Flask has logged."""
+    if wants_page():
+        return show_exception(error)
     status = error.code or 500
     headers = {name: value for name, value in error.get_headers() if name == "Allow"}
     return answer(Problem(message=error.name, status=str(status)), status, headers)

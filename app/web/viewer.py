@@ -122,12 +122,17 @@ def ask_to_sign_in() -> Response:
         page = urlsplit(request.headers.get("HX-Current-URL", ""))
         back = f"{page.path}?{page.query}" if page.query else page.path
         return Response(status=401, headers={"HX-Redirect": f"{link('/sign-in')}?next={quote(back)}"})
-    wants_page = request.accept_mimetypes.best_match(["application/json", "text/html"], "") == "text/html"
-    if request.method in {"GET", "HEAD"} and wants_page and "Authorization" not in request.headers:
+    if wants_page() and "Authorization" not in request.headers:
         here = link(request.full_path.rstrip("?"))
         return redirect(f"{link('/sign-in')}?next={quote(here)}", 303)  # type: ignore[return-value]
     challenge = 'Basic realm="pact-dispatch: an API token as the password", charset="UTF-8"'
     return Response(REFUSAL, 401, {"WWW-Authenticate": challenge}, mimetype="text/plain")
+
+
+def wants_page() -> bool:
+    """Return whether the request is that of a browser for a page."""
+    best = request.accept_mimetypes.best_match(["application/json", "text/html"], "")
+    return request.method in {"GET", "HEAD"} and best == "text/html"
 
 
 def _by_token(token: Token) -> Viewer:

@@ -37,6 +37,11 @@ POLICY = NOTHING_ALLOWED.replace(
 """The Content-Security-Policy of every page: nothing but our own files, and nothing within the page itself."""
 FRESH_SECONDS = 1.0
 """For how long the content of a page serves all who have it open: its changes come to all of them at once."""
+WORDS = {
+    404: "There is no page at this address.",
+    405: "This address takes no such request: it is that of a button on a page.",
+}
+"""What is said of a request that no route answers, by the status."""
 _FORM_TOKEN = f"form-token-{secrets.token_hex(16)}"
 """What stands for the viewer's form token in content that several viewers are shown."""
 
@@ -106,7 +111,11 @@ def show_problem(problem: HttpProblem) -> Response:
 def show_exception(error: HTTPException) -> Response:
     """Answer with a page for an error that Flask has raised, or that nobody expected, which Flask has logged."""
     status = error.code or 500
-    message = f"{error.name}." if status < 500 else "Something went wrong in the receiver: its log says what."
+    message = (
+        WORDS.get(status, f"{error.name}.")
+        if status < 500
+        else "Something went wrong in the receiver: its log says what."
+    )
     return show(
         "layout/problem.html.jinja",
         lambda: {"status": status, "message": message, "faults": ()},

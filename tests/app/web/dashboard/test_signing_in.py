@@ -206,3 +206,11 @@ def test_a_session_reads_the_api_and_changes_nothing_by_it(client: FlaskClient) 
     )
     client.delete_cookie(COOKIE)
     assert client.get("/api/runs").status_code == 401
+
+
+def test_a_browser_is_told_on_a_page_that_there_is_none(client: FlaskClient) -> None:
+    for path, status in (("/nothing", 404), ("/runs/0", 404), ("/sign-out", 405)):
+        answer = client.get(path, headers=PAGE)
+        assert (answer.status_code, answer.mimetype) == (status, "text/html")
+        assert "<h1>" in answer.text
+        assert client.get(path).mimetype == "application/json"
