@@ -17,6 +17,9 @@ class Progress:
     def notice(self, text: str) -> None:
         """Take note of something that a person should know now, such as a retry."""
 
+    def provider_ready(self) -> None:
+        """Take note that the provider answers; called for each pact."""
+
     def total(self, interactions: int) -> None:
         """Take note of how many interactions will be verified; called again if verifying starts anew."""
 

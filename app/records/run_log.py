@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, LiteralString
 
 from app.database.storable import storable_text
+from app.records import run_moments
+from app.records.run_moments import MomentName, NotedMoment
 from verifier.report.amounts import count
 
 if TYPE_CHECKING:
@@ -48,15 +51,17 @@ class LogUpdate:
     Attributes:
         new: chunks to store; some may be stored already.
         dropped: the first lines of chunks to delete.
+        moments: what happened meanwhile; some may be stored already.
     """
 
     new: tuple[Chunk, ...]
     dropped: tuple[int, ...]
+    moments: tuple[NotedMoment, ...] = ()
 
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to store."""
-        return not self.new and not self.dropped
+        return not self.new and not self.dropped and not self.moments
 
 
 class RunLog:
@@ -77,6 +82,8 @@ class RunLog:
         self._tail_size = 0
         self._stored: set[int] = set()
         self._dropped: list[int] = []
+        self._noted: set[MomentName] = set()
+        self._moments: list[NotedMoment] = []
         self._update = LogUpdate((), ())
         for chunk in stored:
             self._stored.add(chunk.first_line)
@@ -86,6 +93,12 @@ class RunLog:
         """Add a line, with the time."""
         line = storable_text(f"{datetime.now(UTC):%H:%M:%S.%f}"[:12] + f" {line}")
         self._take(Chunk(self._next_line, 1, len(line.encode()) + 1, line))
+
+    def note(self, name: MomentName) -> None:
+        """Note that something has happened just now, unless it has happened before."""
+        if name not in self._noted:
+            self._noted.add(name)
+            self._moments.append(NotedMoment(name, time.monotonic()))
 
     @property
     def is_full(self) -> bool:
@@ -97,8 +110,9 @@ class RunLog:
         self._update = LogUpdate(
             new=(*self._update.new, *self._joined(self._head), *self._joined(self._tail)),
             dropped=(*self._update.dropped, *self._dropped),
+            moments=(*self._update.moments, *self._moments),
         )
-        self._dropped = []
+        self._dropped, self._moments = [], []
         return self._update
 
     def confirm(self) -> None:
@@ -152,7 +166,9 @@ def store_log(connection: Connection[Any], run: Run, update: LogUpdate) -> None:
         run: The attempt.
         update: What was added.
     """
-    if update.is_empty:
+    if update.moments:
+        run_moments.add(connection, run, update.moments)
+    if not update.new and not update.dropped:
         return
     _execute(
         connection,
@@ -210,3 +226,35 @@ def text_of_log(connection: Connection[Any], run_id: UUID) -> str:
         parts.append(text)
         expected = first_line + lines
     return "\n".join(parts)
+
+
+def end_of_log(connection: Connection[Any], run_id: UUID, most: int) -> tuple[str, bool]:
+    """Return the end of a run's log, from the beginning of a line, and whether that is all of it.
+
+    Args:
+        connection: The open connection.
+        run_id: The run.
+        most: The characters of it, at most.
+    """
+    rows = connection.execute(
+        """
+        SELECT first_line, lines, right(text, %(most)s), length(text) > %(most)s FROM (
+            SELECT *, sum(length(text) + 1) OVER (ORDER BY part DESC, first_line DESC) - length(text) AS after FROM (
+                SELECT 0 AS part, 0 AS first_line, 0 AS lines, text FROM run_logs WHERE run_id = %(id)s
+                UNION ALL SELECT 1, first_line, lines, text FROM run_log_chunks WHERE run_id = %(id)s
+            ) AS chunks) AS counted
+        WHERE after <= %(most)s ORDER BY part, first_line
+        """,
+        {"id": run_id, "most": most},
+    ).fetchall()
+    parts, expected = [], None
+    for first_line, lines, text, _ in rows:
+        if expected is not None and first_line > expected:
+            parts.append(f"... {count(first_line - expected, 'line')} left out ...")
+        parts.append(text)
+        expected = first_line + lines
+    text = "\n".join(parts)
+    is_whole = not rows or (rows[0][0] == 0 and not rows[0][3])
+    if len(text) > most:
+        text, is_whole = text[-most:], False
+    return text if is_whole else text.partition("\n")[2] or text, is_whole

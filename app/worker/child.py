@@ -25,10 +25,11 @@ from app.provider.checkout import CheckoutFailed, CheckoutSource, checked_out
 from app.provider.checkout.git import safe_directory
 from app.provider.version import VersionUnknown, is_same
 from app.records.run import INTERNAL_ERROR, Failure
+from app.records.run_moments import MomentName
 from app.worker.child_pacts import every_pact_of, selection_of, verify_all
 from app.worker.configuration_words import in_configuration, verification_in_configuration
 from app.worker.connection import WorkerConnection
-from app.worker.protocol import AllVerified, AttemptRequest, Ready, Verified
+from app.worker.protocol import AllVerified, AttemptRequest, Reached, Ready, Verified
 from app.worker.run_failed import RunFailed
 from broker.text.redacted_lines import redacted_output
 from verifier.command.option_values import parse_transports, with_port_placeholder
@@ -160,6 +161,7 @@ def _check_out(
         raise RunFailed(
             str(error), kind=error.kind, retryable=error.retryable, output=error.output
         ) from error
+    worker.send(Reached(MomentName.CHECKED_OUT))
     # a branch belongs to the dispatched commit; for the default branch's head it is that branch
     branch = request.branch if request.sha else found.branch
     return found.folder, found.commit, branch or provider.branch

@@ -6,8 +6,9 @@ import os
 import threading
 from typing import TYPE_CHECKING
 
+from app.records.run_moments import MomentName
 from app.worker.configuration_words import in_configuration
-from app.worker.protocol import LogLine, to_line
+from app.worker.protocol import LogLine, Reached, to_line
 from broker.text.redaction import Redaction
 from verifier.progress import Progress
 from verifier.report.amounts import count
@@ -45,6 +46,10 @@ class WorkerConnection(Progress):
     def notice(self, text: str) -> None:
         """Log what a person should know."""
         self.log(in_configuration(text))
+
+    def provider_ready(self) -> None:
+        """Have the time of it noted."""
+        self.send(Reached(MomentName.PROVIDER_READY))
 
     def total(self, interactions: int) -> None:
         """Log how many interactions will be verified."""

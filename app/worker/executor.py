@@ -17,7 +17,7 @@ from app.records.run import SUPERSEDED, Failure, Publishing
 from app.records.run_log import RunLog, store_log, stored_chunks
 from app.worker.all_pacts import AllPacts, outcome_of
 from app.worker.child_pool import ChildFailed
-from app.worker.protocol import AllVerified, LogLine, PactVerified, Verified
+from app.worker.protocol import AllVerified, LogLine, PactVerified, Reached, Verified
 from app.worker.publisher import MOST_LOSSES, store_with_log
 from app.worker.unexpected import failure_of
 from broker.text.redacted_lines import redacted_output
@@ -250,6 +250,8 @@ class Executor:
         def on_message(message: ChildMessage) -> None:
             if isinstance(message, LogLine):
                 run_log.add(message.text)
+            elif isinstance(message, Reached):
+                run_log.note(message.moment)
             elif isinstance(message, PactVerified) and on_pact is not None:
                 on_pact(message)
 

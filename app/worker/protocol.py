@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 from app.database.storable import storable
 from app.records.run import Failure
+from app.records.run_moments import MomentName
 from broker.http.access import BrokerAccess
 from broker.http.tls import ORDINARY, Tls
 from broker.text.redaction import Redaction
@@ -95,6 +96,13 @@ class LogLine:
 
 
 @dataclass(frozen=True)
+class Reached:
+    """Something has happened that the page of the run has the time of."""
+
+    moment: MomentName
+
+
+@dataclass(frozen=True)
 class Verified:
     """The attempt has ended with a verification."""
 
@@ -125,7 +133,7 @@ class AllVerified:
     pacts: int
 
 
-ChildMessage: TypeAlias = Ready | LogLine | Verified | PactVerified | AllVerified | Failure
+ChildMessage: TypeAlias = Ready | LogLine | Reached | Verified | PactVerified | AllVerified | Failure
 """What a child sends."""
 LastMessage: TypeAlias = Verified | AllVerified | Failure
 """What ends an attempt."""
@@ -133,6 +141,7 @@ LastMessage: TypeAlias = Verified | AllVerified | Failure
 _TYPES = {
     "ready": Ready,
     "log": LogLine,
+    "reached": Reached,
     "verified": Verified,
     "pact-verified": PactVerified,
     "all-verified": AllVerified,
@@ -166,6 +175,8 @@ def from_line(line: bytes | str) -> ChildMessage:
         kind = _TYPES[values.pop("type")]
         if kind in {Verified, PactVerified}:
             values["verification"] = Verification.from_dict(values["verification"])
+        if kind is Reached:
+            values["moment"] = MomentName(values["moment"])
         message: ChildMessage = kind(**values)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise NotAMessage(f"{type(error).__name__}: {error}") from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from typing import TYPE_CHECKING, TextIO
 
@@ -11,6 +10,7 @@ from broker.text.harmless import lines_of, one_line
 from verifier.report.amounts import seconds
 from verifier.report.console_interactions import GUTTER, NAMES_SHOWN, failure_lines, interaction_lines
 from verifier.report.failures import failures
+from verifier.report.filter_expression import expression_of
 from verifier.report.interface import parties, publication, summary
 from verifier.report.paint import MARKS, Paint
 from verifier.verification import Outcome
@@ -21,9 +21,6 @@ if TYPE_CHECKING:
     from verifier.report.failures import Failure
     from verifier.report.interface import Findings
 
-LONGEST_EXPRESSION = 100
-_MEANT = re.compile(r"[.^$*+?{}\[\]\\|()]")
-"""What has a meaning in a regular expression."""
 MOST_NAMES = 100
 """If more interactions than these did not pass, the list at the end has a few of each cause."""
 
@@ -89,11 +86,10 @@ class ConsoleReport:
         names = [result.description for result in results if result.outcome != Outcome.PASSED]
         if not 0 < len(names) < len(results):
             return
-        expression = "|".join(_MEANT.sub(r"\\\g<0>", name) for name in dict.fromkeys(names))
-        expression = f"^({expression})$" if len(names) > 1 else f"^{expression}$"
+        expression = expression_of(names)
         if self._remembers:
             yield "To verify only what did not pass: the same again with --last-failed"
-        elif len(expression) <= LONGEST_EXPRESSION and expression.isprintable():
+        elif expression is not None:
             yield f"To verify only what did not pass: --filter-description {shlex.quote(expression)}"
         else:
             yield "To verify only what did not pass: --json FILE now, and --last-failed with it the next time"

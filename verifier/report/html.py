@@ -55,6 +55,19 @@ STYLE = style_sheet() + files("verifier.report").joinpath("style.css").read_text
 STYLE_SOURCE = source_of(STYLE)
 """The only style that it allows."""
 
+FILTERS: dict[str, Callable[..., Any]] = {
+    "seconds": seconds,
+    "word": result_word,
+    "remarks": remarks,
+    "more_differences": more_differences,
+    "curl": curl,
+    "matched": matched,
+    "paired": paired,
+    "written": written,
+    "shared_cause": shared_cause,
+}
+"""The filters of `interactions.html.jinja`, by their names."""
+
 
 class HtmlReport:
     """Writes findings as an HTML page."""
@@ -76,18 +89,7 @@ def _environment(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {
-        "seconds": seconds,
-        "word": result_word,
-        "remarks": remarks,
-        "more_differences": more_differences,
-        "curl": curl,
-        "matched": matched,
-        "paired": paired,
-        "written": written,
-        "shared_cause": shared_cause,
-        **dict(filters),
-    }
+    environment.filters |= FILTERS | dict(filters)
     return environment
 
 
@@ -100,6 +102,7 @@ def shared_values() -> dict[str, Any]:
         "style_source": STYLE_SOURCE,
         "longest_diff": LONGEST_DIFF,
         "longest_command": LONGEST_COMMAND,
+        "longest_text": None,  # of a line of a comparison, and of a request or response
         "shown_open": SHOWN_OPEN,
         "shown_alike": SHOWN_ALIKE,
     }

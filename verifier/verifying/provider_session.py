@@ -93,7 +93,7 @@ class ProviderSession:
             hint = f"The command was told to listen on port {started.port} ({{port}}, $PORT): does it?"
         elif candidates[0].lower().startswith("https:") and options.tls.certificate is None:
             hint += ". Does it want a client certificate? (--provider-client-certificate)"
-        return wait_until_ready(
+        ready = wait_until_ready(
             candidates,
             options.health_path,
             wait=options.wait,
@@ -102,6 +102,8 @@ class ProviderSession:
             tls=options.tls,
             hint=hint,
         )
+        self._progress.provider_ready()
+        return ready
 
     def check_alive(self) -> None:
         """Make sure that a provider that was started is still running.

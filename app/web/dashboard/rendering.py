@@ -21,6 +21,7 @@ from broker.http.answer_headers import NOTHING_ALLOWED
 from broker.text.brief import ago, short_version
 from broker.text.harmless import inert_markup
 from verifier.report.amounts import count, seconds
+from verifier.report.html import FILTERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -158,7 +159,13 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"utc": utc, "seconds": seconds, "ago": ago, "short": short_version, "key": key}
+    environment.filters |= FILTERS | {
+        "utc": utc,
+        "seconds": seconds,
+        "ago": ago,
+        "short": short_version,
+        "key": key,
+    }
     environment.globals |= {
         "link": link,
         "address": address,

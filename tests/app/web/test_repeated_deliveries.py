@@ -97,7 +97,7 @@ def test_the_page_of_a_run_shows_who_sent_its_deliveries_and_which_repeat_one(cl
         send(client)
     [run] = runs(client)
     page = client.get(f"/runs/{run['id']}", headers=READING).get_data(as_text=True)
-    assert page.count("github, by github, from 127.0.0.1 (GitHub-Hookshot/1)") == 2
+    assert page.count('github, by github, from 127.0.0.1 <span class="soft">(GitHub-Hookshot/1)') == 2
     assert page.count(f"repeats the delivery {deliveries(client)[0]['id']}, so nothing was done") == 1
 
 

@@ -1,158 +1,167 @@
-"""The page of a run, which commit statuses and the results in the broker link to."""
+"""The page of a run, which commit statuses and the results in the broker link to, and what can be downloaded of it."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from flask import Blueprint, Response
-from jinja2 import PackageLoader
+from flask import Blueprint, Response, request
+from markupsafe import escape
 
-from app.records import deliveries, pact_runs, run_log, runs
-from app.records.run import SUPERSEDED, Publishing, RunStatus
-from app.web.context import database
+from app.records import actions, commit_statuses, deliveries, relays, run_log, run_moments, runs
+from app.records.run import Publishing, RunStatus
+from app.web.context import database, receiver
+from app.web.dashboard.rendering import address, show
+from app.web.dashboard.run import query
+from app.web.dashboard.run.commit_link import commit_link
+from app.web.dashboard.run.timeline import attempts, timeline
+from app.web.dashboard.run.try_yourself import command_for
+from app.web.dashboard.run.words import outcome_of
+from app.web.problem import HttpProblem
 from broker.http.answer_headers import policy_of_page
-from verifier.report.amounts import count
-from verifier.report.html import SCRIPT_SOURCE, page
-from verifier.report.interface import Findings, publication, summary
-from verifier.verification import Outcome, PublishedResult, Verification, VerificationError
+from verifier.report.failures import failures
+from verifier.report.html import SCRIPT_SOURCE, STYLE_SOURCE
+from verifier.report.html import page as report_page
+from verifier.report.interface import Findings
+from verifier.verification import PublishedResult, Verification
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from uuid import UUID
+
+    from psycopg import Connection
 
     from app.records.run import Run
 
-WORDS = {
-    RunStatus.WAITING: "Waiting for a worker",
-    RunStatus.RUNNING: "Running",
-    RunStatus.FINISHED: "Finished",
-    RunStatus.CANCELLED: "Cancelled",
-}
 MOST_DELIVERIES = 20
 """Deliveries that the page of a run shows."""
-
-POLICY = policy_of_page("'unsafe-inline'", SCRIPT_SOURCE)
-"""The page has its style and its script within it, and widths in the bar of its outcomes."""
+LOG_CHARACTERS = 16 * 1024
+"""The end of the log that the page shows."""
+ROOM = 40_000
+"""The characters, as HTML, of failures that are shown as a whole; the report has the others."""
+MOST_HEADLINES = 25
+"""Further failures that are named."""
+LONGEST_DIFF = 60
+LONGEST_COMMAND = 1000
+LONGEST_TEXT = 1500
+"""The characters of a line of a comparison, and of a request or response, at most."""
+SHOWN_OPEN = 3
+SHOWN_ALIKE = 20
 
 blueprint = Blueprint("run", __name__)
-_templates = PackageLoader("app.web.dashboard.run", ".")
 
 
 @blueprint.get("/runs/<uuid:run_id>")
 def show_run(run_id: UUID) -> Response:
-    """Answer with the page of a run: what was asked for, its result, and its log."""
+    """Answer with the page of a run: its outcome, what happened to it, and its log.
+
+    Raises:
+        HttpProblem: There is none, or the database is away.
+    """
     with database() as connection:
-        run = runs.get(connection, run_id)
-        if run is None:
-            text = "There is no run of this id: it may have been deleted (retention.days).\n"
-            return Response(text, 404, mimetype="text/plain")
-        log = run_log.text_of_log(connection, run_id)
-        verification = runs.verification_of(connection, run_id)
-        pacts = pact_runs.of_parent(connection, run_id)
-        newest = deliveries.newest_of_run(connection, run_id, limit=MOST_DELIVERIES)
-    word = WORDS[run.status]
-    if run.status is RunStatus.WAITING and run.retry_at is not None:
-        word = "Waiting for the next attempt"
-    if run.error_kind == SUPERSEDED:
-        word = "Replaced by a later run"
-    findings = _findings(run, verification)
-    done = run.status.ended and run.publishing is not Publishing.PENDING
-    html = page(
-        findings,
-        _templates,
-        template="run.html.jinja",
-        filters={"moment": _utc},
-        run=run,
-        pacts=[(member, _word_of(member, run)) for member in pacts],
-        deliveries=newest,
-        log=log,
-        word=word,
-        done=done,
-        # what is said of a verification is said of a run once it has one
-        summary=_summary(run, pacts, findings) if done and run.outcome else word,
-        publication=_publication(run, findings),
-    )
-    return Response(html, mimetype="text/html", headers={"Content-Security-Policy": POLICY})
+        run = _run(connection, run_id)
+    return show("run/run.html.jinja", lambda: _values(run_id), topics=_topics(run))
 
 
-def _publication(run: Run, findings: Findings) -> str:
-    """Return what became of the result, or will, in a sentence."""
-    if run.publishing is Publishing.PENDING:
-        why = f": {run.publish_error}. It is tried again by itself" if run.publish_error else ""
-        return f"Not published yet{why}"
-    if run.status is RunStatus.CANCELLED:
-        return _publication_of_cancelled(run)
-    if not run.status.ended:
-        return "None yet: the pact is still to be verified"
-    if run.is_for_all_pacts:
-        return "One for each pact"
-    if run.outcome is None:
-        return "None from here: the dispatch was passed on to GitHub, whose workflow verifies the pact"
-    return publication(findings)
-
-
-def _publication_of_cancelled(run: Run) -> str:
-    if run.is_for_all_pacts:
-        return "One for each pact that was verified before the run was cancelled"
-    return f"None: {'a later run answers it' if run.error_kind == SUPERSEDED else 'the run was cancelled'}"
-
-
-def _summary(run: Run, pacts: Sequence[Run], findings: Findings) -> str:
-    """Return the outcome of a run that has one, in a sentence."""
-    if not run.is_for_all_pacts:
-        return summary(findings)
-    pacts = [member for member in pacts if member.provider_version == run.provider_version]
-    if run.outcome is Outcome.FAILED:
-        failed = sum(member.outcome is Outcome.FAILED and not member.pending for member in pacts)
-        return f"Failed: {failed} of {count(len(pacts), 'pact')}"
-    return f"Passed: {count(len(pacts), 'pact')}" if run.outcome is Outcome.PASSED else "Could not verify"
-
-
-def _consumer(run: Run) -> str:
-    if run.is_for_all_pacts:
-        return "Every pact" if run.pact_urls is None else count(len(run.pact_urls), "pact")
-    return run.consumer or ""
-
-
-def _word_of(member: Run, whole: Run) -> str:
-    """Return what became of one of the pacts of a run, in a few words."""
-    word = str(member.outcome)
-    if whole.provider_version is not None and member.provider_version != whole.provider_version:
-        word += f" with {member.provider_version}"  # a newer commit was asked for before the run had ended
-    if member.pending and member.outcome is Outcome.FAILED:
-        word += ", pending"
-    if member.publishing is Publishing.PENDING:
-        word += ", not published yet"
-    return word + (", not published" if member.publishing is Publishing.REFUSED else "")
-
-
-def _utc(moment: datetime) -> str:
-    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}"[:-3] + " UTC"
-
-
-def _findings(run: Run, saved: dict[str, Any] | None) -> Findings:
-    if saved is not None:
+@blueprint.get("/runs/<uuid:run_id>/report")
+def download_report(run_id: UUID) -> Response:
+    """Answer with the HTML report of a run's verification, which has every interaction, as a file to keep."""
+    with database() as connection:
+        run = _run(connection, run_id)
+        saved = _saved(connection, run_id)
+    try:
         verification = Verification.from_dict(saved)
-    else:
-        error = VerificationError(run.error_kind or "", run.error) if run.error else None
-        verification = Verification(
-            id=str(run.id),
-            pact_url=run.pact_url or "",
-            started_at=run.started_at or run.created_at,
-            consumer=_consumer(run),
-            provider_version=run.provider_version,
-            provider=run.provider,
-            error=error,
-        )
-    published = (
-        PublishedResult(run.result_url, run.outcome is Outcome.PASSED, run.provider_version or "")
-        if run.result_url
-        else None
-    )
-    return Findings(
+    except ValueError as error:
+        raise HttpProblem(409, f"no report can be made of the run: {error}") from error
+    url = run.result_url
+    published = PublishedResult(url, run.outcome == "passed", run.provider_version or "") if url else None
+    findings = Findings(
         verification,
         publishing=run.publishing is not Publishing.NONE,
         published=published,
         publish_error=run.publish_error if published is None else None,
     )
+    response = Response(report_page(findings), mimetype="text/html")
+    response.headers["Content-Disposition"] = f'attachment; filename="verification-{run_id}.html"'
+    response.headers["Content-Security-Policy"] = policy_of_page(STYLE_SOURCE, SCRIPT_SOURCE)
+    return response
+
+
+def _run(connection: Connection[Any], run_id: UUID) -> Run:
+    run = runs.get(connection, run_id)
+    if run is None:
+        raise HttpProblem.not_found("run")
+    return run
+
+
+def _saved(connection: Connection[Any], run_id: UUID) -> dict[str, Any]:
+    saved = runs.verification_of(connection, run_id)
+    if saved is None:
+        raise HttpProblem(
+            404, "the run has no verification: it has not verified a pact by itself, or not yet"
+        )
+    return saved
+
+
+def _fitting(log: str) -> str:
+    """Return the end of a log that has room on the page, from the beginning of a line."""
+    size = len(escape(log))
+    if size <= LOG_CHARACTERS * 1.5:
+        return log
+    end = log[-int(len(log) * LOG_CHARACTERS / size) :]
+    return end.partition("\n")[2] or end
+
+
+def _topics(run: Run) -> tuple[str, ...]:
+    """Return what the page of a run is told of; the pacts of a run for every pact are runs of its provider."""
+    topics = (f"run {run.id}", f"log {run.id}")
+    return (*topics, f"provider {run.provider[:500]}") if run.is_for_all_pacts else topics
+
+
+def _values(run_id: UUID) -> dict[str, Any]:
+    settings = receiver().settings
+    with database() as connection:
+        run = _run(connection, run_id)
+        interactions = query.interactions_of(connection, run_id)
+        page = max(1, request.args.get("page", 1, type=int))
+        members = query.members_of(connection, run, page=page) if run.is_for_all_pacts else None
+        log, log_is_whole = run_log.end_of_log(connection, run_id, LOG_CHARACTERS)
+        moments = run_moments.of_run(connection, run_id)
+        statuses = commit_statuses.of_run(connection, run_id)
+        relay = relays.of_run(connection, run_id)
+        done = actions.of_run(connection, run_id)
+        newest = deliveries.newest_of_run(connection, run_id, limit=MOST_DELIVERIES)
+        breakage = query.breakage_of(connection, run)
+
+    def run_link(of: UUID, path: str = "", **parameters: object) -> str:
+        return address(f"/runs/{of}{path}", **parameters)
+
+    shown = _fitting(log)
+    unmet = interactions.unmet if interactions is not None else ()
+    return {
+        "run": run,
+        "run_link": run_link,
+        "outcome": outcome_of(run, interactions, members),
+        "interactions": interactions,
+        "failures": failures(unmet),
+        "members": members,
+        "members_page": page,
+        "members_pages": -(-members.all // query.MOST_MEMBERS) if members is not None else 1,
+        "steps": timeline(run, moments, statuses, relay),
+        "attempts": attempts(run, moments),
+        "log": shown,
+        "log_is_whole": log_is_whole and shown == log,
+        "actions": done,
+        "deliveries": newest,
+        "breakage": breakage,
+        "command": command_for(run, interactions, settings),
+        "commit": commit_link(run, settings),
+        "can_cancel": not run.status.ended and not run.cancel_requested,
+        "can_publish": run.status is RunStatus.FINISHED
+        and run.publishing in {Publishing.PENDING, Publishing.REFUSED},
+        "room": ROOM,
+        "most_headlines": MOST_HEADLINES,
+        "longest_diff": LONGEST_DIFF,
+        "longest_command": LONGEST_COMMAND,
+        "longest_text": LONGEST_TEXT,
+        "shown_open": SHOWN_OPEN,
+        "shown_alike": SHOWN_ALIKE,
+    }

@@ -4,7 +4,7 @@
 // What somebody has unfolded stays unfolded, and what is being typed stays, when a page's new content comes.
 Idiomorph.defaults.ignoreActiveValue = true;
 Idiomorph.defaults.callbacks.beforeAttributeUpdated = (name, element) =>
-  !(name === "open" && element.tagName === "DETAILS");
+  !(name === "open" && element.tagName === "DETAILS") && !(name === "hidden" && element.matches(".copy"));
 
 // A form of filters shows what is in the address, which new content doesn't change: what is typed into it stays.
 Idiomorph.defaults.callbacks.beforeNodeMorphed = (node) => !(node instanceof Element && node.matches("form.filters"));
@@ -54,20 +54,26 @@ class LiveSource extends EventTarget {
 
 htmx.createEventSource = (url) => new LiveSource(url);
 
-// A button with data-copy copies the text of the element that it names.
+// A button with data-copy, or one of the report, copies the text of the element that it names.
 document.addEventListener("click", async (event) => {
-  const button = event.target.closest("button[data-copy]");
+  const button = event.target.closest("button[data-copy], button.copy");
   if (!button) return;
-  const words = button.textContent;
+  const source = document.getElementById(button.dataset.copy || button.getAttribute("aria-controls"));
+  button.dataset.words ||= button.textContent;
   try {
-    await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent);
+    await navigator.clipboard.writeText(source.textContent);
     button.textContent = "Copied";
-  } catch {
-    window.getSelection().selectAllChildren(document.getElementById(button.dataset.copy));
-    button.textContent = "Press Ctrl+C";
+  } catch { // there is no clipboard on plain HTTP, and it may be forbidden
+    window.getSelection().selectAllChildren(source);
+    button.textContent = document.execCommand("copy") ? "Copied" : "Press Ctrl+C";
   }
-  window.setTimeout(() => (button.textContent = words), 2000);
+  window.setTimeout(() => (button.textContent = button.dataset.words), 2000);
 });
+const showCopyButtons = () => {
+  for (const button of document.querySelectorAll("button.copy[hidden]")) button.hidden = false;
+};
+showCopyButtons();
+document.addEventListener("htmx:afterSettle", showCopyButtons);
 
 // A form with data-confirm asks before it is sent.
 document.addEventListener("submit", (event) => {

@@ -48,4 +48,4 @@ def test_times_are_utc_whatever_the_time_zone_of_the_connection(
     assert run["started_at"] == "2026-01-02T03:04:05Z"
     assert run["finished_at"] == "2026-01-02T03:04:05.600001Z"
     page = client.get(f"/runs/{run['id']}", headers=READING).get_data(as_text=True)
-    assert "2026-01-02 03:04:05.678 UTC" in page
+    assert "2026-01-02 03:04:05 UTC" in page

@@ -1,0 +1,98 @@
+"""What happened when in each attempt of a run.
+
+The database notes when an attempt has started, and when it ended without an outcome; workers note what is between.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from psycopg.rows import class_row
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+    from uuid import UUID
+
+    from psycopg import Connection
+
+    from app.records.run import Run
+
+MOST = 200
+"""The newest moments of a run that are read, at most."""
+
+
+class MomentName(StrEnum):
+    """What happened."""
+
+    STARTED = "started"
+    CHECKED_OUT = "checked-out"
+    PROVIDER_READY = "provider-ready"
+    ENDED = "ended"
+    """Without an outcome."""
+
+
+@dataclass(frozen=True)
+class NotedMoment:
+    """A moment that is not stored yet.
+
+    Attributes:
+        name: What happened.
+        at: When, by the clock `time.monotonic` of this process.
+    """
+
+    name: MomentName
+    at: float
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A moment as it is stored; see `app/database/migrations/0013_moments_of_runs.sql`."""
+
+    attempt: int
+    name: MomentName
+    at: datetime
+    detail: str | None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", MomentName(self.name))  # the database knows it as text
+
+
+def add(connection: Connection[Any], run: Run, noted: Sequence[NotedMoment]) -> None:
+    """Store moments of an attempt, if it is the latest one, by the database's clock; may be repeated.
+
+    Args:
+        connection: The open connection; the caller commits.
+        run: The attempt.
+        noted: The moments.
+    """
+    now = time.monotonic()
+    connection.execute(
+        """
+        INSERT INTO run_moments (run_id, attempt, name, at)
+        SELECT %(id)s, %(attempt)s, name, clock_timestamp() - age * interval '1 second'
+        FROM unnest(%(names)s::text[], %(ages)s::double precision[]) AS noted (name, age)
+        WHERE EXISTS (SELECT 1 FROM runs WHERE id = %(id)s AND attempt = %(attempt)s)
+        ON CONFLICT DO NOTHING
+        """,
+        {
+            "id": run.id,
+            "attempt": run.attempt,
+            "names": [one.name for one in noted],
+            "ages": [max(0.0, now - one.at) for one in noted],
+        },
+    )
+
+
+def of_run(connection: Connection[Any], run_id: UUID) -> list[Moment]:
+    """Return the moments of a run, in their order."""
+    with connection.cursor(row_factory=class_row(Moment)) as cursor:
+        newest = cursor.execute(
+            "SELECT attempt, name, at, detail FROM run_moments WHERE run_id = %(run)s "
+            "ORDER BY attempt DESC, at DESC LIMIT %(most)s",
+            {"run": run_id, "most": MOST},
+        ).fetchall()
+    return newest[::-1]
