@@ -22,6 +22,7 @@ _LITERAL = "    "
 """What a line begins with that is kept as it is: a command to copy."""
 _ITEM = re.compile(r" *(\d+ +|\S+(?: \S+)* {2,})?")
 """The indentation of a line, with the number of an item, or with the name that a definition has before wide blanks."""
+_NUMBERS: dict[Any, str] = {int: "a whole number", float: "a number"}
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -43,6 +44,16 @@ class HelpfulParser(argparse.ArgumentParser):
         """Add a group, as `argparse` does."""
         self._groups.append(super().add_argument_group(*arguments, **options))
         return self._groups[-1]
+
+    def _get_value(self, action: argparse.Action, arg_string: str) -> Any:
+        """Return the value of an option; a wrong one is told without the name of a type of Python."""
+        try:
+            return super()._get_value(action, arg_string)
+        except argparse.ArgumentError:
+            number = _NUMBERS.get(action.type)
+            if number is None:
+                raise
+            raise argparse.ArgumentError(action, f"{arg_string!r} is not {number}") from None
 
     def format_help(self) -> str:
         """Return the help for standard output."""

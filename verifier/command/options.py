@@ -120,7 +120,7 @@ NOT_TO_SUGGEST = frozenset({"-r", "--publish-verification-results"})
 class _Parser(HelpfulParser):
     def error(self, message: str) -> NoReturn:
         near = self._near(message.partition("unrecognized arguments: ")[2].split())
-        did_you_mean = f"; did you mean {', '.join(near)}?" if near else ""
+        did_you_mean = f"; did you mean {', '.join(near)}?" if near else "."
         raise UsageError(f"{message}{did_you_mean} See {self.prog} --help")
 
     def _near(self, words: list[str]) -> list[str]:

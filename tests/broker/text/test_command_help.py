@@ -71,6 +71,19 @@ def every_parser(command: ArgumentParser) -> Iterator[ArgumentParser]:
 COMMANDS = {one.prog: one for one in (build_parser(), *every_parser(parser()))}
 
 
+def test_a_value_that_is_wrong_is_told_without_the_name_of_a_type_of_python() -> None:
+    told = {}
+    for name, command in COMMANDS.items():
+        for action in command._actions:
+            try:
+                command._get_value(action, "no such value")
+            except argparse.ArgumentError as error:
+                told[f"{name} {action.option_strings}"] = str(error)
+    assert len(told) > 15
+    assert {option: text for option, text in told.items() if re.search(r"invalid \w+ value", text)} == {}
+    assert told["verify ['--jobs']"] == "argument --jobs: 'no such value' is not a whole number"
+
+
 def help_of(
     command: ArgumentParser, columns: int, monkeypatch: pytest.MonkeyPatch, *, widest: int = WIDEST
 ) -> list[str]:
