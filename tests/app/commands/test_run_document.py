@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from app.commands.run_document import exit_code_of, has_ended
+from app.commands.run_document import exit_code_of, has_ended, state_of
 
 
 def run(outcome: str, *publishing: str) -> dict[str, Any]:
@@ -41,3 +41,10 @@ def test_the_exit_code_is_that_of_the_worst_pact(outcome: str, publishing: list[
 
 def test_a_pact_of_its_own_that_the_broker_did_not_take_is_that_first() -> None:
     assert exit_code_of({"status": "finished", "outcome": "failed", "publishing": "refused"}) == 4
+
+
+def test_a_run_that_a_later_one_answers_is_said_to_be_replaced() -> None:
+    replaced = {"status": "cancelled", "error_kind": "superseded"}
+    assert has_ended(replaced)
+    assert (state_of(replaced), exit_code_of(replaced)) == ("replaced by a later run", 3)
+    assert state_of({"status": "cancelled", "error_kind": None}) == "cancelled"
