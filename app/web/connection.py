@@ -28,8 +28,8 @@ KNOWN_CONNECTIONS = 500
 have been given up and have not ended yet."""
 LIVE_PAGES = 1000
 """The open pages of the dashboard that a process tells of changes, at most."""
-OTHER_CONNECTIONS = KNOWN_CONNECTIONS + LIVE_PAGES
-"""The connections beside the anonymous ones, at most."""
+LIVE_SHARE = 0.4
+"""The share of open pages in the connections beside the known ones, at most."""
 HEAD_SECONDS = 5.0
 """The time for the whole head of a request, from the start of the connection or the end of the request before."""
 BODY_SECONDS = 10.0
@@ -46,6 +46,17 @@ IPV6_NETWORK = 64
 """The bits of an IPv6 address that one customer of a provider can't choose."""
 
 log = structlog.get_logger("web")
+
+
+def shares(connections: int) -> tuple[int, int]:
+    """Return how many of a process's connections may be anonymous, and how many may be those of open pages.
+
+    Args:
+        connections: All that it serves at once.
+    """
+    others = max(0, connections - KNOWN_CONNECTIONS)
+    live = min(LIVE_PAGES, int(others * LIVE_SHARE))
+    return others - live, live
 
 
 class Connection:

@@ -45,6 +45,7 @@ class Receiver:
         tokens: The tokens of those who may dispatch.
         api_tokens: The tokens of those who may use `/api`.
         webhook_secret: The key of GitHub's signatures.
+        live_pages: How many open pages are told of changes, at most.
     """
 
     settings: Settings
@@ -52,6 +53,7 @@ class Receiver:
     tokens: Tokens
     api_tokens: Tokens
     webhook_secret: str | None = field(default=None, repr=False)
+    live_pages: int = LIVE_PAGES
 
     @cached_property
     def refusal_log(self) -> RefusalLog:
@@ -67,7 +69,7 @@ class Receiver:
     def live(self) -> LiveHub:
         """The open pages of this process."""
         conninfo = self.pool.conninfo
-        return LiveHub(conninfo if isinstance(conninfo, str) else conninfo(), most=LIVE_PAGES)
+        return LiveHub(conninfo if isinstance(conninfo, str) else conninfo(), most=self.live_pages)
 
     @cached_property
     def sessions(self) -> Sessions:

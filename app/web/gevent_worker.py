@@ -18,7 +18,7 @@ from gunicorn.workers.base_async import AsyncWorker
 from gunicorn.workers.ggevent import GeventWorker
 
 from app.database.psycopg_internals import wait_cooperatively
-from app.web.connection import OTHER_CONNECTIONS, AnonymousConnections, Connection
+from app.web.connection import AnonymousConnections, Connection, shares
 from app.web.plain_answer import plain_answer
 
 MOST_IGNORED_BYTES = 1024 * 1024
@@ -37,7 +37,7 @@ class PatientWorker(GeventWorker):
             super().patch()
         wait_cooperatively()
         gunicorn.util.write_error = _write_error
-        self._anonymous = AnonymousConnections(self.worker_connections - OTHER_CONNECTIONS)
+        self._anonymous = AnonymousConnections(shares(self.worker_connections)[0])
 
     def handle_exit(self, sig: int, frame: Any) -> None:
         """Stop, and end the events of open pages, which would have no end."""

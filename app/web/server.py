@@ -15,7 +15,7 @@ from app.intake.credentials import Tokens
 from app.process.logs import configure
 from app.process.open_files import allow_open_files
 from app.web.application import create_app
-from app.web.connection import OTHER_CONNECTIONS
+from app.web.connection import KNOWN_CONNECTIONS, LIVE_PAGES, LIVE_SHARE, shares
 from app.web.context import Receiver
 from broker.http.listening import Announcement
 from broker.text.log_lines import format_safely
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 STOP_SECONDS = 10
 OTHER_FILES = 100
 """The files that a web process has open beside its connections."""
-FEWEST_ANONYMOUS = 10
-"""The anonymous connections that a process takes however low the limit of open files is."""
+FEWEST_OTHERS = 20
+"""The connections beside the known ones that a process takes however low the limit of open files is."""
 
 log = structlog.get_logger("web")
 
@@ -94,15 +94,17 @@ class Web(BaseApplication):
     def _client_connections(self) -> int:
         """Return the number of connections that each process serves, as far as it may open so many files."""
         server = self._settings.server
-        others = OTHER_CONNECTIONS + server.connections + OTHER_FILES
-        allowed = allow_open_files(server.anonymous_connections + others) - others
-        if allowed < server.anonymous_connections:
+        files = server.connections + OTHER_FILES
+        wanted = KNOWN_CONNECTIONS + server.anonymous_connections
+        wanted += min(LIVE_PAGES, int(server.anonymous_connections * LIVE_SHARE / (1 - LIVE_SHARE)))
+        allowed = max(allow_open_files(wanted + files) - files, KNOWN_CONNECTIONS + FEWEST_OTHERS)
+        if allowed < wanted:
             log.warning(
                 "fewer anonymous connections than configured: the limit of open files is too low (ulimit -n)",
                 configured=server.anonymous_connections,
-                allowed=max(allowed, FEWEST_ANONYMOUS),
+                allowed=shares(allowed)[0],
             )
-        return max(allowed, FEWEST_ANONYMOUS) + OTHER_CONNECTIONS
+        return min(allowed, wanted)
 
     def load(self) -> Any:  # gunicorn's stubs know no Flask
         """Make the application in the process that serves, since a pool doesn't survive a fork."""
@@ -114,6 +116,7 @@ class Web(BaseApplication):
             tokens=Tokens(TOKENS, self._environment),
             api_tokens=Tokens(API_TOKENS, self._environment, for_api=True),
             webhook_secret=secret(WEBHOOK_SECRET, self._environment),
+            live_pages=shares(self.cfg.worker_connections)[1],
         )
         return create_app(self._receiver)
 
