@@ -147,7 +147,12 @@ def test_a_filter_has_the_bound_of_its_field(client: FlaskClient, path: str, nam
 def test_every_text_of_an_index_is_bounded(pool: ConnectionPool[Any]) -> None:
     """A row of an index has room for 2,704 bytes: each text that is part of one has a bound where it enters."""
     bounds = {
-        "deliveries": {"refusal": "our own word", "repository": "LONGEST", "github_id": "its beginning"},
+        "deliveries": {
+            "refusal": "our own word",
+            "repository": "LONGEST",
+            "github_id": "its beginning",
+            "sender": "LONGEST",
+        },
         "runs": {
             "key": "a hash",
             "status": "our own word",
@@ -157,11 +162,24 @@ def test_every_text_of_an_index_is_bounded(pool: ConnectionPool[Any]) -> None:
             "consumer": "a name",
             "repository": "of the configuration",
             "pact_url": "its beginning",
+            "reason": "our own word",
+            "provider_branch": "a name",
+            "consumer_version": "its beginning",
+            "provider_version": "its beginning",
+            "sha": "a name",
+            "error_kind": "our own word",
         },
         "commit_statuses": {"repository": "of the configuration", "sha": "a commit id", "context": "255"},
         "housekeeping": {"name": "our own word"},
         "totals": {"name": "our own word", "labels": "of the configuration, and our own words"},
         "schema_versions": {"name": "our own word"},
+        "signing_keys": {"name": "our own word"},
+        "paused_providers": {"provider": "of the configuration"},
+        "provider_looks": {"provider": "of the configuration"},
+        "latest_results": {"provider": "of the configuration", "consumer": "a name"},
+        "hourly_outcomes": {"outcome": "our own word"},
+        "sightings": {"name": "our own word"},
+        "run_moments": {"name": "our own word"},
     }
     with pool.connection() as connection:
         rows = connection.execute(
