@@ -29,6 +29,7 @@ CHORES = "chores"
 VERIFY = "verify"
 PUBLISH = "publish"
 STATUS = "status"
+LOOK = "look"
 
 PRIORITY_SECONDS = 10
 """Jobs that are scheduled within so many seconds of each other have the same priority."""

@@ -22,6 +22,7 @@ class QueueState:
         to_publish: Results that the broker has not taken yet, and that are tried again.
         oldest_waiting_seconds: For how long the oldest run has waited that could start; 0 if there is none.
         workers: Worker processes with a recent heartbeat.
+        paused: Runs that wait since their provider is paused; they are among those that wait.
     """
 
     waiting: int
@@ -29,6 +30,7 @@ class QueueState:
     to_publish: int
     oldest_waiting_seconds: float
     workers: int
+    paused: int = 0
 
     @classmethod
     def read(cls, connection: Connection[Any], *, stalled_seconds: float) -> QueueState:
@@ -45,13 +47,15 @@ class QueueState:
                 (SELECT count(*) FROM runs WHERE status = 'running'),
                 (SELECT count(*) FROM runs WHERE publishing = 'pending' AND status = 'finished'),
                 (SELECT greatest(0, extract(epoch FROM now() - min(coalesce(retry_at, created_at))))
-                    FROM runs WHERE status = 'waiting' AND (retry_at IS NULL OR retry_at <= now())),
+                    FROM runs WHERE status = 'waiting' AND (retry_at IS NULL OR retry_at <= now())
+                        AND provider NOT IN (SELECT provider FROM paused_providers)),
                 (SELECT count(*) FROM procrastinate_workers
-                    WHERE abs(extract(epoch FROM now() - last_heartbeat)) < %(seconds)s)
+                    WHERE abs(extract(epoch FROM now() - last_heartbeat)) < %(seconds)s),
+                (SELECT count(*) FROM runs JOIN paused_providers USING (provider) WHERE status = 'waiting')
             """,
             {"seconds": stalled_seconds},
         ).fetchone()
         assert row is not None  # noqa: S101 - the statement always returns one
-        waiting, running, to_publish, oldest, registrations = row
+        waiting, running, to_publish, oldest, registrations, paused = row
         workers = -(-registrations // REGISTRATIONS_PER_WORKER)
-        return cls(waiting, running, to_publish, round(float(oldest or 0), 3), workers)
+        return cls(waiting, running, to_publish, round(float(oldest or 0), 3), workers, paused)

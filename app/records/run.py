@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 UNKNOWN_PROVIDER = "unknown-provider"
 """The kind of error of a run if its provider is not in the configuration of a worker."""
+PAUSED_PROVIDER = "paused-provider"
+"""The kind of error of a run that waits since its provider is paused."""
 INTERNAL_ERROR = "internal-error"
 """The kind of error of an exception that nobody expected."""
 SUPERSEDED = "superseded"

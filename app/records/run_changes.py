@@ -16,10 +16,11 @@ from psycopg.rows import class_row
 
 from app.database.storable import storable_text
 from app.queue import jobs
-from app.records import pact_runs, relays
+from app.records import pact_runs, pauses, relays
 from app.records.pact_runs import set_job, values_of
 from app.records.run import (
     INTERNAL_ERROR,
+    PAUSED_PROVIDER,
     SUPERSEDED,
     UNKNOWN_PROVIDER,
     Failure,
@@ -129,7 +130,8 @@ class RunChanges:
         A run that was running already was left behind by a worker that is gone: this is its next attempt.
 
         Returns:
-            The run; None if it isn't to be run by this job (any more), or if its provider is not among those given.
+            The run; None if it isn't to be run by this job (any more), if its provider is not among those given, or if
+            that is paused. A result that is only to be published doesn't wait for the provider.
         """
         return self._change(
             connection,
@@ -141,6 +143,8 @@ class RunChanges:
             """
             job_id = %(job)s AND status IN ('waiting', 'running') AND NOT cancel_requested
             AND (%(providers)s::text[] IS NULL OR provider = ANY(%(providers)s::text[]))
+            AND (publishing = 'pending'
+                 OR NOT EXISTS (SELECT 1 FROM paused_providers AS paused WHERE paused.provider = runs.provider))
             """,
             id=run_id,
             job=job_id,
@@ -156,41 +160,73 @@ class RunChanges:
         *,
         providers: Collection[str],
         wait: float,
-    ) -> Run | None:
-        """Note why an attempt could not begin: its run was cancelled, or its provider is unknown here.
+        longest_pause: float,
+        lock: Callable[[str], str | None],
+    ) -> Failure | None:
+        """Note why an attempt could not begin: its run was cancelled, or its provider is unknown here or paused.
 
-        A run of an unknown provider goes on waiting, with the reason as its error, for `wait` seconds at least.
+        Args:
+            connection: The open connection.
+            run_id: The run.
+            job_id: The job that would have begun it.
+            providers: The providers that are known here.
+            wait: For how many seconds a run of an unknown provider goes on waiting, at least.
+            longest_pause: After how many seconds a run of a paused provider is looked at again, if nobody resumes it.
+            lock: Returns the lock of a provider's runs.
 
         Returns:
-            The run that goes on waiting; None if it doesn't.
+            Why the run goes on waiting, which is its error then; None if it doesn't.
         """
         if self.cancelled(connection, run_id):
             return None
         run = get(connection, run_id)
-        if run is None or run.job_id != job_id or run.status.ended or run.provider in providers:
+        if run is None or run.job_id != job_id or run.status.ended:
             return None
-        failure = Failure(UNKNOWN_PROVIDER, f"there is no provider {run.provider!r} in the configuration")
-        lock = jobs.lock_of(run.provider, parallel=False)
-        return run if self._requeue(connection, run, failure, wait=wait, lock=lock) else None
+        if run.provider not in providers:
+            failure = Failure(UNKNOWN_PROVIDER, f"there is no provider {run.provider!r} in the configuration")
+            seconds = wait
+        elif (pause := pauses.held(connection, run.provider)) is not None:
+            failure, seconds = Failure(PAUSED_PROVIDER, str(pause)), longest_pause
+        else:  # it was resumed meanwhile
+            self._requeue(connection, run, None, wait=0.0, lock=lock(run.provider))
+            return None
+        return (
+            failure
+            if self._requeue(connection, run, failure, wait=seconds, lock=lock(run.provider))
+            else None
+        )
 
-    def go_on(self, connection: Connection[Any], providers: Collection[str]) -> int:
-        """Start the runs of providers that were unknown, and are known now.
+    def go_on(
+        self, connection: Connection[Any], providers: Collection[str], kind: str = UNKNOWN_PROVIDER
+    ) -> int:
+        """Start the runs that have waited for their providers: for being known, unless another kind is given.
 
         Returns:
             How many there are.
         """
         job_ids = connection.execute(
             """
-            UPDATE runs SET retry_at = NULL
+            UPDATE runs SET retry_at = NULL, error = NULL, error_kind = NULL
             WHERE status = 'waiting' AND error_kind = %(kind)s AND provider = ANY(%(providers)s)
             RETURNING job_id
             """,
-            {"kind": UNKNOWN_PROVIDER, "providers": list(providers)},
+            {"kind": kind, "providers": list(providers)},
         ).fetchall()
-        for (job_id,) in job_ids:
+        for (job_id,) in sorted(job_ids, key=lambda row: row[0] or 0):
             if job_id is not None:
                 jobs.hasten(connection, job_id)
         return len(job_ids)
+
+    def resume(self, connection: Connection[Any], provider: str) -> bool:
+        """End the pause of a provider, and start the runs that have waited for that.
+
+        Returns:
+            False if it is not paused.
+        """
+        if not pauses.remove(connection, provider):
+            return False
+        self.go_on(connection, [provider], PAUSED_PROVIDER)
+        return True
 
     def verified(
         self, connection: Connection[Any], run: Run, verification: dict[str, Any], *, publish: bool

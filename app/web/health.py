@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from typing import Annotated, Literal
+from urllib.parse import quote
 
 from flask import Blueprint, Response, request
 from pydantic import Field
 
 from app.queue.state import QueueState
-from app.records import runs
+from app.records import pauses, runs
 from app.web.context import check_api_token, database, receiver
 from app.web.problem import Document, HttpProblem, answer
+from verifier.report.amounts import count
+
+MOST_PAUSED = 20
+"""The paused providers that are told of."""
 
 blueprint = Blueprint("health", __name__)
 
@@ -56,6 +61,7 @@ def readyz() -> Response:
             unknown = runs.waiting_for_unknown_providers(
                 connection, [provider.name for provider in settings.providers]
             )
+            paused = pauses.with_waiting(connection, limit=MOST_PAUSED) if is_known else []
     except HttpProblem as problem:
         away = Readiness(ready=False, problems=["the database is away"])
         return answer(away, problem.status, problem.headers)
@@ -68,6 +74,11 @@ def readyz() -> Response:
     details = [
         f"runs wait for the provider {name!r}, which is not in the configuration: configure it, or cancel them"
         for name in unknown
+    ]
+    details += [
+        f"{held}, on the page {settings.server.address(f'/providers/{quote(held.provider, safe=str())}')} "
+        f"({count(held.waiting, 'run')} now)"
+        for held in paused
     ]
     readiness = Readiness(ready=not problems, problems=problems, details=details, queue=state)
     return answer(readiness, status)

@@ -54,6 +54,7 @@ class _Figures(Collector):
 def _gauges(state: QueueState) -> list[Metric]:
     figures = {
         "runs_waiting": ("Runs that wait, for a worker or for their next attempt.", state.waiting),
+        "runs_paused": ("Runs among these that wait since their provider is paused.", state.paused),
         "runs_running": ("Runs that run.", state.running),
         "results_to_publish": ("Results that the broker did not accept yet.", state.to_publish),
         "oldest_waiting_run_seconds": (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
@@ -48,6 +49,8 @@ STOP_PUBLISHING_SECONDS = 2.0
 """How long a result that is being published may take when its run is stopped."""
 UNKNOWN_PROVIDER_SECONDS = 60.0
 """How often a worker tries a run of a provider that is not in its configuration."""
+PAUSED_SECONDS = 3600.0
+"""How often it tries one of a provider that is paused; whoever resumes that starts it at once."""
 
 NO_VERIFICATION = Failure(
     "engine-failed", "the process that verified ended without a verification", retryable=True
@@ -111,11 +114,17 @@ class Executor:
                 await self._stopped(run)
             raise
         if run is None:
-            waits = await self._database.call(
-                self._changes.not_begun, run_id, job.id, providers=self._known, wait=UNKNOWN_PROVIDER_SECONDS
+            why = await self._database.call(
+                self._changes.not_begun,
+                run_id,
+                job.id,
+                providers=self._known,
+                wait=UNKNOWN_PROVIDER_SECONDS,
+                longest_pause=PAUSED_SECONDS,
+                lock=partial(lock_of, self._settings),
             )
-            if waits is not None:
-                log.warning("unknown provider", run=str(run_id), provider=waits.provider)
+            if why is not None:
+                log.warning("run waits", run=str(run_id), reason=why.message, kind=why.kind)
             return
         with structlog.contextvars.bound_contextvars(
             run=str(run_id), provider=run.provider, attempt=run.attempt

@@ -29,6 +29,7 @@ from app.worker.child_input import ChildInputs
 from app.worker.child_pool import Children
 from app.worker.chores import carry_out_chores, chores_of, completion, look_at_broker, reconciliation
 from app.worker.executor import Executor, lock_of
+from app.worker.look_jobs import LookJobs
 from app.worker.publisher import Publisher
 from app.worker.recovery import Recovery
 from app.worker.relay import Relay
@@ -120,7 +121,12 @@ async def work(
         consumer = QueueConsumer(
             conninfo,
             name=name,
-            tasks={jobs.VERIFY: verify_job, jobs.PUBLISH: publish_job, jobs.STATUS: status_jobs.carry_out},
+            tasks={
+                jobs.VERIFY: verify_job,
+                jobs.PUBLISH: publish_job,
+                jobs.STATUS: status_jobs.carry_out,
+                jobs.LOOK: LookJobs(settings, access, pool).carry_out,
+            },
             runs_at_once=options.concurrency,
             stop_seconds=options.stop_seconds,
             stalled_seconds=options.stalled_seconds,

@@ -12,11 +12,11 @@ from app.config.broker_access import broker_access
 from app.config.file import load
 from app.config.provider import (
     CheckoutProvider,
-    CommandProvider,
     RelayedProvider,
     RunningProvider,
     VerifiedProvider,
 )
+from app.config.shown_provider import shown_provider
 from app.config.tls import TlsFiles
 from app.config.values import ConfigurationError, secret
 from app.config.variables import (
@@ -44,7 +44,6 @@ if TYPE_CHECKING:
 
     from app.config.provider import ProviderSettings
     from app.config.settings import Settings
-    from app.config.values import Value
     from app.intake.tokens import Token
     from broker.http.access import BrokerAccess
 
@@ -109,7 +108,9 @@ def understand(file: Path, data_dir: Path | None, environment: Mapping[str, str]
             "login": _login(access),
             "tls": _files(settings.broker),
         },
-        "providers": [_provider(provider, settings.worker.provider_user) for provider in settings.providers],
+        "providers": [
+            shown_provider(provider, settings.worker.provider_user) for provider in settings.providers
+        ],
         "event_types": sorted(settings.event_types),
         "tokens": [token.name for token in tokens],
         "limited_to": {
@@ -141,30 +142,9 @@ def _github_login(github: Any) -> str:
     return "with a token" if github.app_id is None else f"as the App {github.app_id}"
 
 
-def _provider(provider: ProviderSettings, default_user: str | None) -> dict[str, Any]:
-    """Return the settings of a provider with the sources of its secrets in place of their values."""
-    given = provider.model_dump(mode="json", exclude_none=True)
-    if isinstance(provider, CommandProvider | CheckoutProvider) and (user := provider.user or default_user):
-        given["user"] = user
-    if isinstance(provider, VerifiedProvider):
-        if provider.client_key_password is not None:
-            given["client_key_password"] = _source(provider.client_key_password)
-        for key, values in (("headers", provider.headers), ("environment", provider.environment)):
-            given[key] = {name: _source(value) for name, value in values.items()}
-    if isinstance(provider, CheckoutProvider) and not isinstance(provider.checkout.url, str):
-        given["checkout"]["url"] = _source(provider.checkout.url)
-    return given
-
-
 def _files(section: TlsFiles) -> dict[str, str]:
     keys = TlsFiles.model_fields
     return {key: str(getattr(section, key)) for key in keys if getattr(section, key) is not None}
-
-
-def _source(value: Value) -> str:
-    if isinstance(value, str):
-        return "in the file"
-    return f"from the variable {value.env}" if value.env else f"from {value.file}"
 
 
 def _warnings(settings: Settings, access: BrokerAccess, environment: Mapping[str, str]) -> Iterator[Finding]:

@@ -13,7 +13,7 @@ from app.commands.finding import Finding, State, listed
 from app.config.variables import API_TOKEN, API_TOKENS
 from app.intake.refusal_words import words_of
 from app.receiver_client import TRUST, NoReceiver, ReceiverAway, ReceiverClient, ReceiverRefused
-from app.records.run import SUPERSEDED, Publishing, RunStatus
+from app.records.run import PAUSED_PROVIDER, SUPERSEDED, Publishing, RunStatus
 from broker.client.for_verification import content_of
 from verifier.report.amounts import count
 from verifier.verification import Outcome
@@ -209,6 +209,9 @@ def _of_every_pact(run: dict[str, Any]) -> Finding:
 def _of_run(run: dict[str, Any], receiver: ReceiverAnswers) -> Finding:
     name = f"run {run.get('id')}"
     status, outcome, publishing = run.get("status"), run.get("outcome"), run.get("publishing")
+    if status == RunStatus.WAITING and run.get("error_kind") == PAUSED_PROVIDER:
+        text = f"{name} waits: {run.get('error')}"
+        return Finding(State.WARNING, text, "resume the provider on its page, or wait", under_way=True)
     if status in {RunStatus.WAITING, RunStatus.RUNNING}:
         why = f" after {run.get('error')}" if run.get("error") else ""
         text = f"{name} is {status}{why}, since {run.get('started_at') or run.get('created_at')}"

@@ -13,9 +13,11 @@ from urllib.parse import quote, urlencode
 from flask import Response, g, request
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
-from app.web.context import link
+from app.records import pauses
+from app.web.context import database, link
 from app.web.dashboard.short_cache import ShortCache
 from app.web.dashboard.static.files import address_of
+from app.web.problem import HttpProblem
 from app.web.viewer import FORM_FIELD
 from broker.http.answer_headers import NOTHING_ALLOWED
 from broker.text.brief import ago, short_version
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
 
     from werkzeug.exceptions import HTTPException
 
-    from app.web.problem import HttpProblem
+    from app.records.pauses import Pause
     from app.web.viewer import Viewer
 
 POLICY = NOTHING_ALLOWED.replace(
@@ -43,6 +45,8 @@ WORDS = {
     405: "This address takes no such request: it is that of a button on a page.",
 }
 """What is said of a request that no route answers, by the status."""
+MOST_PAUSED = 3
+"""The paused providers that every page names."""
 _FORM_TOKEN = f"form-token-{secrets.token_hex(16)}"
 """What stands for the viewer's form token in content that several viewers are shown."""
 
@@ -174,6 +178,7 @@ def _environment() -> Environment:
         "file": address_of,
         "count": count,
         "version": version("pact-dispatch"),
+        "most_paused": MOST_PAUSED,
         "form_field": FORM_FIELD,
         "form_token": _FORM_TOKEN,
     }
@@ -187,4 +192,14 @@ def _shared_values(viewer: Viewer | None, topics: Sequence[str]) -> dict[str, An
         "now": datetime.now(UTC),
         "here": link(request.full_path.rstrip("?")),
         "path": request.path,
+        "paused": _paused() if viewer is not None and not viewer.sees_one_run else [],
     }
+
+
+def _paused() -> list[Pause]:
+    """Return the newest pauses of providers, which every page tells of."""
+    try:
+        with database() as connection:
+            return pauses.newest(connection, limit=MOST_PAUSED + 1)
+    except HttpProblem:  # what the page itself has to say comes first
+        return []

@@ -62,6 +62,24 @@ def stored(database: Connection[Any], run_id: UUID) -> Run:
     return run
 
 
+def not_begun(
+    database: Connection[Any], run: Run, *, providers: tuple[str, ...] | list[str] = ("P",)
+) -> Failure | None:
+    """Have it noted why an attempt could not begin, as a worker does, and end its job."""
+    assert run.job_id is not None
+    why = CHANGES.not_begun(
+        database,
+        run.id,
+        run.job_id,
+        providers=providers,
+        wait=60,
+        longest_pause=3600,
+        lock=lambda provider: f"provider {provider}",
+    )
+    end_job(database, run)
+    return why
+
+
 def end_job(database: Connection[Any], run: Run) -> None:
     """Take the job of an attempt out of the queue, as is done when it ends."""
     database.execute("DELETE FROM procrastinate_jobs WHERE id = %s", [run.job_id])
@@ -260,8 +278,9 @@ def test_a_run_of_a_provider_that_is_not_configured_waits_until_it_is(database: 
     job_id = stored(database, run_id).job_id
     assert job_id is not None
     assert CHANGES.begin(database, run_id, job_id, "worker", providers=["Q"]) is None
-    assert CHANGES.not_begun(database, run_id, job_id, providers=["Q"], wait=60) is not None
-    database.execute("DELETE FROM procrastinate_jobs WHERE id = %s", [job_id])
+    why = not_begun(database, stored(database, run_id), providers=["Q"])
+    assert why is not None
+    assert why.kind == "unknown-provider"
 
     waiting = stored(database, run_id)
     assert (waiting.status, waiting.attempt, waiting.failures) == ("waiting", 0, 0)

@@ -83,7 +83,9 @@ def test_a_run_that_can_not_begin_is_asked_why() -> None:
     changes.run = None
     carry_out(changes)
     assert changes.names == ["begin", "not_begun"]
-    assert changes.made[-1][2] == {"providers": ["P"], "wait": 60.0}
+    given = changes.made[-1][2]
+    assert (given["providers"], given["wait"], given["longest_pause"]) == (["P"], 60.0, 3600.0)
+    assert given["lock"]("P") == "provider P"
 
 
 def test_an_attempt_that_is_stopped_while_it_begins_is_handed_back() -> None:

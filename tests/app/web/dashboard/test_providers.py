@@ -1,0 +1,260 @@
+"""The pages of providers: the list, one with its results, and what is done to it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from app.config.settings import Settings
+from app.records import provider_looks
+from app.web.application import create_app
+from app.web.metrics import PREFIX
+from tests.app.web.dashboard.test_deliveries import dispatch, id_of, text_of
+from tests.app.web.dashboard.test_signing_in import READER, form_token, receiver_of, sign_in
+from tests.support.history_rows import add_history
+
+if TYPE_CHECKING:
+    from flask.testing import FlaskClient
+    from psycopg_pool import ConnectionPool
+    from werkzeug.test import TestResponse
+
+API = {"Authorization": "Bearer a-token-for-reading-the-api"}
+
+
+def post(client: FlaskClient, path: str, **fields: str) -> TestResponse:
+    return client.post(path, data={"form_token": form_token(client), **fields})
+
+
+def kept(pool: ConnectionPool[Any]) -> list[tuple[str, ...]]:
+    with pool.connection() as connection:
+        rows = connection.execute("SELECT who, action, provider FROM actions ORDER BY id").fetchall()
+    return [tuple(row) for row in rows]
+
+
+def with_providers(client: FlaskClient, *names: str, **more: Any) -> FlaskClient:
+    """A client of the same receiver with other providers."""
+    providers = [
+        {
+            "name": name,
+            "repository": f"acme/p{number}",
+            "base_url": "http://127.0.0.1:1",
+            "version": "1",
+            **more,
+        }
+        for number, name in enumerate(names)
+    ]
+    settings = Settings.model_validate(
+        {"broker": {"url": "http://broker.example.org"}, "providers": providers}
+    )
+    other = create_app(replace(receiver_of(client), settings=settings)).test_client()
+    sign_in(other)
+    return other
+
+
+def names_in(client: FlaskClient, path: str = "/providers") -> list[str]:
+    page = client.get(path)
+    assert page.status_code == 200, page.text
+    return re.findall(r'class="first"><a href="/providers/[^"]+">([^<]+)</a>', page.text)
+
+
+def test_the_list_has_configured_providers_and_those_of_the_history(
+    client: FlaskClient, database_url: str
+) -> None:
+    sign_in(client)
+    add_history(database_url, runs=20)
+    assert names_in(client) == ["A", *(f"Provider {number}" for number in range(10))]
+    assert client.get("/providers").text.count("not in the configuration</td>") == 10
+    assert names_in(client, "/providers?q=PROVIDER+3") == ["Provider 3"]
+    assert names_in(client, "/providers?q=a/b") == ["A"]
+    assert len(names_in(client, "/providers?state=history")) == 10
+    assert "No provider is like that" in client.get("/providers?q=nothing").text
+
+
+def test_a_thousand_providers_are_paged(client: FlaskClient) -> None:
+    many = with_providers(client, *(f"P{number:04}" for number in range(1000)))
+    seen, path = [], "/providers"
+    for _ in range(2):
+        seen += names_in(many, path)
+        following = re.search(r'href="([^"]+)" rel="next"', many.get(path).text)
+        assert following is not None
+        path = following[1].replace("&amp;", "&")
+    assert seen == [f"P{number:04}" for number in range(100)]
+    assert len(many.get("/providers").text) < 100_000
+
+
+@pytest.mark.parametrize("name", ["a/b", "a//b", "x/pause", "<script>alert(1)</script>", "ü ?&#%25", "a\\b"])
+def test_a_name_may_hold_any_character(client: FlaskClient, name: str) -> None:
+    strange = with_providers(client, name)
+    path = re.search(r'class="first"><a href="([^"]+)"', strange.get("/providers").text)
+    assert path is not None
+    page = strange.get(path[1])
+    assert page.status_code == 200
+    assert "<script>alert" not in page.text
+    answer = post(strange, f"{path[1]}/pause")
+    assert (answer.status_code, answer.headers["Location"]) == (303, path[1])
+    assert "Resume" in strange.get(path[1]).text
+    assert "Paused:" in strange.get("/").text
+
+
+def test_a_provider_shows_its_configuration_without_secrets(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PROVIDER_TOKEN", "s3cret-of-the-provider")
+    one = with_providers(
+        client,
+        "A",
+        headers={"Authorization": {"env": "PROVIDER_TOKEN"}, "X-Literal": "in-clear-text"},
+        branch="main",
+        consumer_version_selectors=[{"mainBranch": True}],
+        states_setup_url="http://127.0.0.1:1/states",
+    )
+    text = text_of(one, "/providers/A")
+    assert "runs already" in text
+    assert "headers.Authorization from the variable PROVIDER_TOKEN" in text
+    assert "s3cret" not in text
+    assert "in-clear-text" not in text
+    assert "consumer_version_selectors mainBranch = yes" in text
+    assert client.get("/providers/nobody").status_code in {401, 404}
+    assert one.get("/providers/nobody").status_code == 404
+
+
+def test_the_matrix_has_the_latest_result_of_each_consumer_and_version(
+    client: FlaskClient, pool: ConnectionPool[Any]
+) -> None:
+    sign_in(client)
+    with pool.connection() as connection:
+        for age, consumer, version, outcome in (
+            (5, "C", "1", "failed"),
+            (4, "C", "1", "passed"),
+            (3, "D", "1", "failed"),
+            (2, "C", "2", "failed"),
+        ):
+            connection.execute(
+                """
+                INSERT INTO runs (id, key, provider, repository, event_type, reason, pact_url, consumer,
+                    consumer_version, status, outcome, provider_version, publishing, created_at, finished_at)
+                VALUES (gen_random_uuid(), %(key)s, 'A', 'a/b', 'pact_changed', 'dispatched', 'http://b.example.org',
+                    %(consumer)s, 'c1', 'finished', %(outcome)s, %(version)s, 'published',
+                    now() - %(age)s * interval '1 hour', now())
+                """,
+                {"key": f"k{age}", "consumer": consumer, "version": version, "outcome": outcome, "age": age},
+            )
+    page = client.get("/providers/A").text
+    table = page[page.index('aria-labelledby="results"') : page.index("</table>")]
+    rows = re.findall(r'<th scope="row">.*?</tr>', table, re.DOTALL)
+    found = [re.findall(r'badge (\w+)"|\u2013', row) for row in rows]
+    assert found == [["failed", "passed"], ["", "failed"]]
+    assert re.findall(r'title="(\w+)"', table[: table.index("</thead>")]) == ["2", "1"]
+
+
+def test_pausing_and_resuming_is_said_everywhere_and_kept(
+    client: FlaskClient, pool: ConnectionPool[Any]
+) -> None:
+    sign_in(client)
+    assert post(client, "/providers/A/pause").status_code == 303
+    post(client, "/providers/A/pause")
+    assert dispatch(client).status_code == 204
+    for page in ("/", "/runs", "/deliveries", "/providers", "/queue", "/system", "/providers/A"):
+        assert "Paused:" in client.get(page).text, page
+    assert "Paused by me" in text_of(client, "/providers/A")
+    assert names_in(client, "/providers?state=paused") == ["A"]
+    ready = client.get("/readyz", headers=API).json
+    assert ready is not None
+    assert ready["details"][0].startswith("me has paused the provider 'A' at ")
+    assert "/providers/A (1 run now)" in ready["details"][0]
+    assert ready["queue"]["paused"] == 1
+    assert ready["queue"]["oldest_waiting_seconds"] == 0
+    assert f"{PREFIX}_runs_paused 1.0" in client.get("/metrics", headers=API).text
+    assert "paused" not in client.get("/readyz").text
+
+    assert post(client, "/providers/A/resume").status_code == 303
+    assert post(client, "/providers/A/resume").status_code == 303
+    assert "Paused" not in client.get("/providers/A").text
+    assert kept(pool) == [("me", "pause", "A"), ("me", "resume", "A")]
+
+
+def test_nothing_is_done_by_a_forged_form_or_by_those_who_only_read(
+    client: FlaskClient, pool: ConnectionPool[Any]
+) -> None:
+    sign_in(client)
+    for what in ("pause", "resume", "look"):
+        assert client.post(f"/providers/A/{what}", data={"form_token": "0" * 40}).status_code == 403
+    sign_in(client, READER)
+    page = client.get("/providers/A").text
+    assert "Pause" not in page
+    assert "Look now" not in page
+    assert post(client, "/providers/A/pause").status_code == 403
+    assert kept(pool) == []
+
+
+def test_a_look_is_left_to_a_worker_and_its_answer_shown_with_its_age(
+    client: FlaskClient, pool: ConnectionPool[Any]
+) -> None:
+    sign_in(client)
+    assert "Nobody has asked the broker yet" in client.get("/providers/A").text
+    assert post(client, "/providers/A/look").headers["Location"] == "/providers/A#missing"
+    post(client, "/providers/A/look")
+    assert "A worker is asking the broker, since me asked for it just now" in text_of(client, "/providers/A")
+    with pool.connection() as connection:
+        jobs = connection.execute("SELECT task_name, args FROM procrastinate_jobs").fetchall()
+        assert jobs == [("look", {"provider": "A"})]
+        look = provider_looks.get(connection, "A")
+        assert look is not None
+        missing = {
+            "consumer": "<b>C</b>",
+            "consumer_version": "1.2",
+            "provider_version": None,
+            "why": "the version that runs",
+            "state": "tried",
+            "run": None,
+            "wait": 600.0,
+        }
+        delivery = {
+            "consumer": "C",
+            "event": "contract_published",
+            "at": None,
+            "status": "failure",
+            "answer": 404,
+            "error": None,
+        }
+        webhook = {
+            "uuid": "u-1",
+            "description": "to the receiver",
+            "scope": "provider A",
+            "url": "http://receiver.example.org/repos/a/b/dispatches",
+            "events": ["contract_published"],
+            "enabled": False,
+            "deliveries": [delivery],
+        }
+        found = {
+            "pacts": 2,
+            "missing": [missing],
+            "more_missing": 0,
+            "notes": [],
+            "problems": [],
+            "webhooks": [webhook],
+        }
+        provider_looks.answer(connection, look, found)
+    text = text_of(client, "/providers/A")
+    assert "1 pact of 2 that matter lacks a result. The broker was asked just now" in text
+    assert "again in 10 min at the earliest" in text
+    assert "answered with 404" in text
+    assert "disabled" in text
+    assert "<b>C" not in client.get("/providers/A").text
+
+    post(client, "/providers/A/look", queue="yes")
+    text = text_of(client, "/providers/A")
+    assert "Below is what it said before" in text
+    assert "1 pact of 2" in text
+    assert kept(pool) == [("me", "reconcile", "A")]
+    assert post(client, "/providers/nobody/look").status_code == 404
+
+
+def test_who_looks_at_a_refused_delivery_of_a_paused_provider_sees_both(client: FlaskClient) -> None:
+    sign_in(client)
+    post(client, "/providers/A/pause")
+    refused = id_of(dispatch(client, token="wrong"))
+    assert "Paused:" in client.get(f"/deliveries/{refused}").text
