@@ -16,7 +16,7 @@ MOST = 500
 
 @dataclass
 class _Kept:
-    lock: threading.Lock = field(default_factory=threading.Lock)
+    lock: threading.Lock = field(default_factory=lambda: threading.Lock())  # noqa: PLW0108 - gevent's, once it is there
     content: str | None = None
     until: float = 0.0
 
