@@ -52,7 +52,11 @@ def measure(
 
 def _measure(web: ReceiverProcess, paths: list[str], providers: int, seconds: float) -> dict[str, Any]:
     """Return what dispatches took, what pages were told, and what the web processes took for both."""
-    port, processes, conninfo = urlsplit(web.url).port, web.descendants(), web.database_url
+    port, processes, conninfo = (
+        urlsplit(web.url).port,
+        [child for child in web.descendants() if not child.children()],
+        web.database_url,
+    )
     assert port is not None
     assert conninfo is not None
     with open_pages(port, headers_of_session(web.url), paths) as found:
@@ -68,6 +72,7 @@ def _measure(web: ReceiverProcess, paths: list[str], providers: int, seconds: fl
     figures: dict[str, Any] = {
         "pages": len(paths),
         **_percentiles("dispatches", [answered.seconds * 1000 for answered in sent]),
+        "not accepted": sum(answered.status != 204 for answered in sent),
         "CPU of the web processes": " + ".join(
             f"{one / seconds:.0%}" for one in sorted(used, reverse=True)[:2]
         ),

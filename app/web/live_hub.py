@@ -25,7 +25,8 @@ CHECK_SECONDS = 10.0
 """How often it is checked that the database is still there, and that there are pages."""
 RECONNECT_SECONDS = 2.0
 PAGES_PER_SECOND = 100
-"""How many pages are told of a change in a second, at most, since each one asks for its new content then."""
+"""How many pages are told of a change in a second, at most, one after another: each one asks for its new content
+then, and all at once would hold up what comes meanwhile."""
 SHORTEST_SECONDS = 0.5
 """The shortest time between two events of a page."""
 
@@ -61,10 +62,24 @@ class Subscription:
         """
         if not self._changed.wait(seconds):
             return False
-        self._hub.stopping.wait(max(0.0, self._last + self._hub.seconds_between_events - time.monotonic()))
+        self._hub.stopping.wait(max(0.0, self._last + SHORTEST_SECONDS - time.monotonic()))
+        self._hub.stopping.wait(self._hub.turns.seconds_to_wait(time.monotonic()))
         self._changed.clear()
         self._last = time.monotonic()
         return True
+
+
+class Turns:
+    """The turns in which pages are told of changes."""
+
+    def __init__(self) -> None:
+        self._next = 0.0
+
+    def seconds_to_wait(self, now: float) -> float:
+        """Return how long a page has to wait for its turn, from now."""
+        turn = max(now, self._next)
+        self._next = turn + 1 / PAGES_PER_SECOND
+        return turn - now
 
 
 class LiveHub:
@@ -81,15 +96,11 @@ class LiveHub:
         self._lock = threading.Lock()
         self._subscriptions: set[Subscription] = set()
         self._listens = False
+        self.turns = Turns()
         self.stopping = threading.Event()
 
     def __len__(self) -> int:
         return len(self._subscriptions)
-
-    @property
-    def seconds_between_events(self) -> float:
-        """The time between two events of a page; it is longer the more pages there are."""
-        return max(SHORTEST_SECONDS, len(self._subscriptions) / PAGES_PER_SECOND)
 
     @contextmanager
     def subscribed(self, topics: Collection[str]) -> Iterator[Subscription]:

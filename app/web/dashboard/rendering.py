@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+import time
 from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import version
@@ -15,6 +16,7 @@ from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
 from app.records import pauses
 from app.web.context import database, link
+from app.web.dashboard.share_of_time import ShareOfTime
 from app.web.dashboard.short_cache import ShortCache
 from app.web.dashboard.static.files import address_of
 from app.web.problem import HttpProblem
@@ -50,6 +52,11 @@ MOST_PAUSED = 3
 _FORM_TOKEN = f"form-token-{secrets.token_hex(16)}"
 """What stands for the viewer's form token in content that several viewers are shown."""
 
+LONGEST_SECONDS = 0.002
+"""How long a page is rendered at a stretch."""
+REFRESHING_SHARE, REFRESHED_AT_ONCE = 0.5, 2
+"""How much of the time the new content of open pages is made, at most, and of how many pages at once."""
+
 _contents = ShortCache(FRESH_SECONDS)
 
 
@@ -79,21 +86,17 @@ def show(
     is_open = request.headers.get("HX-Request") == "true"
 
     def content() -> str:
-        html = (
-            _environment()
-            .get_template(template)
-            .render(
-                **values(),
-                **_shared_values(viewer, topics),
-                frame="layout/content.html.jinja" if is_open else "layout/page.html.jinja",
-            )
+        html = _rendered(
+            template,
+            **values(),
+            **_shared_values(viewer, topics),
+            frame="layout/content.html.jinja" if is_open else "layout/page.html.jinja",
         )
         return inert_markup(html)
 
     if is_open and viewer is not None:
-        html = _contents.get(
-            (request.full_path, viewer.may_act, viewer.has_session, viewer.sees_one_run), content
-        )
+        key = (request.full_path, viewer.may_act, viewer.has_session, viewer.sees_one_run)
+        html = _contents.get(key, lambda: _refreshing().make(content))
     else:
         html = content()
     html = html.replace(_FORM_TOKEN, viewer.form_token if viewer else "")
@@ -152,6 +155,22 @@ def key(text: str) -> str:
 def utc(moment: datetime) -> str:
     """Return a time in full."""
     return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _rendered(template: str, **values: Any) -> str:
+    """Render a template, and let others go on now and then: nothing else runs while a page is rendered."""
+    pieces, began = [], time.monotonic()
+    for piece in _environment().get_template(template).generate(values):
+        pieces.append(piece)
+        if time.monotonic() - began > LONGEST_SECONDS:
+            time.sleep(0)
+            began = time.monotonic()
+    return "".join(pieces)
+
+
+@cache
+def _refreshing() -> ShareOfTime:
+    return ShareOfTime(REFRESHING_SHARE, at_once=REFRESHED_AT_ONCE)
 
 
 @cache
