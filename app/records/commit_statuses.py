@@ -96,6 +96,16 @@ def of_run(connection: Connection[Any], run_id: UUID) -> list[StoredStatus]:
     return _select(connection, "SELECT * FROM commit_statuses WHERE run_id = %(run)s ORDER BY id", run=run_id)
 
 
+def newest_failed(connection: Connection[Any], *, limit: int) -> list[StoredStatus]:
+    """Return the statuses that GitHub did not take, and does not get any more, newest first."""
+    return _select(
+        connection,
+        "SELECT * FROM commit_statuses WHERE result IN ('refused', 'given-up') "
+        "ORDER BY finished_at DESC LIMIT %(limit)s",
+        limit=limit,
+    )
+
+
 def add(
     connection: Connection[Any],
     run_id: UUID,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,6 @@ from psycopg.types.json import Jsonb
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import datetime
 
     from psycopg import Connection
 
@@ -35,6 +35,17 @@ class Sighting:
 
     at: datetime
     found: Mapping[str, Any]
+
+    @property
+    def expires(self) -> datetime | None:
+        """When the token expires that was seen; None if that is not known."""
+        text = self.found.get("expires")
+        return datetime.fromisoformat(text) if isinstance(text, str) else None
+
+    @property
+    def error(self) -> str | None:
+        """Why what was looked at could not be asked; None if it has answered."""
+        return self.found.get("error")
 
 
 def note(connection: Connection[Any], seen: Seen, found: Mapping[str, Any]) -> None:

@@ -16,6 +16,7 @@ from app.config.provider import (
     RunningProvider,
     VerifiedProvider,
 )
+from app.config.shown_configuration import document_of
 from app.config.shown_provider import shown_provider
 from app.config.tls import TlsFiles
 from app.config.values import ConfigurationError, secret
@@ -100,33 +101,23 @@ def understand(file: Path, data_dir: Path | None, environment: Mapping[str, str]
     github = read(lambda: github_access(settings, environment)) if settings else None
     if mistakes or settings is None or access is None:
         raise ConfigurationError(*dict.fromkeys(mistakes))
+    shown = document_of(
+        settings,
+        tokens={token.name: token.repositories for token in tokens},
+        api_tokens={token.name: token.read_only for token in api_tokens},
+        webhook_secret=webhook_secret is not None,
+        github=None if github is None else {"url": github.api_url, "login": _github_login(github)},
+        database=described(database_url)
+        if database_url
+        else f"embedded, in {data_dir_of(data_dir, settings) / EMBEDDED_FOLDER}",
+    )
     document = {
         "file": str(file.absolute()),
-        "broker": {
-            "url": settings.broker.url,
-            "aliases": list(settings.broker.aliases),
-            "login": _login(access),
-            "tls": _files(settings.broker),
-        },
+        "broker": {**shown.pop("broker"), "login": _login(access)},
         "providers": [
             shown_provider(provider, settings.worker.provider_user) for provider in settings.providers
         ],
-        "event_types": sorted(settings.event_types),
-        "tokens": [token.name for token in tokens],
-        "limited_to": {
-            token.name: sorted(token.repositories) for token in tokens if token.repositories is not None
-        },
-        "api_tokens": [token.name for token in api_tokens],
-        "read_only": [token.name for token in api_tokens if token.read_only],
-        "webhook_secret": webhook_secret is not None,
-        "github": None if github is None else {"url": github.api_url, "login": _github_login(github)},
-        "database": described(database_url)
-        if database_url
-        else f"embedded, in {data_dir_of(data_dir, settings) / EMBEDDED_FOLDER}",
-        **{
-            section: getattr(settings, section).model_dump(mode="json")
-            for section in ("server", "worker", "retention", "reconcile")
-        },
+        **shown,
     }
     warnings = [*_warnings(settings, access, environment), *_about_tokens(tokens, api_tokens, settings)]
     return Summary(settings, access, document, warnings)
@@ -140,11 +131,6 @@ def _login(access: BrokerAccess) -> str:
 
 def _github_login(github: Any) -> str:
     return "with a token" if github.app_id is None else f"as the App {github.app_id}"
-
-
-def _files(section: TlsFiles) -> dict[str, str]:
-    keys = TlsFiles.model_fields
-    return {key: str(getattr(section, key)) for key in keys if getattr(section, key) is not None}
 
 
 def _warnings(settings: Settings, access: BrokerAccess, environment: Mapping[str, str]) -> Iterator[Finding]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
 
 from app.github.token import days_left, has_expired
@@ -17,6 +16,7 @@ from verifier.report.amounts import count
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from datetime import datetime
 
     from app.web.dashboard.overview.query import Overview
     from app.web.dashboard.overview.troubles import BrokenPair, Refusals, Runs, Troubles
@@ -79,20 +79,20 @@ def _of_the_receiver(overview: Overview, broker_url: str, now: datetime) -> Iter
             "Look at the queue",
         )
     broker = overview.seen.get(Seen.BROKER)
-    if broker is not None and broker.found.get("error"):
+    if broker is not None and broker.error:
         yield Line(
             "broker",
             FAILED,
             f"The broker at {broker_url} does not answer the workers.",
-            str(broker.found["error"]),
+            broker.error,
             link("/system"),
             "See the configuration",
             broker.at,
             "tried",
         )
     token = overview.seen.get(Seen.GITHUB_TOKEN)
-    expires = expiry_of(token.found.get("expires")) if token is not None else None
-    if token is not None and expires is not None and days_left(expires, now) is not None:
+    expires = token.expires if token is not None else None
+    if expires is not None and days_left(expires, now) is not None:
         gone = has_expired(expires, now)
         yield Line(
             "token",
@@ -265,11 +265,6 @@ def _of_people(troubles: Troubles) -> Iterator[Line]:
             pause.at,
             "since",
         )
-
-
-def expiry_of(text: object) -> datetime | None:
-    """Return when the token for GitHub expires, as it was noted; None if it is not known to."""
-    return datetime.fromisoformat(text) if isinstance(text, str) else None
 
 
 def _results(runs: Runs) -> str:
