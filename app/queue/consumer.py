@@ -6,6 +6,7 @@ import asyncio
 import time
 from dataclasses import dataclass
 from functools import partial
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import procrastinate
@@ -16,13 +17,14 @@ from procrastinate.worker import Worker as QueueWorker
 
 from app.database.connections import connection_options
 from app.database.failures import may_pass
-from app.queue import jobs
+from app.queue import jobs, workers
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping
     from typing import LiteralString
 
     from procrastinate.connector import Notify
+    from psycopg import Connection
 
 T = TypeVar("T")
 
@@ -72,6 +74,7 @@ class QueueConsumer:
         stalled_seconds: float,
     ) -> None:
         self._running: set[int] = set()
+        self._name, self._runs_at_once = name, runs_at_once
         self._app = procrastinate.App(connector=_PatientConnector(conninfo, stalled_seconds))
         for task, function in tasks.items():
             queue = jobs.RUNS if task == jobs.VERIFY else jobs.CHORES
@@ -103,6 +106,16 @@ class QueueConsumer:
     def running(self) -> frozenset[int]:
         """The ids of the jobs that are being carried out."""
         return frozenset(self._running)
+
+    def register(self, connection: Connection[Any]) -> None:
+        """Note which process this is, as soon as Procrastinate has registered its workers; the caller commits."""
+        workers.register(
+            connection,
+            self.worker_ids,
+            name=self._name,
+            version=version("pact-dispatch"),
+            concurrency=self._runs_at_once,
+        )
 
     async def run(self) -> None:
         """Take jobs until this is cancelled; then those that run have their time to end.

@@ -137,9 +137,13 @@ def wake(connection: Connection[Any], queue: str, job_id: int = 0) -> None:
     )
 
 
+LOCK_PREFIX = "provider "
+"""What stands before the provider's name in the lock of its runs."""
+
+
 def lock_of(provider: str, *, parallel: bool) -> str | None:
     """Return the lock of a provider's runs: they share its provider states, so one is carried out at a time."""
-    return None if parallel else f"provider {provider}"
+    return None if parallel else LOCK_PREFIX + provider
 
 
 def _time_in(connection: Connection[Any], seconds: float) -> datetime:

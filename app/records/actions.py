@@ -24,6 +24,7 @@ class ActionKind(StrEnum):
     """What was done."""
 
     CANCEL = "cancel"
+    START_NOW = "start-now"
     RUN_AGAIN = "run-again"
     PUBLISH_AGAIN = "publish-again"
     REDELIVER = "redeliver"

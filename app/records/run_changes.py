@@ -228,6 +228,22 @@ class RunChanges:
         self.go_on(connection, [provider], PAUSED_PROVIDER)
         return True
 
+    def start_now(self, connection: Connection[Any], run_id: UUID) -> Run | None:
+        """Start a run that waits for its next attempt, as far as its provider is free.
+
+        Returns:
+            The run; None if it doesn't wait for its next attempt (any more).
+        """
+        run = select_one(
+            connection,
+            "UPDATE runs SET retry_at = NULL WHERE id = %(id)s AND status = 'waiting' AND retry_at IS NOT NULL "
+            "RETURNING {columns}",
+            id=run_id,
+        )
+        if run is not None and run.job_id is not None:
+            jobs.hasten(connection, run.job_id)
+        return run
+
     def verified(
         self, connection: Connection[Any], run: Run, verification: dict[str, Any], *, publish: bool
     ) -> Run | None:

@@ -24,6 +24,12 @@ def get(connection: Connection[Any], run_id: UUID) -> Run | None:
     return select_one(connection, "SELECT {columns} FROM runs WHERE id = %(id)s", id=run_id)
 
 
+def of_ids(connection: Connection[Any], run_ids: Iterable[UUID]) -> dict[UUID, Run]:
+    """Return the runs of some ids, by their id; those that are gone are left out."""
+    found = select_many(connection, "SELECT {columns} FROM runs WHERE id = ANY(%(ids)s)", ids=list(run_ids))
+    return {run.id: run for run in found}
+
+
 def verification_of(connection: Connection[Any], run_id: UUID) -> dict[str, Any] | None:
     """Return the verification of a run in its saved form, or None if there is none (yet)."""
     row = connection.execute("SELECT verification FROM runs WHERE id = %(id)s", {"id": run_id}).fetchone()
@@ -63,3 +69,9 @@ def select_one(connection: Connection[Any], query: LiteralString, **values: Any)
     """Return the run that a statement finds or changes, if any; `{columns}` in it stands for `COLUMNS`."""
     with connection.cursor(row_factory=class_row(Run)) as cursor:
         return cursor.execute(query.replace("{columns}", COLUMNS), values).fetchone()
+
+
+def select_many(connection: Connection[Any], query: LiteralString, **values: Any) -> list[Run]:
+    """Return the runs that a statement finds; `{columns}` in it stands for `COLUMNS`."""
+    with connection.cursor(row_factory=class_row(Run)) as cursor:
+        return cursor.execute(query.replace("{columns}", COLUMNS), values).fetchall()

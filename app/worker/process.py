@@ -246,6 +246,7 @@ class Worker:
             )
             if queued or adopted:
                 log.warning("runs taken up again", jobs=queued, without_job=adopted)
+        await self._database.call(self._consumer.register)
         await self._database.call(self._statuses.catch_up)
 
 
