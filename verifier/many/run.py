@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from concurrent.futures import Future
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -25,6 +24,7 @@ from verifier.verifying.provider_session import PORT_TRIES, ProviderSession
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from concurrent.futures import Future
 
     from verifier.engine.process import Engine
     from verifier.many.fetching import Document, PlannedPact
@@ -62,7 +62,8 @@ def verify_many(
         request: What to verify.
         engine: An engine that has been started and that the caller closes.
         progress: What shows the progress.
-        keep: Called with each verification, in the place of publishing it; what it raises ends the run.
+        keep: Called with each verification, in the place of publishing it and of returning it in the findings, so that
+            one pact is in memory at a time, and the next; what it raises ends the run.
 
     Returns:
         What was found. A pact or a provider that is not available is a part of that and no exception, and so is an
@@ -102,6 +103,8 @@ class _ManyRun:
         self._over: CannotVerify | None = None
         """Why no other pact can be verified, once that is so."""
         self._ended: list[tuple[PlannedPact, Verification, Future[Findings]]] = []
+        """What is reported; nothing if it is given away."""
+        self._has_ended = False
         self._contents: dict[tuple[str, str], str] = {}
         self._notes: list[str] = list(template.notes)
         self._planned = 0
@@ -163,14 +166,11 @@ class _ManyRun:
         for pact, document in fetcher.fetched(pacts):
             self._progress.pact(pact.name)
             try:
-                verification = self._verified(pact, document, stack)
+                self._carry_out(pact, document, stack)
             except Skipped as reason:
                 self._planned -= 1
                 self._progress.pacts(self._planned)
                 self._notes.append(str(reason))
-                continue
-            self._ended.append((pact, verification, self._published(pact, verification)))
-            self._progress.pact_ended(verification)
         if not self._planned:
             if self._request.needs_pacts:
                 why = NONE_LEFT if self._request.selection is None else NO_PACTS
@@ -179,13 +179,20 @@ class _ManyRun:
         if self._over is None:
             self._notes += self._session.stop()
 
-    def _published(self, pact: PlannedPact, verification: Verification) -> Future[Findings]:
+    def _carry_out(self, pact: PlannedPact, document: Future[Document], stack: ExitStack) -> None:
+        """Verify one pact, and have its verification published or kept.
+
+        Raises:
+            Skipped: It is left out on purpose.
+            UsageError: The provider state handlers can't be loaded.
+        """
+        verification = self._verified(pact, document, stack)
         if self._keep is None:
-            return self._publisher.add(pact.request, verification)
-        self._keep(pact, verification)
-        kept: Future[Findings] = Future()
-        kept.set_result(Findings(verification))
-        return kept
+            self._ended.append((pact, verification, self._publisher.add(pact.request, verification)))
+        else:
+            self._keep(pact, verification)
+        self._has_ended = True
+        self._progress.pact_ended(verification)
 
     def _verified(self, pact: PlannedPact, document: Future[Document], stack: ExitStack) -> Verification:
         """Verify one pact.
@@ -277,7 +284,7 @@ class _ManyRun:
                 self._base_url = self._session.wait_until_ready()
                 self._session.check_port()
             except PortTaken as error:
-                if self._ended or not tries_left:
+                if self._has_ended or not tries_left:
                     raise
                 self._notice(f"{error}; trying again on another port")
                 self._session.start(stack)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import shlex
 import sys
+import weakref
 from typing import TYPE_CHECKING
 
 import pytest
@@ -23,7 +25,9 @@ if TYPE_CHECKING:
     from http.server import BaseHTTPRequestHandler
     from pathlib import Path
 
+    from verifier.many.fetching import PlannedPact
     from verifier.report.run_findings import RunFindings
+    from verifier.verification import Verification
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells")
 SERVE = """
@@ -113,6 +117,23 @@ class Flood(LoopbackServer):
                 left -= handler.wfile.write(b"x" * 262_144)
         except OSError:
             pass  # nobody reads any more
+
+
+def test_what_is_given_away_is_not_kept(tmp_path: Path) -> None:
+    kept: list[weakref.ref[Verification]] = []
+    there: list[int] = []
+
+    def keep(_: PlannedPact, verification: Verification) -> None:
+        kept.append(weakref.ref(verification))
+        gc.collect()
+        there.append(sum(one() is not None for one in kept))
+
+    with Loopback(Reply(201)) as server, Engine() as engine:
+        pacts = files(tmp_path, "/a", "/b", "/c")
+        template = VerificationRequest(pacts[0], provider=ProviderUnderTest(base_url=server.url))
+        findings = verify_many(ManyRequest(template, pacts), engine, keep=keep)
+    assert there == [1, 1, 1]
+    assert (findings.pacts, findings.planned) == ((), 3)
 
 
 @LINUX
