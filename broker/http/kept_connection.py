@@ -11,7 +11,7 @@ import socket
 import ssl
 import sys
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 from broker.http.deadline import Deadline, TimedSocket, connect_in_time, timed_tls
@@ -110,7 +110,7 @@ class KeptConnections:
                 continue
             connection.begin(whole.left())
             try:
-                connection.request(method, target, body or None, headers)
+                connection.request_at_once(method, target, body or None, headers)
                 connection.acknowledge_at_once()
                 response = connection.getresponse()
                 content = self._read(response)
@@ -211,12 +211,31 @@ class _Connection(http.client.HTTPConnection):
         self._tls = tls if parts.scheme == "https" else None
         self._authorities = authorities
         self._context = context
+        self._unsent: list[bytes] | None = None
 
     def begin(self, seconds: float) -> None:
         """Begin a request that may take so many seconds."""
         self.deadline.set(seconds)
         if self.sock is not None:
             self.sock.settimeout(None)
+
+    def request_at_once(
+        self, method: str, target: str, body: bytes | None, headers: Mapping[str, str]
+    ) -> None:
+        """Send a request, head and body together: a server that reads them apart is woken twice."""
+        self._unsent = []
+        try:
+            self.request(method, target, body, headers)
+        finally:
+            whole, self._unsent = b"".join(self._unsent), None
+        self.send(whole)
+
+    def send(self, data: Any) -> None:
+        """Send bytes, or keep them until the whole request is there."""
+        if self._unsent is None:
+            super().send(data)
+        else:
+            self._unsent.append(data)
 
     def acknowledge_at_once(self) -> None:
         """Don't delay the acknowledgement of what comes next, as a system does on a connection that is kept.
