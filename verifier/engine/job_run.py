@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from contextlib import nullcontext
 from enum import Enum, auto
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
@@ -15,6 +16,7 @@ from verifier.engine.core import CoreVerifier, log_to
 from verifier.engine.core_results import FAILED_REQUEST, REQUEST_NOT_SENT, interaction_result, not_loaded
 from verifier.engine.custom_headers import without_headers
 from verifier.engine.memory import limited_memory
+from verifier.engine.one_processor import on_one_processor
 from verifier.engine.protocol import (
     CORE_LOG,
     Begun,
@@ -137,7 +139,8 @@ class JobRun:
                 while shard := self._next_shard():
                     self._events.send(Begun(tuple(interaction.index for interaction in shard)))
                     started = time.perf_counter()
-                    results = self._explained(self._verify(worker, shard, relays), relays)
+                    with on_one_processor() if self._job.takes_turns else nullcontext():
+                        results = self._explained(self._verify(worker, shard, relays), relays)
                     with self._lock:
                         self.pace = (time.perf_counter() - started) / len(shard)
                     self._events.send(Results(tuple(results)))

@@ -91,18 +91,27 @@ class Job(NamedTuple):
         )
 
     @property
+    def runs_nothing_else(self) -> bool:
+        """Whether the engine's process neither runs nor starts what is not its own.
+
+        That is plugins, and provider state handlers in Python.
+        """
+        return self.states_file is None and not self.has_plugin_transports and not self.pact.plugins
+
+    @property
+    def takes_turns(self) -> bool:
+        """Whether the threads of the engine's process wait for each other, so that one processor is enough for them."""
+        return self.jobs == 1 and self.runs_nothing_else
+
+    @property
     def small_trust_store(self) -> bool:
         """Whether the core can do without the system's certificate authorities.
 
-        It can if every URL that it requests is plain HTTP, and nothing else in its process or started by it makes
-        requests: no plugins, no provider state handlers in Python.
+        It can if every URL that it requests is plain HTTP, and nothing else makes requests.
         """
         urls = (None if self.has_tls_relay else self.base_url, self.states_url)
-        return (
-            not any(url is not None and url.lower().startswith("https:") for url in urls)
-            and self.states_file is None
-            and not self.has_plugin_transports
-            and not self.pact.plugins
+        return self.runs_nothing_else and not any(
+            url is not None and url.lower().startswith("https:") for url in urls
         )
 
 
