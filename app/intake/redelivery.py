@@ -112,6 +112,36 @@ def _prepared(connection: Connection[Any], settings: Settings, delivery: Deliver
         raise NotDeliverable("it can't be delivered again: it would be passed on without end (loop)")
     run = None if delivery.run_id is None else runs.get(connection, delivery.run_id)
     dispatch = _dispatch(delivery, run)
+    client_payload = _client_payload(delivery, dispatch)
+    dispatch, provider = checked(connection, settings, dispatch, run, client_payload)
+    payload = (
+        delivery.payload
+        if dispatch.is_push
+        else {"event_type": dispatch.event_type, "client_payload": redacted(client_payload)}
+    )
+    return _Again(dispatch, provider, payload)
+
+
+def checked(
+    connection: Connection[Any],
+    settings: Settings,
+    dispatch: Dispatch,
+    run: Run | None,
+    client_payload: dict[str, Any],
+) -> tuple[Dispatch, ProviderSettings]:
+    """Return a dispatch as it can be carried out again, and the provider that it is for.
+
+    Args:
+        connection: The open connection.
+        settings: The configuration as it is now.
+        dispatch: What was asked for.
+        run: The run that it led to, if any.
+        client_payload: What was kept of its payload.
+
+    Raises:
+        NotDeliverable: It can't be carried out again.
+        Refusal: It would be refused.
+    """
     try:
         check(dispatch)
     except InvalidDispatch as error:
@@ -125,7 +155,6 @@ def _prepared(connection: Connection[Any], settings: Settings, delivery: Deliver
     if dispatch.is_push and not isinstance(provider, CheckoutProvider):
         dispatch = replace(dispatch, sha=None, branch=None, push_order=None)
     check_configured(settings, provider, dispatch)
-    client_payload = _client_payload(delivery, dispatch)
     dispatch = with_one_address(settings, dispatch)
     if isinstance(provider, RelayedProvider):
         if run is None and not is_whole(client_payload):
@@ -136,12 +165,7 @@ def _prepared(connection: Connection[Any], settings: Settings, delivery: Deliver
             why = "it was passed on, and what may be a secret in it was not kept since"
             raise NotDeliverable(f"it can't be delivered again: {why}. Send the webhook again")
         dispatch = replace(dispatch, client_payload=passed_on)
-    payload = (
-        delivery.payload
-        if dispatch.is_push
-        else {"event_type": dispatch.event_type, "client_payload": redacted(client_payload)}
-    )
-    return _Again(dispatch, provider, payload)
+    return dispatch, provider
 
 
 def _dispatch(delivery: Delivery, run: Run | None) -> Dispatch:

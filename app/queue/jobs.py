@@ -114,7 +114,18 @@ def promote_due(connection: Connection[Any]) -> None:
     )
 
 
-def hasten(connection: Connection[Any], job_id: int) -> None:
+def is_open(connection: Connection[Any], job_id: int) -> bool:
+    """Return whether a job waits or runs."""
+    return bool(
+        _execute(
+            connection,
+            "SELECT 1 FROM procrastinate_jobs WHERE id = %(job)s AND status IN ('todo', 'doing')",
+            job=job_id,
+        )
+    )
+
+
+def hasten(connection: Connection[Any], job_id: int, *, queue: str = RUNS) -> None:
     """Start a job now that is scheduled for later."""
     hastened = _execute(
         connection,
@@ -123,7 +134,7 @@ def hasten(connection: Connection[Any], job_id: int) -> None:
         job=job_id,
     )
     if hastened:
-        wake(connection, RUNS, job_id)
+        wake(connection, queue, job_id)
 
 
 def wake(connection: Connection[Any], queue: str, job_id: int = 0) -> None:

@@ -143,6 +143,21 @@ def of_delivery(connection: Connection[Any], delivery_id: UUID) -> list[Action]:
     return _select(connection, condition, delivery=delivery_id)
 
 
+def latest_outcome(
+    connection: Connection[Any], action: ActionKind, run_id: UUID, *, seconds: float
+) -> UUID | None:
+    """Return what an action has led to that was done to a run within the last seconds, whoever did it."""
+    row = connection.execute(
+        """
+        SELECT outcome_id FROM actions
+        WHERE run_id = %(run)s AND action = %(action)s AND at > now() - %(seconds)s * interval '1 second'
+        ORDER BY at DESC, id DESC LIMIT 1
+        """,
+        {"run": run_id, "action": action, "seconds": seconds},
+    ).fetchone()
+    return None if row is None else row[0]
+
+
 def delete_old(connection: Connection[Any], days: float, *, batch: int) -> int:
     """Delete a batch of old actions, and return how many there were.
 

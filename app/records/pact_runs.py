@@ -120,6 +120,23 @@ def of_parent(connection: Connection[Any], parent_id: UUID) -> list[Run]:
         ).fetchall()
 
 
+def not_published(connection: Connection[Any], parent_id: UUID) -> list[Run]:
+    """Return the runs of pacts whose results the broker has not taken; nobody else changes them meanwhile."""
+    with connection.cursor(row_factory=class_row(Run)) as cursor:
+        return cursor.execute(
+            f"SELECT {COLUMNS} FROM runs WHERE parent_id = %(id)s AND status = 'finished' "  # noqa: S608 - constants
+            "AND publishing IN ('pending', 'refused') ORDER BY id FOR UPDATE".encode(),
+            {"id": parent_id},
+        ).fetchall()
+
+
+def reopen_parent(connection: Connection[Any], parent_id: UUID) -> None:
+    """Have it noted anew what became of the results of a run for every pact, since one is published again."""
+    connection.execute(
+        "UPDATE runs SET publishing = 'none' WHERE id = %(id)s AND publishing = 'refused'", {"id": parent_id}
+    )
+
+
 def of_same_consumer(connection: Connection[Any], run: Run) -> list[Run]:
     """Return the runs of the other pacts of the same consumer, with the same version of the provider.
 

@@ -360,6 +360,27 @@ class RunChanges:
         if changed and wait is not None:
             set_job(connection, run.id, jobs.defer_publish(connection, run.id, run.attempt, wait=wait))
 
+    def publish_again(self, connection: Connection[Any], run: Run) -> None:
+        """Have a result published now that the broker has not taken, by the job that waits for that or by a new one."""
+        changed = self._change_attempt(
+            connection,
+            run,
+            "publishing = 'pending'",
+            "status = 'finished' AND publishing IN ('pending', 'refused')",
+        )
+        if changed is None:
+            return
+        if run.parent_id is not None:
+            pact_runs.reopen_parent(connection, run.parent_id)
+        if (
+            run.publishing is Publishing.PENDING
+            and run.job_id is not None
+            and jobs.is_open(connection, run.job_id)
+        ):
+            jobs.hasten(connection, run.job_id, queue=jobs.CHORES)
+        else:
+            set_job(connection, run.id, jobs.defer_publish(connection, run.id, run.attempt))
+
     def finish(self, connection: Connection[Any], run: Run) -> None:
         """Note that a run is done that has no result."""
         self._change_attempt(

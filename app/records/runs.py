@@ -30,6 +30,11 @@ def of_ids(connection: Connection[Any], run_ids: Iterable[UUID]) -> dict[UUID, R
     return {run.id: run for run in found}
 
 
+def lock(connection: Connection[Any], run_id: UUID) -> Run | None:
+    """Return a run that nobody else changes until the transaction ends, or None if there is none of this id."""
+    return select_one(connection, "SELECT {columns} FROM runs WHERE id = %(id)s FOR UPDATE", id=run_id)
+
+
 def verification_of(connection: Connection[Any], run_id: UUID) -> dict[str, Any] | None:
     """Return the verification of a run in its saved form, or None if there is none (yet)."""
     row = connection.execute("SELECT verification FROM runs WHERE id = %(id)s", {"id": run_id}).fetchone()

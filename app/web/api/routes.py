@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, Response, g, request
 
+from app.intake import run_actions
 from app.intake.redelivery import NotDeliverable, redeliver
 from app.intake.refusal import Refusal
-from app.records import deliveries, history, run_log, runs
+from app.intake.run_actions import NoSuchRun, NotDone
+from app.records import actions, deliveries, history, run_log, runs
+from app.records.actions import ActionKind, Doer, Via
 from app.records.run import RunStatus
-from app.records.run_changes import RunChanges
 from app.web.api.documents import Delivery, DeliveryList, Run, RunList, WholeDelivery, WholeRun
 from app.web.context import READING, check_api_token, database, receiver
 from app.web.paging import DELIVERY_FILTERS, RUN_FILTERS, PageRequest
@@ -88,11 +90,12 @@ def get_verification(run_id: UUID) -> Response:
 def cancel_run(run_id: UUID) -> Response:
     """Cancel a run: 200 when it is cancelled, 202 when its worker was told to stop it."""
     with database() as connection:
-        run = RunChanges().cancel(connection, run_id)
-        if run is None:
-            raise HttpProblem.not_found("run")
-        if run.status is RunStatus.FINISHED:
-            raise HttpProblem(409, "the run is finished: there is nothing to cancel")
+        try:
+            run = run_actions.cancel(connection, run_id, _doer())
+        except NoSuchRun:
+            raise HttpProblem.not_found("run") from None
+        except NotDone as error:
+            raise HttpProblem(409, str(error)) from error
         document = WholeRun.read(connection, run)
     return answer(document, 202 if run.status is RunStatus.RUNNING else 200)
 
@@ -133,10 +136,25 @@ def redeliver_delivery(delivery_id: UUID) -> Response:
         except Refusal as refusal:
             faults = tuple(Fault(field=error.field, message=error.message) for error in refusal.errors)
             raise HttpProblem(422, f"it would be refused: {refusal.detail}", faults) from refusal
-        document = WholeDelivery.of(_delivery(connection, new_id))
+        new = _delivery(connection, new_id)
+        whole = None if new.run_id is None else runs.get(connection, new.run_id)
+        actions.add(
+            connection,
+            _doer(),
+            ActionKind.REDELIVER,
+            provider=None if whole is None else whole.provider,
+            run_id=new.run_id,
+            delivery_id=delivery_id,
+            outcome_id=new_id,
+        )
+        document = WholeDelivery.of(new)
     return answer(
         document, 201, {"Location": receiver().settings.server.address(f"/api/deliveries/{new_id}")}
     )
+
+
+def _doer() -> Doer:
+    return Doer(g.sender, Via.API, request.remote_addr)
 
 
 def _run(connection: Connection[Any], run_id: UUID) -> StoredRun:

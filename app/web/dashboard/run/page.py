@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response, g, redirect, request
 from markupsafe import escape
 
+from app.intake import run_actions
+from app.intake.redelivery import NotDeliverable
+from app.intake.refusal import Refusal
+from app.intake.run_actions import NoSuchRun, NotDone
 from app.records import actions, commit_statuses, deliveries, relays, run_log, run_moments, runs
 from app.records.run import Publishing, RunStatus
-from app.web.context import database, receiver
+from app.web.context import database, link, receiver
 from app.web.dashboard.rendering import address, show
 from app.web.dashboard.run import query
 from app.web.dashboard.run.commit_link import commit_link
 from app.web.dashboard.run.timeline import attempts, timeline
 from app.web.dashboard.run.try_yourself import command_for
 from app.web.dashboard.run.words import outcome_of
-from app.web.problem import HttpProblem
+from app.web.problem import Fault, HttpProblem
 from broker.http.answer_headers import policy_of_page
 from verifier.report.failures import failures
 from verifier.report.html import SCRIPT_SOURCE, STYLE_SOURCE
@@ -25,9 +30,11 @@ from verifier.report.interface import Findings
 from verifier.verification import PublishedResult, Verification
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from uuid import UUID
 
     from psycopg import Connection
+    from werkzeug.wrappers import Response as AnyResponse
 
     from app.records.run import Run
 
@@ -83,6 +90,63 @@ def download_report(run_id: UUID) -> Response:
     response.headers["Content-Disposition"] = f'attachment; filename="verification-{run_id}.html"'
     response.headers["Content-Security-Policy"] = policy_of_page(STYLE_SOURCE, SCRIPT_SOURCE)
     return response
+
+
+@blueprint.post("/runs/<uuid:run_id>/cancel")
+def cancel_run(run_id: UUID) -> AnyResponse:
+    """Cancel a run, and lead back to its page.
+
+    Raises:
+        HttpProblem: There is none, or it is finished.
+    """
+    with _acting() as connection:
+        run_actions.cancel(connection, run_id, g.viewer.doer)
+    return redirect(link(f"/runs/{run_id}"), 303)
+
+
+@blueprint.post("/runs/<uuid:run_id>/run-again")
+def run_again(run_id: UUID) -> AnyResponse:
+    """Have the dispatch of a run carried out again, and lead to the run that does it.
+
+    Raises:
+        HttpProblem: There is none, or it can't be carried out again.
+    """
+    with _acting() as connection:
+        new_id = run_actions.run_again(
+            connection,
+            receiver().settings,
+            run_id,
+            g.viewer.doer,
+            user_agent=request.headers.get("User-Agent"),
+        )
+    return redirect(link(f"/runs/{new_id}"), 303)
+
+
+@blueprint.post("/runs/<uuid:run_id>/publish-again")
+def publish_again(run_id: UUID) -> AnyResponse:
+    """Have the result of a run published that the broker has not taken, and lead back to its page.
+
+    Raises:
+        HttpProblem: There is none, or no such result.
+    """
+    with _acting() as connection:
+        run_actions.publish_again(connection, run_id, g.viewer.doer)
+    return redirect(link(f"/runs/{run_id}"), 303)
+
+
+@contextmanager
+def _acting() -> Iterator[Connection[Any]]:
+    """Open a connection for an action, and turn what stands against it into the answer that says so."""
+    try:
+        with database() as connection:
+            yield connection
+    except NoSuchRun:
+        raise HttpProblem.not_found("run") from None
+    except (NotDone, NotDeliverable) as error:
+        raise HttpProblem(409, str(error)) from error
+    except Refusal as refusal:
+        faults = tuple(Fault(field=error.field, message=error.message) for error in refusal.errors)
+        raise HttpProblem(422, f"it would be refused: {refusal.detail}", faults) from refusal
 
 
 def _run(connection: Connection[Any], run_id: UUID) -> Run:
