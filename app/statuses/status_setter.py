@@ -20,7 +20,9 @@ from app.records.run import Publishing
 from app.statuses.status_of_run import status_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
+    from uuid import UUID
 
     from psycopg import Connection
     from psycopg_pool import ConnectionPool
@@ -39,11 +41,18 @@ class StatusSetter:
     Args:
         settings: The configuration: the providers whose commits get statuses, and the URL of their runs.
         github: The client that sets them; None where nothing is configured that would.
+        page_of: Returns the URL of the page of a run; that of the configuration unless given.
     """
 
-    def __init__(self, settings: Settings, github: GitHub | None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        github: GitHub | None,
+        page_of: Callable[[UUID], str | None] | None = None,
+    ) -> None:
         self._settings = settings
         self._github = github
+        self._page_of = page_of or settings.server.page_of_run
 
     def follow(self, connection: Connection[Any], run: Run) -> None:
         """Store and queue the status that a run calls for, unless it is the run's latest one already.
@@ -63,7 +72,7 @@ class StatusSetter:
         stored = commit_statuses.of_run(connection, run.id)
         if status is None or (stored and stored[-1].status == status):
             return
-        target_url = self._settings.server.page_of_run(shown.id)
+        target_url = self._page_of(shown.id)
         commit_statuses.add(connection, run.id, status, repository=provider.repository, target_url=target_url)
 
     def catch_up(self, connection: Connection[Any]) -> int:

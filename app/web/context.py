@@ -17,6 +17,7 @@ from app.intake.refusal_log import RefusalLog
 from app.intake.sessions import Sessions
 from app.intake.tokens import READ_ONLY
 from app.intake.wrong_credentials import WrongCredentials
+from app.records.run_links import RunLinks
 from app.records.signing_keys import dashboard_key
 from app.web.connection import LIVE_PAGES, Connection, network_of
 from app.web.live_hub import LiveHub
@@ -70,6 +71,16 @@ class Receiver:
         """The open pages of this process."""
         conninfo = self.pool.conninfo
         return LiveHub(conninfo if isinstance(conninfo, str) else conninfo(), most=self.live_pages)
+
+    @cached_property
+    def run_links(self) -> RunLinks:
+        """The links to runs, which may be shared.
+
+        Raises:
+            psycopg.Error: The database, which has their key, is away.
+        """
+        with self.pool.connection() as connection:
+            return RunLinks(self.settings.server, dashboard_key(connection))
 
     @cached_property
     def sessions(self) -> Sessions:
@@ -140,12 +151,18 @@ def sessions() -> Sessions:
     Raises:
         HttpProblem: The database is away.
     """
-    try:
+    with _database_needed():
         return receiver().sessions
-    except psycopg.Error as error:
-        if may_pass(error):
-            raise HttpProblem.database_away() from error
-        raise
+
+
+def run_links() -> RunLinks:
+    """Return the links to runs, which may be shared.
+
+    Raises:
+        HttpProblem: The database is away.
+    """
+    with _database_needed():
+        return receiver().run_links
 
 
 def authorization() -> str | None:
@@ -203,9 +220,14 @@ def database() -> Iterator[Database[Any]]:
         HttpProblem: The database is away, or too busy.
         psycopg.Error: A statement is wrong.
     """
+    with _database_needed(), receiver().pool.connection() as connection:
+        yield connection
+
+
+@contextmanager
+def _database_needed() -> Iterator[None]:
     try:
-        with receiver().pool.connection() as connection:
-            yield connection
+        yield
     except psycopg.Error as error:
         if may_pass(error):
             raise HttpProblem.database_away() from error

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import hmac
+import secrets
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
+from uuid import UUID
 
 from flask import Response, g, redirect, request
 
 from app.intake.credentials import BadCredentials, NoCredentials
 from app.records.actions import Doer, Via
+from app.records.run_links import SHARED
 from app.web.context import (
+    READING,
     api_authorization,
     checking_credentials,
     link,
     prove_sender,
     receiver,
+    run_links,
     sessions,
 )
 from app.web.problem import HttpProblem
@@ -90,7 +95,19 @@ def admit() -> Response | None:
     Raises:
         HttpProblem: The viewer may not change anything, or the form is none of ours.
     """
-    viewer = viewer_of_request()
+    return _admit(viewer_of_request())
+
+
+def admit_to_run() -> Response | None:
+    """Let those see the page of a run who may see all pages, and those to whom its link was shared.
+
+    Raises:
+        HttpProblem: The viewer may not change anything, or the form is none of ours.
+    """
+    return _admit(viewer_of_request() or _viewer_of_link())
+
+
+def _admit(viewer: Viewer | None) -> Response | None:
     if viewer is None:
         return ask_to_sign_in()
     g.viewer = viewer
@@ -133,6 +150,18 @@ def wants_page() -> bool:
     """Return whether the request is that of a browser for a page."""
     best = request.accept_mimetypes.best_match(["application/json", "text/html"], "")
     return request.method in {"GET", "HEAD"} and best == "text/html"
+
+
+def _viewer_of_link() -> Viewer | None:
+    """Return who follows a shared link to the run of the request; None if it is no such link."""
+    run_id = (request.view_args or {}).get("run_id")
+    given = request.args.get(SHARED)
+    if given is None or request.method not in READING or not receiver().settings.server.share_links:
+        return None
+    if not isinstance(run_id, UUID) or not run_links().is_signature_of(run_id, given):
+        return None
+    no_form = secrets.token_hex(20)
+    return Viewer("a shared link", may_act=False, form_token=no_form, sees_one_run=True)
 
 
 def _by_token(token: Token) -> Viewer:

@@ -12,7 +12,7 @@ from app.worker.protocol import AttemptRequest
 from broker.text.redaction import Redaction
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
     from uuid import UUID
 
@@ -32,6 +32,7 @@ class ChildInputs:
         data_dir: Where checkouts are.
         environment: Of this process, where secrets of providers are.
         accounts: Those that providers' commands run as, by the provider's name; that of this process for others.
+        page_of: Returns the URL of the page of a run; that of the configuration unless given.
     """
 
     def __init__(
@@ -41,12 +42,14 @@ class ChildInputs:
         data_dir: Path,
         environment: Mapping[str, str],
         accounts: Mapping[str, Account],
+        page_of: Callable[[UUID], str | None] | None = None,
     ) -> None:
         self._settings = settings
         self._access = access
         self._data_dir = data_dir
         self._environment = environment
         self._accounts = accounts
+        self._page_of = page_of or settings.server.page_of_run
 
     def environment(self) -> dict[str, str]:
         """Return the environment, without the receiver's own secrets and those of all providers."""
@@ -79,7 +82,7 @@ class ChildInputs:
 
     def page_of(self, run_id: UUID) -> str | None:
         """Return the URL of the page of a run; None unless it is known at which URL people reach the receiver."""
-        return self._settings.server.page_of_run(run_id)
+        return self._page_of(run_id)
 
     def redaction(self, run: Run) -> Redaction:
         """Return what hides the secrets of the broker and of a run's provider, as far as they can be read."""

@@ -24,6 +24,8 @@ from app.database.threads import DatabaseThreads
 from app.queue import jobs
 from app.queue.consumer import CHORES_AT_ONCE, QueueConsumer
 from app.records.run_changes import RunChanges
+from app.records.run_links import RunLinks
+from app.records.signing_keys import dashboard_key
 from app.statuses.status_setter import StatusSetter
 from app.worker.child_input import ChildInputs
 from app.worker.child_pool import Children
@@ -89,9 +91,11 @@ async def work(
         database = DatabaseThreads(pool, patience=options.stalled_seconds)
         if github is not None:
             github.watch_token(partial(note_token, pool))
-        statuses = StatusSetter(settings, github)
+        key = await database.call(dashboard_key) if settings.server.share_links else None
+        page_of = RunLinks(settings.server, key).page_of
+        statuses = StatusSetter(settings, github, page_of)
         changes = RunChanges(statuses.follow)
-        inputs = ChildInputs(settings, access, data_dir, environment, accounts)
+        inputs = ChildInputs(settings, access, data_dir, environment, accounts, page_of)
         children = Children(inputs.environment(), options.warm, keep=options.concurrency)
         publisher = Publisher(
             database,

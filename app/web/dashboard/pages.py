@@ -19,12 +19,12 @@ from app.web.dashboard.signing_in import page as signing_in
 from app.web.dashboard.static import files
 from app.web.dashboard.system import page as system
 from app.web.problem import HttpProblem
-from app.web.viewer import admit
+from app.web.viewer import admit, admit_to_run
 
 if TYPE_CHECKING:
     from flask import Flask
 
-KNOWN_VIEWERS_ALONE = (overview, runs, run, deliveries, providers, pairs, queue, system)
+KNOWN_VIEWERS_ALONE = (overview, runs, deliveries, providers, pairs, queue, system)
 
 
 def register(app: Flask) -> None:
@@ -33,9 +33,12 @@ def register(app: Flask) -> None:
     pages.before_request(admit)
     for page in KNOWN_VIEWERS_ALONE:
         pages.register_blueprint(page.blueprint)
+    of_run = Blueprint("dashboard_run", __name__)
+    of_run.before_request(admit_to_run)
+    of_run.register_blueprint(run.blueprint)
     open_to_all = Blueprint("dashboard_open", __name__)
     open_to_all.register_blueprint(signing_in.blueprint)
-    for blueprint in (pages, open_to_all):
+    for blueprint in (pages, of_run, open_to_all):
         blueprint.register_error_handler(HttpProblem, rendering.show_problem)
         blueprint.register_error_handler(HTTPException, rendering.show_exception)
         app.register_blueprint(blueprint)

@@ -14,7 +14,8 @@ from app.intake.refusal import Refusal
 from app.intake.run_actions import NoSuchRun, NotDone
 from app.records import actions, commit_statuses, deliveries, relays, run_log, run_moments, runs
 from app.records.run import Publishing, RunStatus
-from app.web.context import database, link, receiver
+from app.records.run_links import SHARED
+from app.web.context import database, link, receiver, run_links
 from app.web.dashboard.rendering import address, show
 from app.web.dashboard.run import query
 from app.web.dashboard.run.commit_link import commit_link
@@ -65,7 +66,14 @@ def show_run(run_id: UUID) -> Response:
     """
     with database() as connection:
         run = _run(connection, run_id)
-    return show("run/run.html.jinja", lambda: _values(run_id), topics=_topics(run))
+        is_done = run.status.ended and run.publishing is not Publishing.PENDING
+    by_link: bool = g.viewer.sees_one_run
+    # who has followed a link is told nothing: the page looks for itself, as long as there is something to come
+    topics = () if by_link and is_done else _topics(run)
+    response = show("run/run.html.jinja", lambda: _values(run_id, by_link=by_link), topics=topics)
+    if by_link:
+        response.headers["X-Robots-Tag"] = "noindex"
+    return response
 
 
 @blueprint.get("/runs/<uuid:run_id>/report")
@@ -180,7 +188,8 @@ def _topics(run: Run) -> tuple[str, ...]:
     return (*topics, f"provider {run.provider[:500]}") if run.is_for_all_pacts else topics
 
 
-def _values(run_id: UUID) -> dict[str, Any]:
+def _values(run_id: UUID, *, by_link: bool) -> dict[str, Any]:
+    """Return what the template shows; whoever has followed a shared link sees nothing of it that is of other runs."""
     settings = receiver().settings
     with database() as connection:
         run = _run(connection, run_id)
@@ -196,6 +205,8 @@ def _values(run_id: UUID) -> dict[str, Any]:
         breakage = query.breakage_of(connection, run)
 
     def run_link(of: UUID, path: str = "", **parameters: object) -> str:
+        if by_link:
+            parameters[SHARED] = run_links().signature_of(of)
         return address(f"/runs/{of}{path}", **parameters)
 
     shown = _fitting(log)
@@ -216,7 +227,7 @@ def _values(run_id: UUID) -> dict[str, Any]:
         "actions": done,
         "deliveries": newest,
         "breakage": breakage,
-        "command": command_for(run, interactions, settings),
+        "command": command_for(run, interactions, None if by_link else settings),
         "commit": commit_link(run, settings),
         "can_cancel": not run.status.ended and not run.cancel_requested,
         "can_publish": run.status is RunStatus.FINISHED
