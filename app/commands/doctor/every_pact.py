@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from app.commands.doctor.pact_state import PactState
 
 
-def is_to_answer(run: dict[str, Any], state: PactState, of_pact: Iterable[dict[str, Any]]) -> bool:
-    """Tell whether a run for every pact, that waits or runs, is still to answer a pact.
+def why_no_answer(run: dict[str, Any], state: PactState, of_pact: Iterable[dict[str, Any]]) -> str | None:
+    """Return why a run for every pact, that waits or runs, does not answer a pact; None if it is still to do so.
 
     Args:
         run: The whole document of the run.
@@ -32,14 +32,18 @@ def is_to_answer(run: dict[str, Any], state: PactState, of_pact: Iterable[dict[s
     Raises:
         BrokerError: The broker could not be asked which versions of the provider need a result.
     """
-    return _verifies(run, state) and not _has_answered(run, of_pact) and _is_of_needed_version(run, state)
+    if not _verifies(run, state):
+        return "is for other pacts"
+    if _has_answered(run, of_pact):
+        return "has verified this pact already"
+    return None if _is_of_needed_version(run, state) else "is for a version that needs no result"
 
 
 def described(run: dict[str, Any]) -> str:
     """Return which run it is, and what it verifies."""
     urls, sha, branch = run.get("pact_urls"), text_at(run, "sha"), text_at(run, "branch")
     pacts = (
-        f"{count(len(urls), 'pact')}, this one among them,"
+        count(len(urls), "pact")
         if isinstance(urls, list)
         else f"every pact of {run.get('provider')} that the broker asks for"
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from app.commands.doctor import advice
 from app.commands.doctor.chain import NotAsked
-from app.commands.doctor.every_pact import described, is_to_answer
+from app.commands.doctor.every_pact import described, why_no_answer
 from app.commands.finding import Finding, State, listed
 from app.config.variables import API_TOKEN, API_TOKENS
 from app.intake.refusal_words import words_of
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 RUNS = "receiver-runs"
 """The link of the chain that these runs are."""
+MOST_WHOLE = 5
+"""The runs for every pact that are looked at."""
 Answer = TypeVar("Answer")
 
 
@@ -65,18 +67,24 @@ class ReceiverAnswers:
         return [run for run in about if run.get("error_kind") != SUPERSEDED]
 
     @cached_property
-    def run_for_every_pact(self) -> dict[str, Any] | None:
-        """The run for every pact, that waits or runs, and is still to answer this one; None if there is none.
+    def runs_for_every_pact(self) -> list[tuple[dict[str, Any], str | None]]:
+        """The runs for every pact that wait or run, each with the reason why it does not answer this one.
 
         Raises:
             NotAsked: The receiver could not be asked.
         """
         provider = self._state.case.provider
-        for run in self._asked("its runs", lambda: self.client.open_runs_for_every_pact(provider)):
-            whole = self._asked("its runs", partial(self.client.run, str(run.get("id"))))
-            if is_to_answer(whole, self._state, self.runs_of_pact):
-                return whole
-        return None
+        found = self._asked("its runs", lambda: self.client.open_runs_for_every_pact(provider))
+        whole = [
+            self._asked("its runs", partial(self.client.run, str(run.get("id"))))
+            for run in found[:MOST_WHOLE]
+        ]
+        return [(run, why_no_answer(run, self._state, self.runs_of_pact)) for run in whole]
+
+    @property
+    def run_for_every_pact(self) -> dict[str, Any] | None:
+        """The run for every pact that is still to answer this one; None if there is none; raises NotAsked."""
+        return next((run for run, why_not in self.runs_for_every_pact if why_not is None), None)
 
     def _asked(self, what: str, fetch: Callable[[], Answer]) -> Answer:
         if not self.named:
@@ -159,9 +167,13 @@ def check_runs(state: PactState, receiver: ReceiverAnswers) -> Finding:
         return _of_every_pact(whole)
     if not runs:
         status = State.OK if state.complete else State.FAILED
+        text = f"none for {case.consumer} {case.version} among the last {len(receiver.runs)} of this pair"
+        if not state.complete:
+            others = [f"{described(run)} {why_not}" for run, why_not in receiver.runs_for_every_pact]
+            text += "".join(f"; {other}" for other in others)
         return Finding(
             status,
-            f"none for {case.consumer} {case.version} among the last {len(receiver.runs)} of this pair",
+            text,
             "" if state.complete else f"have it queued, where the receiver runs: {advice.reconcile(state)}",
         )
     finding = _of_run(runs[0], receiver)
@@ -201,7 +213,9 @@ def was_passed_on(receiver: ReceiverAnswers) -> bool:
 def _of_every_pact(run: dict[str, Any]) -> Finding:
     why = f" after {run.get('error')}" if run.get("error") else ""
     text = f"{described(run)} is {run.get('status')}{why}, since {run.get('started_at') or run.get('created_at')}"
-    if not isinstance(run.get("pact_urls"), list):
+    if isinstance(run.get("pact_urls"), list):
+        text += ": this pact is one of them"
+    else:
         text += ": this pact is verified by it, if it is one of them"
     return Finding(State.WARNING, text, "wait for it", under_way=True)
 

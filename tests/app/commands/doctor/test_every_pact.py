@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from app.commands.doctor.chain import Case
-from app.commands.doctor.every_pact import described, is_to_answer
+from app.commands.doctor.every_pact import described, why_no_answer
 from broker.client.missing_results import ProviderVersion
 
 CONTENT = "abc123"
@@ -42,7 +42,7 @@ def run(**values: Any) -> dict[str, Any]:
     ],
 )
 def test_a_run_for_several_pacts_answers_those_that_it_names(urls: Any, *, answers: bool) -> None:
-    assert is_to_answer(run(pact_urls=urls), state(), []) is answers
+    assert why_no_answer(run(pact_urls=urls), state(), []) == (None if answers else "is for other pacts")
 
 
 @pytest.mark.parametrize(
@@ -62,18 +62,19 @@ def test_a_run_for_several_pacts_answers_those_that_it_names(urls: Any, *, answe
 def test_a_run_of_a_version_that_needs_no_result_answers_nothing(
     it: dict[str, Any], needed: Any, *, answers: bool
 ) -> None:
-    assert is_to_answer(it, needed, []) is answers
+    why_not = "is for a version that needs no result"
+    assert why_no_answer(it, needed, []) == (None if answers else why_not)
 
 
 def test_a_run_that_has_answered_the_pact_is_not_waited_for_unless_a_newer_commit_was_asked_for() -> None:
     member = {"parent_id": "7", "sha": OLD}
-    assert not is_to_answer(run(sha=OLD), state(), [member])
-    assert is_to_answer(run(sha=NEW), state(), [member])
-    assert is_to_answer(run(id="8", sha=OLD), state(), [member])
+    assert why_no_answer(run(sha=OLD), state(), [member]) == "has verified this pact already"
+    assert why_no_answer(run(sha=NEW), state(), [member]) is None
+    assert why_no_answer(run(id="8", sha=OLD), state(), [member]) is None
 
 
 def test_it_is_told_what_a_run_verifies() -> None:
     assert described(run()) == "run 7 for every pact of P that the broker asks for"
     assert described(run(sha=NEW, branch="main")).endswith(f"asks for at {NEW[:12]} of main")
     named = run(pact_urls=["a", "b"])
-    assert described(named) == "run 7 for 2 pacts, this one among them,"
+    assert described(named) == "run 7 for 2 pacts"

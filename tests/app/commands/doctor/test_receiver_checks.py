@@ -255,6 +255,16 @@ def test_a_run_for_every_pact_that_is_under_way_answers_a_pact_that_nobody_dispa
         assert runs["found"].endswith(": this pact is verified by it, if it is one of them")
         assert done.check("result")["status"] == "warning"
 
+        # as for one that is not for this pact
+        server.execute(
+            "UPDATE runs SET pact_urls = ARRAY['http://127.0.0.1/pacts/provider/P/consumer/C/version/1']"
+        )
+        done = patient.diagnose()
+        assert (done.code, done.first) == (1, "delivery")
+        assert done.check("receiver-runs")["found"].endswith(
+            f"; run {run['id']} for 1 pact is for other pacts"
+        )
+
 
 def test_a_relayed_dispatch_is_followed_to_github(
     tmp_path: Path, database_url: str, patient: Patient
