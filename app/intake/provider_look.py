@@ -6,7 +6,7 @@ It takes seconds, and the broker may be away: a worker does it, and stores what 
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 
 from app.intake.missed import reconcile
 from broker.client.reading import ReadingClient
@@ -82,6 +82,7 @@ class Found(TypedDict):
         notes: What can't be queued, and why.
         problems: What could not be asked, and why.
         webhooks: The webhooks for pacts of the provider.
+        doctor: What `doctor --json` prints of the provider.
     """
 
     pacts: int
@@ -90,6 +91,7 @@ class Found(TypedDict):
     notes: list[str]
     problems: list[str]
     webhooks: list[FoundWebhook]
+    doctor: NotRequired[dict[str, Any]]
 
 
 def look(

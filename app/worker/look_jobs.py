@@ -12,11 +12,18 @@ from app.intake import provider_look
 from app.records import provider_looks
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeAlias
+
     from psycopg_pool import ConnectionPool
 
     from app.config.settings import Settings
+    from app.intake.missed import Connect
+    from app.intake.provider_look import Found
     from app.queue.consumer import TakenJob
     from broker.http.access import BrokerAccess
+
+    Diagnose: TypeAlias = Callable[[str, Connect], dict[str, Any]]
 
 MOST_LOSSES = 3
 """How many workers may end in such a job before nobody tries any more."""
@@ -31,12 +38,20 @@ class LookJobs:
         settings: The configuration.
         access: The broker.
         pool: The pool of connections to the database.
+        diagnose: Returns what `doctor` finds of a provider; None where it isn't asked.
     """
 
-    def __init__(self, settings: Settings, access: BrokerAccess, pool: ConnectionPool[Any]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        access: BrokerAccess,
+        pool: ConnectionPool[Any],
+        diagnose: Diagnose | None = None,
+    ) -> None:
         self._settings = settings
         self._access = access
         self._pool = pool
+        self._diagnose = diagnose
 
     async def carry_out(self, job: TakenJob, provider: str) -> None:
         """Look at a provider, and store what was found, whatever that is.
@@ -70,5 +85,19 @@ class LookJobs:
                 found = provider_look.failed(
                     f"something went wrong in the worker, whose log says what: {type(error).__name__}"
                 )
+            else:
+                self._add_diagnosis(name, found)
         with self._pool.connection() as connection:
             provider_looks.answer(connection, asked, dict(found))
+
+    def _add_diagnosis(self, name: str, found: Found) -> None:
+        if self._diagnose is None:
+            return
+        try:
+            found["doctor"] = self._diagnose(name, self._pool.connection)
+        except Exception as error:
+            if is_away(error):
+                raise
+            log.exception("doctor failed", provider=name)
+            why = f"{type(error).__name__}: the worker's log says more"
+            found["problems"].append(f"the chain of its pacts could not be examined: {why}")

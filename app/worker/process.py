@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from app.github.client import GitHub
     from app.queue.consumer import TakenJob
     from app.worker.chores import Chore
+    from app.worker.look_jobs import Diagnose
     from broker.http.access import BrokerAccess
     from verifier.confinement import Account
 
@@ -71,6 +72,7 @@ async def work(
     environment: Mapping[str, str],
     accounts: Mapping[str, Account],
     github: GitHub | None = None,
+    diagnose: Diagnose | None = None,
 ) -> None:
     """Work until SIGTERM or SIGINT; when the database is lost, leave the process, with exit code `LOST`.
 
@@ -82,6 +84,7 @@ async def work(
         environment: Of this process, where secrets of providers are.
         accounts: Those that providers' commands run as, by the provider's name; that of this process for others.
         github: Sets commit statuses, and is relayed to; None where neither is configured.
+        diagnose: Returns what `doctor` finds of a provider, for its page; None where it isn't asked.
     """
     options = settings.worker
     name = f"{socket.gethostname()}:{os.getpid()}"
@@ -129,7 +132,7 @@ async def work(
                 jobs.VERIFY: verify_job,
                 jobs.PUBLISH: publish_job,
                 jobs.STATUS: status_jobs.carry_out,
-                jobs.LOOK: LookJobs(settings, access, pool).carry_out,
+                jobs.LOOK: LookJobs(settings, access, pool, diagnose).carry_out,
             },
             runs_at_once=options.concurrency,
             stop_seconds=options.stop_seconds,

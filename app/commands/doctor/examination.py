@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from app.commands.doctor.pact_state import Target
+    from app.commands.doctor.receiver_checks import AskedReceiver
     from broker.client import BrokerClient
 
 MOST_PACTS = 20
@@ -38,6 +39,7 @@ class Question:
         github_token: A token of GitHub.
         receiver_url: The URL of the receiver, as the options give it. The API's token goes there and nowhere else.
         api_token: A token of the receiver's API.
+        own_receiver: Answers in the place of a receiver at any URL, where a receiver examines its own providers.
     """
 
     consumer: str | None
@@ -47,6 +49,7 @@ class Question:
     github_token: str | None = field(default=None, repr=False)
     receiver_url: str | None = None
     api_token: str | None = field(default=None, repr=False)
+    own_receiver: AskedReceiver | None = None
 
 
 def examine(client: BrokerClient, question: Question) -> Report:
@@ -131,9 +134,11 @@ class _Examination:
     def _without_webhook(self, state: PactState) -> list[Finding]:
         """Look for a run at the receiver that answers the pact although no webhook asked for it."""
         receiver_url = self._question.receiver_url
-        if receiver_url is None:
+        if receiver_url is None and self._question.own_receiver is None:
             return []
-        receiver = ReceiverAnswers(state, None, receiver_url, self._question.api_token)
+        receiver = ReceiverAnswers(
+            state, None, receiver_url, self._question.api_token, self._question.own_receiver
+        )
         try:
             found = receiver_checks.check_every_pact(receiver)
         except BrokerError:
@@ -141,7 +146,13 @@ class _Examination:
         return [] if found is None else [replace(found, name="receiver-runs")]
 
     def _at_receiver(self, state: PactState, target: Target) -> list[Finding]:
-        receiver = ReceiverAnswers(state, target, self._question.receiver_url, self._question.api_token)
+        receiver = ReceiverAnswers(
+            state,
+            target,
+            self._question.receiver_url,
+            self._question.api_token,
+            self._question.own_receiver,
+        )
         findings = [
             self._checked("receiver", receiver_checks.check_receiver, state, receiver),
             self._checked("receiver-deliveries", receiver_checks.check_deliveries, state, receiver),

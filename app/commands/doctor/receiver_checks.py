@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from app.commands.doctor import advice
 from app.commands.doctor.chain import NotAsked
@@ -22,12 +22,40 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from app.commands.doctor.pact_state import PactState, Target
+    from app.receiver_client import Health
 
 RUNS = "receiver-runs"
 """The link of the chain that these runs are."""
 MOST_WHOLE = 5
 """The runs for every pact that are looked at."""
 Answer = TypeVar("Answer")
+
+
+class AskedReceiver(Protocol):
+    """A receiver that can be asked; `app.receiver_client.ReceiverClient` explains its methods."""
+
+    @property
+    def base_url(self) -> str:
+        """Its URL."""
+
+    @property
+    def token(self) -> str | None:
+        """The token that it is asked with; None if it can't be asked for anything but its health."""
+
+    def health(self) -> Health:
+        """Return what it says of itself."""
+
+    def deliveries(self, repository: str) -> list[dict[str, Any]]:
+        """Return the latest deliveries for a repository."""
+
+    def runs(self, provider: str, consumer: str) -> list[dict[str, Any]]:
+        """Return the latest runs for a provider and a consumer."""
+
+    def open_runs_for_every_pact(self, provider: str) -> list[dict[str, Any]]:
+        """Return the runs for every pact of a provider that wait or run."""
+
+    def run(self, number: str) -> dict[str, Any]:
+        """Return a run."""
 
 
 class ReceiverAnswers:
@@ -38,14 +66,20 @@ class ReceiverAnswers:
         target: The target of its webhook; None if it has none.
         receiver_url: The URL of the receiver, if the options give it.
         token: A token of its API. It goes to no address that only the broker names.
+        own: Answers in the place of a receiver at any URL, where a receiver examines its own providers.
     """
 
     def __init__(
-        self, state: PactState, target: Target | None, receiver_url: str | None, token: str | None
+        self,
+        state: PactState,
+        target: Target | None,
+        receiver_url: str | None,
+        token: str | None,
+        own: AskedReceiver | None = None,
     ) -> None:
-        self.named = receiver_url is not None
+        self.named = receiver_url is not None or own is not None
         base = receiver_url or (target.base if target else None)
-        self.client = ReceiverClient(base or "", token if self.named else None)
+        self.client: AskedReceiver = own or ReceiverClient(base or "", token if self.named else None)
         self.repository = (target.repository if target else None) or ""
         self._state = state
 

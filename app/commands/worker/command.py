@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from app.commands.installation import Installation, failures_explained
 from app.commands.runner import ExitCode
+from app.commands.worker.diagnosis import Diagnosis
 from app.config.broker_access import broker_access
 from app.github.access import github_access
 from app.intake.acceptance import RELAY_USER_AGENT
@@ -33,16 +34,18 @@ def run(options: argparse.Namespace, _: Messages) -> int:
     accounts = installation.provider_accounts()
     configure(options.log_level)
     follow_supervisor()
+    access = broker_access(settings, os.environ)
     with installation.database() as conninfo:
         asyncio.run(
             work(
                 settings,
-                broker_access(settings, os.environ),
+                access,
                 conninfo=conninfo,
                 data_dir=installation.data_dir,
                 environment=dict(os.environ),
                 accounts=accounts,
                 github=None if github is None else _client(github),
+                diagnose=Diagnosis(settings, access, github).of,
             )
         )
     return ExitCode.DONE

@@ -91,6 +91,12 @@ def test_a_worker_looks_at_a_provider_in_the_broker_and_queues_what_lacks_a_resu
             True,
         )
         assert "s3cret" not in str(found)
+        by_consumer = {chain["pact"]["consumer"]: chain for chain in found["doctor"]["chains"]}
+        checks = {check["id"]: check for check in by_consumer["Looked"]["checks"]}
+        assert checks["delivery"]["status"] == "broken"
+        assert checks["delivery"]["link"] == "it was delivered"
+        assert checks["receiver"]["found"] == "RECEIVER_URL is ready: 1 worker, 0 runs wait"
+        assert checks["receiver-deliveries"]["found"].startswith("it got no dispatch for acme/products")
         assert server.runs() == []
 
         assert [one["state"] for one in look(queues=True)["missing"] if one["consumer"] == "Looked"] == [

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from flask import Blueprint, g, redirect, request
 from werkzeug.datastructures import MultiDict
 
+from app.intake.kept_headers import KEPT
 from app.intake.redelivery import NotDeliverable, redeliver
 from app.intake.refusal import Refusal
 from app.intake.refusal_words import WORDS
@@ -22,6 +23,7 @@ from app.web.paging import DELIVERY_FILTERS, Filter, PageRequest
 from app.web.problem import Fault, HttpProblem
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
     from uuid import UUID
 
     from flask import Response
@@ -37,6 +39,9 @@ SOURCES = {
     Source.RECONCILE: "reconcile",
 }
 """What the ways are called by which a dispatch comes in."""
+
+ANSWER = ("message", "documentation_url", "errors", "status")
+"""The members of the body of a refusal, in their order: the database has its own."""
 
 blueprint = Blueprint("deliveries", __name__)
 
@@ -73,10 +78,11 @@ def show_delivery(delivery_id: UUID) -> Response:
     delivery = found.delivery
     values = {
         "found": found,
+        "headers": None if delivery.headers is None else _in_order(delivery.headers, KEPT),
         "delivery": delivery,
         "source": SOURCES[delivery.source],
         "payload": None if delivery.payload is None else _json(delivery.payload),
-        "answer": None if delivery.answer is None else _json(delivery.answer),
+        "answer": None if delivery.answer is None else _json(_in_order(delivery.answer, ANSWER)),
         "answer_headers": _answer_headers(delivery),
         "phrase": HTTPStatus(delivery.status).phrase,
     }
@@ -133,6 +139,11 @@ def _answer_headers(delivery: Delivery) -> dict[str, str]:
     elif delivery.run_id is not None:
         headers["Location"] = receiver().settings.server.address(f"/runs/{delivery.run_id}")
     return headers
+
+
+def _in_order(document: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    """Return a document with its members in an order; those that have no place in it are left out."""
+    return {name: document[name] for name in names if name in document}
 
 
 def _json(document: Any) -> str:

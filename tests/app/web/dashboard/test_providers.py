@@ -237,12 +237,27 @@ def test_a_look_is_left_to_a_worker_and_its_answer_shown_with_its_age(
             "problems": [],
             "webhooks": [webhook],
         }
+        check = {
+            "id": "delivery",
+            "status": "broken",
+            "found": "was answered with 404",
+            "todo": "run <it>",
+            "link": "it was",
+        }
+        chain = {
+            "pact": {"consumer": "C", "consumer_version": "1.2", "provider": "A"},
+            "checks": [{**check, "id": "pact", "status": "ok", "todo": ""}, check],
+            "first_broken": "delivery",
+        }
+        found["doctor"] = {"chains": [chain], "first_broken": check, "pacts_left_out": 3}
         provider_looks.answer(connection, look, found)
     text = text_of(client, "/providers/A")
     assert "1 pact of 2 that matter lacks a result. The broker was asked just now" in text
     assert "again in 10 min at the earliest" in text
     assert "answered with 404" in text
     assert "disabled" in text
+    assert "First broken link: delivery. was answered with 404 To fix it: run &lt;it&gt;" in text
+    assert "Not looked at, besides: 3 pacts" in text
     assert "<b>C" not in client.get("/providers/A").text
 
     post(client, "/providers/A/look", queue="yes")
