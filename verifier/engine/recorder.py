@@ -114,9 +114,14 @@ class Recorder:
                         self._read(side)
 
     def _accept(self) -> None:
-        with suppress(OSError):
+        try:
             core, _ = self._listener.accept()
-            self._add(_Side(core, is_core=True))
+        except OSError:
+            return
+        side = _Side(core, is_core=True)
+        self._add(side)
+        if self._states is None:  # the provider is what the core asks first
+            self._connect(side)
 
     def _connect(self, side: _Side) -> _Side | None:
         """Return the side of the provider that belongs to one of the core; None if it can't be reached."""
