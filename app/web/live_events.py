@@ -1,6 +1,7 @@
 """The route of server-sent events: a page that is open is told that something it shows has changed.
 
-An event has no content: the page asks for its own new content.
+An event has the name of the change, and no content: the page asks for its own new content, and says which change that
+is for, so that it gets nothing that was made before.
 """
 
 from __future__ import annotations
@@ -56,10 +57,10 @@ def live() -> Response:
         try:
             yield b"retry: 3000\n\n"
             for _ in range(int(LONGEST_SECONDS / HEARTBEAT_SECONDS)):
-                changed = subscription.wait(HEARTBEAT_SECONDS)
+                change = subscription.wait(HEARTBEAT_SECONDS)
                 if hub.stopping.is_set():
                     return
-                yield b"event: changed\ndata:\n\n" if changed else b":\n\n"
+                yield f"event: changed\ndata: {change}\n\n".encode() if change else b":\n\n"
         finally:
             subscribing.__exit__(None, None, None)
 

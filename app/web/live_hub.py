@@ -6,9 +6,11 @@ made up for: every page is told that something may have changed when it is there
 
 from __future__ import annotations
 
+import secrets
 import threading
 import time
 from contextlib import contextmanager
+from itertools import count
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -49,24 +51,26 @@ class Subscription:
         self.topics = frozenset(topics)
         self._hub = hub
         self._changed = threading.Event()
+        self._change = ""
         self._last = 0.0
 
-    def tell(self) -> None:
+    def tell(self, change: str) -> None:
         """Note that something that it shows has changed."""
+        self._change = change
         self._changed.set()
 
-    def wait(self, seconds: float) -> bool:
-        """Wait for a change, and return whether there was one.
+    def wait(self, seconds: float) -> str | None:
+        """Wait for a change, and return its name; None if there was none.
 
-        Several changes that follow each other closely are one.
+        Several changes that follow each other closely are one, with the name of the last.
         """
         if not self._changed.wait(seconds):
-            return False
+            return None
         self._hub.stopping.wait(max(0.0, self._last + SHORTEST_SECONDS - time.monotonic()))
         self._hub.stopping.wait(self._hub.turns.seconds_to_wait(time.monotonic()))
         self._changed.clear()
         self._last = time.monotonic()
-        return True
+        return self._change
 
 
 class Turns:
@@ -97,6 +101,8 @@ class LiveHub:
         self._subscriptions: set[Subscription] = set()
         self._listens = False
         self.turns = Turns()
+        prefix = secrets.token_hex(6)
+        self._changes = map(f"{prefix}-{{}}".format, count(1))
         self.stopping = threading.Event()
 
     def __len__(self) -> int:
@@ -159,13 +165,15 @@ class LiveHub:
                 connection.execute("SELECT 1")
 
     def _tell(self, topics: Collection[str]) -> None:
+        change = next(self._changes)
         for subscription in list(self._subscriptions):
             if not subscription.topics.isdisjoint(topics):
-                subscription.tell()
+                subscription.tell(change)
 
     def _tell_all(self) -> None:
+        change = secrets.token_hex(6)
         for subscription in list(self._subscriptions):
-            subscription.tell()
+            subscription.tell(change)
 
 
 def topics_of(payload: str) -> frozenset[str]:

@@ -42,6 +42,8 @@ POLICY = NOTHING_ALLOWED.replace(
 """The Content-Security-Policy of every page: nothing but our own files, and nothing within the page itself."""
 FRESH_SECONDS = 1.0
 """For how long the content of a page serves all who have it open: its changes come to all of them at once."""
+CHANGE_HEADER = "X-Change"
+"""The header with the name of the change for which an open page asks for its new content; see `dashboard.js`."""
 WORDS = {
     404: "There is no page at this address.",
     405: "This address takes no such request: it is that of a button on a page.",
@@ -95,7 +97,9 @@ def show(
         return inert_markup(html)
 
     if is_open and viewer is not None:
-        key = (request.full_path, viewer.may_act, viewer.has_session, viewer.sees_one_run)
+        # all who are told of a change share what is made after it; the rest is what may differ between viewers
+        change = request.headers.get(CHANGE_HEADER, "")[:40]
+        key = (request.full_path, viewer.may_act, viewer.has_session, viewer.sees_one_run, change)
         html = _contents.get(key, lambda: _refreshing().make(content))
     else:
         html = content()

@@ -9,6 +9,8 @@ Idiomorph.defaults.callbacks.beforeAttributeUpdated = (name, element) =>
 // A form of filters shows what is in the address, which new content doesn't change: what is typed into it stays.
 Idiomorph.defaults.callbacks.beforeNodeMorphed = (node) => !(node instanceof Element && node.matches("form.filters"));
 
+let change = "";
+
 // A page that nobody looks at is told nothing: browsers have few connections to one host.
 class LiveSource extends EventTarget {
   constructor(url) {
@@ -33,9 +35,14 @@ class LiveSource extends EventTarget {
       if (this.source && this.source.readyState === EventSource.CLOSED) this.close();
       if (this.onerror) this.onerror(event);
     };
-    this.source.addEventListener("changed", () => this.dispatchEvent(new MessageEvent("changed")));
-    if (this.paused) this.dispatchEvent(new MessageEvent("changed"));
+    this.source.addEventListener("changed", (event) => this.tell(event.data));
+    if (this.paused) this.tell(String(Date.now()));
     this.paused = false;
+  }
+
+  tell(name) {
+    change = name;
+    this.dispatchEvent(new MessageEvent("changed", { data: name }));
   }
 
   pause() {
@@ -52,6 +59,10 @@ class LiveSource extends EventTarget {
   }
 }
 
+// What is asked for a change must not have been made before it: the server keeps contents for a moment.
+document.addEventListener("htmx:configRequest", (event) => {
+  if (change) event.detail.headers["X-Change"] = change;
+});
 htmx.createEventSource = (url) => new LiveSource(url);
 
 // A button with data-copy, or one of the report, copies the text of the element that it names.
