@@ -333,3 +333,17 @@ def test_there_is_no_page_of_a_run_that_is_not_kept(client: FlaskClient) -> None
     assert answer.status_code == 404
     assert "retention.days" in answer.text
     assert client.get("/runs/nothing", headers=READING).status_code == 404
+
+
+def test_what_is_asked_for_a_change_was_made_after_it(client: FlaskClient, pool: ConnectionPool[Any]) -> None:
+    run_id = add_run(pool)
+
+    def content(change: str) -> str:
+        headers = {**READING, "HX-Request": "true", "X-Change": change}
+        return client.get(f"/runs/{run_id}", headers=headers).text
+
+    assert "Waiting for a worker" in content("a-1")
+    with pool.connection() as connection:
+        connection.execute("UPDATE runs SET status = 'running', attempt = 1")
+    assert "Waiting for a worker" in content("a-1")  # what others who were told of the same have got
+    assert "The pact is being verified" in content("a-2")
