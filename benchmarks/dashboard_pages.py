@@ -103,11 +103,24 @@ def addresses(connection: psycopg.Connection[Any]) -> Iterator[tuple[str, str]]:
     for name, query in filters.items():
         yield f"API: deliveries {name}", f"/api/deliveries?{query}"
         yield f"deliveries {name}", f"/deliveries?{query}"
+    filters = {
+        "of a sender": "sender=broker",
+        "of no sender": "sender=nobody",
+        "accepted": "answer=2xx",
+        "not accepted": "answer=4xx",
+        "not accepted, of a repository": "answer=4xx&repository=acme/provider-0400",
+        "delivered again": "source=redelivery",
+        "delivered again, not accepted": "source=redelivery&answer=4xx",
+    }
+    for name, query in filters.items():
+        yield f"deliveries {name}", f"/deliveries?{query}"
     for name, condition in {"accepted": "status = 204", "refused": "refusal = 'invalid'"}.items():
         delivery = one(f"SELECT id FROM deliveries WHERE {condition} LIMIT 1")
         yield f"delivery: {name}", f"/deliveries/{delivery}"
     yield "overview", "/"
     yield "providers", "/providers"
+    yield "providers with a text", "/providers?q=provider%2009"
+    yield "providers, deep", f"/providers?after={quote(USUAL)}"
     for name, provider in {"biggest": BIGGEST, "usual": USUAL, "smallest": SMALLEST}.items():
         yield f"provider: {name}", f"/providers/{quote(provider)}"
         consumer = one(

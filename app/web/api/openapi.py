@@ -90,6 +90,16 @@ def document(public_url: str | None = None) -> Json:
             "/api/deliveries": _list("Delivery", "deliveries", DELIVERY_FILTERS),
             "/api/deliveries/{id}": _get("WholeDelivery", "delivery", "Look up a delivery, with its payload"),
             "/api/deliveries/{id}/redeliver": _redeliver(),
+            "/api/providers": {
+                "get": _operation(
+                    "list_providers",
+                    "List the providers, and which of them are paused",
+                    {"200": _json("ProviderList", "All of them.")},
+                    security=_API,
+                )
+            },
+            "/api/providers/{name}/pause": _pausing("pause", "Keep the runs of a provider waiting"),
+            "/api/providers/{name}/resume": _pausing("resume", "Start the runs that wait for a provider"),
             "/healthz": {
                 "get": _operation(
                     "healthz", "Is the process up?", {"200": _json("Health", "It is.")}, security=[]
@@ -252,6 +262,16 @@ def _redeliver() -> Json:
     }
     operation = _operation("redeliver", "Carry a delivery's dispatch out again", answers, security=_API)
     return {"parameters": [_id()], "post": operation}
+
+
+def _pausing(name: str, summary: str) -> Json:
+    answers = {
+        "200": _json("Provider", "It is done, or was before."),
+        "403": _problem(_MAY_ONLY_READ),
+        "404": _problem("There is no such provider."),
+    }
+    parameter = {"name": "name", "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
+    return {"parameters": [parameter], "post": _operation(name, summary, answers, security=_API)}
 
 
 def _ready() -> Json:

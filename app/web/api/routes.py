@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, Response, g, request
 
-from app.intake import run_actions
+from app.intake import pausing, run_actions
+from app.intake.pausing import NoSuchProvider
 from app.intake.redelivery import NotDeliverable, redeliver
 from app.intake.refusal import Refusal
 from app.intake.run_actions import NoSuchRun, NotDone
@@ -14,16 +15,19 @@ from app.records import actions, deliveries, history, run_log, runs
 from app.records.actions import ActionKind, Doer, Via
 from app.records.run import RunStatus
 from app.web.api.documents import Delivery, DeliveryList, Run, RunList, WholeDelivery, WholeRun
+from app.web.api.providers import Provider, ProviderList
 from app.web.context import READING, check_api_token, database, receiver
 from app.web.paging import DELIVERY_FILTERS, RUN_FILTERS, PageRequest
 from app.web.problem import Fault, HttpProblem, answer
 from app.web.viewer import viewer_of_request
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from uuid import UUID
 
     from psycopg import Connection
 
+    from app.config.settings import Settings
     from app.records.history import Place
     from app.records.run import Run as StoredRun
 
@@ -151,6 +155,35 @@ def redeliver_delivery(delivery_id: UUID) -> Response:
     return answer(
         document, 201, {"Location": receiver().settings.server.address(f"/api/deliveries/{new_id}")}
     )
+
+
+@blueprint.get("/providers")
+def list_providers() -> Response:
+    """Answer with the providers: those that are configured, and those that are paused."""
+    with database() as connection:
+        return answer(ProviderList.read(connection, receiver().settings))
+
+
+@blueprint.post("/providers/<path:name>/pause")
+def pause_provider(name: str) -> Response:
+    """Pause a provider: its runs are accepted and queued, and none is started."""
+    return _done_to_provider(name, pausing.pause)
+
+
+@blueprint.post("/providers/<path:name>/resume")
+def resume_provider(name: str) -> Response:
+    """Resume a provider, and start the runs that have waited for that."""
+    return _done_to_provider(name, pausing.resume)
+
+
+def _done_to_provider(name: str, action: Callable[[Connection[Any], Settings, str, Doer], None]) -> Response:
+    settings = receiver().settings
+    with database() as connection:
+        try:
+            action(connection, settings, name, _doer())
+        except NoSuchProvider as error:
+            raise HttpProblem(404, str(error)) from error
+        return answer(Provider.read(connection, settings, name))
 
 
 def _doer() -> Doer:

@@ -8,6 +8,7 @@ from pydantic.json_schema import models_json_schema
 
 from app.dispatch import MAX_EVENT_TYPE, MAX_PROPERTIES, MAX_URL, REPOSITORY
 from app.web.api.documents import DeliveryList, RunList, WholeDelivery, WholeRun
+from app.web.api.providers import Provider, ProviderList
 from app.web.health import Health, Readiness
 from app.web.problem import Problem
 from broker.events import PROVIDER_CHANGED
@@ -109,7 +110,17 @@ _OTHERS: Json = {
 
 def schemas() -> Json:
     """Return all schemas by their names."""
-    models = (RunList, WholeRun, DeliveryList, WholeDelivery, Health, Readiness, Problem)
+    models = (
+        RunList,
+        WholeRun,
+        DeliveryList,
+        WholeDelivery,
+        ProviderList,
+        Provider,
+        Health,
+        Readiness,
+        Problem,
+    )
     _, found = models_json_schema(
         [(model, "serialization") for model in models], ref_template="#/components/schemas/{model}"
     )

@@ -8,9 +8,10 @@ from flask import Blueprint, g, redirect, request
 
 from app.config.provider import RelayedProvider
 from app.config.shown_provider import shown_provider
-from app.records import actions, pauses, provider_looks
+from app.intake import pausing
+from app.intake.pausing import NoSuchProvider
+from app.records import actions, provider_looks
 from app.records.actions import ActionKind
-from app.records.run_changes import RunChanges
 from app.web.context import database, receiver
 from app.web.dashboard.providers.query import read_list, read_matrix, read_row
 from app.web.dashboard.rendering import address, provider_link, show
@@ -18,10 +19,13 @@ from app.web.problem import HttpProblem
 from broker.http.names import LONGEST_NAME
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from flask import Response
+    from psycopg import Connection as Database
 
+    from app.config.settings import Settings
+    from app.records.actions import Doer
     from app.web.dashboard.providers.query import ProviderRow
 
 PAGE_LENGTH = 50
@@ -91,20 +95,13 @@ def show_provider(name: str) -> Response:
 @blueprint.post("/providers/<path:name>/pause")
 def pause_provider(name: str) -> Response:
     """Pause a provider: its runs are accepted and queued, and none is started."""
-    with database() as connection:
-        _row(connection, name)
-        if pauses.add(connection, name, g.viewer.name):
-            actions.add(connection, g.viewer.doer, ActionKind.PAUSE, provider=name)
-    return _to(name)
+    return _done(name, pausing.pause)
 
 
 @blueprint.post("/providers/<path:name>/resume")
 def resume_provider(name: str) -> Response:
     """Resume a provider, and start the runs that have waited for that."""
-    with database() as connection:
-        if RunChanges().resume(connection, name):
-            actions.add(connection, g.viewer.doer, ActionKind.RESUME, provider=name)
-    return _to(name)
+    return _done(name, pausing.resume)
 
 
 @blueprint.post("/providers/<path:name>/look")
@@ -128,6 +125,15 @@ def _row(connection: Any, name: str) -> ProviderRow:
             404, f"there is no provider {name!r}, neither in the configuration nor in the history"
         )
     return row
+
+
+def _done(name: str, action: Callable[[Database[Any], Settings, str, Doer], None]) -> Response:
+    with database() as connection:
+        try:
+            action(connection, receiver().settings, name, g.viewer.doer)
+        except NoSuchProvider as error:
+            raise HttpProblem(404, str(error)) from error
+    return _to(name)
 
 
 def _to(name: str, part: str = "") -> Response:

@@ -23,7 +23,15 @@ from app.web.application import create_app
 from app.web.context import Receiver
 from tests.support.history_rows import add_history
 from tests.support.processes import TIME_LIMIT
-from tests.support.receiver import API_TOKEN, REPOSITORY, TOKEN, LocalReceiver, ReceiverProcess, configuration
+from tests.support.receiver import (
+    API_TOKEN,
+    PROVIDER,
+    REPOSITORY,
+    TOKEN,
+    LocalReceiver,
+    ReceiverProcess,
+    configuration,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,8 +48,16 @@ OPERATIONS = sorted(
     for method in item
     if method != "parameters"
 )
-PLAIN = {"/healthz", "/readyz", "/metrics", "/openapi.json"}
-"""What takes no parameters, so that there are no wrong ones."""
+PLAIN = {
+    "/healthz",
+    "/readyz",
+    "/metrics",
+    "/openapi.json",
+    "/api/providers",
+    "/api/providers/{name}/pause",
+    "/api/providers/{name}/resume",
+}
+"""What takes no parameters, or any text, so that there are no wrong ones."""
 CASES = [
     pytest.param(method, path, mode, id=f"{method}-{path}-{mode.value}")
     for method, path in OPERATIONS
@@ -121,7 +137,9 @@ def test_every_route_and_method_is_in_the_document() -> None:
         if not rule.endpoint.startswith(("dashboard", "files.", "live."))  # those are for people
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
     }
-    assert {(method, path.replace("<", "{").replace(">", "}")) for method, path in routes} == set(OPERATIONS)
+    assert {
+        (method, path.replace("<path:", "<").replace("<", "{").replace(">", "}")) for method, path in routes
+    } == set(OPERATIONS)
 
 
 @pytest.mark.parametrize(("method", "path", "mode"), CASES)
@@ -170,6 +188,8 @@ def cases(
         table = "runs" if "/runs/" in operation.path else "deliveries"
         ids = [str(row["id"]) for row in web.rows(f"SELECT id FROM {table}")]
         strategies += [operation.as_strategy(path_parameters={"id": one}) for one in ids]
+    if "{name}" in operation.path:
+        strategies.append(operation.as_strategy(path_parameters={"name": PROVIDER}))
     if mode is GenerationMode.POSITIVE and operation.path.startswith("/repos/"):
         owner, repository = REPOSITORY.split("/")
         strategies.append(operation.as_strategy(path_parameters={"owner": owner, "repository": repository}))
