@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 OUTCOMES = ("passed", "failed", "error", "cancelled", "relayed")
 """How a run may end, from the bottom of a column to its top."""
+PATTERNED = ("failed", "error")
+"""Those that are told by a pattern beside their colour."""
 WORDS = {"error": "could not verify", "relayed": "passed on"}
 """The outcomes that are shown by other words."""
 WIDTH, HEIGHT = 480.0, 100.0
@@ -29,12 +31,14 @@ class Part:
         number: How many runs.
         y: Where its top is.
         height: How high it is.
+        drawn: The path around it.
     """
 
     outcome: str
     number: int
     y: float
     height: float
+    drawn: str
 
 
 @dataclass(frozen=True)
@@ -43,13 +47,11 @@ class Column:
 
     Attributes:
         name: Which one.
-        x: Where it begins.
         parts: Its parts, from the bottom.
         text: What it says, for those who can't see it.
     """
 
     name: str
-    x: float
     parts: list[Part]
     text: str
 
@@ -65,15 +67,24 @@ class Chart:
 
     Attributes:
         columns: Its columns, the oldest first.
-        width: That of a column.
         most: The runs of the highest column.
         totals: The number of runs by outcome, as far as there are any.
     """
 
     columns: list[Column]
-    width: float
     most: int
     totals: dict[str, int]
+
+    @property
+    def patterned(self) -> dict[str, str]:
+        """The paths around all parts of the outcomes that have a pattern beside their colour."""
+        drawn = {
+            outcome: "".join(
+                part.drawn for column in self.columns for part in column.parts if part.outcome == outcome
+            )
+            for outcome in PATTERNED
+        }
+        return {outcome: path for outcome, path in drawn.items() if path}
 
 
 def chart_of(
@@ -95,25 +106,25 @@ def chart_of(
     columns = [
         Column(
             format(begin, form),
-            round(width * place + GAP / 2, 1),
-            list(_parts(outcomes, most)),
+            list(_parts(outcomes, most, x=width * place + GAP / 2, width=width - GAP)),
             _text(format(begin, form), outcomes),
         )
         for place, (begin, outcomes) in enumerate(found.items())
     ]
     totals = {outcome: sum(column.numbers.get(outcome, 0) for column in columns) for outcome in OUTCOMES}
-    return Chart(
-        columns, round(width - GAP, 1), most, {outcome: runs for outcome, runs in totals.items() if runs}
-    )
+    return Chart(columns, most, {outcome: runs for outcome, runs in totals.items() if runs})
 
 
-def _parts(outcomes: list[tuple[str, int]], most: int) -> Iterator[Part]:
+def _parts(outcomes: list[tuple[str, int]], most: int, *, x: float, width: float) -> Iterator[Part]:
     y = HEIGHT
     for outcome, runs in outcomes:
         if runs:
             height = max(HEIGHT * runs / most, LEAST)
             y -= height
-            yield Part(outcome, runs, round(max(y, 0.0), 1), round(height, 1))
+            top = max(y, 0.0)
+            yield Part(
+                outcome, runs, top, height, f"M{x:.1f},{top:.1f}h{width:.1f}v{height:.1f}h-{width:.1f}z"
+            )
 
 
 def _text(name: str, outcomes: list[tuple[str, int]]) -> str:

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, request
 
+from app.records.outcomes import EVERY_PACT
 from app.records.sightings import Seen
 from app.web.context import database, receiver
 from app.web.dashboard.overview.attention import lines_of
-from app.web.dashboard.overview.chart import OUTCOMES, WORDS, chart_of
+from app.web.dashboard.overview.chart import WORDS, chart_of
 from app.web.dashboard.overview.query import DAYS, HOURS, read
 from app.web.dashboard.rendering import show
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from flask import Response
 
 LONGEST_SEARCH = 200
+LINES_AT_ONCE = 12
+"""The lines of what needs attention that are not folded."""
 
 blueprint = Blueprint("overview", __name__)
 
@@ -59,8 +62,8 @@ def _values(search: str, number: int) -> dict[str, Any]:
                 overview.days, last=hour.replace(hour=0), step=timedelta(days=1), number=DAYS, form="%Y-%m-%d"
             ),
         },
-        "outcomes": OUTCOMES,
+        "at_once": LINES_AT_ONCE,
         "words": WORDS,
         "search": search,
-        "every_pact": "",
+        "every_pact": EVERY_PACT,
     }

@@ -28,9 +28,9 @@ HOURS, DAYS = 24, 30
 MOST_TIMED = 1000
 """The latest runs that the times to a result are those of."""
 MOST_TIMED_OF_PROVIDER = 200
-RESULTS_OF_PROVIDER = 8
+RESULTS_OF_PROVIDER = 6
 """The consumers of a provider that are shown."""
-PER_PAGE = 25
+PER_PAGE = 20
 """The providers that a page shows."""
 MOST_REFUSED = 5
 """The refused deliveries that are shown."""
@@ -80,6 +80,11 @@ class Provider:
     paused: bool = False
     results: list[LatestResult] = field(default_factory=list)
     times: Times | None = None
+
+    @property
+    def shown(self) -> int:
+        """How many consumers are shown."""
+        return sum(result.consumer != outcomes.EVERY_PACT for result in self.results)
 
     @property
     def rank(self) -> tuple[int, str]:
@@ -172,25 +177,26 @@ def read(
         page: The number of the page of providers.
     """
     hour = now.replace(minute=0, second=0, microsecond=0)
+    known = frozenset(configured)
+    providers = _all_providers(connection, known)
+    unknown = sorted(one.name for one in providers if one.waiting and not one.configured)
     return Overview(
         state=QueueState.read(connection, stalled_seconds=stalled_seconds),
-        troubles=read_troubles(connection, configured),
+        troubles=read_troubles(connection, known, unknown),
         seen=sightings.read(connection),
         times=_times(connection),
         hours=outcomes.by_time(connection, Step.HOUR, since=hour - timedelta(hours=HOURS - 1)),
         days=outcomes.by_time(connection, Step.DAY, since=hour.replace(hour=0) - timedelta(days=DAYS - 1)),
-        providers=_providers(connection, configured, search=search, number=page),
+        providers=_page(connection, providers, search=search, number=page),
         refused=_refused(connection),
     )
 
 
-def _providers(
-    connection: Connection[Any], configured: Collection[str], *, search: str, number: int
-) -> ProviderPage:
-    found = _all_providers(connection, configured)
+def _page(connection: Connection[Any], found: list[Provider], *, search: str, number: int) -> ProviderPage:
+    """Return some of the providers, with their results."""
     if search:
         found = [one for one in found if search.casefold() in one.name.casefold()]
-    found.sort(key=lambda one: one.rank)
+    found = sorted(found, key=lambda one: one.rank)
     pages = max(1, -(-len(found) // PER_PAGE))
     number = min(max(number, 1), pages)
     shown = found[(number - 1) * PER_PAGE : number * PER_PAGE]
@@ -201,7 +207,7 @@ def _providers(
     return ProviderPage(items, number, pages, len(found))
 
 
-def _all_providers(connection: Connection[Any], configured: Collection[str]) -> list[Provider]:
+def _all_providers(connection: Connection[Any], configured: frozenset[str]) -> list[Provider]:
     """Return those that are configured, and those that there are results or open runs of."""
     facts: dict[str, dict[str, Any]] = defaultdict(dict)
     for name in configured:
@@ -224,8 +230,7 @@ def _all_providers(connection: Connection[Any], configured: Collection[str]) -> 
         facts[name] |= {"waiting": waiting, "running": running, "oldest": oldest}
     for (name,) in connection.execute("SELECT provider FROM paused_providers"):
         facts[name]["paused"] = True
-    known = set(configured)
-    return [Provider(name, configured=name in known, **values) for name, values in facts.items()]
+    return [Provider(name, configured=name in configured, **values) for name, values in facts.items()]
 
 
 def _times(connection: Connection[Any]) -> Times | None:

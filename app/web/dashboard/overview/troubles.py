@@ -173,12 +173,15 @@ _OF_PROVIDERS: LiteralString = """
 """Makes `Runs` of what was found, with the earliest time first."""
 
 
-def read_troubles(connection: Connection[Any], configured: Collection[str]) -> Troubles:
+def read_troubles(
+    connection: Connection[Any], configured: Collection[str], unknown: Collection[str]
+) -> Troubles:
     """Read what needs attention.
 
     Args:
         connection: The open connection.
         configured: The names of the providers in the configuration.
+        unknown: The names of other providers that runs wait for.
     """
 
     def select(kind: type[T], query: LiteralString) -> list[T]:
@@ -186,8 +189,8 @@ def read_troubles(connection: Connection[Any], configured: Collection[str]) -> T
             "lines": MOST_LINES,
             "rows": MOST_ROWS,
             "lately": LATELY,
-            "configured": list(configured),
-            "unknown": UNKNOWN_PROVIDER,
+            "unknown": list(unknown)[:MOST_LINES],
+            "of_unknown": UNKNOWN_PROVIDER,
         }
         with connection.cursor(row_factory=class_row(kind)) as cursor:
             return cursor.execute(query, values).fetchall()
@@ -196,8 +199,11 @@ def read_troubles(connection: Connection[Any], configured: Collection[str]) -> T
         broken=select(BrokenPair, _BROKEN),
         not_published=select(Runs, _NOT_PUBLISHED + _OF_PROVIDERS),
         not_taken=select(Runs, _NOT_TAKEN + _OF_PROVIDERS),
-        unknown=select(Runs, _UNKNOWN + _OF_PROVIDERS),
-        lost_webhooks=select(LostWebhook, _LOST_WEBHOOKS),
+        unknown=select(Runs, _UNKNOWN + _OF_PROVIDERS) if unknown else [],
+        # so many names are sooner compared here than planned for by the database
+        lost_webhooks=[lost for lost in select(LostWebhook, _LOST_WEBHOOKS) if lost.provider in configured][
+            :MOST_LINES
+        ],
         refusals=select(Refusals, _REFUSALS),
         after_error=select(Runs, _AFTER_ERROR + _OF_PROVIDERS),
         not_verified=select(Runs, _NOT_VERIFIED),
@@ -233,12 +239,12 @@ _NOT_TAKEN: LiteralString = """
 _UNKNOWN: LiteralString = """
     WITH found AS (
         SELECT id, provider, consumer, error, created_at AS at FROM runs
-        WHERE status = 'waiting' AND provider <> ALL(%(configured)s) LIMIT %(rows)s)
+        WHERE status = 'waiting' AND provider = ANY(%(unknown)s) LIMIT %(rows)s)
 """
 _AFTER_ERROR: LiteralString = """
     WITH found AS (
         SELECT id, provider, consumer, error, coalesce(retry_at, created_at) AS at FROM runs
-        WHERE status = 'waiting' AND error_kind IS NOT NULL AND error_kind <> %(unknown)s
+        WHERE status = 'waiting' AND error_kind IS NOT NULL AND error_kind <> %(of_unknown)s
         ORDER BY retry_at LIMIT %(rows)s)
 """
 _NOT_VERIFIED: LiteralString = """
@@ -257,23 +263,24 @@ _LOST_WEBHOOKS: LiteralString = """
               WHERE reason = 'reconciled' AND created_at > now() - interval '7 days'
               ORDER BY created_at DESC LIMIT %(rows)s) AS latest
         GROUP BY provider) AS found
-    WHERE provider = ANY(%(configured)s)
-      AND NOT EXISTS (SELECT 1 FROM runs WHERE runs.provider = found.provider AND reason = 'dispatched'
+    WHERE NOT EXISTS (SELECT 1 FROM runs WHERE runs.provider = found.provider AND reason = 'dispatched'
                       AND created_at > found.at)
       AND NOT EXISTS (SELECT 1 FROM deliveries WHERE run_id = found.id AND source IN ('api', 'github'))
-    ORDER BY at DESC, provider LIMIT %(lines)s
+    ORDER BY at DESC, provider
 """
 _REFUSALS: LiteralString = """
     WITH RECURSIVE reason (name) AS (
         SELECT min(refusal) FROM deliveries WHERE refusal IS NOT NULL
         UNION ALL SELECT (SELECT min(refusal) FROM deliveries WHERE refusal > name) FROM reason WHERE name IS NOT NULL)
-    SELECT name AS reason, count(*) AS number, (array_agg(detail ORDER BY received_at DESC))[1] AS detail,
-        max(received_at) AS at
+    SELECT name AS reason, number, detail, received_at AS at
     FROM reason CROSS JOIN LATERAL (
-        SELECT received_at, detail FROM deliveries
-        WHERE refusal = name AND received_at > now() - %(lately)s::interval
-        ORDER BY received_at DESC, id DESC LIMIT %(rows)s) AS latest
-    GROUP BY name ORDER BY number DESC, name
+        SELECT count(*) AS number FROM (
+            SELECT FROM deliveries WHERE refusal = name AND received_at > now() - %(lately)s::interval
+            LIMIT %(rows)s) AS lately) AS counted
+    CROSS JOIN LATERAL (
+        SELECT detail, received_at FROM deliveries WHERE refusal = name
+        ORDER BY received_at DESC, id DESC LIMIT 1) AS newest
+    WHERE number > 0 ORDER BY number DESC, name
 """
 _STATUSES: LiteralString = """
     SELECT repository, count(*) AS number, (array_agg(error ORDER BY at DESC))[1] AS error, max(at) AS at
