@@ -5,7 +5,7 @@ A consumer publishes its pact with the real `pact` client; the broker's webhook,
 publishes the result; `can-i-deploy` says yes. Then the consumer expects something that the provider doesn't have, and
 `can-i-deploy` says no.
 
-`make demo KEEP=1` leaves everything running, and prints the addresses.
+`make demo KEEP=1` leaves everything running, and prints the addresses, and the token to sign in to the dashboard with.
 """
 
 from __future__ import annotations
@@ -304,6 +304,9 @@ def keep(place: Place) -> None:
     """Leave everything running until Ctrl-C."""
     console.print(f"\nEverything is still running:\n  broker    {place.broker}\n  provider  {place.provider}")
     console.print(f"  receiver  {place.receiver}\n  files     {place.folder}\n")
+    console.print(
+        f"The dashboard is at [bold]{place.receiver}/[/]: sign in with the token [bold]{place.api_token}[/]\n"
+    )
     console.print(
         f"curl -H 'Authorization: Bearer {place.api_token}' {place.receiver}/api/runs", markup=False
     )

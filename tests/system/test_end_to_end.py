@@ -69,7 +69,7 @@ def server(
             broker.url,
             *({"name": name, "repository": f"acme/{name}", **values} for name, values in providers.items()),
             worker={"retry_seconds": [0.3, 0.3]},
-            server={"processes": 1},
+            server={"processes": 1, "public_url": "https://receiver.example.org", "share_links": True},
         )
         with ReceiverProcess(
             folder,
@@ -148,6 +148,17 @@ def test_a_dispatch_becomes_a_result_in_the_broker(
     assert recorded["success"] is False
     assert failed["attempt"] == 1  # a broken contract doesn't heal
     assert "failed: a thing" in log_of(server, failed)
+    # the link that the broker has of it opens it without a sign-in, without what is not for everybody
+    link = recorded["buildUrl"]
+    page = f"https://receiver.example.org/runs/{failed['id']}"
+    assert link.startswith(f"{page}?shared=")
+    shown = server.session.get(link.replace("https://receiver.example.org", server.url), timeout=30)
+    assert (shown.status_code, "Failed: 1 of 1 interaction" in shown.text) == (200, True)
+    assert "Published, confirmed" not in shown.text
+    other = link.replace("https://receiver.example.org", server.url).replace(
+        str(failed["id"]), str(passed["id"])
+    )
+    assert server.session.get(other, timeout=30).status_code == 401
 
 
 def test_a_run_has_a_page_for_people(asked: Any, server: ReceiverProcess) -> None:
@@ -172,6 +183,8 @@ def test_a_run_has_a_page_for_people(asked: Any, server: ReceiverProcess) -> Non
     assert "Published, confirmed" in page.text
     assert 'http-equiv="refresh"' not in page.text
     assert "did not become ready" in other.text
+    assert "Attempts (3)" in other.text
+    assert other.text.count("ended after") == 2
 
 
 def test_a_provider_that_is_started_is_stopped_again_and_its_secrets_are_hidden(
@@ -261,7 +274,7 @@ def test_the_version_is_what_the_provider_says(asked: Any) -> None:
 
 
 def test_the_dispatched_commit_is_checked_out_verified_and_published_for(
-    asked: Any, origin: Origin, broker: EmbeddedBroker
+    asked: Any, origin: Origin, broker: EmbeddedBroker, server: ReceiverProcess
 ) -> None:
     source = (ROOT / "tests" / "support" / "scripted_provider.py").read_text(encoding="utf-8")
     good = origin.commit({"provider.py": source})
@@ -293,6 +306,12 @@ def test_the_dispatched_commit_is_checked_out_verified_and_published_for(
         if row["verificationResult"]
     }
     assert recorded == {good: True, newer: False}
+    moments = server.rows(
+        "SELECT name, at FROM run_moments WHERE run_id = %s AND attempt = 1 ORDER BY at", runs[0]["id"]
+    )
+    assert [moment["name"] for moment in moments] == ["started", "checked-out", "provider-ready"]
+    times = [runs[0]["created_at"], *(moment["at"] for moment in moments), runs[0]["verified_at"]]
+    assert times == sorted(times)
 
 
 def test_runs_of_one_provider_are_never_at_once_and_others_are(asked: Any) -> None:

@@ -66,7 +66,7 @@ def timeline(
         statuses: Those of its commit.
         relay: Where its dispatch was passed on to; None if it was not.
     """
-    steps = [Step("Accepted and queued", run.created_at)] if run.parent_id is None else []
+    steps = [Step("Accepted, queued", run.created_at)] if run.parent_id is None else []
     started = next(
         (
             one.at

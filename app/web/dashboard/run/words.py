@@ -104,7 +104,11 @@ def _text(run: Run, interactions: Interactions | None, members: Members | None) 
         return "Could not verify"
     if members is not None:
         pacts = count(members.pacts, "pact")
-        return f"Failed: {members.failed} of {pacts}" if run.outcome is Outcome.FAILED else f"Passed: {pacts}"
+        if run.outcome is not Outcome.FAILED:
+            return f"Passed: {pacts}"
+        return f"Failed: {members.failed} of {pacts}" + (
+            f", and {members.errors} could not be verified" if members.errors else ""
+        )
     total = interactions.total if interactions is not None else run.interactions
     if total is None:
         return str(run.outcome).capitalize()
