@@ -131,18 +131,39 @@ class Cell:
 
 
 @dataclass(frozen=True)
+class ConsumerRow:
+    """The results of a consumer's pacts.
+
+    Attributes:
+        consumer: Its name.
+        latest_id: Its latest run with an outcome.
+        latest: The outcome.
+        ended_at: When that was known.
+        broken: Whether its contract is broken: its latest result that is no error says so.
+        cells: Its results with the newest versions of the provider, by the version.
+    """
+
+    consumer: str
+    latest_id: UUID
+    latest: str
+    ended_at: datetime
+    broken: bool
+    cells: dict[str, Cell] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Matrix:
     """The latest results of a provider.
 
     Attributes:
         versions: The newest versions of the provider, newest first.
-        rows: A row for each consumer, by its name: its cells by the version.
+        rows: A row for each consumer, by their names.
         more_consumers: How many consumers there are besides.
     """
 
-    versions: list[str] = field(default_factory=list)
-    rows: dict[str, dict[str, Cell]] = field(default_factory=dict)
-    more_consumers: int = 0
+    versions: list[str]
+    rows: list[ConsumerRow]
+    more_consumers: int
 
 
 def kind_of(settings: ProviderSettings | None) -> str:
@@ -215,7 +236,22 @@ def read_row(connection: Connection[Any], settings: Settings, name: str) -> Prov
 
 
 def read_matrix(connection: Connection[Any], name: str) -> Matrix:
-    """Read the latest results of a provider, as far as its newest runs have them."""
+    """Read the latest results of a provider; those by its versions as far as its newest runs have them."""
+    with connection.cursor(row_factory=class_row(ConsumerRow)) as cursor:
+        consumers = cursor.execute(
+            """
+            SELECT consumer, run_id AS latest_id, outcome AS latest, ended_at, broken FROM latest_results
+            WHERE provider = %(provider)s AND consumer <> '' ORDER BY consumer LIMIT %(limit)s
+            """,
+            {"provider": name, "limit": MOST_CONSUMERS},
+        ).fetchall()
+    number = len(consumers)
+    if number == MOST_CONSUMERS:
+        counted = connection.execute(
+            "SELECT count(*) FROM latest_results WHERE provider = %(provider)s AND consumer <> ''",
+            {"provider": name},
+        ).fetchone()
+        number = counted[0] if counted else number
     rows = connection.execute(
         """
         SELECT id, consumer, consumer_version, provider_version, outcome, pending, publishing
@@ -227,16 +263,12 @@ def read_matrix(connection: Connection[Any], name: str) -> Matrix:
         {"provider": name, "limit": MOST_RUNS},
     ).fetchall()
     versions = list(dict.fromkeys(row[3] for row in rows))[:MOST_VERSIONS]
-    cells: dict[str, dict[str, Cell]] = {}
+    shown = {one.consumer: one for one in consumers}
     for run_id, consumer, consumer_version, version, outcome, pending, publishing in rows:
-        cell = Cell(run_id, outcome, consumer_version, pending, publishing == Publishing.PUBLISHED)
-        if version in versions:
-            cells.setdefault(consumer, {}).setdefault(version, cell)
-        else:
-            cells.setdefault(consumer, {})
-    consumers = sorted(cells)
-    shown = {consumer: cells[consumer] for consumer in consumers[:MOST_CONSUMERS]}
-    return Matrix(versions, shown, len(consumers) - len(shown))
+        if version in versions and consumer in shown:
+            cell = Cell(run_id, outcome, consumer_version, pending, publishing == Publishing.PUBLISHED)
+            shown[consumer].cells.setdefault(version, cell)
+    return Matrix(versions, consumers, number - len(consumers))
 
 
 def _in_history(connection: Connection[Any]) -> Iterable[str]:

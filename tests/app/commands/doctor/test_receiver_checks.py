@@ -218,6 +218,24 @@ def test_a_run_that_could_not_verify_is_the_first_broken_link(
     assert f"pact-dispatch runs again {run['id']} --receiver-url " in done.todo
 
 
+def test_a_run_that_waits_for_its_paused_provider_says_so_and_who_can_end_it(
+    tmp_path: Path, database_url: str, patient: Patient
+) -> None:
+    with receiver(tmp_path, database_url, patient, f"http://127.0.0.1:{closed_port()}") as server:
+        server.execute(
+            f"INSERT INTO paused_providers (provider, paused_by) VALUES ('{patient.provider}', 'ann')"
+        )
+        treat(patient, server)
+        patient.wait_until_delivered()
+        server.wait_until(lambda: server.runs()[0]["error_kind"] == "paused-provider", "it waits")
+        done = patient.diagnose()
+    assert (done.code, done.first) == (0, None), done.out
+    runs = done.check("receiver-runs")
+    assert (runs["status"], runs["todo"]) == ("warning", "resume the provider on its page, or wait")
+    assert f"waits: ann has paused the provider '{patient.provider}' at " in runs["found"]
+    assert "but it is under way" in done.check("result")["found"]
+
+
 def test_a_run_for_every_pact_that_is_under_way_answers_a_pact_that_nobody_dispatched(
     tmp_path: Path, database_url: str, patient: Patient
 ) -> None:
