@@ -82,8 +82,8 @@ def addresses(connection: psycopg.Connection[Any]) -> Iterator[tuple[str, str]]:
         "of a version": f"version={version}",
         "of no version": f"version={'0' * 40}",
         "of a day": "since=2026-01-01",
-        "with a text": "q=PAY-77",
-        "without a text": "q=zebra",
+        "with a text": "text=PAY-77",
+        "without a text": "text=zebra",
     }
     for name, query in filters.items():
         yield f"API: runs {name}", f"/api/runs?{query}"

@@ -88,30 +88,27 @@ def lines(connection: Connection[Any], *, most: int) -> list[Line]:
     with connection.cursor(row_factory=class_row(Line)) as cursor:
         return cursor.execute(
             """
-            WITH waiting AS MATERIALIZED (
-                SELECT id, lock, priority, scheduled_at, (args ->> 'run_id')::uuid AS run_id
-                FROM procrastinate_jobs WHERE queue_name = %(runs)s AND status = 'todo'
-            ), named AS (
-                SELECT substr(lock, length(%(prefix)s) + 1) AS provider, true AS has_lock, id, priority, scheduled_at,
-                    run_id
-                FROM waiting WHERE lock IS NOT NULL
+            WITH grouped AS (
+                SELECT substr(lock, length(%(prefix)s) + 1) AS provider, true AS has_lock, lock, count(*) AS waiting,
+                    count(*) FILTER (WHERE scheduled_at > now()) AS later,
+                    min(ARRAY[-priority::bigint, id]) AS head  -- without a sort: there may be ten thousand
+                FROM procrastinate_jobs WHERE queue_name = %(runs)s AND status = 'todo' AND lock IS NOT NULL
+                GROUP BY lock
                 UNION ALL
-                SELECT runs.provider, false, waiting.id, priority, scheduled_at, run_id
-                FROM waiting JOIN runs ON runs.id = run_id WHERE lock IS NULL
-            ), grouped AS (
-                SELECT provider, has_lock, count(*) AS waiting, count(*) FILTER (WHERE scheduled_at > now()) AS later,
-                    max(priority) AS priority, (array_agg(id ORDER BY priority DESC, id))[1] AS job,
-                    (array_agg(run_id ORDER BY priority DESC, id))[1] AS first,
-                    (array_agg(scheduled_at ORDER BY priority DESC, id))[1] AS scheduled_at
-                FROM named GROUP BY provider, has_lock
+                SELECT runs.provider, false, NULL, count(*), count(*) FILTER (WHERE scheduled_at > now()),
+                    min(ARRAY[-priority::bigint, job.id])
+                FROM procrastinate_jobs job JOIN runs ON runs.id = (job.args ->> 'run_id')::uuid
+                WHERE job.queue_name = %(runs)s AND job.status = 'todo' AND job.lock IS NULL
+                GROUP BY runs.provider
             )
-            SELECT provider, has_lock, waiting, later, first, count(*) OVER () AS lines,
-                CASE WHEN scheduled_at > now() THEN scheduled_at END AS due
-            FROM grouped
-            ORDER BY coalesce(scheduled_at > now(), false),
-                has_lock AND EXISTS (SELECT 1 FROM procrastinate_jobs
-                                     WHERE status = 'doing' AND lock = %(prefix)s || provider),
-                CASE WHEN scheduled_at > now() THEN scheduled_at END, priority DESC, job
+            SELECT provider, has_lock, waiting, later, (first.args ->> 'run_id')::uuid AS first,
+                count(*) OVER () AS lines,
+                CASE WHEN first.scheduled_at > now() THEN first.scheduled_at END AS due
+            FROM grouped JOIN procrastinate_jobs first ON first.id = head[2]
+            ORDER BY coalesce(first.scheduled_at > now(), false),
+                has_lock AND EXISTS (SELECT 1 FROM procrastinate_jobs other
+                                     WHERE other.status = 'doing' AND other.lock = grouped.lock),
+                CASE WHEN first.scheduled_at > now() THEN first.scheduled_at END, head
             LIMIT %(most)s
             """,
             {"runs": jobs.RUNS, "prefix": jobs.LOCK_PREFIX, "most": most},
