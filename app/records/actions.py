@@ -158,6 +158,17 @@ def latest_outcome(
     return None if row is None else row[0]
 
 
+def that_led_to(connection: Connection[Any], action: ActionKind, outcome_id: UUID) -> Action | None:
+    """Return the first action of a kind that has led to a run or a delivery; None if none has."""
+    found = _select(
+        connection,
+        "WHERE outcome_id = %(outcome)s AND action = %(action)s ORDER BY at, id LIMIT 1",
+        outcome=outcome_id,
+        action=action,
+    )
+    return found[0] if found else None
+
+
 def delete_old(connection: Connection[Any], days: float, *, batch: int) -> int:
     """Delete a batch of old actions, and return how many there were.
 

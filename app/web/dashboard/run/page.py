@@ -13,7 +13,8 @@ from app.intake.redelivery import NotDeliverable
 from app.intake.refusal import Refusal
 from app.intake.run_actions import NoSuchRun, NotDone
 from app.records import actions, commit_statuses, deliveries, relays, run_log, run_moments, runs
-from app.records.run import Publishing, RunStatus
+from app.records.actions import ActionKind
+from app.records.run import PAUSED_PROVIDER, Publishing, RunStatus
 from app.records.run_links import SHARED
 from app.web.context import database, link, receiver, run_links
 from app.web.dashboard.rendering import address, show
@@ -201,6 +202,7 @@ def _values(run_id: UUID, *, by_link: bool) -> dict[str, Any]:
         statuses = commit_statuses.of_run(connection, run_id)
         relay = relays.of_run(connection, run_id)
         done = actions.of_run(connection, run_id)
+        again_of = actions.that_led_to(connection, ActionKind.RUN_AGAIN, run_id)
         newest = deliveries.newest_of_run(connection, run_id, limit=MOST_DELIVERIES)
         breakage = query.breakage_of(connection, run)
 
@@ -214,6 +216,8 @@ def _values(run_id: UUID, *, by_link: bool) -> dict[str, Any]:
     return {
         "run": run,
         "run_link": run_link,
+        "is_paused": run.error_kind == PAUSED_PROVIDER,
+        "again_of": again_of,
         "outcome": outcome_of(run, interactions, members),
         "interactions": interactions,
         "failures": failures(unmet),

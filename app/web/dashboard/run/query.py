@@ -70,12 +70,18 @@ def interactions_of(connection: Connection[Any], run_id: UUID) -> Interactions |
     with connection.cursor(row_factory=dict_row) as cursor:
         row = cursor.execute(
             """
-            WITH interactions AS MATERIALIZED (
+            WITH saved AS MATERIALIZED (  -- the verification, which may have megabytes, is unpacked once
+                SELECT parts.notes, parts.duration,
+                    CASE jsonb_typeof(parts.interactions) WHEN 'array' THEN parts.interactions ELSE '[]' END
+                        AS interactions
+                FROM runs, jsonb_to_record(verification)
+                    AS parts (notes jsonb, duration double precision, interactions jsonb)
+                WHERE id = %(id)s AND verification IS NOT NULL),
+            interactions AS MATERIALIZED (
                 SELECT one, place, one ->> 'outcome' AS outcome,
                     coalesce(one -> 'pending' = 'true', false) AS pending
-                FROM runs, jsonb_array_elements(verification -> 'interactions') WITH ORDINALITY AS all_of (one, place)
-                WHERE id = %(id)s)
-            SELECT verification -> 'notes' AS notes, verification -> 'duration' AS seconds,
+                FROM saved, jsonb_array_elements(interactions) WITH ORDINALITY AS all_of (one, place))
+            SELECT notes, duration AS seconds,
                 (SELECT count(*) FROM interactions WHERE outcome = 'failed' AND NOT pending) AS failed,
                 (SELECT count(*) FROM interactions WHERE outcome = 'failed' AND pending) AS pending,
                 (SELECT count(*) FROM interactions WHERE outcome = 'error') AS errors,
@@ -87,7 +93,7 @@ def interactions_of(connection: Connection[Any], run_id: UUID) -> Interactions |
                     SELECT jsonb_build_array(one -> 'description', one -> 'request', one -> 'duration') AS one
                     FROM interactions WHERE outcome = 'passed' ORDER BY place LIMIT %(passed)s) AS chosen)
                 AS first_passed
-            FROM runs WHERE id = %(id)s AND verification IS NOT NULL
+            FROM saved
             """,
             {"id": run_id, "unmet": MOST_UNMET, "passed": MOST_PASSED},
         ).fetchone()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from app.records.run import SUPERSEDED, Publishing, RunStatus
+from app.records.run import PAUSED_PROVIDER, SUPERSEDED, UNKNOWN_PROVIDER, Publishing, RunStatus
 from verifier.report.amounts import count
 from verifier.verification import Outcome
 
@@ -80,6 +80,14 @@ def _cancelled(run: Run) -> Sentence:
 
 
 def _waiting(run: Run) -> Sentence:
+    if run.error_kind == PAUSED_PROVIDER:
+        return Sentence("error", "Waiting, since its provider is paused", _stop(run.error or ""))
+    if run.error_kind == UNKNOWN_PROVIDER:
+        return Sentence(
+            "error",
+            "Waiting for its provider",
+            f"{_stop(run.error or '')} It starts as soon as a worker has the provider in its configuration.",
+        )
     if run.retry_at is not None:
         return Sentence(
             "error",

@@ -86,6 +86,16 @@ def text_of(html: str) -> str:
             ["Waiting for the next attempt", "The attempt before ended with an error: nothing answered at"],
             OF_A_RESULT,
         ),
+        (
+            "status = 'waiting', retry_at = now(), error_kind = 'paused-provider', error = 'ann has paused it'",
+            ["Waiting, since its provider is paused", "ann has paused it."],
+            (*OF_A_RESULT, "The attempt before", "It is tried again"),
+        ),
+        (
+            "status = 'waiting', retry_at = now(), error_kind = 'unknown-provider', error = 'there is no provider A'",
+            ["Waiting for its provider", "there is no provider A. It starts as soon as"],
+            (*OF_A_RESULT, "The attempt before"),
+        ),
         ("status = 'running', attempt = 2", ["Running", "This is attempt 2"], OF_A_RESULT),
         ("status = 'running', cancel_requested = true", ["Being cancelled", "told to stop"], OF_A_RESULT),
         (

@@ -118,6 +118,7 @@ def test_a_run_runs_again_as_a_delivery_and_a_run_of_its_own(
     [action] = done(pool)
     assert action == ("me", "run-again", "dashboard", run_id, new_id)
     assert f'me</b> had it run again: <a href="/runs/{new_id}">' in page_of(client, run_id)
+    assert f'me had <a href="/runs/{run_id}">an earlier run</a> run again' in page_of(client, new_id)
 
 
 def test_two_clicks_at_once_are_one(client: FlaskClient, pool: ConnectionPool[Any]) -> None:
