@@ -8,6 +8,7 @@ import os
 import shlex
 import signal
 import sys
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import psutil
@@ -103,6 +104,9 @@ def hang(server: ReceiverProcess, broker: EmbeddedBroker, consumer: str) -> tupl
     return server.runs()[-1], pid_file
 
 
+PROCESSES = "SELECT name, version FROM worker_processes"
+
+
 def hanging(folder: Path) -> dict[str, Any]:
     grandchild = folder / "grandchild"
     return {"command": f"{PROVIDER} --grandchild {grandchild}", "request_timeout": 600.0, **RUNNING}
@@ -154,8 +158,12 @@ def test_sigterm_hands_runs_back_and_they_go_on_at_the_next_start(
         tmp_path, database_url, broker.url, hanging(tmp_path), kind=ReceiverProcess, stop_seconds=0.5
     ) as server:
         run, pid_file = hang(server, broker, "HandedBack")
+        server.wait_until(lambda: len(server.rows(PROCESSES)) == 2, "it tells which process it is")
+        assert {row["version"] for row in server.rows(PROCESSES)} == {version("pact-dispatch")}
+        assert {row["name"] for row in server.rows(PROCESSES)} == {run["worker"]}
         assert server.stop() == 0
         assert gone(pid_file)
+        assert server.rows(PROCESSES) == []
         [handed_back] = server.runs()
         assert (handed_back["status"], handed_back["attempt"]) == ("waiting", 1)
         server.start()

@@ -120,6 +120,23 @@ def test_lists_take_as_many_pages_as_are_needed_and_say_when_there_are_more(web:
     assert ask(web, "deliveries", "list", "--repository", "a/nothing").stdout == "no deliveries\n"
 
 
+def test_a_page_without_items_is_not_the_last_one_where_a_text_is_looked_for() -> None:
+    run = {"id": str(uuid4()), "status": "waiting"}
+    pages = [([], "/api/runs?cursor=a"), ([run], "/api/runs?cursor=b"), ([], None)]
+    replies = [Reply(200, json.dumps({"items": items, "next": after}).encode()) for items, after in pages]
+    with Loopback(replies) as receiver:
+        variables = {"PACT_DISPATCH_RECEIVER_URL": receiver.url, "PACT_DISPATCH_API_TOKEN": API_TOKEN}
+        done = pact_dispatch(
+            "runs", "list", "--text", "x", "--limit", "2", "--json", environment=environment(**variables)
+        )
+    assert json.loads(done.stdout) == [run], done.stderr
+    assert [received.path.partition("?")[2] for received in receiver.received] == [
+        "text=x&limit=2",
+        "text=x&limit=2&cursor=a",
+        "text=x&limit=1&cursor=b",
+    ]
+
+
 def test_a_run_is_cancelled_and_carried_out_again(web: ReceiverProcess) -> None:
     web.dispatch(PACT, sha=SHA)
     [run] = asked(web, "runs", "list")

@@ -1,4 +1,4 @@
-"""The page of a run in a real browser: live, copied, by keyboard, for all, and without a complaint of the policy."""
+"""The page of a run, and the list of runs, in a real browser: live, by keyboard, for all, and without a complaint."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.app.web.dashboard.test_run import TOKEN, add_run
+from tests.support import run_rows as rows
 from tests.support.axe import findings
 from tests.support.browser import needs_chromium
 from tests.support.chromium import chromium
@@ -142,4 +143,31 @@ def test_a_click_cancels_once_somebody_says_yes(
         page.wait_for_selector("#done")
         assert page.text_content("#outcome strong") == "Cancelled"
         assert "me cancelled it" in " ".join((page.text_content("#done") or "").split())
+        assert said == []
+
+
+@needs_chromium
+def test_new_runs_come_into_the_list_while_somebody_types_into_its_filters(
+    browser: Browser, client: FlaskClient, pool: ConnectionPool[Any]
+) -> None:
+    pool.resize(4, 4)
+    rows.add_run(pool, 1)
+    with opened(browser, client, "/runs") as (page, said):
+        page.wait_for_selector("html[data-live=yes]", state="attached")
+        page.fill("[name=consumer]", "half a na")
+        page.click("summary:has-text('More filters')")
+        page.fill("[name=version]", "0f3c")
+        page.focus("[name=text]")  # what has the focus would stay in any case
+        rows.add_run(pool, 2, hours=0, consumer="Newcomer")
+        page.wait_for_selector(f"#run-{rows.id_of(2)}")
+        assert page.locator("tbody tr").first.get_attribute("id") == f"run-{rows.id_of(2)}"
+        assert page.input_value("[name=consumer]") == "half a na"
+        assert page.input_value("[name=version]") == "0f3c"
+        assert page.is_visible("[name=version]")
+        page.fill("[name=consumer]", "Newcomer")
+        page.fill("[name=version]", "")
+        page.press("[name=consumer]", "Enter")
+        page.wait_for_url("**/runs?consumer=Newcomer")
+        assert page.locator("tbody tr").count() == 1
+        assert findings(page) == []
         assert said == []
