@@ -129,6 +129,7 @@ def addresses(connection: psycopg.Connection[Any]) -> Iterator[tuple[str, str]]:
         )
         yield f"pair: {name}", f"/pairs?provider={quote(provider)}&consumer={quote(consumer)}"
     yield "queue", "/queue"
+    yield "queue: biggest", f"/queue?provider={quote(BIGGEST)}"
     yield "system", "/system"
 
 
