@@ -539,7 +539,7 @@ class RunChanges:
                     status = 'waiting', error = %(message)s, error_kind = %(kind)s,
                     error_output = %(output)s, outcome = CASE publishing WHEN 'pending' THEN outcome END,
                     failures = failures + %(failed)s,
-                    retry_at = CASE WHEN %(wait)s > 0 THEN now() + %(wait)s * interval '1 second' END
+                    retry_at = CASE WHEN %(retry_in)s > 0 THEN now() + %(retry_in)s * interval '1 second' END
                     """,
                     "status = %(status)s AND NOT cancel_requested",
                     status=run.status,
@@ -547,7 +547,8 @@ class RunChanges:
                     kind=failure.kind if failure else None,
                     output=storable_text(failure.output) or None if failure else None,
                     failed=int(failed),
-                    wait=wait,
+                    # when somebody resumes a provider isn't known
+                    retry_in=0.0 if failure is not None and failure.kind == PAUSED_PROVIDER else wait,
                 )
                 if changed is None:
                     return False

@@ -50,6 +50,7 @@ def test_runs_of_a_paused_provider_wait_until_it_is_resumed_and_start_in_their_o
     assert next_run(database) is None
     waiting = stored(database, ids[0])
     assert (waiting.status, waiting.attempt, waiting.failures) == ("waiting", 0, 0)
+    assert waiting.retry_at is None  # nobody knows when it is resumed
     assert waiting.error is not None
     assert waiting.error.startswith("ann has paused the provider 'P' at ")
     [held] = pauses.with_waiting(database, limit=10)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, LiteralString, TypeVar
 
 from psycopg.rows import class_row
 
-from app.records.run import UNKNOWN_PROVIDER
+from app.records.run import PAUSED_PROVIDER, UNKNOWN_PROVIDER
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -191,6 +191,7 @@ def read_troubles(
             "lately": LATELY,
             "unknown": list(unknown)[:MOST_LINES],
             "of_unknown": UNKNOWN_PROVIDER,
+            "of_paused": PAUSED_PROVIDER,
         }
         with connection.cursor(row_factory=class_row(kind)) as cursor:
             return cursor.execute(query, values).fetchall()
@@ -244,7 +245,7 @@ _UNKNOWN: LiteralString = """
 _AFTER_ERROR: LiteralString = """
     WITH found AS (
         SELECT id, provider, consumer, error, coalesce(retry_at, created_at) AS at FROM runs
-        WHERE status = 'waiting' AND error_kind IS NOT NULL AND error_kind <> %(of_unknown)s
+        WHERE status = 'waiting' AND error_kind IS NOT NULL AND error_kind NOT IN (%(of_unknown)s, %(of_paused)s)
         ORDER BY retry_at LIMIT %(rows)s)
 """
 _NOT_VERIFIED: LiteralString = """

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from app.records.commit_statuses import StatusResult
-from app.records.run import Publishing, RunStatus
+from app.records.run import PAUSED_PROVIDER, Publishing, RunStatus
 from app.records.run_moments import MomentName
 from verifier.verification import Outcome
 
@@ -176,9 +176,15 @@ def _end(run: Run, relay: Mapping[str, Any] | None) -> list[Step]:
         )
         steps.append(Step("Verifying", None, detail, StepState.UNDER_WAY))
     elif run.status is RunStatus.WAITING:
-        detail = "for its next attempt" if run.retry_at else "for a worker"
-        steps.append(Step("Waiting", None, detail, StepState.UNDER_WAY))
+        steps.append(Step("Waiting", None, _awaited(run), StepState.UNDER_WAY))
     return steps
+
+
+def _awaited(run: Run) -> str:
+    """Return what a run waits for."""
+    if run.error_kind == PAUSED_PROVIDER:
+        return "until its provider is resumed"
+    return "for its next attempt" if run.retry_at else "for a worker"
 
 
 def _outcome(run: Run) -> str:

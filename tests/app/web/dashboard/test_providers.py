@@ -10,6 +10,7 @@ import pytest
 
 from app.config.settings import Settings
 from app.records import provider_looks
+from app.records.run_changes import RunChanges
 from app.web.application import create_app
 from app.web.metrics import PREFIX
 from tests.app.web.dashboard.test_deliveries import dispatch, id_of, text_of
@@ -174,6 +175,33 @@ def test_pausing_and_resuming_is_said_everywhere_and_kept(
     assert post(client, "/providers/A/resume").status_code == 303
     assert "Paused" not in client.get("/providers/A").text
     assert kept(pool) == [("me", "pause", "A"), ("me", "resume", "A")]
+
+
+def test_a_run_that_waits_for_its_paused_provider_is_no_run_after_an_error(
+    client: FlaskClient, pool: ConnectionPool[Any]
+) -> None:
+    sign_in(client)
+    post(client, "/providers/A/pause")
+    delivery = id_of(dispatch(client))
+    with pool.connection() as connection:
+        row = connection.execute(
+            "SELECT id, job_id FROM runs WHERE id = (SELECT run_id FROM deliveries WHERE id = %s)",
+            [delivery],
+        ).fetchone()
+        assert row is not None
+        run_id, job_id = row
+        assert RunChanges().begin(connection, run_id, job_id, "worker", providers=["A"]) is None
+        why = RunChanges().not_begun(
+            connection, run_id, job_id, providers=["A"], wait=60, longest_pause=3600, lock=lambda _: None
+        )
+        assert why is not None
+    run = text_of(client, f"/runs/{run_id}")
+    assert "Waiting, since its provider is paused me has paused the provider" in run
+    assert "until its provider is resumed" in run
+    for page in ("/", "/runs", "/queue", f"/runs/{run_id}"):
+        text = text_of(client, page)
+        assert "after an error" not in text, page
+        assert "next attempt" not in text, page
 
 
 def test_nothing_is_done_by_a_forged_form_or_by_those_who_only_read(
