@@ -42,7 +42,7 @@ def live() -> Response:
     if not 1 <= len(topics) <= MOST_TOPICS or any(len(topic) > LONGEST_TOPIC for topic in topics):
         raise HttpProblem(422, f"topic must be given 1 to {MOST_TOPICS} times")
     hub = receiver().live
-    subscribing = hub.subscribed(topics)
+    subscribing = hub.subscribed(topics, since=request.args.get("since", 0.0, _seconds))
     try:
         subscription = subscribing.__enter__()
     except TooManyPages:
@@ -68,3 +68,14 @@ def live() -> Response:
     response.headers["Cache-Control"] = "no-store"
     response.headers["X-Accel-Buffering"] = "no"  # nginx would hold events back
     return response
+
+
+def _seconds(text: str) -> float:
+    """Return a time in seconds since 1970.
+
+    Raises:
+        ValueError: It is none.
+    """
+    if len(text) > 20 or not text.replace(".", "", 1).isdecimal():
+        raise ValueError(text)
+    return float(text)

@@ -1,7 +1,8 @@
 """The changes that PostgreSQL notifies this process of, and the open pages that they concern.
 
 One connection listens for all pages of a process, as long as there are any. Whatever was missed while it was away is
-made up for: every page is told that something may have changed when it is there again.
+made up for: every page is told that something may have changed when it is there again. So is a page that was made
+before a change, and that asks to be told after it.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import secrets
 import threading
 import time
+from collections import deque
 from contextlib import contextmanager
 from itertools import count
 from typing import TYPE_CHECKING
@@ -31,6 +33,11 @@ PAGES_PER_SECOND = 100
 then, and all at once would hold up what comes meanwhile."""
 SHORTEST_SECONDS = 0.5
 """The shortest time between two events of a page."""
+
+KEPT_CHANGES = 2000
+"""How many changes are remembered, for pages that were made before them and ask after them."""
+CLOCKS_SECONDS = 5.0
+"""By how much the clocks of the machines that make pages may differ."""
 
 log = structlog.get_logger("web")
 
@@ -100,6 +107,8 @@ class LiveHub:
         self._lock = threading.Lock()
         self._subscriptions: set[Subscription] = set()
         self._listens = False
+        self._recent: deque[tuple[float, frozenset[str]]] = deque(maxlen=KEPT_CHANGES)
+        self._complete_since: float | None = None
         self.turns = Turns()
         prefix = secrets.token_hex(6)
         self._changes = map(f"{prefix}-{{}}".format, count(1))
@@ -109,8 +118,12 @@ class LiveHub:
         return len(self._subscriptions)
 
     @contextmanager
-    def subscribed(self, topics: Collection[str]) -> Iterator[Subscription]:
+    def subscribed(self, topics: Collection[str], *, since: float = 0.0) -> Iterator[Subscription]:
         """Have a page told of changes for the length of a `with` block.
+
+        Args:
+            topics: What it shows.
+            since: The `time.time()` at which it was made.
 
         Raises:
             TooManyPages: There are too many.
@@ -123,11 +136,21 @@ class LiveHub:
             if not self._listens:
                 self._listens = True
                 threading.Thread(target=self._listen, name="live pages", daemon=True).start()
+            if self._has_changed(subscription.topics, since - CLOCKS_SECONDS):
+                subscription.tell(secrets.token_hex(6))
         try:
             yield subscription
         finally:
             with self._lock:
                 self._subscriptions.discard(subscription)
+
+    def _has_changed(self, topics: frozenset[str], since: float) -> bool:
+        """Return whether what a page shows may have changed since a time; what the start of listening tells counts."""
+        if self._complete_since is None:
+            return False
+        if since < self._complete_since:
+            return True
+        return any(at >= since and not topics.isdisjoint(changed) for at, changed in self._recent)
 
     def close(self) -> None:
         """End all pages' events, since the process stops."""
@@ -158,13 +181,21 @@ class LiveHub:
         options = connection_options(self._conninfo)
         with psycopg.connect(self._conninfo, autocommit=True, **options) as connection:
             connection.execute(f"LISTEN {CHANNEL}".encode())
+            self._complete_since = time.time()
             self._tell_all()
-            while self._subscriptions and not self.stopping.is_set():
-                for notification in connection.notifies(timeout=CHECK_SECONDS, stop_after=1):
-                    self._tell(topics_of(notification.payload))
-                connection.execute("SELECT 1")
+            try:
+                while self._subscriptions and not self.stopping.is_set():
+                    for notification in connection.notifies(timeout=CHECK_SECONDS, stop_after=1):
+                        self._tell(topics_of(notification.payload))
+                    connection.execute("SELECT 1")
+            finally:
+                self._complete_since = None
+                self._recent.clear()
 
     def _tell(self, topics: Collection[str]) -> None:
+        if len(self._recent) == KEPT_CHANGES:
+            self._complete_since = self._recent[0][0] + CLOCKS_SECONDS
+        self._recent.append((time.time(), frozenset(topics)))
         change = next(self._changes)
         for subscription in list(self._subscriptions):
             if not subscription.topics.isdisjoint(topics):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ import requests
 
 from app.dispatch import Dispatch
 from app.records import run_changes
-from app.web.live_hub import CHANNEL, LiveHub, TooManyPages, topics_of
+from app.web.live_hub import CHANNEL, CLOCKS_SECONDS, LiveHub, TooManyPages, topics_of
 from tests.support.processes import TIME_LIMIT
 from tests.support.receiver import API_TOKEN, ReceiverProcess, configuration, wait_until
 
@@ -83,6 +84,26 @@ def test_one_page_too_many_is_refused_and_one_that_is_closed_makes_room() -> Non
         assert len(hub) == 1
     with hub.subscribed(["runs"]):
         assert len(hub) == 1
+    hub.close()
+
+
+def test_a_page_is_told_of_what_changed_between_its_making_and_its_asking(database_url: str) -> None:
+    hub = LiveHub(database_url, most=10)
+    with psycopg.connect(database_url, autocommit=True) as changing, hub.subscribed(["runs"]) as first:
+        assert first.wait(TIME_LIMIT)  # it listens
+        made = time.time() + CLOCKS_SECONDS + 1
+        with hub.subscribed(["runs"], since=made) as early:
+            assert early.wait(0) is None
+        run_changes.request(changing, "A", Dispatch("a/b", "pact_changed", PACT), lock=None)
+        assert first.wait(TIME_LIMIT)
+        with (
+            hub.subscribed(["runs"], since=time.time()) as late,
+            hub.subscribed(["provider B"], since=made) as other,
+            hub.subscribed(["provider B"]) as old,
+        ):
+            assert late.wait(0)
+            assert other.wait(0) is None
+            assert old.wait(0)  # from before it listened
     hub.close()
 
 
