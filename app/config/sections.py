@@ -117,6 +117,12 @@ class ServerSettings(Section):
             raise ValueError("user_operators needs user_header: they are users that the proxy names")
         return self
 
+    @model_validator(mode="after")
+    def _links_lead_somewhere(self) -> Self:
+        if self.share_links and self.public_url is None:
+            raise ValueError("share_links needs public_url: links go out only with it")
+        return self
+
     @field_validator("public_url")
     @classmethod
     def _is_a_base_url(cls, url: str | None) -> str | None:

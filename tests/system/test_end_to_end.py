@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from itertools import pairwise
 from shlex import quote as quoted
@@ -159,6 +160,27 @@ def test_a_dispatch_becomes_a_result_in_the_broker(
         str(failed["id"]), str(passed["id"])
     )
     assert server.session.get(other, timeout=30).status_code == 401
+
+
+def test_a_result_that_was_refused_is_published_from_the_page(asked: Any, server: ReceiverProcess) -> None:
+    provider = asked("Running")
+    provider.dispatch(provider.publish(GOOD))
+    [run] = provider.done()
+    server.execute(f"UPDATE runs SET publishing = 'refused', result_url = NULL WHERE id = '{run['id']}'")
+    page, known = f"{server.url}/runs/{run['id']}", {"Authorization": f"Bearer {API_TOKEN}"}
+    token = re.search(
+        r'name="form_token" value="(\w+)"', server.session.get(page, headers=known, timeout=30).text
+    )
+    assert token is not None
+    form = {"form_token": token[1]}
+    answer = server.session.post(
+        f"{page}/publish-again", data=form, headers=known, timeout=30, allow_redirects=False
+    )
+    assert (answer.status_code, answer.headers["Location"]) == (303, f"/runs/{run['id']}")
+    server.wait_until(lambda: provider.runs()[0]["publishing"] == "published", "the broker has it")
+    [again] = provider.runs()
+    assert again["result_url"] == run["result_url"]
+    assert again["publish_attempts"] == run["publish_attempts"] + 1
 
 
 def test_a_run_has_a_page_for_people(asked: Any, server: ReceiverProcess) -> None:

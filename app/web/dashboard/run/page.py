@@ -40,11 +40,11 @@ if TYPE_CHECKING:
 
     from app.records.run import Run
 
-MOST_DELIVERIES = 20
+MOST_DELIVERIES = 10
 """Deliveries that the page of a run shows."""
-LOG_CHARACTERS = 16 * 1024
+LOG_CHARACTERS = 12 * 1024
 """The end of the log that the page shows."""
-ROOM = 40_000
+ROOM = 36_000
 """The characters, as HTML, of failures that are shown as a whole; the report has the others."""
 MOST_HEADLINES = 25
 """Further failures that are named."""
@@ -54,6 +54,9 @@ LONGEST_TEXT = 1500
 """The characters of a line of a comparison, and of a request or response, at most."""
 SHOWN_OPEN = 3
 SHOWN_ALIKE = 20
+
+MOST_PAGES = 10_000
+"""Of the pacts of a run."""
 
 blueprint = Blueprint("run", __name__)
 
@@ -195,8 +198,11 @@ def _values(run_id: UUID, *, by_link: bool) -> dict[str, Any]:
     with database() as connection:
         run = _run(connection, run_id)
         interactions = query.interactions_of(connection, run_id)
-        page = max(1, request.args.get("page", 1, type=int))
+        page = min(max(1, request.args.get("page", 1, type=int)), MOST_PAGES)
         members = query.members_of(connection, run, page=page) if run.is_for_all_pacts else None
+        if members is not None and not members.shown and members.all:
+            page = members.pages
+            members = query.members_of(connection, run, page=page)
         log, log_is_whole = run_log.end_of_log(connection, run_id, LOG_CHARACTERS)
         moments = run_moments.of_run(connection, run_id)
         statuses = commit_statuses.of_run(connection, run_id)
@@ -223,7 +229,6 @@ def _values(run_id: UUID, *, by_link: bool) -> dict[str, Any]:
         "failures": failures(unmet),
         "members": members,
         "members_page": page,
-        "members_pages": -(-members.all // query.MOST_MEMBERS) if members is not None else 1,
         "steps": timeline(run, moments, statuses, relay),
         "attempts": attempts(run, moments),
         "log": shown,

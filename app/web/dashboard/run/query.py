@@ -21,7 +21,7 @@ MOST_UNMET = 60
 """Interactions that did not pass, and are read as a whole."""
 MOST_PASSED = 50
 """Interactions that passed, and are listed."""
-MOST_MEMBERS = 100
+MOST_MEMBERS = 50
 """Pacts of a run for every pact on a page of them."""
 
 
@@ -140,6 +140,11 @@ class Members:
     failed_interactions: int
     all: int
     not_published: int
+
+    @property
+    def pages(self) -> int:
+        """How many pages there are."""
+        return -(-self.all // MOST_MEMBERS)
 
 
 def members_of(connection: Connection[Any], run: Run, *, page: int) -> Members:

@@ -308,6 +308,34 @@ def test_a_run_for_every_pact_lists_what_became_of_each(
     assert 'id="log"' not in html
 
 
+def test_the_pacts_of_a_run_are_shown_page_by_page(client: FlaskClient, pool: ConnectionPool[Any]) -> None:
+    parent = add_run(
+        pool, "status = 'finished', outcome = 'failed'", event_type="provider_changed", pact_url=None
+    )
+    with pool.connection() as connection:
+        connection.execute(
+            "INSERT INTO runs (id, key, provider, repository, event_type, reason, status, outcome, consumer, pact_url, "
+            "parent_id, error) SELECT gen_random_uuid(), 'k' || n, 'A', 'a/b', 'changed', 'dispatched', "
+            "'finished', 'error', 'Consumer ' || lpad(n::text, 3, '0') || repeat('x', 200), 'http://b', %s, "
+            "repeat('<', 900) FROM generate_series(1, 120) AS n",
+            [parent],
+        )
+    html = page_of(client, parent)
+    assert "Pacts (120)" in html
+    assert "Page 1 of 3" in html
+    assert len(html.encode()) < 150_000
+    assert f'href="/runs/{parent}?page=2"' in html
+    for page, first in (
+        ("2", "051"),
+        ("3", "101"),
+        ("999999999999999999999999", "101"),
+        ("-7", "001"),
+        ("x", "001"),
+    ):
+        shown = re.findall(r"Consumer (\d+)", text_of(page_of(client, parent, f"?page={page}")))
+        assert shown[0] == first, page
+
+
 def test_a_broken_pair_says_since_when(client: FlaskClient, pool: ConnectionPool[Any]) -> None:
     runs = {}
     for number, (version, outcome) in enumerate(
