@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import psutil
 import psycopg
 import requests
 from rich.console import Console
@@ -46,6 +47,8 @@ class Figure:
         status: The status of the answer.
         median_ms: Of all requests.
         p95_ms: The same.
+        cpu_ms: What the web processes and the database have used of a core for one request: on a busy machine, this
+            tells more than the time.
         kilobytes: The size of the body.
     """
 
@@ -53,6 +56,7 @@ class Figure:
     status: int
     median_ms: float
     p95_ms: float
+    cpu_ms: float
     kilobytes: float
 
     @property
@@ -64,8 +68,9 @@ class Figure:
 class Reader:
     """Someone who reads pages, on one connection."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, cpu_seconds: Callable[[], float]) -> None:
         self._url = url
+        self._cpu_seconds = cpu_seconds
         self._session = requests.Session()
         self._session.trust_env = False
         self._session.headers.update(headers_of_session(url) | {"Accept-Encoding": "identity"})
@@ -80,13 +85,15 @@ class Reader:
     def time(self, page: str, path: str, times: int) -> Figure:
         """Time a page, after a request that doesn't count."""
         status, body = self.read(path)
-        taken = []
+        taken, used = [], self._cpu_seconds()
         for _ in range(times):
             began = time.perf_counter()
             status, body = self.read(path)
             taken.append((time.perf_counter() - began) * 1000)
+        used = (self._cpu_seconds() - used) * 1000 / times
         taken.sort()
-        return Figure(page, status, statistics.median(taken), taken[int(len(taken) * 0.95)], len(body) / 1024)
+        p95 = taken[int(len(taken) * 0.95)]
+        return Figure(page, status, statistics.median(taken), p95, used, len(body) / 1024)
 
 
 def pages(quick: bool, console: Console, place: Path) -> list[dict[str, Any]]:  # noqa: FBT001
@@ -95,16 +102,19 @@ def pages(quick: bool, console: Console, place: Path) -> list[dict[str, Any]]:  
     with filled(place, console) as (url, size), psycopg.connect(url, autocommit=True) as connection:
         asked = list(addresses(connection))
         with ReceiverProcess(place, size.configuration, command="web", database_url=url) as web:
-            reader = Reader(web.url)
+            reader = Reader(web.url, lambda: cpu_seconds(web, connection))
             for page, path in asked:
                 figures.append(reader.time(page, path, 5 if quick else 30))
-    table = Table("page", "", "median", "p95", "KB", "", title=f"Pages, with {size.runs} runs in the history")
+    table = Table(
+        "page", "", "median", "p95", "CPU", "KB", "", title=f"Pages, with {size.runs} runs in the history"
+    )
     for figure in figures:
         table.add_row(
             figure.page,
             str(figure.status),
             f"{figure.median_ms:.0f} ms",
             f"{figure.p95_ms:.0f} ms",
+            f"{figure.cpu_ms:.0f} ms",
             f"{figure.kilobytes:.0f}",
             "ok" if figure.reached else "NOT ok",
         )
@@ -124,6 +134,15 @@ def live(quick: bool, console: Console, place: Path) -> list[dict[str, Any]]:  #
             return live_load.measure(
                 web, console, paths, providers=size.providers, seconds=10.0 if quick else 60.0
             )
+
+
+def cpu_seconds(web: ReceiverProcess, connection: psycopg.Connection[Any]) -> float:
+    """Return what the web processes and their connections to the database have used of a core."""
+    backends = connection.execute(
+        "SELECT pid FROM pg_stat_activity WHERE application_name = 'pact-dispatch' AND pid <> pg_backend_pid()"
+    ).fetchall()
+    processes = [*web.descendants(), *(psutil.Process(pid) for (pid,) in backends)]
+    return float(sum(sum(process.cpu_times()[:2]) for process in processes))
 
 
 @contextmanager

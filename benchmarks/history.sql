@@ -3,6 +3,11 @@
 
 SELECT setseed(0.42);
 
+-- No page is open that would have to be told of all of it.
+ALTER TABLE runs DISABLE TRIGGER tell_pages_of_new_run, DISABLE TRIGGER tell_pages_of_changed_run;
+ALTER TABLE run_log_chunks DISABLE TRIGGER tell_pages_of_log;
+ALTER TABLE deliveries DISABLE TRIGGER tell_pages_of_delivery;
+
 -- The first provider has an eighth of all runs and dozens of consumers, the last one a few runs and three consumers.
 CREATE TEMP TABLE provider AS
 SELECT rank, 'Provider ' || lpad(rank::text, 4, '0') AS name, 'acme/provider-' || lpad(rank::text, 4, '0') AS repository,
@@ -164,3 +169,7 @@ JOIN (VALUES (0, 401, 'bad-token'), (1, 401, 'bad-token'), (2, 404, 'no-token'),
     (4, 404, 'unknown-repository'), (5, 422, 'invalid'), (6, 422, 'invalid'), (7, 415, 'media-type'), (8, 400, 'not-json'),
     (9, 401, 'bad-signature'), (10, 413, 'too-large'), (11, 422, 'other-event')) AS refusal (kind, status, reason)
     ON refusal.kind = number % 12;
+
+ALTER TABLE runs ENABLE TRIGGER tell_pages_of_new_run, ENABLE TRIGGER tell_pages_of_changed_run;
+ALTER TABLE run_log_chunks ENABLE TRIGGER tell_pages_of_log;
+ALTER TABLE deliveries ENABLE TRIGGER tell_pages_of_delivery;
