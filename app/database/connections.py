@@ -128,7 +128,7 @@ def open_pool(conninfo: str, *, size: int) -> ConnectionPool[psycopg.Connection[
         max_size=size,
         timeout=POOL_SECONDS,
         reconnect_timeout=RECONNECT_SECONDS,
-        configure=_limit_statements,
+        configure=_configure,
         check=_check,
         open=True,
     )
@@ -168,11 +168,14 @@ class ImpatientConnection(psycopg.Connection[Any]):
             raise
 
 
-def _limit_statements(connection: psycopg.Connection[Any]) -> None:
+def _configure(connection: psycopg.Connection[Any]) -> None:
     # Not as an option of the connection, which poolers such as PgBouncer refuse.
+    # After a few times, PostgreSQL may plan a prepared statement without its values: a list that is filtered by a value
+    # that hardly any row has is then read from its beginning to its end.
     connection.execute(
         "SELECT set_config('statement_timeout', %(statement)s, false), "
         "set_config('lock_timeout', %(statement)s, false), "
+        "set_config('plan_cache_mode', 'force_custom_plan', false), "
         "set_config('idle_in_transaction_session_timeout', %(idle)s, false)",
         {"statement": f"{STATEMENT_SECONDS * 1000:.0f}ms", "idle": f"{IDLE_SECONDS * 1000:.0f}ms"},
     )

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 ADVISORY_LOCK = 0x70616374_0002
 """A number that no other program uses: "pact" in ASCII, and the number of the lock."""
+MIGRATION_SECONDS = 600
+"""How long a process waits for another one that migrates: a million runs take it minutes on a slow machine."""
 LOCK_SECONDS = 60
+"""How long it waits for a lock of a table then."""
 
 
 class SchemaUnusable(Exception):
@@ -36,11 +39,12 @@ def migrate(connection: psycopg.Connection[Any], *, makes: bool = True) -> None:
 
     Raises:
         SchemaUnusable: They are a newer version's, or another program's; or there are none.
-        psycopg.Error: The database refuses, or another process has been migrating for a minute.
+        psycopg.Error: The database refuses, or another process has been migrating for ten minutes.
     """
-    connection.execute(f"SET lock_timeout = '{LOCK_SECONDS}s'")
+    connection.execute(f"SET lock_timeout = '{MIGRATION_SECONDS}s'")
     connection.execute("SELECT pg_advisory_lock(%s)", (ADVISORY_LOCK,))
     try:
+        connection.execute(f"SET lock_timeout = '{LOCK_SECONDS}s'")
         if not makes and not _exists(connection, "schema_versions"):
             raise NoTables("has no tables of a receiver")
         connection.execute(

@@ -311,3 +311,16 @@ def test_a_process_that_is_frozen_in_a_transaction_keeps_its_locks_from_nobody(
             other.execute("SELECT pg_advisory_xact_lock(1)")
         with pytest.raises(psycopg.errors.IdleInTransactionSessionTimeout):
             frozen.execute("SELECT 1")
+
+
+def test_statements_are_planned_for_their_values_however_often_they_are_executed(database_url: str) -> None:
+    query = "SELECT id FROM runs WHERE sha LIKE %s ORDER BY created_at DESC LIMIT 10"
+    with open_pool(database_url, size=1) as pool, pool.connection() as connection:
+        for number in range(20):
+            connection.execute(query, [f"{number}%"])
+        plans = connection.execute(
+            "SELECT custom_plans, generic_plans FROM pg_prepared_statements WHERE statement LIKE '%sha LIKE%'"
+        ).fetchone()
+    assert plans is not None
+    custom, generic = plans
+    assert (custom > 10, generic) == (True, 0)
