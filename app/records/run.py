@@ -110,6 +110,13 @@ class Run:
         return self.pact_url is None
 
     @property
+    def word(self) -> str:
+        """Its outcome, or where it stands; `passed on` of one that has ended without an outcome of its own."""
+        if self.status is RunStatus.FINISHED:
+            return self.outcome or "passed on"
+        return self.status
+
+    @property
     def weight(self) -> int:
         """How much its outcome counts among those of a run for every pact; the highest is that of all.
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from app.records import history, pact_runs
-from app.records.run import Publishing, RunStatus
+from app.records.run import Publishing
 from app.records.run_filters import HIDDEN, SHOWN, TEXT
 
 if TYPE_CHECKING:
@@ -35,13 +35,6 @@ class Row:
 
     run: Run
     pacts: PactCount | None
-
-    @property
-    def word(self) -> str:
-        """Its outcome, or where it stands."""
-        if self.run.status is RunStatus.FINISHED:
-            return self.run.outcome or "passed on"
-        return self.run.status
 
     @property
     def remark(self) -> str | None:
