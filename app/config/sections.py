@@ -219,7 +219,7 @@ class RetentionSettings(Section):
     """How long and how much of the history is kept.
 
     Attributes:
-        days: How many days deliveries, runs and their logs are kept.
+        days: How many days deliveries, runs, their logs and what people did are kept.
         log_kilobytes: The size of each run's log, at most, in KB.
     """
 

@@ -137,6 +137,9 @@ def test_a_commit_has_the_result_of_its_last_run(
         assert "1 interaction of Storefront 1.0 passed" in texts
         assert texts[-1] == "1 of 2 interactions of Storefront 1.1 failed"
         assert {result for _, result in results(server)} <= {"set", "superseded"}
+        # what the dashboard tells of the broker and of the token, without asking either
+        seen = {row["name"]: row["found"] for row in server.rows("SELECT name, found FROM sightings")}
+        assert seen == {"broker": {"error": None}, "github-token": {"expires": None}}
         assert SECRET not in server.output()
 
 

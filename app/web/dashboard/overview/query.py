@@ -218,7 +218,7 @@ def _all_providers(connection: Connection[Any], configured: frozenset[str]) -> l
             count(*) FILTER (WHERE broken AND consumer <> ''), count(*) FILTER (WHERE outcome = 'error')
         FROM latest_results GROUP BY provider
         """
-    ):
+    ).fetchall():
         facts[name] |= {"consumers": consumers, "broken": broken, "errors": errors}
     for name, waiting, running, oldest in connection.execute(
         """
@@ -226,7 +226,7 @@ def _all_providers(connection: Connection[Any], configured: frozenset[str]) -> l
             min(created_at) FILTER (WHERE status = 'waiting')
         FROM runs WHERE status IN ('waiting', 'running') GROUP BY provider
         """
-    ):
+    ).fetchall():
         facts[name] |= {"waiting": waiting, "running": running, "oldest": oldest}
     for (name,) in connection.execute("SELECT provider FROM paused_providers"):
         facts[name]["paused"] = True
