@@ -42,7 +42,7 @@ def test_it_says_since_when_it_is_broken_and_at_which_versions(
     add(pool, 6, "failed", "c1 p1")
     page = page_of(client, PAIR)
     words = words_of(page)
-    assert "Broken since 3 h ago At C c3 with A p1 ." in words
+    assert "Broken: it broke 3 h ago At C c3 with A p1 ." in words
     assert "It passed last 5 h ago at C c2 with A p1 : between them the consumer changed" in words
     assert f'<a href="/runs/{id_of(3)}">' in page
     assert 'aria-label="1 passed, 3 failed, 2 could not verify; oldest first"' in page
@@ -58,7 +58,10 @@ def test_a_branch_is_told_apart_from_the_main_one(client: FlaskClient, pool: Con
     provider = receiver.settings.providers[0].model_copy(update={"branch": "main"})
     object.__setattr__(receiver, "settings", receiver.settings.model_copy(update={"providers": (provider,)}))
     words = words_of(page_of(client, PAIR))
-    assert "Passes on main since 3 h ago Latest 2 h ago at C c2 with A p2 . It has never failed." in words
+    assert (
+        "Passes on main, for the first time 3 h ago Latest 2 h ago at C c2 with A p2 . It has never failed."
+        in words
+    )
     assert "feature/x failed 1 h ago" in words
 
 
