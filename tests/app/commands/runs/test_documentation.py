@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 
 from app.command_line import parser
 from tests.support.paths import DOCS
@@ -15,7 +16,7 @@ def test_the_examples_are_commands() -> None:
     for block in re.findall(r"```sh\n(.*?)```", DOCUMENT, re.DOTALL):
         for line in block.splitlines():
             if line.startswith("pact-dispatch "):
-                parser().parse_args(line.split()[1:])
+                parser().parse_args(shlex.split(line)[1:])
 
 
 def test_each_command_is_described() -> None:
