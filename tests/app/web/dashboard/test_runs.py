@@ -180,8 +180,8 @@ def test_an_open_page_is_told_of_its_own_provider_alone(
     client: FlaskClient, pool: ConnectionPool[Any]
 ) -> None:
     add_run(pool, 1)
-    assert 'sse-connect="/live?topic=runs"' in page_of(client, "/runs")
-    assert 'sse-connect="/live?topic=provider+A"' in page_of(client, "/runs?provider=A")
+    assert 'sse-connect="/live?topic=runs&amp;since=' in page_of(client, "/runs")
+    assert 'sse-connect="/live?topic=provider+A&amp;since=' in page_of(client, "/runs?provider=A")
     content = client.get("/runs?provider=A", headers={"HX-Request": "true"}).text
     assert content.startswith("<title>")
     assert list(rows_of(content)) == [1]
