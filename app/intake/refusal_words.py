@@ -1,4 +1,4 @@
-"""What each reason of a refusal means, and how to mend it: the words of pages, `doctor` and the documentation."""
+"""What each reason of a refusal means, and how to fix it: the words of pages, `doctor` and the documentation."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class RefusalWords:
 
     Attributes:
         meaning: What was wrong with the request, in a sentence.
-        to_do: How to mend it, in a sentence or two.
+        to_do: How to fix it, in a sentence or two.
     """
 
     meaning: str

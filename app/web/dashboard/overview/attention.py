@@ -39,7 +39,7 @@ class Line:
         action: What is done there.
         at: Since when, or when it is tried again; None where that doesn't matter.
         before: What stands before that time.
-        to_do: How to mend it, where the page doesn't say it; with `code`.
+        to_do: How to fix it, where the page doesn't say it; with `code`.
     """
 
     id: str
@@ -276,7 +276,7 @@ def _wait(runs: Runs) -> str:
 
 
 def _deliveries(number: int) -> str:
-    return "1 delivery was" if number == 1 else f"{number} deliveries were"
+    return f"{count(number, 'delivery')} {'was' if number == 1 else 'were'}"
 
 
 def _shown(found: Sequence[T]) -> Sequence[T]:

@@ -60,7 +60,7 @@ def publication(run: Run) -> str:
         )
     if run.publishing is Publishing.REFUSED:
         why = _stop(run.publish_error or "the broker did not take it")
-        return f"The result was not published: {why} Mend that, then publish it again."
+        return f"The result was not published: {why} Fix that, then publish it again."
     if run.publishing is Publishing.PUBLISHED:
         found = f"The broker has the result, as {run.outcome}."
     elif run.outcome is Outcome.ERROR:

@@ -206,7 +206,7 @@ def test_refusals_are_grouped_by_reason_and_say_how_to_mend_them(
     refuse(database, "bad-token", seconds=90000)
     first, second = attention(signed_in)
     assert first.startswith("12 deliveries were refused in the last 24 hours: unknown-repository.")
-    assert "No provider has this repository. To mend it: Correct the repository" in first
+    assert "No provider has this repository. To fix it: Correct the repository" in first
     assert first.endswith("-> /deliveries?refusal=unknown-repository")
     assert second.startswith("1 delivery was refused in the last 24 hours: not-json. the last one 2 h ago")
     assert signed_in.get("/").text.count("so it is") == 5

@@ -120,7 +120,7 @@ def text_of(html: str) -> str:
         ),
         (
             f"status = 'finished', publishing = 'refused', {VERIFIED}, publish_error = 'it answered 409'",
-            ["Failed", "The result was not published: it answered 409. Mend that"],
+            ["Failed", "The result was not published: it answered 409. Fix that"],
             (),
         ),
         (
