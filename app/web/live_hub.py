@@ -31,6 +31,10 @@ RECONNECT_SECONDS = 2.0
 PAGES_PER_SECOND = 100
 """How many pages are told of a change in a second, at most, one after another: each one asks for its new content
 then, and all at once would hold up what comes meanwhile."""
+LATE_SECONDS = 0.02
+"""By how much later than its turn a page is woken where others wait too long for the process."""
+LONGEST_GAP = 0.1
+"""The longest time between the turns of two pages, in seconds."""
 SHORTEST_SECONDS = 0.5
 """The shortest time between two events of a page."""
 
@@ -74,23 +78,34 @@ class Subscription:
         if not self._changed.wait(seconds):
             return None
         self._hub.stopping.wait(max(0.0, self._last + SHORTEST_SECONDS - time.monotonic()))
-        self._hub.stopping.wait(self._hub.turns.seconds_to_wait(time.monotonic()))
+        seconds = self._hub.turns.seconds_to_wait(time.monotonic())
+        turn = time.monotonic() + seconds
+        self._hub.stopping.wait(seconds)
+        self._hub.turns.note_delay(time.monotonic() - turn)
         self._changed.clear()
         self._last = time.monotonic()
         return self._change
 
 
 class Turns:
-    """The turns in which pages are told of changes."""
+    """The turns in which pages are told of changes: further apart where the process is busy, or the machine is."""
 
     def __init__(self) -> None:
         self._next = 0.0
+        self._gap = 1 / PAGES_PER_SECOND
 
     def seconds_to_wait(self, now: float) -> float:
         """Return how long a page has to wait for its turn, from now."""
         turn = max(now, self._next)
-        self._next = turn + 1 / PAGES_PER_SECOND
+        self._next = turn + self._gap
         return turn - now
+
+    def note_delay(self, seconds: float) -> None:
+        """Note how much later than its turn a page was woken: a dispatch that came then waited for as long."""
+        if seconds > LATE_SECONDS:
+            self._gap = min(LONGEST_GAP, self._gap * 1.25)
+        else:
+            self._gap = max(1 / PAGES_PER_SECOND, self._gap * 0.95)
 
 
 class LiveHub:
