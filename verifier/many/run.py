@@ -106,6 +106,7 @@ class _ManyRun:
         """What is reported; nothing if it is given away."""
         self._has_ended = False
         self._contents: dict[tuple[str, str], str] = {}
+        self._has_warned = False
         self._notes: list[str] = list(template.notes)
         self._planned = 0
 
@@ -239,6 +240,7 @@ class _ManyRun:
             deadline=self._deadline,
             consumer=pact.asked.consumer if pact.asked else "",
             consumer_version=pact.asked.consumer_version if pact.asked else None,
+            warn=self._warn_once,
         )
 
     def _verify(
@@ -291,6 +293,12 @@ class _ManyRun:
             else:
                 self._is_ready = True
                 return
+
+    def _warn_once(self, text: str) -> None:
+        """Say what is amiss with how pacts are verified, once for all of them."""
+        if not self._has_warned:
+            self._has_warned = True
+            self._progress.notice(f"{text}; said once for all pacts")
 
     def _notice(self, text: str) -> None:
         self._progress.notice(self._redaction.own(text))

@@ -26,7 +26,7 @@ from verifier.request import PORT
 from verifier.verification import Outcome, Verification, VerificationError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from broker.text.redaction import Redaction
     from verifier.engine.process import Engine
@@ -54,6 +54,7 @@ class PactRun:
         deadline: The `time.monotonic()` by which the whole run must be done.
         consumer: The consumer's name, as far as it is known before the pact is read.
         consumer_version: Its version, likewise.
+        warn: Says what is amiss with how the pact is verified; the progress does unless given.
 
     Attributes:
         notes: What the reader of the reports should know.
@@ -69,7 +70,9 @@ class PactRun:
         deadline: float,
         consumer: str = "",
         consumer_version: str | None = None,
+        warn: Callable[[str], None] | None = None,
     ) -> None:
+        self._warn = warn or progress.notice
         self.notes: list[str] = list(request.notes)
         self._request = request
         self._provider = request.provider
@@ -181,7 +184,7 @@ class PactRun:
         """
         self.notes += notes_on_states(chosen, self._provider, started.port if started else None)
         if self._request.publish and (warning := warning_of_states(chosen, self._request)):
-            self._progress.notice(warning)
+            self._warn(warning)
         self.notes += notes_on_tls(self._provider)
         self._progress.total(len(chosen))
         try:

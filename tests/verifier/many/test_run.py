@@ -119,6 +119,26 @@ class Flood(LoopbackServer):
             pass  # nobody reads any more
 
 
+def test_what_is_amiss_with_how_all_pacts_are_verified_is_said_once() -> None:
+    one: dict[str, object] = http_interaction(
+        request={"method": "GET", "path": "/a"}, response={"status": 201}
+    )
+    one["providerStates"] = [{"name": "there are things"}]
+    pact = Reply(body=json.dumps(pact_document(one)).encode())
+    notices = Notices()
+    with Loopback(pact) as broker, Loopback(Reply(201)) as server, Engine() as engine:
+        urls = tuple(f"{broker.url}/pacts/{number}" for number in range(3))
+        template = VerificationRequest(
+            pact_url=urls[0],
+            provider=ProviderUnderTest(base_url=server.url),
+            provider_version="1",
+            publish=True,
+        )
+        verify_many(ManyRequest(template, urls), engine, notices)
+    [said] = [text for text in notices.texts if "nothing sets them up" in text]
+    assert said.endswith("; said once for all pacts")
+
+
 def test_what_is_given_away_is_not_kept(tmp_path: Path) -> None:
     kept: list[weakref.ref[Verification]] = []
     there: list[int] = []
