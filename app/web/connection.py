@@ -73,6 +73,7 @@ class Connection:
         self._client = client
         self._anonymous = anonymous
         self._given_up = Event()
+        self._has_asked = False
         self.expect_request()
 
     def __getattr__(self, name: str) -> Any:
@@ -93,7 +94,7 @@ class Connection:
         """
         self._request, self._closes = request, request.must_close
         request.must_close = True
-        self._in_head = False
+        self._in_head, self._has_asked = False, True
         self._read_until = time.monotonic() + BODY_SECONDS
 
     def prove(self) -> None:
@@ -121,6 +122,15 @@ class Connection:
             self._say(503, "Service Unavailable", "Too many connections: try again", {"Retry-After": "5"})
         with suppress(OSError):
             self._client.shutdown(socket.SHUT_RDWR)
+
+    def end_if_idle(self) -> None:
+        """End the connection if it is kept for another request, of which nothing has arrived.
+
+        A new one is not idle: its sender is about to ask. What has arrived and was not received yet still is.
+        """
+        if self._in_head and self._has_asked and not self._received:
+            with suppress(OSError), self._client.dup() as same:  # gevent's own would raise in who receives
+                same.shutdown(socket.SHUT_RD)
 
     def recv(self, size: int) -> bytes:
         """Return the next bytes of the request; none at the end, and after the deadline of a head.
@@ -200,6 +210,12 @@ class AnonymousConnections:
         self._number -= 1
         if not network:
             del self._networks[connection.network]
+
+    def end_idle(self) -> None:
+        """End those that are kept for another request."""
+        for connections in list(self._networks.values()):
+            for connection in list(connections):
+                connection.end_if_idle()
 
     def _give_up_one(self) -> None:
         network = max(self._networks, key=lambda name: len(self._networks[name]))

@@ -6,13 +6,18 @@ sixteen such clients would keep all others waiting.
 
 from __future__ import annotations
 
+import time
 import warnings
 from contextlib import nullcontext
+from functools import partial
 from typing import Any
 
 import gevent
 import gunicorn.util
+from gevent.event import Event
 from gevent.monkey import MonkeyPatchWarning
+from gevent.pool import Pool
+from gevent.server import StreamServer
 from gunicorn.http.errors import ParseException
 from gunicorn.workers.base_async import AsyncWorker
 from gunicorn.workers.ggevent import GeventWorker
@@ -24,6 +29,8 @@ from app.web.plain_answer import plain_answer
 MOST_IGNORED_BYTES = 1024 * 1024
 """As much of a body that nobody reads is received and ignored, so that its sender reads the answer; then the connection
 is closed."""
+NOTE_SECONDS = 1.0
+"""How often gunicorn's arbiter is told that the process lives."""
 
 
 class PatientWorker(GeventWorker):
@@ -38,13 +45,43 @@ class PatientWorker(GeventWorker):
         wait_cooperatively()
         gunicorn.util.write_error = _write_error
         self._anonymous = AnonymousConnections(shares(self.worker_connections)[0])
+        self._stopping = Event()
+
+    def run(self) -> None:
+        """Serve until the process is to stop, and then what was asked for before, within the graceful timeout.
+
+        gunicorn's own looks once in a second whether it is to stop, and then whether it has served all.
+        """
+        pool = Pool(self.worker_connections)
+        servers = []
+        for listener in self.sockets:
+            listener.setblocking(True)
+            server = StreamServer(listener, handle=partial(self.handle, listener), spawn=pool)
+            if self.cfg.workers > 1:
+                server.max_accept = 1
+            server.start()
+            servers.append(server)
+        while self.alive:
+            self.notify()
+            self._stopping.wait(NOTE_SECONDS)
+        for server in servers:
+            server.close()
+        end = time.monotonic() + self.cfg.graceful_timeout
+        while not pool.join(NOTE_SECONDS) and time.monotonic() < end:
+            self.notify()
+        if len(pool):
+            self.log.warning("Worker graceful timeout (pid:%s)", self.pid)
+        pool.kill(timeout=NOTE_SECONDS)
 
     def handle_exit(self, sig: int, frame: Any) -> None:
-        """Stop, and end the events of open pages, which would have no end."""
+        """Stop; end what would go on without an end, or for seconds, though nobody has asked for anything."""
         super().handle_exit(sig, frame)
-        gevent.spawn(self._end_events)
+        gevent.spawn(self._end_waiting)
 
-    def _end_events(self) -> None:
+    def _end_waiting(self) -> None:
+        """End the events of open pages, and the connections that wait for another request."""
+        self._stopping.set()
+        self._anonymous.end_idle()
         extensions = getattr(self.wsgi, "extensions", None)  # none before the application is loaded
         if extensions is not None:
             extensions["receiver"].live.close()
@@ -75,7 +112,7 @@ class PatientWorker(GeventWorker):
         except StopIteration:
             _ignore_rest(req.body)
             raise
-        if not _ignore_rest(req.body):
+        if not _ignore_rest(req.body) or not self.alive:
             raise StopIteration
         sock.expect_request()
         return True
