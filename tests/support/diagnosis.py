@@ -6,7 +6,7 @@ import json
 import sqlite3
 from contextlib import closing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote
 
 from tests.support.commands import pact_dispatch
@@ -91,7 +91,10 @@ def dump(broker: EmbeddedBroker) -> list[str]:
 
 
 class Patient:
-    """A pact of a consumer with a provider, both of its own, and what belongs to its chain."""
+    """A pact of a consumer with a provider, both of its own, and what belongs to its chain.
+
+    Its webhooks are deleted at the end of the `with` block: the doctor asks for each webhook that a broker has.
+    """
 
     def __init__(self, broker: EmbeddedBroker, provider: str) -> None:
         self.broker = broker
@@ -99,6 +102,14 @@ class Patient:
         self.consumer = f"Consumer of {provider}"
         self.variables: dict[str, str] = {}
         self.options: tuple[str, ...] = ()
+        self._webhooks: list[str] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for uuid in self._webhooks:
+            assert self.broker.request("DELETE", f"/webhooks/{uuid}").status_code in {204, 404}
 
     @property
     def pair(self) -> str:
@@ -145,7 +156,8 @@ class Patient:
                 self.broker.request("POST", "/pacticipants", json={"name": name})
         answer = self.broker.request("POST", "/webhooks", json=document)
         assert answer.status_code == 201, answer.text
-        return str(answer.json()["uuid"])
+        self._webhooks.append(str(answer.json()["uuid"]))
+        return self._webhooks[-1]
 
     def publish(self, version: str = "1.0.0", document: Mapping[str, Any] | None = None) -> None:
         """Publish the pact."""

@@ -52,12 +52,12 @@ def github() -> Iterator[GitHubApi]:
 
 
 @pytest.fixture
-def patient(broker: EmbeddedBroker, github: GitHubApi) -> Patient:
+def patient(broker: EmbeddedBroker, github: GitHubApi) -> Iterator[Patient]:
     """A pact of names that a shell takes apart if they aren't quoted."""
-    made = Patient(broker, f"Sam's $HOME things {next(numbers)}")
-    made.options = ("--github-url", github.url)
-    made.variables = {"PACT_DISPATCH_GITHUB_TOKEN": GITHUB_TOKEN}
-    return made
+    with Patient(broker, f"Sam's $HOME things {next(numbers)}") as made:
+        made.options = ("--github-url", github.url)
+        made.variables = {"PACT_DISPATCH_GITHUB_TOKEN": GITHUB_TOKEN}
+        yield made
 
 
 @pytest.fixture

@@ -54,9 +54,10 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedBroker]
 
 
 @pytest.fixture
-def patient(broker: EmbeddedBroker) -> Patient:
+def patient(broker: EmbeddedBroker) -> Iterator[Patient]:
     """A pact with a provider of its own: the broker is the whole module's."""
-    return Patient(broker, f"Things-{next(numbers)}")
+    with Patient(broker, f"Things-{next(numbers)}") as made:
+        yield made
 
 
 @pytest.fixture

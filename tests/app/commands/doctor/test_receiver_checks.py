@@ -43,8 +43,9 @@ def provider() -> Iterator[str]:
 
 
 @pytest.fixture
-def patient(broker: EmbeddedBroker) -> Patient:
-    return Patient(broker, f"Received-{next(numbers)}")
+def patient(broker: EmbeddedBroker) -> Iterator[Patient]:
+    with Patient(broker, f"Received-{next(numbers)}") as made:
+        yield made
 
 
 def receiver(

@@ -64,8 +64,9 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedBroker]
 
 
 @pytest.fixture
-def patient(broker: EmbeddedBroker) -> Patient:
-    return Patient(broker, f"Awaited-{next(numbers)}")
+def patient(broker: EmbeddedBroker) -> Iterator[Patient]:
+    with Patient(broker, f"Awaited-{next(numbers)}") as made:
+        yield made
 
 
 def deploy(patient: Patient, version: str) -> None:
