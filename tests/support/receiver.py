@@ -9,6 +9,7 @@ import signal
 import subprocess
 import threading
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Self
 
 import psutil
@@ -97,6 +98,7 @@ class ReceiverProcess:
             **(environment or {}),
         }
         self.database_url = database_url
+        self._database: psycopg.Connection[Any] | None = None
         self.url = ""
         self.process: subprocess.Popen[str] | None = None
         self.session = requests.Session()
@@ -108,6 +110,7 @@ class ReceiverProcess:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+        self._leave_database()
 
     def start(self) -> None:
         """Start it, and wait until it listens, or works."""
@@ -134,6 +137,7 @@ class ReceiverProcess:
     def stop(self) -> int:
         """Stop it as a service manager does, and return its exit status."""
         self.session.close()
+        self._leave_database()
         assert self.process is not None
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
@@ -182,15 +186,27 @@ class ReceiverProcess:
 
     def rows(self, query: str, *values: Any) -> list[dict[str, Any]]:
         """Ask the database."""
-        assert self.database_url is not None
-        with psycopg.connect(self.database_url, row_factory=dict_row) as connection:
-            return connection.execute(query.encode(), values).fetchall()
+        found: list[dict[str, Any]] = self._ask(query, values).fetchall()
+        return found
 
     def execute(self, statement: str) -> None:
         """Change the database."""
+        self._ask(statement, ())
+
+    def _ask(self, query: str, values: tuple[Any, ...]) -> psycopg.Cursor[Any]:
+        """Ask over a connection that is kept: who waits for something in the database asks 50 times a second."""
         assert self.database_url is not None
-        with psycopg.connect(self.database_url) as connection:
-            connection.execute(statement.encode())
+        if self._database is not None:
+            with suppress(psycopg.OperationalError):  # the database was away since then
+                return self._database.execute(query.encode(), values)
+            self._leave_database()
+        self._database = psycopg.connect(self.database_url, autocommit=True, row_factory=dict_row)
+        return self._database.execute(query.encode(), values)
+
+    def _leave_database(self) -> None:
+        if self._database is not None:
+            self._database.close()
+            self._database = None
 
     def runs(self) -> list[dict[str, Any]]:
         """Give all runs, oldest first."""
