@@ -50,8 +50,11 @@ def write_table(
             console.print()
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for head, width in zip(heads, least, strict=True):
-        table.add_column(head, overflow="fold", min_width=width, no_wrap=head in unbroken)
+    spare = max(0, console.width - sum(least) - 2 * (len(heads) - 1))
+    for head, column, width in zip(heads, columns, least, strict=True):
+        more = min(spare, _whole_width(column) - width)  # rich itself would take it from the longest words
+        spare -= more
+        table.add_column(head, overflow="fold", width=width + more, no_wrap=head in unbroken)
     for row in cells:
         table.add_row(*map(_styled, row))
     console.print(table)
@@ -66,11 +69,18 @@ def write_fields(fields: Sequence[tuple[str, str | None]], stream: TextIO) -> No
 
 def _least_width(column: Sequence[str], *, unbroken: bool) -> int:
     """Return the width below which a cell that stays in one line, or a word, would be broken."""
-    width = max(map(len, column))
+    width = _whole_width(column)
     if unbroken or any(map(_ID.fullmatch, column)):
         return width
     words = [len(word) for cell in column for word in cell.split() if len(word) <= LONGEST_WORD]
     return min(width, max([NARROWEST, *words]))
+
+
+def _whole_width(column: Sequence[str]) -> int:
+    """Return the width in which no cell is broken."""
+    from rich.cells import cell_len  # noqa: PLC0415
+
+    return max(map(cell_len, column))
 
 
 def _lines(heads: Sequence[str], row: Sequence[str]) -> Table:

@@ -81,7 +81,7 @@ PRIVATE = (
 
 
 def texts_for_people() -> Iterator[tuple[str, str]]:
-    """Yield the pages, and the texts of the source, each with its place."""
+    """Yield the pages, the texts of the source, and the templates, each with its place."""
     for page in (*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")):
         if page.name != "CHANGELOG.md":
             yield page.name, page.read_text(encoding="utf-8")
@@ -89,6 +89,9 @@ def texts_for_people() -> Iterator[tuple[str, str]]:
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 yield f"{file.relative_to(ROOT)}:{node.lineno}", node.value
+    for folder in ("app", "verifier", "broker"):
+        for file in sorted((ROOT / folder).rglob("*.jinja")):
+            yield f"{file.relative_to(ROOT)}", file.read_text(encoding="utf-8")
 
 
 def test_texts_use_ordinary_words_and_one_for_each_thing() -> None:
