@@ -2,3 +2,7 @@
 
 CREATE INDEX deliveries_refused_of_repository ON deliveries (repository, received_at DESC, id DESC)
     WHERE refusal IS NOT NULL;
+
+-- The indexes of 0015 on the beginnings of versions have no statistics until the table is analyzed, and autovacuum does
+-- that once a tenth of a large history has changed: until then all runs would be read for a version.
+ANALYZE runs;
