@@ -68,7 +68,6 @@ def receiver(
         "base_url": base_url,
         "health_path": "/health",
         "version": SHA,
-        "wait": 1,
         **more,
     }
     config = configuration(
@@ -146,7 +145,7 @@ def test_a_commit_has_the_result_of_its_last_run(
 def test_a_provider_that_is_down_is_an_error_and_no_failure(
     api: GitHubApi, broker: EmbeddedBroker, database_url: str, tmp_path: Path
 ) -> None:
-    with receiver(tmp_path, api, broker, database_url, "http://127.0.0.1:9") as server:
+    with receiver(tmp_path, api, broker, database_url, "http://127.0.0.1:9", wait=0.1) as server:
         dispatch(server, pact_url(broker, "2.0", GOOD))
         server.wait_for_runs()
         wait_until_done(server)
@@ -273,7 +272,7 @@ def test_a_run_that_is_cancelled_between_its_attempts_does_not_stay_pending(
     api: GitHubApi, broker: EmbeddedBroker, database_url: str, tmp_path: Path
 ) -> None:
     late = {"retry_seconds": [1000]}
-    with receiver(tmp_path, api, broker, database_url, "http://127.0.0.1:9", worker=late) as server:
+    with receiver(tmp_path, api, broker, database_url, "http://127.0.0.1:9", wait=0.1, worker=late) as server:
         dispatch(server, pact_url(broker, "8.0", GOOD))
         api.wait_for(lambda: states(api) == ["pending"])
         server.wait_until(lambda: server.runs()[0]["retry_at"], "it waits for its next attempt")

@@ -199,7 +199,7 @@ def test_a_body_without_an_event_type_gets_one(
 
 
 def receiver(
-    folder: Path, database_url: str, patient: Patient, base_url: str, command: str
+    folder: Path, database_url: str, patient: Patient, base_url: str, command: str, wait: float = 30.0
 ) -> ReceiverProcess:
     how = {
         "name": patient.provider,
@@ -207,7 +207,7 @@ def receiver(
         "version": VERSION,
         "branch": "main",
         "health_path": "/health",
-        "wait": 0.2,
+        "wait": wait,
     }
     worker = {"stalled_seconds": 3.0, "retry_seconds": [0.2]}
     config = configuration(patient.broker.url, how, worker=worker, server={"processes": 1})
@@ -237,7 +237,7 @@ def test_a_receiver_queues_a_pact_that_is_not_the_latest(
 
 def test_a_run_is_carried_out_again(patient: Patient, tmp_path: Path, database_url: str) -> None:
     nowhere = f"http://127.0.0.1:{closed_port()}"
-    with receiver(tmp_path, database_url, patient, nowhere, "serve") as server:
+    with receiver(tmp_path, database_url, patient, nowhere, "serve", wait=1.0) as server:
         patient.put_on_branch()
         patient.add_webhook(f"{server.url}/repos/{REPOSITORY}/dispatches", secret="receiverToken")
         patient.options = ("--receiver-url", server.url)

@@ -58,7 +58,7 @@ def receiver(
         "version": VERSION,
         "branch": "main",
         "health_path": "/health",
-        "wait": 0.2,
+        "wait": more.pop("wait", 30.0),
     }
     how = more.pop("how", running)
     config = configuration(patient.broker.url, how, worker=WORKER, server={"processes": 1}, **more)
@@ -119,7 +119,7 @@ def test_a_receiver_without_a_worker_is_the_first_broken_link(
 def test_a_run_that_nobody_may_look_at_is_not_called_broken_while_it_may_be_under_way(
     tmp_path: Path, database_url: str, patient: Patient
 ) -> None:
-    with receiver(tmp_path, database_url, patient, f"http://127.0.0.1:{closed_port()}") as server:
+    with receiver(tmp_path, database_url, patient, f"http://127.0.0.1:{closed_port()}", wait=0.2) as server:
         treat(patient, server)
         patient.wait_until_delivered()
         patient.variables = {}
@@ -179,7 +179,7 @@ def test_a_receiver_that_refuses_the_last_dispatch_is_the_first_broken_link(
 def test_a_later_dispatch_that_was_refused_is_not_taken_for_this_pacts(
     tmp_path: Path, database_url: str, patient: Patient
 ) -> None:
-    with receiver(tmp_path, database_url, patient, f"http://127.0.0.1:{closed_port()}") as server:
+    with receiver(tmp_path, database_url, patient, f"http://127.0.0.1:{closed_port()}", wait=0.2) as server:
         treat(patient, server)
         server.wait_for_runs()
         patient.wait_until_delivered()
@@ -208,7 +208,7 @@ def test_a_webhook_that_sends_elsewhere_is_told_by_the_receiver(
 def test_a_run_that_could_not_verify_is_the_first_broken_link(
     tmp_path: Path, database_url: str, patient: Patient
 ) -> None:
-    with receiver(tmp_path, database_url, patient, f"http://127.0.0.1:{closed_port()}") as server:
+    with receiver(tmp_path, database_url, patient, f"http://127.0.0.1:{closed_port()}", wait=0.2) as server:
         treat(patient, server)
         server.wait_for_runs()
         patient.wait_until_delivered()
@@ -222,7 +222,7 @@ def test_a_run_that_could_not_verify_is_the_first_broken_link(
 def test_a_run_that_waits_for_its_paused_provider_says_so_and_who_can_end_it(
     tmp_path: Path, database_url: str, patient: Patient
 ) -> None:
-    with receiver(tmp_path, database_url, patient, f"http://127.0.0.1:{closed_port()}") as server:
+    with receiver(tmp_path, database_url, patient, f"http://127.0.0.1:{closed_port()}", wait=0.2) as server:
         server.execute(
             f"INSERT INTO paused_providers (provider, paused_by) VALUES ('{patient.provider}', 'ann')"
         )
