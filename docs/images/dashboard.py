@@ -259,5 +259,5 @@ def sign_in(page: Page, receiver: str, token: str) -> None:
 
 def path_of_failed_run(page: Page, receiver: str) -> str:
     """Return the path of the page of the newest run that failed."""
-    found = page.request.get(f"{receiver}/api/runs?outcome=failed").json()["items"]
+    found = page.request.get(f"{receiver}/api/runs?outcome=failed&provider=Prices").json()["items"]
     return f"/runs/{found[0]['id']}"
