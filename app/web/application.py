@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from flask import Flask
 from werkzeug.exceptions import HTTPException
+from werkzeug.routing import BaseConverter
 
 from app.web import dispatches, health, live_events, metrics
 from app.web.api import openapi, routes
@@ -23,11 +24,19 @@ if TYPE_CHECKING:
     from app.web.context import Receiver
 
 
+class Name(BaseConverter):
+    """A name in a path: it may have any character, slashes too, but NUL, which PostgreSQL can't store."""
+
+    part_isolating = False
+    regex = "[^\0]+"
+
+
 def create_app(receiver: Receiver) -> Flask:
     """Make the application; the caller opens the receiver's pool, in the process that serves."""
     app = Flask("pact-dispatch", static_folder=None)
     app.extensions["receiver"] = receiver
     app.url_map.merge_slashes = False
+    app.url_map.converters["name"] = Name
     app.register_blueprint(dispatches.blueprint)
     app.register_blueprint(routes.blueprint)
     app.register_blueprint(health.blueprint)

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import psycopg
 from flask import current_app, g, request
@@ -143,6 +143,12 @@ def _connection() -> Connection | None:
 def link(path: str) -> str:
     """Return the path at which people reach a path of the receiver, which a proxy may serve under another one."""
     return urlsplit(receiver().settings.server.public_url or "").path.rstrip("/") + path
+
+
+def here() -> str:
+    """Return the link to the page of the request, with its parameters; names in its path may have any character."""
+    query = quote(request.query_string, safe="%!$&'()*+,/:;=?@[]~")
+    return link(quote(request.path, safe="/~")) + (f"?{query}" if query else "")
 
 
 def sessions() -> Sessions:

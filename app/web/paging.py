@@ -101,6 +101,7 @@ class Filter:
 
 def _check_moment(text: str) -> None:
     moment_of(text, datetime.now(UTC))
+    moment_of(text, datetime.now(UTC), end=True)
 
 
 def _check_id(text: str) -> None:

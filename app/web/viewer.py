@@ -18,6 +18,7 @@ from app.web.context import (
     READING,
     api_authorization,
     checking_credentials,
+    here,
     link,
     prove_sender,
     receiver,
@@ -35,6 +36,8 @@ FORM_FIELD = "form_token"
 """The field of a form, by which it is known to be of a page of ours."""
 FORM_HEADER = "X-Form-Token"
 """The header with the same, of requests that htmx sends."""
+LONGEST_FORM = 64 * 1024
+"""The bytes of a form: more would be written to the disk, and anybody may send the one of the sign-in."""
 REFUSAL = (
     "An API token is needed: it is the password of basic auth, or that of a session (sign in at /sign-in).\n"
 )
@@ -89,6 +92,11 @@ def viewer_of_request() -> Viewer | None:
     return Viewer(session.token.name, not session.token.read_only, session.form_token, has_session=True)
 
 
+def bound_form() -> None:
+    """Bound the form of the request before anything of it is read."""
+    request.max_content_length = LONGEST_FORM
+
+
 def admit() -> Response | None:
     """Let those see a page who may, put the viewer into `g.viewer`, and check what changes something.
 
@@ -136,20 +144,32 @@ def check_form(viewer: Viewer, *, acts: bool = True) -> None:
 def ask_to_sign_in() -> Response:
     """Answer somebody who is not known: a browser is led to the sign-in, and comes back from there."""
     if request.headers.get("HX-Request") == "true":
-        page = urlsplit(request.headers.get("HX-Current-URL", ""))
-        back = f"{page.path}?{page.query}" if page.query else page.path
+        back = _path_of(request.headers.get("HX-Current-URL", ""))
         return Response(status=401, headers={"HX-Redirect": f"{link('/sign-in')}?next={quote(back)}"})
-    if wants_page() and "Authorization" not in request.headers:
-        here = link(request.full_path.rstrip("?"))
-        return redirect(f"{link('/sign-in')}?next={quote(here)}", 303)  # type: ignore[return-value]
+    if _is_browser() and "Authorization" not in request.headers:
+        # a form can't be sent again: its page is where one goes on
+        back = here() if request.method in READING else _path_of(request.headers.get("Referer", ""))
+        return redirect(f"{link('/sign-in')}?next={quote(back)}", 303)  # type: ignore[return-value]
     challenge = 'Basic realm="pact-dispatch: an API token as the password", charset="UTF-8"'
     return Response(REFUSAL, 401, {"WWW-Authenticate": challenge}, mimetype="text/plain")
 
 
 def wants_page() -> bool:
     """Return whether the request is that of a browser for a page."""
-    best = request.accept_mimetypes.best_match(["application/json", "text/html"], "")
-    return request.method in {"GET", "HEAD"} and best == "text/html"
+    return request.method in {"GET", "HEAD"} and _is_browser()
+
+
+def _is_browser() -> bool:
+    return request.accept_mimetypes.best_match(["application/json", "text/html"], "") == "text/html"
+
+
+def _path_of(url: str) -> str:
+    """Return the path of a page that a browser says it comes from, with its parameters; nothing if it is no URL."""
+    try:
+        page = urlsplit(url)
+    except ValueError:
+        return ""
+    return f"{page.path}?{page.query}" if page.query else page.path
 
 
 def _viewer_of_link() -> Viewer | None:

@@ -164,13 +164,13 @@ def list_providers() -> Response:
         return answer(ProviderList.read(connection, receiver().settings))
 
 
-@blueprint.post("/providers/<path:name>/pause")
+@blueprint.post("/providers/<name:name>/pause")
 def pause_provider(name: str) -> Response:
     """Pause a provider: its runs are accepted and queued, and none is started."""
     return _done_to_provider(name, pausing.pause)
 
 
-@blueprint.post("/providers/<path:name>/resume")
+@blueprint.post("/providers/<name:name>/resume")
 def resume_provider(name: str) -> Response:
     """Resume a provider, and start the runs that have waited for that."""
     return _done_to_provider(name, pausing.resume)

@@ -19,7 +19,7 @@ from app.web.dashboard.signing_in import page as signing_in
 from app.web.dashboard.static import files
 from app.web.dashboard.system import page as system
 from app.web.problem import HttpProblem
-from app.web.viewer import admit, admit_to_run
+from app.web.viewer import admit, admit_to_run, bound_form
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -30,13 +30,16 @@ KNOWN_VIEWERS_ALONE = (overview, runs, deliveries, providers, pairs, queue, syst
 def register(app: Flask) -> None:
     """Add the pages to the application."""
     pages = Blueprint("dashboard", __name__)
+    pages.before_request(bound_form)
     pages.before_request(admit)
     for page in KNOWN_VIEWERS_ALONE:
         pages.register_blueprint(page.blueprint)
     of_run = Blueprint("dashboard_run", __name__)
+    of_run.before_request(bound_form)
     of_run.before_request(admit_to_run)
     of_run.register_blueprint(run.blueprint)
     open_to_all = Blueprint("dashboard_open", __name__)
+    open_to_all.before_request(bound_form)
     open_to_all.register_blueprint(signing_in.blueprint)
     for blueprint in (pages, of_run, open_to_all):
         blueprint.register_error_handler(HttpProblem, rendering.show_problem)

@@ -15,7 +15,7 @@ from flask import Response, g, request
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
 from app.records import pauses
-from app.web.context import database, link
+from app.web.context import database, here, link
 from app.web.dashboard.share_of_time import ShareOfTime
 from app.web.dashboard.short_cache import ShortCache
 from app.web.dashboard.static.files import address_of
@@ -46,6 +46,7 @@ CHANGE_HEADER = "X-Change"
 """The header with the name of the change for which an open page asks for its new content; see `dashboard.js`."""
 WORDS = {
     404: "There is no page at this address.",
+    413: "The form is too large: none of this receiver's is.",
     405: "This address takes no such request: it is that of a button on a page.",
 }
 """What is said of a request that no route answers, by the status."""
@@ -96,10 +97,10 @@ def show(
         )
         return inert_markup(html)
 
-    if is_open and viewer is not None:
+    if is_open and viewer is not None and status < 400:  # what went wrong is said to who asked alone
         # all who are told of a change share what is made after it; the rest is what may differ between viewers
         change = request.headers.get(CHANGE_HEADER, "")[:40]
-        key = (request.full_path, viewer.may_act, viewer.has_session, viewer.sees_one_run, change)
+        key = (here(), viewer.may_act, viewer.has_session, viewer.sees_one_run, change)
         html = _contents.get(key, lambda: _refreshing().make(content))
     else:
         html = content()
@@ -135,7 +136,7 @@ def show_exception(error: HTTPException) -> Response:
     )
 
 
-def address(path: str, **parameters: object) -> str:
+def address(path: str, /, **parameters: object) -> str:
     """Return the link to a path with parameters; those that are None or empty are left out."""
     given = {name: value for name, value in parameters.items() if value not in (None, "")}
     return link(path) + (f"?{urlencode(given, doseq=True)}" if given else "")
@@ -213,7 +214,7 @@ def _shared_values(viewer: Viewer | None, topics: Sequence[str]) -> dict[str, An
         "viewer": viewer,
         "topics": topics,
         "now": datetime.now(UTC),
-        "here": link(request.full_path.rstrip("?")),
+        "here": here(),
         "path": request.path,
         "paused": _paused() if viewer is not None and not viewer.sees_one_run else [],
     }

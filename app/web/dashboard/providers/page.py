@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from flask import Blueprint, g, redirect, request
 
 from app.config.provider import RelayedProvider
+from app.config.shown_configuration import without_secrets
 from app.config.shown_provider import shown_provider
 from app.intake import pausing
 from app.intake.pausing import NoSuchProvider
@@ -67,7 +68,7 @@ def show_providers() -> Response:
     return show("providers/providers.html.jinja", values, topics=("runs",))
 
 
-@blueprint.get("/providers/<path:name>")
+@blueprint.get("/providers/<name:name>")
 def show_provider(name: str) -> Response:
     """Answer with a provider: its configuration, its results, and what the broker said of it."""
 
@@ -77,7 +78,11 @@ def show_provider(name: str) -> Response:
             row = _row(connection, name)
             matrix = read_matrix(connection, name)
             look = provider_looks.get(connection, name)
-        shown = {} if row.settings is None else shown_provider(row.settings, settings.worker.provider_user)
+        shown = (
+            {}
+            if row.settings is None
+            else without_secrets(shown_provider(row.settings, settings.worker.provider_user))
+        )
         return {
             "row": row,
             "name": name,
@@ -92,19 +97,19 @@ def show_provider(name: str) -> Response:
     return show("providers/provider.html.jinja", values, topics=(f"provider {name}",))
 
 
-@blueprint.post("/providers/<path:name>/pause")
+@blueprint.post("/providers/<name:name>/pause")
 def pause_provider(name: str) -> Response:
     """Pause a provider: its runs are accepted and queued, and none is started."""
     return _done(name, pausing.pause)
 
 
-@blueprint.post("/providers/<path:name>/resume")
+@blueprint.post("/providers/<name:name>/resume")
 def resume_provider(name: str) -> Response:
     """Resume a provider, and start the runs that have waited for that."""
     return _done(name, pausing.resume)
 
 
-@blueprint.post("/providers/<path:name>/look")
+@blueprint.post("/providers/<name:name>/look")
 def look_at_provider(name: str) -> Response:
     """Have a worker ask the broker which pacts lack a result, and queue them if that is asked for."""
     queues = request.form.get("queue") == "yes"

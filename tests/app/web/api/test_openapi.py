@@ -138,7 +138,7 @@ def test_every_route_and_method_is_in_the_document() -> None:
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
     }
     assert {
-        (method, path.replace("<path:", "<").replace("<", "{").replace(">", "}")) for method, path in routes
+        (method, path.replace("<name:", "<").replace("<", "{").replace(">", "}")) for method, path in routes
     } == set(OPERATIONS)
 
 

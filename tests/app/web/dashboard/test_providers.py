@@ -110,7 +110,7 @@ def test_a_provider_shows_its_configuration_without_secrets(
         headers={"Authorization": {"env": "PROVIDER_TOKEN"}, "X-Literal": "in-clear-text"},
         branch="main",
         consumer_version_selectors=[{"mainBranch": True}],
-        states_setup_url="http://127.0.0.1:1/states",
+        states_setup_url="http://127.0.0.1:1/states?access_token=s3cret-of-the-states",
     )
     text = text_of(one, "/providers/A")
     assert "runs already" in text
