@@ -1,25 +1,37 @@
-"""What the receiver may answer: what its OpenAPI document has, and nothing that is not for people."""
+"""What the receiver may answer: what its OpenAPI document has, the dashboard's pages, and nothing not for people."""
 
 from __future__ import annotations
 
 import json
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jsonschema
+from werkzeug.exceptions import HTTPException
+from werkzeug.routing import RequestRedirect
 
 from app.web.api.openapi import document as openapi_document
 from fuzz.outcomes import check_text
 from fuzz.target import Violation
 
+if TYPE_CHECKING:
+    from werkzeug.routing import Map
+
 NO_ROUTE = frozenset({400, 403, 404, 405, 308})
 """What a request is answered that no route takes."""
+OF_PAGES = frozenset({200, 303, 400, 401, 403, 404, 405, 409, 413, 422})
+"""What the routes of the dashboard answer."""
 
 
 class Answered:
-    """Checks answers against the OpenAPI document of the receiver."""
+    """Checks answers against the OpenAPI document of the receiver, and those of the dashboard against what a page is.
 
-    def __init__(self) -> None:
+    Args:
+        routes: The routes of the receiver.
+    """
+
+    def __init__(self, routes: Map) -> None:
+        self._routes = routes.bind("127.0.0.1")
         self._document = openapi_document()
         self._validators: dict[int, Any] = {}
         self._paths = [
@@ -39,17 +51,16 @@ class Answered:
             raise Violation(f"status {status}", f"{where}: {body[:500]!r}")
         text = body.decode()
         check_text(text, "an answer")
+        if self._is_of_dashboard(method, path):
+            check_page(where, status, headers, text)
+            return
         operations = [
             item.get(method.lower())
             for pattern, item in self._paths
             if pattern.fullmatch(path) and method.lower() in item
         ]
-        if path.startswith("/runs/") or not operations:
-            if (
-                not path.startswith("/runs/")
-                and status not in NO_ROUTE | {401}
-                and method not in {"HEAD", "OPTIONS"}
-            ):
+        if not operations:
+            if status not in NO_ROUTE | {401} and method not in {"HEAD", "OPTIONS"}:
                 raise Violation(f"status {status} of what is no route", where)
             return
         responses = operations[0]["responses"]
@@ -60,6 +71,13 @@ class Answered:
         content = responses.get(str(status), {}).get("content", {}).get("application/json")
         if content is not None and headers.get("content-type", "").startswith("application/json"):
             self._validator(content["schema"]).validate(json.loads(text))
+
+    def _is_of_dashboard(self, method: str, path: str) -> bool:
+        try:
+            endpoint, _ = self._routes.match(path, method)
+        except (HTTPException, RequestRedirect):
+            return False
+        return str(endpoint).startswith(("dashboard", "files.", "live."))
 
     def _check_problem(self, where: str, headers: dict[str, str], text: str) -> None:
         if not headers.get("content-type", "").startswith("application/json"):
@@ -73,3 +91,21 @@ class Answered:
             whole = {**schema, "components": self._document["components"]}
             self._validators[id(schema)] = jsonschema.Draft202012Validator(whole)
         return self._validators[id(schema)]
+
+
+def check_page(where: str, status: int, headers: dict[str, str], text: str) -> None:
+    """Raise unless an answer of the dashboard is one that a browser may be given.
+
+    Raises:
+        Violation: It isn't.
+    """
+    if status not in OF_PAGES and not where.startswith("OPTIONS "):
+        raise Violation(f"status {status} of a page", f"{where}: {text[:500]}")
+    if not headers.get("content-type", "").startswith("text/html"):
+        return
+    if "\x1b" in text:
+        raise Violation("an escape sequence in a page", where)
+    if status != 303 and "script-src 'self'; style-src 'self'" not in headers.get(
+        "content-security-policy", ""
+    ):
+        raise Violation("a page without its policy", f"{where}: {headers}")

@@ -36,10 +36,29 @@ PATHS = (
     "/api/runs", "/api/deliveries", "/api/runs/{run}", "/api/runs/{run}/log", "/api/runs/{run}/verification",
     "/api/runs/{run}/cancel", "/api/deliveries/{delivery}", "/api/deliveries/{delivery}/redeliver", "/healthz",
     "/readyz", "/metrics", "/openapi.json", "/runs/{run}", "/",
+    # all but /live, whose answer does not end
+    "/api/providers", "/api/providers/Products/pause", "/api/providers/Products/resume", "/runs", "/runs/{run}/report",
+    "/runs/{run}/cancel", "/runs/{run}/run-again", "/runs/{run}/publish-again", "/deliveries",
+    "/deliveries/{delivery}", "/deliveries/{delivery}/redeliver", "/providers", "/providers/Products",
+    "/providers/Products/look", "/providers/Products/pause", "/providers/Products/resume", "/pairs", "/queue",
+    "/queue/start-now", "/system", "/sign-in", "/sign-out", "/static/dashboard.js",
 )  # fmt: skip
 METHODS = ("POST", "GET", "HEAD", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "X")
+CHANGES = (
+    "/cancel",
+    "/redeliver",
+    "/pause",
+    "/resume",
+    "/run-again",
+    "/publish-again",
+    "/look",
+    "/start-now",
+    "/sign-out",
+)
+"""How the paths end at which something is changed."""
 QUERY_NAMES = ("status", "outcome", "provider", "consumer", "repository", "pact_url", "source", "refusal", "limit",
-    "cursor", "x")  # fmt: skip
+    "cursor", "reason", "branch", "version", "since", "until", "text", "parent", "pacts", "page", "q",
+    "state", "next", "x")  # fmt: skip
 HEADERS: dict[bytes, tuple[bytes, ...]] = {
     b"Authorization": (
         b"", b"Bearer", b"Bearer ", b"token " + TOKEN.encode(), b"Basic YTpi", b"Basic \xff", b"Bearer wrong-token",
@@ -65,6 +84,8 @@ HEADERS: dict[bytes, tuple[bytes, ...]] = {
     b"Cookie": (b"a=b", b"\xff=\xfe", b";" * 3000),
     b"If-None-Match": (b"*", b'"', b"\xff"),
     b"Range": (b"bytes=0-", b"bytes=-", b"\xff"),
+    b"HX-Request": (b"true", b"\xff"),
+    b"X-Form-Token": (b"", b"\xff", b"\xe2\x84\xa2"),
     b"Origin": (b"null", b"http://elsewhere.example", b"\xff"),
     b"Expect": (b"100-continue", b"nonsense"),
 }  # fmt: skip
@@ -100,7 +121,7 @@ class Request:
     def sent_method(self) -> str:
         """The method that is sent."""
         path = PATHS[self.path % len(PATHS)]
-        changes = path.startswith(("/repos/", "/github/")) or path.endswith(("/cancel", "/redeliver"))
+        changes = path.startswith(("/repos/", "/github/")) or path.endswith(CHANGES)
         return self.method or ("POST" if changes else "GET")
 
     def target(self, run: str, delivery: str) -> bytes:

@@ -35,8 +35,17 @@ def receiver_of(pool: ConnectionPool[Any]) -> Receiver:
     return Receiver(settings, pool, Tokens("TOKENS", given), Tokens("API_TOKENS", given), SECRET)
 
 
-def called(app: Flask, given: Request, run: str, delivery: str) -> tuple[str, int, dict[str, str], bytes]:
+def called(
+    app: Flask, given: Request, run: str, delivery: str, *, form_token: str = ""
+) -> tuple[str, int, dict[str, str], bytes]:
     """Call the application.
+
+    Args:
+        app: The application.
+        given: The request.
+        run: The id of a run.
+        delivery: The id of a delivery.
+        form_token: The form token of who has the API's token.
 
     Returns:
         The path as the application understands it; the status, the headers and the body of the answer.
@@ -65,6 +74,7 @@ def called(app: Flask, given: Request, run: str, delivery: str) -> tuple[str, in
         "wsgi.multithread": True,
         "wsgi.multiprocess": True,
         "wsgi.run_once": False,
+        "HTTP_X_FORM_TOKEN": form_token,
     }
     for name, value in given.sent_headers(body):
         key = name.decode("latin-1").upper().replace("-", "_")

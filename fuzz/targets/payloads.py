@@ -9,6 +9,7 @@ from unittest.mock import patch
 
 from app.database.connections import open_pool
 from app.web.application import create_app
+from app.web.context import sessions
 from fuzz.receiver.answers import Answered
 from fuzz.receiver.database import receiver_database, with_history
 from fuzz.receiver.requests import Request, requests
@@ -25,14 +26,16 @@ if TYPE_CHECKING:
 
 @contextmanager
 def _open() -> Iterator[Check]:
-    answered = Answered()
     with receiver_database() as url, open_pool(url, size=2) as pool, shown_log() as terminal:
         run, delivery = with_history(url)
         receiver = receiver_of(pool)
         app = create_app(receiver)
+        answered = Answered(app.url_map)
+        with app.app_context():
+            form_token = sessions().form_token("token me")
 
         def check(given: Request) -> None:
-            path, status, headers, body = called(app, given, run, delivery)
+            path, status, headers, body = called(app, given, run, delivery, form_token=form_token)
             answered.check(given.sent_method, path, status, headers, body)
             terminal.check()
 

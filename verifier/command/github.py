@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from broker.events import PROVIDER_CHANGED, WebhookEvent
-from broker.http.json_values import object_at, value_at
+from broker.http.json_values import object_at, text_at
 from broker.http.reason import why
 from broker.http.strict_json import NotJson, parse_json
 from verifier.commit_id import is_commit_id
@@ -101,8 +101,8 @@ def read_github_event(environment: Mapping[str, str]) -> GitHubEvent:
     sha, branch = (_text(payload, where, field) for field in ("sha", "branch"))
     if pact_url is not None and not pact_url.lower().startswith(("http://", "https://")):
         raise UsageError(f"{_PACT[name]}{OF_EVENT} must be an http:// or https:// URL")
-    of_provider = name != WORKFLOW_DISPATCH and value_at(event, "action") == PROVIDER_CHANGED
-    about_pact = not of_provider and (bool(payload) or value_at(event, "action") in _ABOUT_PACT)
+    of_provider = name != WORKFLOW_DISPATCH and text_at(event, "action") == PROVIDER_CHANGED
+    about_pact = not of_provider and (bool(payload) or text_at(event, "action") in _ABOUT_PACT)
     return GitHubEvent(pact_url, sha, branch, name, about_pact, of_provider)
 
 
