@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, LiteralString
 
 from psycopg import sql
 
+from broker.text.times import read_time
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
 TEXT = "text"
 """The filter that is looked for in the texts of a run."""
@@ -58,14 +61,14 @@ def moment_of(text: str, now: datetime, *, end: bool = False) -> datetime:
     try:
         if (ago := _AGO.fullmatch(text)) is not None:
             return now - int(ago[1]) * _UNITS[ago[2]]
-        if len(text) <= len("2026-11-27"):
-            return datetime.combine(date.fromisoformat(text), time.min, UTC) + timedelta(days=int(end))
-        moment = datetime.fromisoformat(text)
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise ValueError(
-            "must be how long ago (90min, 24h, 7d), a day (2026-11-27), or a time in UTC (2026-11-27T13:00)"
-        ) from None
+        moment = read_time(text)
+        if moment is not None:
+            return moment + timedelta(days=int(end and len(text) <= len("2026-11-27")))
+    except OverflowError:
+        pass
+    raise ValueError(
+        "must be how long ago (90min, 24h, 7d), a day (2026-11-27), or a time in UTC (2026-11-27T13:00)"
+    )
 
 
 def conditions_of(

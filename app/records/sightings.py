@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from psycopg.types.json import Jsonb
 
+from broker.text.times import read_time
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
     from psycopg import Connection
 
@@ -39,8 +41,7 @@ class Sighting:
     @property
     def expires(self) -> datetime | None:
         """When the token expires that was seen; None if that is not known."""
-        text = self.found.get("expires")
-        return datetime.fromisoformat(text) if isinstance(text, str) else None
+        return read_time(self.found.get("expires"))
 
     @property
     def error(self) -> str | None:
