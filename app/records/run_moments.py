@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from psycopg.rows import class_row
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
@@ -89,10 +87,9 @@ def add(connection: Connection[Any], run: Run, noted: Sequence[NotedMoment]) -> 
 
 def of_run(connection: Connection[Any], run_id: UUID) -> list[Moment]:
     """Return the moments of a run, in their order."""
-    with connection.cursor(row_factory=class_row(Moment)) as cursor:
-        newest = cursor.execute(
-            "SELECT attempt, name, at, detail FROM run_moments WHERE run_id = %(run)s "
-            "ORDER BY attempt DESC, at DESC LIMIT %(most)s",
-            {"run": run_id, "most": MOST},
-        ).fetchall()
-    return newest[::-1]
+    newest = connection.execute(
+        "SELECT attempt, name, at, detail FROM run_moments WHERE run_id = %(run)s "
+        "ORDER BY attempt DESC, at DESC LIMIT %(most)s",
+        {"run": run_id, "most": MOST},
+    ).fetchall()
+    return [Moment(*row) for row in newest[::-1]]

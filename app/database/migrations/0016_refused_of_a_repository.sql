@@ -4,5 +4,5 @@ CREATE INDEX deliveries_refused_of_repository ON deliveries (repository, receive
     WHERE refusal IS NOT NULL;
 
 -- The indexes of 0015 on the beginnings of versions have no statistics until the table is analyzed, and autovacuum does
--- that once a tenth of a large history has changed: until then all runs would be read for a version.
+-- that once a tenth of a large history has changed.
 ANALYZE runs;

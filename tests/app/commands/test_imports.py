@@ -16,3 +16,10 @@ def test_what_only_others_need_is_not_loaded(command: str) -> None:
     code = code.replace(str(HEAVY), repr(set(HEAVY)))
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
+
+
+def test_the_child_of_a_worker_loads_no_library_for_the_database() -> None:
+    heavy = {"psycopg", "procrastinate", "sqlalchemy", "flask", "gevent", "gunicorn"}
+    code = f"import sys, app.worker.child; print(*sorted({heavy} & sys.modules.keys()))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
