@@ -60,8 +60,8 @@ def lines_of(overview: Overview, broker_url: str, now: datetime) -> list[Line]:
         *_of_the_receiver(overview, broker_url, now),
         *_of_contracts(troubles),
         *_of_results(troubles),
-        *_of_dispatches(troubles),
         *_of_runs(troubles),
+        *_of_dispatches(troubles),
         *_of_people(troubles),
     ]
 
@@ -148,7 +148,7 @@ def _of_results(troubles: Troubles) -> Iterator[Line]:
         yield Line(
             f"not-taken {runs.provider}",
             FAILED,
-            f"The broker does not take {_results(runs)} of {runs.provider}.",
+            f"The broker does not take {_results(runs)}.",
             runs.error or "",
             link(f"/runs/{runs.run_id}"),
             "Publish again",
@@ -158,7 +158,7 @@ def _of_results(troubles: Troubles) -> Iterator[Line]:
         yield Line(
             f"not-published {runs.provider}",
             ERROR,
-            f"The broker has not taken {_results(runs)} of {runs.provider} yet; that is tried again by itself.",
+            f"The broker has not taken {_results(runs)} yet; that is tried again by itself.",
             runs.error or "",
             link(f"/runs/{runs.run_id}"),
             "See the run",
@@ -268,7 +268,10 @@ def _of_people(troubles: Troubles) -> Iterator[Line]:
 
 
 def _results(runs: Runs) -> str:
-    return f"the result of {runs.consumer}" if runs.number == 1 else count(runs.number, "result")
+    of = f"of {runs.provider}"
+    return (
+        f"the result {of} for {runs.consumer}" if runs.number == 1 else f"{count(runs.number, 'result')} {of}"
+    )
 
 
 def _wait(runs: Runs) -> str:

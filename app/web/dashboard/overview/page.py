@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, request
 
+from app.config.provider import RelayedProvider
 from app.records.outcomes import EVERY_PACT
 from app.records.sightings import Seen
 from app.web.context import database, receiver
@@ -66,4 +67,5 @@ def _values(search: str, number: int) -> dict[str, Any]:
         "words": WORDS,
         "search": search,
         "every_pact": EVERY_PACT,
+        "relayed": {one.name for one in settings.providers if isinstance(one, RelayedProvider)},
     }

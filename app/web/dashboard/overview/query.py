@@ -240,9 +240,10 @@ def _times(connection: Connection[Any]) -> Times | None:
         SELECT count(*), percentile_cont(ARRAY[0.5, 0.95]) WITHIN GROUP (
             ORDER BY extract(epoch FROM finished_at - created_at)::float8)
         FROM (
-            SELECT outcome, created_at, finished_at FROM runs WHERE created_at > now() - interval '24 hours'
+            SELECT outcome, publishing, created_at, finished_at FROM runs
+            WHERE created_at > now() - interval '24 hours'
             ORDER BY created_at DESC, id DESC LIMIT %(most)s) AS latest
-        WHERE outcome IN ('passed', 'failed') AND finished_at IS NOT NULL
+        WHERE outcome IN ('passed', 'failed') AND publishing = 'published' AND finished_at IS NOT NULL
         """,
         {"most": MOST_TIMED},
     ).fetchone()
@@ -256,10 +257,10 @@ def _times_of(connection: Connection[Any], providers: Iterable[str]) -> dict[str
         SELECT name, count(*), percentile_cont(ARRAY[0.5, 0.95]) WITHIN GROUP (
             ORDER BY extract(epoch FROM finished_at - created_at)::float8)
         FROM unnest(%(providers)s::text[]) AS named (name) CROSS JOIN LATERAL (
-            SELECT outcome, created_at, finished_at FROM runs
+            SELECT outcome, publishing, created_at, finished_at FROM runs
             WHERE provider = name AND created_at > now() - interval '24 hours'
             ORDER BY created_at DESC LIMIT %(most)s) AS latest
-        WHERE outcome IN ('passed', 'failed') AND finished_at IS NOT NULL GROUP BY name
+        WHERE outcome IN ('passed', 'failed') AND publishing = 'published' AND finished_at IS NOT NULL GROUP BY name
         """,
         {"providers": list(providers), "most": MOST_TIMED_OF_PROVIDER},
     )

@@ -18,6 +18,7 @@ from app.web.dashboard.providers.query import read_list, read_matrix, read_row
 from app.web.dashboard.rendering import address, provider_link, show
 from app.web.problem import HttpProblem
 from broker.http.names import LONGEST_NAME
+from broker.text.times import read_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -88,6 +89,7 @@ def show_provider(name: str) -> Response:
             "name": name,
             "matrix": matrix,
             "look": look,
+            "read_time": read_time,
             "found": None if look is None else look.answer,
             "configuration": list(_lines(shown)),
             "can_look": row.settings is not None,
@@ -161,4 +163,6 @@ def _lines(shown: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, st
 def _text(value: Any) -> str:
     if isinstance(value, dict):
         return " and ".join(f"{key} = {_text(member)}" for key, member in value.items())
+    if isinstance(value, float):
+        return f"{value:g} s"  # each number of a provider that may have a fraction is of seconds
     return "yes" if value is True else str(value)

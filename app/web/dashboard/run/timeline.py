@@ -165,7 +165,7 @@ def _end(run: Run, relay: Mapping[str, Any] | None) -> list[Step]:
         steps.append(Step("Published", None, detail, StepState.UNDER_WAY))
     elif run.publishing is Publishing.REFUSED:
         detail = "some results were not taken" if run.is_for_all_pacts else (run.publish_error or "not taken")
-        steps.append(Step("Published", None, f"no: {detail}", StepState.WRONG))
+        steps.append(Step("Not published", None, detail, StepState.WRONG))
     if run.status is RunStatus.CANCELLED:
         steps.append(Step("Cancelled", run.finished_at, "", StepState.WRONG))
     elif run.status is RunStatus.FINISHED and not steps:
@@ -203,7 +203,7 @@ def _status(statuses: Sequence[StoredStatus]) -> list[Step]:
         return [Step("Status set", None, f"{what}, not yet{why}", StepState.UNDER_WAY)]
     if status.result is StatusResult.SUPERSEDED:
         return [Step("Status set", None, f"{what}, not any more: a later run of the commit has set its own")]
-    return [Step("Status set", None, f"{what}, no: {status.error}", StepState.WRONG)]
+    return [Step("Status not set", None, f"{what}: {status.error}", StepState.WRONG)]
 
 
 def _timed(steps: Sequence[Step]) -> list[Step]:

@@ -84,7 +84,7 @@ def attention(client: FlaskClient) -> list[str]:
     page = client.get("/")
     assert page.status_code == 200, page.text
     found = re.findall(r'<ul class="attention">(.*?)</ul>', page.text, re.DOTALL)
-    assert bool(found) != ("Nothing does." in page.text)
+    assert bool(found) != ("Nothing needs attention." in page.text)
     return [
         " ".join(html.unescape(re.sub(r"<[^>]+>", " ", line)).split())
         + " -> "
@@ -144,7 +144,7 @@ def test_what_the_broker_does_not_take_is_told_until_there_is_a_later_answer(
         database, publishing="refused", publish_error="409: there is another result", created_at=-60
     )
     lines = attention(signed_in)
-    assert "The broker does not take the result of Shop of A." in lines[0]
+    assert "The broker does not take the result of A for Shop." in lines[0]
     assert "409: there is another result" in lines[0]
     assert lines[0].endswith(f"-> /runs/{refused}")
     assert "The broker has not taken 3 results of A yet; that is tried again by itself." in lines[1]
@@ -266,8 +266,16 @@ def test_no_kind_of_trouble_pushes_the_others_away(signed_in: FlaskClient, datab
 def test_each_provider_is_there_with_its_outcomes_and_what_waits(
     signed_in: FlaskClient, database: Connection[Any]
 ) -> None:
-    add_run(database, consumer="Shop", created_at=-5, finished_at=-1)
-    add_run(database, consumer="Till", outcome="failed", created_at=-12, finished_at=-3)
+    add_run(database, consumer="Till", publishing="refused", created_at=-90, finished_at=-20)
+    add_run(database, consumer="Shop", publishing="published", created_at=-5, finished_at=-1)
+    add_run(
+        database,
+        consumer="Till",
+        outcome="failed",
+        publishing="published",
+        created_at=-12,
+        finished_at=-3,
+    )
     add_run(database, status="waiting", created_at=-7300)
     add_run(database, status="running")
     for number in range(RESULTS_OF_PROVIDER + 3):

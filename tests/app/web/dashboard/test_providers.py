@@ -243,7 +243,7 @@ def test_a_look_is_left_to_a_worker_and_its_answer_shown_with_its_age(
         delivery = {
             "consumer": "C",
             "event": "contract_published",
-            "at": None,
+            "at": "2026-11-27T15:12:53+00:00",
             "status": "failure",
             "answer": 404,
             "error": None,
@@ -283,6 +283,7 @@ def test_a_look_is_left_to_a_worker_and_its_answer_shown_with_its_age(
     assert "1 pact of 2 that matter lacks a result. The broker was asked just now" in text
     assert "again in 10 min at the earliest" in text
     assert "answered with 404" in text
+    assert 'title="2026-11-27 15:12:53 UTC"' in client.get("/providers/A").text
     assert "disabled" in text
     assert "First broken link: delivery. was answered with 404 To fix it: run &lt;it&gt;" in text
     assert "Not looked at, besides: 3 pacts" in text

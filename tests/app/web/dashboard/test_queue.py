@@ -81,9 +81,9 @@ def test_it_says_what_each_provider_waits_for_in_the_order_of_the_workers(
 
     page = page_of(client, "/queue")
     free, held, waits, later = rows_of(page)
-    assert free.startswith("Free 1 run a worker Web , waits since just now")
+    assert free.startswith("Free 1 run a worker Web , queued just now")
     assert held.startswith("Held 1 run paused by ann, just now App")
-    assert waits.startswith("Busy 2 runs running Shop , began just now Next , waits since")
+    assert waits.startswith("Busy 2 runs running Shop , began just now Next , queued")
     assert later.startswith(
         "Later 1 run the next attempt Late , next attempt in 9 min the provider <i>is</i>"
     )
@@ -97,7 +97,7 @@ def test_it_says_what_each_provider_waits_for_in_the_order_of_the_workers(
 
     shown = words_of(page_of(client, "/queue?provider=Busy"))
     assert "running Shop , began just now" in shown
-    assert re.search(r"1 Next waits since.*2 Other waits since", shown)
+    assert re.search(r"1 Next queued.*2 Other queued", shown)
     assert "No run of Nobody waits" in page_of(client, "/queue?provider=Nobody")
     assert "provider must be a text" in page_of(client, "/queue?provider=%00", 422)
 

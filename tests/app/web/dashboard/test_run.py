@@ -83,13 +83,17 @@ def text_of(html: str) -> str:
         ("status = 'running', attempt = 1", ["Running", "The pact is being verified"], OF_A_RESULT),
         (
             f"status = 'waiting', retry_at = now(), {BEFORE}",
-            ["Waiting for the next attempt", "The attempt before ended with an error: nothing answered at"],
+            [
+                "Waiting for the next attempt",
+                "The attempt before ended with an error: nothing answered at",
+                "Start now",
+            ],
             OF_A_RESULT,
         ),
         (
             "status = 'waiting', retry_at = now(), error_kind = 'paused-provider', error = 'ann has paused it'",
             ["Waiting, since its provider is paused", "ann has paused it."],
-            (*OF_A_RESULT, "The attempt before", "It is tried again"),
+            (*OF_A_RESULT, "The attempt before", "It is tried again", "Start now"),
         ),
         (
             "status = 'waiting', retry_at = now(), error_kind = 'unknown-provider', error = 'there is no provider A'",

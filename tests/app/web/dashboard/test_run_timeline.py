@@ -71,7 +71,7 @@ def test_what_is_under_way_or_went_wrong_says_so() -> None:
     assert last(status="running", started_at=at(1))[1] == "under way"
     assert last(status="cancelled", finished_at=at(1)) == ("Cancelled: ", "wrong")
     assert last(status="finished", publishing="refused", publish_error="409") == (
-        "Published: no: 409",
+        "Not published: 409",
         "wrong",
     )
     pending: dict[str, Any] = {"status": "finished", "publishing": "pending"}
@@ -80,7 +80,7 @@ def test_what_is_under_way_or_went_wrong_says_so() -> None:
     assert last(status="finished", relay=relay) == ("Passed on to GitHub: a/b as pact_changed", "done")
     refused = a_status("refused", error="the token may not")
     assert last(status="finished", statuses=(refused,)) == (
-        "Status set: pact/C: failure, no: the token may not",
+        "Status not set: pact/C: failure: the token may not",
         "wrong",
     )
     assert last(status="finished", statuses=(a_status("waiting"),))[1] == "under way"

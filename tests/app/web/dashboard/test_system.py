@@ -57,7 +57,7 @@ def test_the_configuration_is_shown_as_it_was_understood_without_a_secret(signed
         "GitHub's events signed GitHub not used",
         "1 provider , each with its configuration on its page",
         "broker dispatches all repositories team dispatches a/other",
-        "me the API and these pages reads and acts grafana the API and these pages reads alone",
+        "me the API and these pages reads and acts grafana the API and these pages only reads",
         "Kept 30 days",
         "Kept 30 days; of each run's log 256 KB",
         "Not asked yet",
