@@ -96,7 +96,11 @@ class ProviderUnderTest:
         if self.base_url:
             check_base_url(self.base_url, "--provider-base-url")
         if self.states_url:
-            check_url(self.states_url.replace(PORT, "1"), "--provider-states-setup-url")
+            check_url(
+                self.states_url.replace(PORT, "1"),
+                "--provider-states-setup-url",
+                header="--provider-states-header",
+            )
         needs_port = PORT in (self.states_url or "") or any(
             transport.port is None for transport in self.transports
         )
@@ -300,8 +304,13 @@ def check_base_url(url: str, option: str) -> None:
         raise UsageError(f"{option} can't have a query or a fragment: the paths of the pact follow it")
 
 
-def check_url(url: str, option: str) -> None:
+def check_url(url: str, option: str, *, header: str = "--custom-provider-header") -> None:
     """Make sure that the value of an option is a URL of a provider.
+
+    Args:
+        url: The value.
+        option: The option.
+        header: The option by which credentials are sent there.
 
     Raises:
         UsageError: It is no URL, or it contains credentials, which would be printed with it.
@@ -311,7 +320,7 @@ def check_url(url: str, option: str) -> None:
     if urlsplit(url).username is not None:
         raise UsageError(
             f"{option} must not carry a user name or password: send them with "
-            "--custom-provider-header 'Authorization: Basic ...'"
+            f"{header} 'Authorization: Basic ...'"
         )
 
 
