@@ -47,10 +47,13 @@ class Fuzzed:
         self.broker = broker
         self.schema: Any = schemathesis.openapi.from_url(f"{broker.url}/openapi.json")
         self._known: dict[str, list[str]] = {}
+        self._version = 0
 
     def known(self) -> dict[str, list[str]]:
         """Return names by path parameter; what is called so is put there if need be."""
-        self._known = self._known or names_of_what_is_there(self.broker)
+        if not self._known:
+            self._version += 1  # what was sent may have published another pact with the version before
+            self._known = names_of_what_is_there(self.broker, f"{self._version}.0.0")
         return self._known
 
     def forget(self) -> None:
@@ -65,9 +68,9 @@ def fuzzed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fuzzed]:
         yield Fuzzed(running)
 
 
-def names_of_what_is_there(broker: BrokerProcess) -> dict[str, list[str]]:
-    """Put one of everything there, and return its names by path parameter."""
-    broker.publish(example(), "1", branch="main", tags=("dev",))
+def names_of_what_is_there(broker: BrokerProcess, version: str) -> dict[str, list[str]]:
+    """Put one of everything there, with a new version of the consumer, and return its names by path parameter."""
+    broker.publish(example(), version, branch="main", tags=("dev",))
     pact = broker.get("/pacts/provider/Bar/consumer/Foo/latest").json()
     result = broker.request(
         "POST",
@@ -83,10 +86,10 @@ def names_of_what_is_there(broker: BrokerProcess) -> dict[str, list[str]]:
     environments = broker.get("/environments").json()["_embedded"]["environments"]
     environment = environments[0]["uuid"]
     deployed = broker.request(
-        "POST", f"/pacticipants/Foo/versions/1/deployed-versions/environment/{environment}"
+        "POST", f"/pacticipants/Foo/versions/{version}/deployed-versions/environment/{environment}"
     ).json()["uuid"]
     released = broker.request(
-        "POST", f"/pacticipants/Foo/versions/1/released-versions/environment/{environment}"
+        "POST", f"/pacticipants/Foo/versions/{version}/released-versions/environment/{environment}"
     ).json()["uuid"]
     pact_version = pact["_links"]["pb:pact-version"]
     return {
@@ -94,8 +97,8 @@ def names_of_what_is_there(broker: BrokerProcess) -> dict[str, list[str]]:
         "provider": ["Bar"],
         "name": ["Foo", "Bar"],
         "pacticipant": ["Foo", "Bar"],
-        "version": ["1"],
-        "number": ["1", "9", result.headers["Location"].rpartition("/")[2]],
+        "version": [version],
+        "number": [version, "9", result.headers["Location"].rpartition("/")[2]],
         "branch": ["main"],
         "tag": ["dev"],
         "to": ["dev"],
