@@ -182,7 +182,12 @@ def api_authorization() -> str | None:
 
     A browser sends that password along by itself, whichever page asks for the request.
     """
-    return None if request.method not in READING and _basic_password() is not None else authorization()
+    return None if request.method not in READING and is_basic() else authorization()
+
+
+def is_basic() -> bool:
+    """Return whether the request has a password of basic auth, which is good for reading alone."""
+    return _basic_password() is not None
 
 
 def _basic_password() -> str | None:

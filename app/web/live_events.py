@@ -42,7 +42,7 @@ def live() -> Response:
     if not 1 <= len(topics) <= MOST_TOPICS or any(len(topic) > LONGEST_TOPIC for topic in topics):
         raise HttpProblem(422, f"topic must be given 1 to {MOST_TOPICS} times")
     hub = receiver().live
-    subscribing = hub.subscribed(topics, since=request.args.get("since", 0.0, _seconds))
+    subscribing = hub.subscribed(topics, of=viewer.name, since=request.args.get("since", 0.0, _seconds))
     try:
         subscription = subscribing.__enter__()
     except TooManyPages:

@@ -47,7 +47,7 @@ log = structlog.get_logger("web")
 
 
 class TooManyPages(Exception):
-    """There are as many open pages as this process serves."""
+    """There are as many open pages as this process serves, or half as many of the one who opens another one."""
 
 
 class Subscription:
@@ -56,10 +56,12 @@ class Subscription:
     Args:
         topics: What it shows.
         hub: The hub that it belongs to.
+        of: Who has it open.
     """
 
-    def __init__(self, topics: Collection[str], hub: LiveHub) -> None:
+    def __init__(self, topics: Collection[str], hub: LiveHub, of: str) -> None:
         self.topics = frozenset(topics)
+        self.of = of
         self._hub = hub
         self._changed = threading.Event()
         self._change = ""
@@ -133,19 +135,21 @@ class LiveHub:
         return len(self._subscriptions)
 
     @contextmanager
-    def subscribed(self, topics: Collection[str], *, since: float = 0.0) -> Iterator[Subscription]:
+    def subscribed(self, topics: Collection[str], *, of: str, since: float = 0.0) -> Iterator[Subscription]:
         """Have a page told of changes for the length of a `with` block.
 
         Args:
             topics: What it shows.
+            of: Who has it open: nobody takes more than half of the pages that this process serves.
             since: The `time.time()` at which it was made.
 
         Raises:
             TooManyPages: There are too many.
         """
-        subscription = Subscription(topics, self)
+        subscription = Subscription(topics, self, of)
         with self._lock:
-            if len(self._subscriptions) >= self._most:
+            own = sum(one.of == of for one in self._subscriptions)
+            if len(self._subscriptions) >= self._most or own >= (self._most + 1) // 2:
                 raise TooManyPages
             self._subscriptions.add(subscription)
             if not self._listens:

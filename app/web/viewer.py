@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
@@ -12,13 +13,14 @@ from uuid import UUID
 from flask import Response, g, redirect, request
 
 from app.intake.credentials import BadCredentials, NoCredentials
-from app.records.actions import Doer, Via
+from app.records.actions import LONGEST_NAME, Doer, Via
 from app.records.run_links import SHARED
 from app.web.context import (
     READING,
     api_authorization,
     checking_credentials,
     here,
+    is_basic,
     link,
     prove_sender,
     receiver,
@@ -185,7 +187,8 @@ def _viewer_of_link() -> Viewer | None:
 
 
 def _by_token(token: Token) -> Viewer:
-    return Viewer(token.name, not token.read_only, sessions().form_token(f"token {token.name}"))
+    may_act = not token.read_only and not is_basic()
+    return Viewer(token.name, may_act, sessions().form_token(f"token {token.name}"))
 
 
 def _user_of_proxy() -> str | None:
@@ -196,4 +199,7 @@ def _user_of_proxy() -> str | None:
     peer = request.environ.get(PEER)
     if peer is None or not any(peer in network for network in server.trusted_proxies):
         return None
-    return request.headers.get(server.user_header, "").strip()[:200] or None
+    given = request.headers.get(server.user_header, "").strip()
+    with suppress(UnicodeError):  # WSGI gives the bytes of a header as Latin-1
+        given = given.encode("latin-1").decode()
+    return given[:LONGEST_NAME] or None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import re
 from typing import TYPE_CHECKING
@@ -106,3 +107,11 @@ def test_what_went_wrong_is_not_kept_for_others(client: FlaskClient) -> None:
     assert (refused.status_code, "may look things up" in refused.text) == (403, True)
     forged = client.post(path, data={"form_token": "x"}, headers=OPEN)
     assert "none of this session" in forged.text
+
+
+def test_whoever_comes_by_basic_auth_is_shown_no_button_that_does_nothing(client: FlaskClient) -> None:
+    password = base64.b64encode(b"x:a-token-for-reading-the-api").decode()
+    basic = {"Authorization": f"Basic {password}"}
+    assert "/providers/A/pause" not in client.get("/providers/A", headers=basic).text
+    assert "/providers/A/pause" in client.get("/providers/A", headers=OPERATOR).text
+    assert client.post("/providers/A/pause", headers=basic).status_code == 401

@@ -78,28 +78,41 @@ def test_a_page_is_told_of_what_it_shows_and_of_nothing_else(tmp_path: Path, dat
 
 def test_one_page_too_many_is_refused_and_one_that_is_closed_makes_room() -> None:
     hub = LiveHub("host=127.0.0.1 port=1", most=1)
-    with hub.subscribed(["runs"]):
-        with pytest.raises(TooManyPages), hub.subscribed(["runs"]):
+    with hub.subscribed(["runs"], of="ann"):
+        with pytest.raises(TooManyPages), hub.subscribed(["runs"], of="bob"):
             pass
         assert len(hub) == 1
-    with hub.subscribed(["runs"]):
+    with hub.subscribed(["runs"], of="bob"):
         assert len(hub) == 1
+    hub.close()
+
+
+def test_nobody_takes_all_the_pages_that_are_told() -> None:
+    hub = LiveHub("host=127.0.0.1 port=1", most=4)
+    with hub.subscribed(["runs"], of="ann"), hub.subscribed(["runs"], of="ann"):
+        with pytest.raises(TooManyPages), hub.subscribed(["runs"], of="ann"):
+            pass
+        with hub.subscribed(["runs"], of="bob"), hub.subscribed(["runs"], of="bob"):
+            assert len(hub) == 4
     hub.close()
 
 
 def test_a_page_is_told_of_what_changed_between_its_making_and_its_asking(database_url: str) -> None:
     hub = LiveHub(database_url, most=10)
-    with psycopg.connect(database_url, autocommit=True) as changing, hub.subscribed(["runs"]) as first:
+    with (
+        psycopg.connect(database_url, autocommit=True) as changing,
+        hub.subscribed(["runs"], of="ann") as first,
+    ):
         assert first.wait(TIME_LIMIT)  # it listens
         made = time.time() + CLOCKS_SECONDS + 1
-        with hub.subscribed(["runs"], since=made) as early:
+        with hub.subscribed(["runs"], of="ann", since=made) as early:
             assert early.wait(0) is None
         run_changes.request(changing, "A", Dispatch("a/b", "pact_changed", PACT), lock=None)
         assert first.wait(TIME_LIMIT)
         with (
-            hub.subscribed(["runs"], since=time.time()) as late,
-            hub.subscribed(["provider B"], since=made) as other,
-            hub.subscribed(["provider B"]) as old,
+            hub.subscribed(["runs"], of="ann", since=time.time()) as late,
+            hub.subscribed(["provider B"], of="ann", since=made) as other,
+            hub.subscribed(["provider B"], of="bob") as old,
         ):
             assert late.wait(0)
             assert other.wait(0) is None

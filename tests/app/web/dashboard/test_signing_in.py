@@ -140,6 +140,8 @@ def test_a_token_that_only_reads_signs_in_and_out(client: FlaskClient) -> None:
         ("10.0.0.7", "ann@example.org", "ann@example.org"),
         ("10.0.0.7", "", None),
         ("10.0.0.8", "ann@example.org", None),
+        ("10.0.0.7", "jos\u00c3\u00a9", "jos\u00e9"),  # its bytes are UTF-8
+        ("10.0.0.7", "jos\u00e9", "jos\u00e9"),
     ],
 )
 def test_a_trusted_proxy_alone_names_users(
