@@ -70,7 +70,7 @@ def _open_away() -> Iterator[Check]:
 PAYLOADS = Target(
     name="payloads",
     about="requests to the receiver, through its WSGI application",
-    share=270,
+    share=230,
     kind=Request,
     inputs=requests(),
     open=_open,
