@@ -198,10 +198,10 @@ class ReceiverProcess:
         assert self.database_url is not None
         if self._database is not None:
             with suppress(psycopg.OperationalError):  # the database was away since then
-                return self._database.execute(query.encode(), values)
+                return self._database.execute(query.encode(), values or None)
             self._leave_database()
         self._database = psycopg.connect(self.database_url, autocommit=True, row_factory=dict_row)
-        return self._database.execute(query.encode(), values)
+        return self._database.execute(query.encode(), values or None)
 
     def _leave_database(self) -> None:
         if self._database is not None:
