@@ -124,7 +124,7 @@ def _selectors(given: Mapping[str, Setting], branch: str | None) -> list[Selecto
     if selectors is not None and tags is not None:
         if selectors.is_option == tags.is_option:
             raise UsageError(
-                f"{selectors.source} and {tags.source} are two ways of one thing: give one of the two"
+                f"{selectors.place} and {tags.place} are two ways of one thing: give one of the two"
             )
         selectors, tags = (selectors, None) if selectors.is_option else (None, tags)
     if selectors is not None:
@@ -133,7 +133,7 @@ def _selectors(given: Mapping[str, Setting], branch: str | None) -> list[Selecto
         values = [tags.value] if isinstance(tags.value, str) else tags.value
         names = [tag.strip() for value in values for tag in value.split(",")]
         if not all(names):
-            raise UsageError(f"{tags.source}: a tag is empty: they are written with one comma between")
+            raise UsageError(f"{tags.place}: a tag is empty: they are written with one comma between")
         return [for_tag(name) for name in dict.fromkeys(names)]
     return documented_default(branch)
 
@@ -146,7 +146,7 @@ def _parsed(setting: Setting, branch: str | None) -> Iterator[Selector]:
             found = parse_json(text.encode("utf-8", "surrogateescape"), encodable=True)
         except NotJson as error:
             raise UsageError(
-                f"{setting.source}: {text[:200]!r} {error}. A selector is written as in "
+                f"{setting.place}: {text[:200]!r} {error}. A selector is written as in "
                 "'{\"mainBranch\": true}'"
             ) from error
         for one in found if isinstance(found, list) else [found]:
@@ -154,20 +154,20 @@ def _parsed(setting: Setting, branch: str | None) -> Iterator[Selector]:
             try:
                 selector = check_selector(one)
             except NoSelector as error:
-                raise UsageError(f"{setting.source}: selector {number} can't be used: {error}") from error
+                raise UsageError(f"{setting.place}: selector {number} can't be used: {error}") from error
             if MATCHING_BRANCH in selector and not branch:
                 raise UsageError(
-                    f"{setting.source}: selector {number}: its {MATCHING_BRANCH} needs to know the provider's branch: "
+                    f"{setting.place}: selector {number}: its {MATCHING_BRANCH} needs to know the provider's branch: "
                     "give --provider-version-branch (GIT_BRANCH)"
                 )
             yield selector
     if not number:
-        raise UsageError(f"{setting.source} is a list without a selector")
+        raise UsageError(f"{setting.place} is a list without a selector")
 
 
 def _date(setting: Setting | None) -> str | None:
     if setting is None:
         return None
     if read_time(setting.value) is None:
-        raise UsageError(f"{setting.source} must be a date, as in 2026-01-31, not {setting.value!r}")
+        raise UsageError(f"{setting.place} must be a date, as in 2026-01-31, not {setting.value!r}")
     return str(setting.value)

@@ -7,8 +7,10 @@ An option that stands beside its table is refused, and never left out without a 
 from __future__ import annotations
 
 import argparse
+import json
 import re
 from dataclasses import dataclass
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from verifier.errors import UsageError
@@ -39,6 +41,8 @@ RIVALS = (
     ("consumer_version_selectors", "consumer_version_tags"),
 )
 """Options of which one is given: an option or a variable leaves out what the file has in its place."""
+SELECTORS, DATE = "consumer_version_selectors", "include_wip_pacts_since"
+"""Options that may be written in TOML's own way, too, as in a receiver's configuration: by tables, and as a date."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +118,7 @@ def read_file_options(folder: Path, parser: argparse.ArgumentParser) -> FileOpti
     values = {}
     for key, value in table.items():
         action = _checked_action(key, actions, source)
-        values[action.dest] = _checked_value(action, value, f"{source}: {key}")
+        values[action.dest] = _checked_value(action, _as_option(action, value), f"{source}: {key}")
     _check_headers(values, source)
     return FileOptions(source, values)
 
@@ -233,6 +237,14 @@ def _checked_value(action: argparse.Action, value: Any, where: str) -> Any:
     if action.choices is not None and value not in action.choices:
         raise UsageError(f"{where} must be one of {', '.join(action.choices)}")
     return value
+
+
+def _as_option(action: argparse.Action, value: Any) -> Any:
+    """Return a value that is written in TOML's own way as an option has it: tables of selectors as JSON, a date."""
+    if action.dest == SELECTORS:
+        selectors = value if isinstance(value, list) else [value]
+        return [json.dumps(one, default=str) if isinstance(one, dict) else one for one in selectors]
+    return value.isoformat() if action.dest == DATE and type(value) is date else value
 
 
 def _check_headers(values: Mapping[str, Any], source: str) -> None:

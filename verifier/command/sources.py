@@ -140,6 +140,11 @@ class Setting(NamedTuple):
         return self.source == flag(self.name)
 
     @property
+    def place(self) -> str:
+        """Where it can be changed, for people: its source, and its key where that is a table of many."""
+        return f"{self.source}: {self.name.replace('_', '-')}" if self.source.startswith("[") else self.source
+
+    @property
     def is_dispatched(self) -> bool:
         """Whether it comes from the GitHub event: anybody who may dispatch wrote it."""
         return self.source.endswith(OF_EVENT)
@@ -360,7 +365,7 @@ def _filter_state(given: Mapping[str, Setting]) -> str | None:
     if state is None or not name:
         return ""
     if no_state.is_option == state.is_option:
-        raise UsageError(f"{state.source} and {no_state.source} choose nothing together: give one of the two")
+        raise UsageError(f"{state.place} and {no_state.place} choose nothing together: give one of the two")
     return name if state.is_option else ""
 
 
@@ -374,5 +379,5 @@ def boolean(setting: Setting | None) -> bool:
         return False
     text = str(setting.value).strip().lower()
     if text not in _TRUE | _FALSE:
-        raise UsageError(f"{setting.source} must be true or false, not {setting.value!r}")
+        raise UsageError(f"{setting.place} must be true or false, not {setting.value!r}")
     return text in _TRUE

@@ -16,6 +16,7 @@ from app.config.values import Section
 from tests.support.pacts import pact, things
 from tests.support.paths import DOCS
 from tests.support.running import PROVIDER, READY, start_verify
+from verifier.command.many_sources import build_many
 from verifier.command.option_values import parse_transports
 from verifier.command.options import build_parser, parse_options
 from verifier.command.options_file import OF_A_RECEIVER
@@ -268,6 +269,56 @@ def test_a_file_that_is_not_there_costs_no_import(folder: Path) -> None:
     assert "tomllib" not in loaded()
     (folder / "pyproject.toml").write_text("[tool.pact-dispatch]\njobs = 1\n")
     assert "tomllib" in loaded()
+
+
+def selection_of(text: str) -> dict[str, Any]:
+    """What the broker is asked, for a run for every pact with these options in the file."""
+    with open("pyproject.toml", "w", encoding="utf-8") as stream:  # noqa: PTH123
+        stream.write(f"[tool.pact-dispatch]\n{text}\n")
+    flags = {
+        "provider": "Products",
+        "pact_broker_base_url": "http://b",
+        "provider_base_url": "http://p",
+        "provider_version_branch": "main",
+    }
+    file = parse_options([]).from_file
+    assert file is not None
+    selection = build_many(file.complete(collect(flags, {})), flags, {}).selection
+    assert selection is not None
+    return selection.to_question()
+
+
+@pytest.mark.parametrize(
+    "selectors",
+    [
+        """[{mainBranch = true}, {tag = "prod", latest = true}]""",
+        """['{"mainBranch": true}', {tag = "prod", latest = true}]""",
+        """'[{"mainBranch": true}, {"tag": "prod", "latest": true}]'""",
+    ],
+    ids=["tables", "both", "text"],
+)
+def test_selectors_and_dates_may_be_written_as_in_a_receiver_s_configuration(selectors: str) -> None:
+    wip = "enable-pending = true\ninclude-wip-pacts-since = 2026-01-31"
+    asked = selection_of(f"consumer-version-selectors = {selectors}\n{wip}")
+    assert asked["consumerVersionSelectors"] == [{"mainBranch": True}, {"tag": "prod", "latest": True}]
+    assert asked["includeWipPactsSince"] == "2026-01-31"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            """consumer-version-selectors = {latest = true}\nconsumer-version-tags = "prod\"""",
+            "pyproject.toml: consumer-version-selectors and .* pyproject.toml: consumer-version-tags are two ways",
+        ),
+        ("consumer-version-selectors = {at = 2026-01-31}", "consumer-version-selectors: selector 1 can't be used"),
+        ("enable-pending = true\ninclude-wip-pacts-since = 'soon'", "include-wip-pacts-since must be a date"),
+        ("include-wip-pacts-since = 2026-01-31T10:00:00", "include-wip-pacts-since must be a text"),
+    ],
+)  # fmt: skip
+def test_which_pacts_is_refused_with_the_key(text: str, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        selection_of(text)
 
 
 def test_verify_runs_by_its_file_alone(folder: Path) -> None:
