@@ -18,7 +18,11 @@ WRONG_IMPORTS = {
         "app/web/dashboard",
         "app.web.application",
     ),
-    "app.commands: no command knows another, but for wait, which asks the doctor": (
+    "app.web.dashboard: no page knows another": (
+        "app/web/dashboard/queue",
+        "app.web.dashboard.runs.page",
+    ),
+    "app.commands: no command knows another, but for wait and worker, which ask the doctor": (
         "app/commands/serve",
         "app.commands.web.parser",
     ),
