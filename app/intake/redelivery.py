@@ -90,7 +90,7 @@ def why_not(connection: Connection[Any], settings: Settings, delivery: Delivery)
     except NotDeliverable as error:
         return str(error)
     except Refusal as refusal:
-        return f"it would be refused: {refusal.detail}"
+        return f"delivered again, it would be refused: {refusal.detail}"
     return None
 
 

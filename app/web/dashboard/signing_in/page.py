@@ -9,6 +9,7 @@ from flask import Blueprint, Response, redirect, request
 
 from app.intake.credentials import BadCredentials, NoCredentials
 from app.intake.sessions import SESSION_SECONDS
+from app.records.run_links import SHARED
 from app.web.context import checking_credentials, link, receiver, sessions
 from app.web.dashboard.rendering import show
 from app.web.viewer import COOKIE, check_form, viewer_of_request
@@ -66,7 +67,12 @@ def sign_out() -> AnyResponse:
 
 
 def _form(wanted: str | None, *, status: int = 200, mistake: str | None = None) -> Response:
-    values = {"next": wanted or "", "mistake": mistake, "has_tokens": bool(receiver().api_tokens)}
+    values = {
+        "next": wanted or "",
+        "mistake": mistake,
+        "has_tokens": bool(receiver().api_tokens),
+        "is_shared_link": mistake is None and f"?{SHARED}=" in (wanted or ""),
+    }
     return show("signing_in/sign_in.html.jinja", lambda: values, status=status)
 
 

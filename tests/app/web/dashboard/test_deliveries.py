@@ -145,7 +145,9 @@ def test_what_can_not_be_delivered_again_says_why(client: FlaskClient) -> None:
     without_body = id_of(dispatch(client, token="wrong"))
     assert "nothing of its body was kept" in text_of(client, f"/deliveries/{without_body}")
     elsewhere = id_of(dispatch(client, pact_url=PACT.replace("provider/A", "provider/B")))
-    assert "It would be refused: client_payload.pact_url" in text_of(client, f"/deliveries/{elsewhere}")
+    assert "Delivered again, it would be refused: client_payload.pact_url" in text_of(
+        client, f"/deliveries/{elsewhere}"
+    )
     token = form_token(client)
     for path, status in ((without_body, 409), (elsewhere, 422), (str(uuid4()), 404)):
         answer = client.post(f"/deliveries/{path}/redeliver", data={"form_token": token})

@@ -123,7 +123,7 @@ def test_a_broken_contract_is_there_until_it_passes_again(
     run = add_run(database, outcome="error", error="nothing answered at `/health`", created_at=-40)
     [broken, line] = attention(signed_in)
     assert broken.startswith("A breaks")
-    assert "A could not be verified for Shop. just now nothing answered at /health" in line
+    assert "A could not be verified for Shop. just now Nothing answered at /health" in line
     assert line.endswith(f"-> /runs/{run}")
     add_run(database, created_at=-20)
     assert attention(signed_in) == []
@@ -169,7 +169,7 @@ def test_runs_that_wait_tell_what_for(signed_in: FlaskClient, database: Connecti
     unconfigured, after_error, paused = attention(signed_in)
     assert "1 run waits for Gone, which is not in the configuration." in unconfigured
     assert unconfigured.endswith("-> /runs?provider=Gone&status=waiting")
-    assert "2 runs of A wait after an error. the next attempt in 9 min nothing answers" in after_error
+    assert "2 runs of A wait after an error. the next attempt in 9 min Nothing answers" in after_error
     assert after_error.endswith(f"-> /runs/{run}")
     assert "A is paused. since just now ann did it" in paused
     assert paused.endswith("-> /providers/A")

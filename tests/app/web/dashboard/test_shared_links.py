@@ -148,6 +148,9 @@ def test_it_stops_when_links_are_not_shared_any_more(client: FlaskClient, pool: 
     link = shared_link(sharing(client), pool, run_id)
     private = sharing(client, shares=False)
     assert private.get(link).status_code == 401
+    why = "This link does not show its run without a sign-in"
+    assert why in private.get("/sign-in", query_string={"next": f"/pacts{link}"}).text
+    assert why not in private.get("/sign-in", query_string={"next": f"/pacts/runs/{run_id}"}).text
     with pool.connection() as connection:
         links = RunLinks(
             private.application.extensions["receiver"].settings.server, dashboard_key(connection)
