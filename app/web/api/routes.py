@@ -36,13 +36,16 @@ blueprint = Blueprint("api", __name__, url_prefix="/api")
 
 @blueprint.before_request
 def check_sender() -> None:
-    """Let those in who have a token, and those who look something up from a page of the dashboard.
+    """Let those in who have a token, and those who look something up in a session of the dashboard.
+
+    A user whom a proxy names is none of them: proxies pass these paths without a sign-in, and with them whatever a
+    client claims in the header for users.
 
     Raises:
         HttpProblem: There is neither.
     """
     viewer = viewer_of_request() if "Authorization" not in request.headers else None
-    if viewer is None or viewer.sees_one_run or request.method not in READING:
+    if viewer is None or not viewer.has_session or request.method not in READING:
         check_api_token()
     else:
         g.sender = viewer.name

@@ -159,6 +159,9 @@ def test_a_trusted_proxy_alone_names_users(
     assert answer.status_code == (200 if name else 401)
     if name:
         assert f"{name} (read-only)" in answer.text
+    # which the proxy passes without a sign-in, so that anybody may have written the header
+    for path in ("/api/runs", "/api/providers", "/metrics"):
+        assert behind.get(path, headers=forwarded, environ_base={"REMOTE_ADDR": peer}).status_code == 401
 
 
 def test_files_are_kept_by_browsers_and_pages_are_not(client: FlaskClient) -> None:
