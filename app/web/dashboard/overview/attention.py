@@ -259,7 +259,7 @@ def _of_people(troubles: Troubles) -> Iterator[Line]:
             f"paused {pause.provider}",
             ERROR,
             f"{pause.provider} is paused.",
-            f"{pause.by} did it: its runs are accepted, and wait.",
+            f"Its runs are accepted, and wait. It was paused by {pause.by}.",
             provider_link(pause.provider),
             "Resume it there",
             pause.at,

@@ -171,7 +171,7 @@ def test_runs_that_wait_tell_what_for(signed_in: FlaskClient, database: Connecti
     assert unconfigured.endswith("-> /runs?provider=Gone&status=waiting")
     assert "2 runs of A wait after an error. the next attempt in 9 min Nothing answers" in after_error
     assert after_error.endswith(f"-> /runs/{run}")
-    assert "A is paused. since just now ann did it" in paused
+    assert "A is paused. since just now Its runs are accepted, and wait. It was paused by ann." in paused
     assert paused.endswith("-> /providers/A")
 
 
