@@ -35,28 +35,30 @@ def remove_abandoned(place: str, *, but: Collection[str] = ()) -> None:
     """
     with suppress(OSError), os.scandir(place) as entries:
         for entry in entries:
-            if _NAME.fullmatch(entry.name) and entry.path not in but and _is_abandoned(entry.path):
-                shutil.rmtree(entry.path, ignore_errors=True)
+            if not _NAME.fullmatch(entry.name) or entry.path in but:
+                continue
+            with suppress(OSError):  # the run that used it has just removed it, or it is in use
+                if _is_abandoned(entry.path):
+                    shutil.rmtree(entry.path, ignore_errors=True)
 
 
 def _is_abandoned(path: str) -> bool:
-    """Return whether a folder is one of this account's, old, and in no process's use."""
+    """Return whether a folder is one of this account's, old, and in no process's use.
+
+    Raises:
+        OSError: It is gone, or a process has locked its file.
+    """
+    folder = os.lstat(path)
+    if not stat.S_ISDIR(folder.st_mode) or folder.st_uid != os.geteuid() or folder.st_mode & 0o077:
+        return False
     try:
-        folder = os.lstat(path)
-        if not stat.S_ISDIR(folder.st_mode) or folder.st_uid != os.geteuid() or folder.st_mode & 0o077:
-            return False
         output = os.open(f"{path}/{OUTPUT}", os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
     except FileNotFoundError:  # it was killed before it had written anything
         return time.time() - folder.st_mtime > OLD_SECONDS
-    except OSError:
-        return False
     try:
         if time.time() - max(folder.st_mtime, os.fstat(output).st_mtime) < OLD_SECONDS:
             return False
         os.lockf(output, os.F_TLOCK, 0)
-    except OSError:
-        return False
-    else:
         return True
     finally:
         os.close(output)

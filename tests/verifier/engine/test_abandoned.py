@@ -68,6 +68,21 @@ def test_what_is_young_or_no_engines_or_another_accounts_stays(tmp_path: Path) -
     assert all(one.exists() for one in [*kept, readable, link, tmp_path / "elsewhere" / OUTPUT])
 
 
+def test_a_folder_that_its_run_removes_meanwhile_is_no_mistake(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left(tmp_path, output=False)
+    look = os.lstat
+
+    def look_too_late(path: str) -> os.stat_result:
+        os.rmdir(path)  # noqa: PTH106
+        return look(path)
+
+    monkeypatch.setattr("verifier.engine.abandoned.os.lstat", look_too_late)
+    remove_abandoned(str(tmp_path))
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_an_old_folder_that_a_process_uses_stays(tmp_path: Path) -> None:
     folder = left(tmp_path)
     program = (
