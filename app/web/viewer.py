@@ -55,6 +55,7 @@ class Viewer:
         form_token: What the forms carry that are shown to this one.
         has_session: Whether this one has signed in, and can sign out.
         sees_one_run: Whether a link was shared with this one, and nothing but its run is shown.
+        reads_api: Whether the API takes what this one has sent: a session or a token.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Viewer:
     form_token: str = field(repr=False)
     has_session: bool = False
     sees_one_run: bool = False
+    reads_api: bool = True
 
     @property
     def doer(self) -> Doer:
@@ -80,7 +82,7 @@ def viewer_of_request() -> Viewer | None:
         operators = receiver().settings.server.user_operators
         may_act = operators is None or user in operators
         prove_sender()
-        return Viewer(user, may_act, sessions().form_token(f"user {user}"))
+        return Viewer(user, may_act, sessions().form_token(f"user {user}"), reads_api=False)
     if "Authorization" in request.headers:
         try:
             with checking_credentials():
@@ -183,7 +185,7 @@ def _viewer_of_link() -> Viewer | None:
     if not isinstance(run_id, UUID) or not run_links().is_signature_of(run_id, given):
         return None
     no_form = secrets.token_hex(20)
-    return Viewer("a shared link", may_act=False, form_token=no_form, sees_one_run=True)
+    return Viewer("a shared link", may_act=False, form_token=no_form, sees_one_run=True, reads_api=False)
 
 
 def _by_token(token: Token) -> Viewer:

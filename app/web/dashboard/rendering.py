@@ -100,7 +100,8 @@ def show(
     if is_open and viewer is not None and status < 400:  # what went wrong is said to who asked alone
         # all who are told of a change share what is made after it; the rest is what may differ between viewers
         change = request.headers.get(CHANGE_HEADER, "")[:40]
-        key = (here(), viewer.may_act, viewer.has_session, viewer.sees_one_run, change)
+        rights = (viewer.may_act, viewer.has_session, viewer.sees_one_run, viewer.reads_api)
+        key = (here(), rights, change)
         html = _contents.get(key, lambda: _refreshing().make(content))
     else:
         html = content()

@@ -5,16 +5,20 @@ from __future__ import annotations
 import base64
 import io
 import re
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from app.web.application import create_app
 from tests.app.web.dashboard.test_providers import with_providers
-from tests.app.web.dashboard.test_signing_in import PAGE, READER, form_token, sign_in
+from tests.app.web.dashboard.test_run import add_run
+from tests.app.web.dashboard.test_signing_in import PAGE, READER, form_token, receiver_of, sign_in
 
 if TYPE_CHECKING:
     from flask.testing import FlaskClient
+    from psycopg_pool import ConnectionPool
 
 OPEN = {"HX-Request": "true"}
 OPERATOR = {"Authorization": "Bearer a-token-for-reading-the-api"}
@@ -115,3 +119,25 @@ def test_whoever_comes_by_basic_auth_is_shown_no_button_that_does_nothing(client
     assert "/providers/A/pause" not in client.get("/providers/A", headers=basic).text
     assert "/providers/A/pause" in client.get("/providers/A", headers=OPERATOR).text
     assert client.post("/providers/A/pause", headers=basic).status_code == 401
+
+
+def test_whom_a_proxy_names_is_led_to_nothing_of_the_api(
+    client: FlaskClient, pool: ConnectionPool[Any]
+) -> None:
+    run_id = add_run(pool)
+    with pool.connection() as connection:
+        statement = (
+            "INSERT INTO run_log_chunks SELECT %s, n, 1, repeat('x', 15000) FROM generate_series(0, 2) AS n"
+        )
+        connection.execute(statement, [run_id])
+    settings = receiver_of(client).settings
+    server = type(settings.server).model_validate(
+        {"trusted_proxies": ["127.0.0.1"], "user_header": "X-Forwarded-User"}
+    )
+    receiver = replace(receiver_of(client), settings=settings.model_copy(update={"server": server}))
+    behind = create_app(receiver).test_client()
+    page, named = f"/runs/{run_id}", {"X-Forwarded-User": "ann"}
+    # what is kept for a moment is not theirs alone
+    assert 'href="/api/' in behind.get(page, headers={**OPEN, **OPERATOR}).text
+    assert 'href="/api/' not in behind.get(page, headers={**OPEN, **named}).text
+    assert "for those with a token" in behind.get(page, headers=named).text
