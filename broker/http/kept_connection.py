@@ -10,7 +10,7 @@ import os
 import socket
 import ssl
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, urljoin, urlsplit
 
@@ -91,6 +91,12 @@ class KeptConnections:
             NoReply: There was no whole answer within the limits; the message says why.
         """
         return self._send_in_time(method, url, body, headers, Deadline(self._limits.seconds))
+
+    def close(self) -> None:
+        """Close the connections that no request is sent on; the next one makes a new one."""
+        while self._connections:
+            with suppress(KeyError):  # another thread took the last one
+                self._connections.popitem()[1].close()
 
     def _send_in_time(
         self, method: str, url: str, body: bytes, headers: Mapping[str, str], whole: Deadline

@@ -23,10 +23,14 @@ from typing import TYPE_CHECKING, Any
 from verifier.engine.recorded_exchange import MARKER, RecordedExchange, by_interaction, keep
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from verifier.engine.states.relay import StateRelay
 
 LARGEST_HEAD = 256 * 1024
 AT_ONCE = 65536
+LET_GO_MS = 100
+"""How long nothing happens before connections that are only kept are let go of."""
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)(?=\r\n)", re.IGNORECASE)
 _RESET = struct.pack("ii", 1, 0)
 """With this as SO_LINGER, closing a connection resets it."""
@@ -44,6 +48,8 @@ class Recorder:
         authority: The host as the provider is to get it, with its port unless that is the scheme's own.
         connect_seconds: How long a connection to the provider may take.
         states: What carries out the state changes that are asked for here, if any are.
+        let_go: Closes connections that are kept for state changes, if any are: the provider may be what they lead to,
+            and may have one connection at a time, so that it doesn't take a request before they are closed.
     """
 
     def __init__(
@@ -54,12 +60,14 @@ class Recorder:
         *,
         connect_seconds: float,
         states: StateRelay | None = None,
+        let_go: Callable[[], None] | None = None,
     ) -> None:
         # for a name as text Python would encode it as an international one, each time
         self._provider: tuple[Any, int] = (host.encode() if host.isascii() else host, port)
         self.authority = authority
         self._connect_seconds = connect_seconds
         self._states = states
+        self._let_go = let_go
         self._states_path = f"/{os.urandom(16).hex()}"
         self._states_line = b"POST %s HTTP" % self._states_path.encode()
         self._is_idle = threading.Lock()
@@ -99,8 +107,12 @@ class Recorder:
 
     def _serve(self) -> None:
         listener, woken = self._listener.fileno(), self._woken.fileno()
+        idle_ms = None if self._let_go is None else LET_GO_MS
         while True:
-            for descriptor, event in self._poll.poll():
+            events = self._poll.poll(idle_ms)
+            if not events and self._let_go is not None:
+                self._let_go()
+            for descriptor, event in events:
                 if descriptor == listener:
                     self._accept()
                 elif descriptor == woken:
@@ -138,7 +150,8 @@ class Recorder:
 
     def _add(self, side: _Side) -> None:
         side.socket.setblocking(False)
-        side.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        with suppress(OSError):  # macOS refuses it on a connection that the other end has reset
+            side.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._sides[side.socket.fileno()] = side
         self._poll.register(side.socket, select.POLLIN)
 

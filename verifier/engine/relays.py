@@ -70,6 +70,7 @@ class Relays:
         context: ssl.SSLContext | None = None,
     ) -> None:
         self._job = job
+        self._handler = handler
         self.context = context
         self._stack = ExitStack()
         self.states = None if handler is None else self._state_relay(handler)
@@ -136,6 +137,7 @@ class Relays:
                 parts.netloc.rpartition("@")[2],
                 connect_seconds=self._job.request_timeout,
                 states=self.states,
+                let_go=getattr(self._handler, "let_go", None),
             )
             self._stack.callback(self._recorder.close)
         return self._recorder

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import shlex
 import socket
 import subprocess
 import threading
 import time
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -144,6 +147,26 @@ def test_an_answer_that_is_no_http_is_shown_as_it_is(engine: Engine) -> None:
     assert result.exchange is not None
     assert result.exchange.response is not None
     assert "SSH-2.0" in result.exchange.response.body
+
+
+def test_connection_that_takes_no_option_is_served_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On macOS a connection that was reset before it was accepted takes none: others must be served then."""
+
+    def refuse(*_: Any) -> None:
+        raise OSError(errno.EINVAL, "Invalid argument")
+
+    with Loopback(ANSWER) as server:
+        port = urlsplit(server.url).port
+        assert port is not None
+        recorder = Recorder("127.0.0.1", port, "provider", connect_seconds=TIME_LIMIT)
+        monkeypatch.setattr(socket.socket, "setsockopt", refuse)
+        with closing(recorder):
+            client = socket.socket()
+            client.settimeout(TIME_LIMIT)
+            with client:
+                client.connect(("127.0.0.1", recorder.port))
+                client.sendall(b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n")
+                assert client.recv(100).startswith(b"HTTP/1.0 200 ")
 
 
 def test_both_sides_may_write_at_once() -> None:

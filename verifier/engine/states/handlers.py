@@ -114,6 +114,10 @@ class UrlHandler:
             reason += " (is --provider-states-setup-url right?)"
         raise StateChangeFailed(reason + (f": {text}" if text else ""), answered=answered)
 
+    def let_go(self) -> None:
+        """Close the connection that is kept, for a server that takes no other one meanwhile."""
+        self._connections.close()
+
 
 def with_query(url: str, change: StateChange) -> str:
     """Return the URL of a state change with all of it in the query, as the core makes it with `state_change_as_query`.

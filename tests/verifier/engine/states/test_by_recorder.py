@@ -182,6 +182,34 @@ def test_server_of_one_connection_at_a_time_is_free_when_states_are_set_up() -> 
     assert states.take() == [SET_UP]
 
 
+def test_server_of_one_connection_at_a_time_may_set_its_own_states_up(engine: Engine) -> None:
+    """It takes no request as long as the connection of the state change is kept."""
+
+    class OneByOne(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        timeout = TIME_LIMIT  # of a connection that nothing is sent on
+
+        def do_GET(self) -> None:
+            self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def do_POST(self) -> None:
+            self.do_GET()
+
+        def log_message(self, *_: Any) -> None:
+            """Print nothing."""
+
+    document = pact_document(*(http_interaction(name, providerStates=[{"name": "one"}]) for name in "ab"))
+    with HTTPServer(("127.0.0.1", 0), OneByOne) as server:
+        url = f"http://127.0.0.1:{server.server_port}"
+        threading.Thread(target=server.serve_forever, args=[0.01], daemon=True).start()
+        results = verified(engine, document, url, states_url=f"{url}/_states", request_timeout=TIME_LIMIT / 3)
+        server.shutdown()
+    assert {result.outcome for result in results} == {Outcome.PASSED}, [result.reason for result in results]
+
+
 def test_python_handlers_are_called_in_one_thread_whatever_the_interaction(
     engine: Engine, tmp_path: Path
 ) -> None:
