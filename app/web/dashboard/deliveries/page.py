@@ -81,6 +81,7 @@ def show_delivery(delivery_id: UUID) -> Response:
         "headers": None if delivery.headers is None else _in_order(delivery.headers, KEPT),
         "delivery": delivery,
         "source": SOURCES[delivery.source],
+        "provider": receiver().settings.provider_of(delivery.repository or ""),
         "payload": None if delivery.payload is None else _json(delivery.payload),
         "answer": None if delivery.answer is None else _json(_in_order(delivery.answer, ANSWER)),
         "answer_headers": _answer_headers(delivery),

@@ -144,6 +144,7 @@ def test_what_can_not_be_delivered_again_says_why(client: FlaskClient) -> None:
     sign_in(client)
     without_body = id_of(dispatch(client, token="wrong"))
     assert "nothing of its body was kept" in text_of(client, f"/deliveries/{without_body}")
+    assert 'a/b, of <a href="/providers/A">A</a>' in client.get(f"/deliveries/{without_body}").text
     elsewhere = id_of(dispatch(client, pact_url=PACT.replace("provider/A", "provider/B")))
     assert "Delivered again, it would be refused: client_payload.pact_url" in text_of(
         client, f"/deliveries/{elsewhere}"
