@@ -70,7 +70,7 @@ document.addEventListener("click", async (event) => {
   const button = event.target.closest("button[data-copy], button.copy");
   if (!button) return;
   const source = document.getElementById(button.dataset.copy || button.getAttribute("aria-controls"));
-  button.dataset.words ||= button.textContent;
+  const words = (button.dataset.words ||= button.textContent); // an update of the page takes the attribute away
   try {
     await navigator.clipboard.writeText(source.textContent);
     button.textContent = "Copied";
@@ -78,7 +78,7 @@ document.addEventListener("click", async (event) => {
     window.getSelection().selectAllChildren(source);
     button.textContent = document.execCommand("copy") ? "Copied" : "Press Ctrl+C";
   }
-  window.setTimeout(() => (button.textContent = button.dataset.words), 2000);
+  window.setTimeout(() => (button.textContent = words), 2000);
 });
 const showCopyButtons = () => {
   for (const button of document.querySelectorAll("button.copy[hidden]")) button.hidden = false;
