@@ -24,6 +24,7 @@ LONGEST = 200
 """The most characters of a sentence or of a value on a line."""
 CONTEXT = 1
 NOTHING = "nothing"
+SOMETHING = "a value"
 
 _INDEX = re.compile(r"\[\d+\]")
 _SAYS_NO_MORE = re.compile(
@@ -32,6 +33,9 @@ _SAYS_NO_MORE = re.compile(
 )
 """A sentence that says nothing but what was expected and what came."""
 _NAMES_KEYS = re.compile(r"(?:actual|expected) map .* keys?\b", re.IGNORECASE)
+_LACKS_KEYS = re.compile(r"actual map is missing the following keys?:", re.IGNORECASE)
+_PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+"""A key that needs no quotes in a path."""
 _HAS_BOTH = re.compile(
     r"(?:type mismatch: )?expected .+ to (?:be|match|have|include|contain)\b", re.DOTALL | re.IGNORECASE
 )
@@ -117,6 +121,7 @@ def differences(found: Sequence[Found]) -> tuple[list[Difference], int]:
         found: All differences of one interaction, in reading order.
     """
     alike: dict[Difference, Difference] = {}
+    found = [part for one in found for part in _by_key(one)]
     for one in _leaves_first(found):
         key = replace(_shown(one, found), place=_INDEX.sub("[*]", one.identifier))
         alike[key] = (
@@ -160,6 +165,31 @@ def compare(expected: str, actual: str, *, longest: int) -> list[tuple[str, str]
 def shortened(text: str, longest: int = LONGEST) -> str:
     """Return a text that has a length at most, with a mark where it was cut."""
     return text if len(text) <= longest else text[: longest - 1] + "…"
+
+
+def _by_key(one: Found) -> list[Found]:
+    """Return a difference by each key that an object lacks, of which the engine names its keys instead of values."""
+    if not _LACKS_KEYS.match(one.sentence):
+        return [one]
+    try:
+        expected, actual = json.loads(one.expected or ""), json.loads(one.actual or "")
+    except (ValueError, RecursionError):
+        return [one]
+    if not _are_keys(expected) or not _are_keys(actual):
+        return [one]
+    lacking = [key for key in expected if key not in set(actual)]
+    return [
+        one._replace(identifier=_path(one.identifier, key), expected=SOMETHING, actual=NOTHING, sentence="")
+        for key in lacking
+    ] or [one]
+
+
+def _are_keys(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(key, str) for key in value)
+
+
+def _path(parent: str, key: str) -> str:
+    return f"{parent}.{key}" if _PLAIN_KEY.fullmatch(key) else f"{parent}[{key!r}]"
 
 
 def _shown(one: Found, found: Sequence[Found]) -> Difference:

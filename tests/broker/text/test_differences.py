@@ -34,7 +34,15 @@ def one(found: Found) -> Difference:
         ),
         (
             Found("body", "$.a", '["b","c"]', '["b"]', "Actual map is missing the following keys: c"),
-            "$.a: Actual map is missing the following keys: c",
+            "$.a.c: expected a value, got nothing",
+        ),
+        (
+            Found("body", "$", '["b c"]', "[]", "Actual map is missing the following keys: b c"),
+            "$['b c']: expected a value, got nothing",
+        ),
+        (
+            Found("body", "$", "{}", "[]", "Actual map is missing the following keys: b"),
+            "body: Actual map is missing the following keys: b",
         ),
         (
             Found("body", "$", "[1]", "{}", "Type mismatch: Expected {} (Object) to be the same type as [1] (Array)"),
