@@ -98,8 +98,7 @@ def test_a_broken_contract_is_published_as_failed(
     assert failed["interactionDescription"] == "a request for a thing with a price"
     assert failed["mismatches"][0]["attribute"] == "body"
     assert "price" in failed["mismatches"][0]["description"]
-    assert "$.price" in done.out
-    assert "expected a value, got nothing" in done.out
+    assert "$.price  expected a value  got nothing" in done.out
     jsonschema.validate(done.report, SCHEMA)
 
 
