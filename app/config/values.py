@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -57,11 +59,18 @@ UserName = Annotated[
 """The name of an account of the system."""
 
 
-HeaderName = Annotated[
-    str,
-    StringConstraints(pattern=r"^[A-Za-z0-9-]+$", max_length=100),
-    Kind("header"),
-]
+_HEADER_NAME = re.compile(r"[A-Za-z0-9-]{1,100}")
+
+
+def _header_name(value: str) -> str:
+    if _HEADER_NAME.fullmatch(value) is None:
+        raise ValueError(
+            "must be the name of a header: letters, digits and hyphens, such as X-Forwarded-User"
+        )
+    return value
+
+
+HeaderName = Annotated[str, AfterValidator(_header_name), Kind("header")]
 """The name of a header."""
 
 
