@@ -8,12 +8,18 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from app.commands import runner, verify
+from app.commands.alive import parser as alive
 from app.commands.argument_parser import ArgumentParser
 from app.commands.broker import parser as broker
 from app.commands.check_config import parser as check_config
+from app.commands.database import parser as database
 from app.commands.deliveries import parser as deliveries
 from app.commands.doctor import parser as doctor
+from app.commands.migrate import parser as migrate
+from app.commands.notify import parser as notify
+from app.commands.providers import parser as providers
 from app.commands.reconcile import parser as reconcile
+from app.commands.reload import parser as reload
 from app.commands.runs import parser as runs
 from app.commands.serve import parser as serve
 from app.commands.setup import parser as setup
@@ -29,9 +35,9 @@ if TYPE_CHECKING:
 
 GROUPS = {
     "try": (verify, broker),
-    "set up": (setup, webhooks, check_config),
-    "operate": (serve, web, worker, reconcile),
-    "find out": (wait, doctor, runs, deliveries),
+    "set up": (setup, webhooks, check_config, notify),
+    "operate": (serve, web, worker, reload, alive, migrate, reconcile, database),
+    "find out": (wait, doctor, runs, deliveries, providers),
 }
 """The parsers of the commands, in the groups and the order of `--help`."""
 

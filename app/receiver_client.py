@@ -23,15 +23,23 @@ LIMITS = Limits(seconds=15, max_bytes=16 * 1024 * 1024)
 """A broker waits as long for an answer; a run has its whole verification in it."""
 TRUST = "have this command trust its certificate: REQUESTS_CA_BUNDLE names the file of its authority"
 """What to do where a receiver's certificate is not trusted."""
+NOT_READY = "Try again later; its log, or that of what stands before it, says more"
+"""What to do where a receiver has answered that it can't do it now."""
 LIMIT = 50
 """The items of a list that are asked for: the newest."""
 PAGE_LIMIT = 200
 """The items of a page where more than the newest are looked at: the most that a receiver gives."""
 MOST_PAGES = 5
+MOST_PAGES_OF_PROVIDERS = 1000
+"""All of them are asked for; no receiver has so many."""
 
 
 class ReceiverAway(Exception):
     """The receiver gave no answer, or one that it may not give later; the message says why."""
+
+
+class ReceiverNotReady(ReceiverAway):
+    """The receiver, or what stands before it, answered that it can't do it now."""
 
 
 class ReceiverNotTrusted(ReceiverAway):
@@ -204,6 +212,15 @@ class ReceiverClient:
         """
         return self._named("/api/runs", number)
 
+    def notifications(self, provider: str) -> list[dict[str, Any]]:
+        """Return the latest message about a provider to each of those who are told of its changes.
+
+        Raises:
+            ReceiverRefused: It doesn't take the token, or it is too old to tell anybody of changes.
+        """
+        document = self._item("/api/providers", provider, "/notifications")
+        return objects_at(document, "items") or []
+
     def page_of_runs(
         self, filters: Mapping[str, str], *, limit: int = LIMIT, after: str | None = None
     ) -> Page:
@@ -257,6 +274,36 @@ class ReceiverClient:
             ReceiverRefused: It doesn't take the token, has no such delivery, or would refuse the dispatch.
         """
         return self._named("/api/deliveries", number, "/redeliver", method="POST")
+
+    def providers(self) -> list[dict[str, Any]]:
+        """Return the providers, by their names.
+
+        Raises:
+            ReceiverRefused: It doesn't take the token.
+        """
+        found: dict[str, dict[str, Any]] = {}  # one that has no pages gives all of them for each page
+        after = None
+        for _ in range(MOST_PAGES_OF_PROVIDERS):
+            page = self._page("/api/providers", {}, PAGE_LIMIT, after)
+            found |= {str(one.get("name")): one for one in page.items}
+            after = page.next
+            if after is None:
+                return list(found.values())
+        raise NoReceiver(f"{self.base_url}/api/providers does not end")
+
+    def change_provider(self, name: str, action: str, *, reason: str | None = None) -> dict[str, Any]:
+        """Pause or resume a provider, and return it.
+
+        Args:
+            name: Its name.
+            action: `pause` or `resume`.
+            reason: Why it is paused.
+
+        Raises:
+            ReceiverRefused: It doesn't take the token, or has no such provider.
+        """
+        query = f"?{urlencode({'reason': reason})}" if reason else ""
+        return self._item("/api/providers", name, f"/{action}{query}", method="POST")
 
     def _first_pages(self, filters: Mapping[str, str]) -> Iterator[dict[str, Any]]:
         after = None
@@ -313,9 +360,9 @@ class ReceiverClient:
         """
         answered = f"{self.base_url}{path} answered {reply.status}"
         if reply.status == 503:
-            raise ReceiverAway(f"{answered}: its database is away")
+            raise ReceiverNotReady(f"{answered}: its database is away")
         if reply.status >= 500 or reply.status == 429:
-            raise ReceiverAway(answered)
+            raise ReceiverNotReady(answered)
         if reply.status >= 400:
             raise ReceiverRefused(
                 answered, status=reply.status, reason=text_at(_json(reply), "message") or ""

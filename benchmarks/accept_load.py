@@ -26,8 +26,11 @@ class Sent:
     p99_ms: float
 
 
-def hammer(port: int, path: str, token: str, clients: int, seconds: float) -> Sent:
-    """Send different dispatches for so many seconds.
+BROKER = "http://broker.example.org"
+
+
+def hammer(port: int, path: str, token: str, clients: int, seconds: float, *, broker: str = BROKER) -> Sent:
+    """Send different dispatches for so many seconds, of pacts on a broker.
 
     Raises:
         AssertionError: One was not answered with 204.
@@ -35,7 +38,7 @@ def hammer(port: int, path: str, token: str, clients: int, seconds: float) -> Se
     context = multiprocessing.get_context("spawn")
     barrier = context.Barrier(clients)
     with ProcessPoolExecutor(clients, context, initializer=_wait_at, initargs=(barrier,)) as pool:
-        jobs = [pool.submit(_send, port, path, token, client, seconds) for client in range(clients)]
+        jobs = [pool.submit(_send, port, path, token, client, seconds, broker) for client in range(clients)]
         taken = sorted(time for job in jobs for time in job.result())
     return Sent(
         clients,
@@ -52,7 +55,7 @@ def _wait_at(barrier: Barrier) -> None:
     _start.append(barrier)
 
 
-def _send(port: int, path: str, token: str, client: int, seconds: float) -> list[float]:
+def _send(port: int, path: str, token: str, client: int, seconds: float, broker: str) -> list[float]:
     """Send from one client, once all have started, and return the time of each request in seconds."""
     taken, number, run = [], 0, time.time_ns()
     with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
@@ -62,7 +65,7 @@ def _send(port: int, path: str, token: str, client: int, seconds: float) -> list
         while time.monotonic() < end:
             number += 1
             consumer = f"Consumer{client}-{run}-{number}"
-            url = f"http://broker.example.org/pacts/provider/Products/consumer/{consumer}/version/1"
+            url = f"{broker}/pacts/provider/Products/consumer/{consumer}/version/1"
             body = json.dumps({"event_type": "pact_changed", "client_payload": {"pact_url": url}}).encode()
             head = (
                 f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {token}\r\n"

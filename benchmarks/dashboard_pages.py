@@ -8,7 +8,7 @@ from urllib.parse import quote
 import requests
 
 from app.records.history import Place
-from app.web.paging import cursor_of
+from app.web.paging import cursor_of, cursor_of_name
 from app.web.viewer import COOKIE
 from tests.support.receiver import API_TOKEN
 
@@ -131,6 +131,10 @@ def addresses(connection: psycopg.Connection[Any]) -> Iterator[tuple[str, str]]:
     yield "queue", "/queue"
     yield "queue: biggest", f"/queue?provider={quote(BIGGEST)}"
     yield "system", "/system"
+    yield "API: providers", "/api/providers"
+    yield "API: providers, deep", f"/api/providers?cursor={cursor_of_name(USUAL)}"
+    yield "metrics", "/metrics"
+    yield "health", "/healthz"
 
 
 def open_paths(connection: psycopg.Connection[Any]) -> list[str]:

@@ -1,133 +1,107 @@
-"""A month of a large receiver's history, made in SQL: what its pages and lists are measured with."""
+"""A receiver with a large history: how large its database is, how fast its pages, and what deleting the history costs.
+
+    python -m benchmarks.history [--runs 1000000] [--seconds 120] [--quick] [--only sizes|pages|pruning] [--folder DIR]
+
+The history is in the embedded PostgreSQL, with three deliveries for each run and a thousand providers. Making a million
+runs takes ten minutes, and 25 GB of the disk for a while. The figures go to standard output and to
+build/bench-history.json.
+"""
 
 from __future__ import annotations
 
+import argparse
 import json
-import subprocess
-import sys
-import tempfile
-from dataclasses import dataclass
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psycopg
-from psycopg.types.json import Jsonb
+from rich.console import Console
+from rich.table import Table
 
-from app.database import schema
-from app.records import counters
-from benchmarks.verify import BIN, ENVIRONMENT, pact_document
-from tests.support.receiver import configuration
+from benchmarks import dashboard, pruning
+from benchmarks.large_history import Size
+from benchmarks.receiver import folder
+from tests.support.receiver import ReceiverProcess
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable
 
-MAKE = Path(__file__).with_name("history.sql")
-BROKER = "http://broker.example.org"
-LINES_OF_A_CHUNK = 40
-
-
-@dataclass(frozen=True)
-class Size:
-    """How much there is.
-
-    Attributes:
-        runs: The number of runs, about.
-        providers: The number of providers.
-        deliveries: The number of deliveries.
-        days: The days from the oldest to the newest.
-    """
-
-    runs: int = 100_000
-    providers: int = 1_000
-    deliveries: int = 300_000
-    days: int = 30
-
-    @property
-    def configuration(self) -> str:
-        """A pact-dispatch.toml with all of the providers."""
-        providers = (
-            {
-                "name": f"Provider {rank:04}",
-                "repository": f"acme/provider-{rank:04}",
-                "base_url": f"http://127.0.0.1:1/{rank}",
-                "version": f"{rank:040x}",
-                "branch": "main",
-            }
-            for rank in range(1, self.providers + 1)
-        )
-        return configuration(BROKER, *providers)
+RESULT = Path(__file__).parents[1] / "build" / "bench-history.json"
+DELIVERIES_OF_A_RUN = 3
+QUICK_RUNS = 50_000
+MOST_TABLES = 8
 
 
-def make(conninfo: str, size: Size) -> None:
-    """Make the tables, and fill them.
-
-    Args:
-        conninfo: An empty database.
-        size: How much there is to be.
-    """
-    with psycopg.connect(conninfo, autocommit=True) as connection:
-        schema.migrate(connection)
-        connection.execute("SET synchronous_commit = off")
-        connection.execute("CREATE TEMP TABLE size (runs int, providers int, deliveries int, days int)")
-        connection.execute(
-            "INSERT INTO size VALUES (%s, %s, %s, %s)",
-            [size.runs, size.providers, size.deliveries, size.days],
-        )
-        connection.execute("CREATE TEMP TABLE form (outcome text, interactions int, document jsonb)")
-        connection.execute("CREATE TEMP TABLE form_log (interactions int, text text)")
-        for outcome, interactions, document in saved_forms():
-            connection.execute(
-                "INSERT INTO form VALUES (%s, %s, %s)", [outcome, interactions, Jsonb(document)]
-            )
-        for interactions in (5, 50):
-            connection.execute("INSERT INTO form_log VALUES (%s, %s)", [interactions, _log()])
-        connection.execute(MAKE.read_bytes())
-        while counters.add_up(connection):
-            pass
-        # a receiver changes this table run by run, so that no dead rows pile up in it
-        connection.execute("VACUUM FULL latest_results")
-        connection.execute("VACUUM ANALYZE")
-
-
-def saved_forms() -> Iterator[tuple[str, int, dict[str, Any]]]:
-    """Return saved forms of real verifications, each with its outcome and the number of interactions."""
-    command = [sys.executable, "-m", "benchmarks.provider"]
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as provider,
-    ):
-        assert provider.stdout is not None
-        assert provider.stdin is not None
-        url = f"http://127.0.0.1:{int(provider.stdout.readline())}"
-        for interactions in (5, 50):
-            yield "passed", interactions, _verify(Path(folder), url, interactions)
-            yield "failed", interactions, _verify(Path(folder), url, interactions, broken=2)
-            yield "error", interactions, _verify(Path(folder), "http://127.0.0.1:1", interactions)
-        provider.stdin.close()
-
-
-def _verify(folder: Path, url: str, interactions: int, broken: int = 0) -> dict[str, Any]:
-    document = pact_document(interactions)
-    for interaction in document["interactions"][:broken]:
-        interaction["response"]["body"]["content"] |= {"price": 39.5, "stock": {"berlin": 4}}
-    pact, saved = folder / "pact.json", folder / "verification.json"
-    pact.write_text(json.dumps(document), encoding="utf-8")
-    subprocess.run(
-        [str(BIN / "verify"), str(pact), "--provider-base-url", url, "--wait", "0.1", "--json", str(saved)],
-        cwd=folder,
-        env=ENVIRONMENT,
-        capture_output=True,
-        check=False,
+def sizes(url: str, console: Console) -> dict[str, Any]:
+    """Print how large the tables are, and what a run takes."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        row = connection.execute(
+            "SELECT (SELECT count(*) FROM runs), (SELECT count(*) FROM deliveries), "
+            "pg_database_size(current_database())"
+        ).fetchone()
+        found = connection.execute(
+            """
+            SELECT relname, greatest(reltuples, 0)::bigint, pg_table_size(oid), pg_indexes_size(oid) FROM pg_class
+            WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace
+            ORDER BY pg_total_relation_size(oid) DESC LIMIT %s
+            """,
+            [MOST_TABLES],
+        ).fetchall()
+    assert row is not None
+    runs, deliveries, size = row
+    table = Table(
+        "table",
+        "rows",
+        "MB",
+        "of indexes",
+        "bytes a run",
+        title=f"{runs:,} runs, {deliveries:,} deliveries: {size / 2**30:.1f} GB, {size / runs / 1024:.1f} KB a run",
     )
-    found: dict[str, Any] = json.loads(saved.read_text(encoding="utf-8"))
-    return found
+    for name, rows, data, indexes in found:
+        table.add_row(
+            name,
+            f"{rows:,}",
+            f"{data / 2**20:.0f}",
+            f"{indexes / 2**20:.0f}",
+            f"{(data + indexes) / runs:.0f}",
+        )
+    console.print(table)
+    return {"runs": runs, "deliveries": deliveries, "bytes": size, "tables": found}
 
 
-def _log() -> str:
-    """Return as many lines as a chunk of a log has."""
-    lines = (
-        f"10:42:{number:02}.{number * 37 % 1000:03} GET /products/{number} answered 200 in {number * 7 % 90} ms, "
-        f"request {number * 2654435761 % 2**32:08x}{number * 40503 % 2**32:08x}"
-        for number in range(LINES_OF_A_CHUNK)
-    )
-    return "\n".join(lines)
+def main() -> None:
+    """Measure, and print the figures."""
+    parser = argparse.ArgumentParser(description="Measure a receiver with a large history.")
+    parser.add_argument("--runs", type=int, default=1_000_000)
+    parser.add_argument("--seconds", type=float, default=120.0, help="for how long dispatches come, twice")
+    parser.add_argument("--quick", action="store_true", help=f"{QUICK_RUNS} runs, and a short look")
+    parser.add_argument("--only", choices=("sizes", "pages", "pruning"), help="measure one thing alone")
+    parser.add_argument("--folder", type=Path, help="where the history is made, unless it is there, and kept")
+    options = parser.parse_args()
+    console = Console()
+    runs = QUICK_RUNS if options.quick else options.runs
+    size = Size(runs=runs, deliveries=runs * DELIVERIES_OF_A_RUN)
+    with ExitStack() as stack:
+        place = options.folder or stack.enter_context(folder())
+        place.mkdir(parents=True, exist_ok=True)
+        url, size = stack.enter_context(dashboard.filled(place, console, size))
+
+        def delete() -> dict[str, Any]:
+            with ReceiverProcess(place, size.configuration, command="web", database_url=url) as web:
+                seconds = 15.0 if options.quick else options.seconds
+                return pruning.measure(web, console, url, providers=size.providers, seconds=seconds)
+
+        parts: dict[str, Callable[[], Any]] = {
+            "sizes": lambda: sizes(url, console),
+            "pages": lambda: dashboard.pages_of(url, size, options.quick, console, place),
+            "pruning": delete,
+        }
+        figures = {name: part() for name, part in parts.items() if options.only in {None, name}}
+    RESULT.parent.mkdir(exist_ok=True)
+    RESULT.write_text(json.dumps(figures, indent=2, default=str) + "\n", encoding="utf-8")
+    console.print(f"Written to {RESULT}")
+
+
+if __name__ == "__main__":
+    main()

@@ -10,7 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, Union, get_args, get_origin
 
-from app.config import provider, sections, variables
+from app.config import notify, provider, sections, variables
 from app.config.settings import Settings
 from app.config.values import Kind, Section
 from app.process import environment as process_environment
@@ -43,6 +43,7 @@ MORE = {
     "`[github]`": "[Commit statuses](commit-statuses.md) and [the relay](relay.md) say more.",
     "`[retention]`": "[How long things are kept](receiver-api.md#how-long-things-are-kept) says more.",
     "`[server]`": "[Behind a proxy](receiver-proxy.md) says more.",
+    "`[notify]`, `[providers.notify]`": "[Notifications](notifications.md) says more.",
     "`[reconcile]`": "[Missed dispatches](receiver-operating.md#missed-dispatches) says more.",
 }
 
@@ -72,6 +73,8 @@ TABLES = (
     Table("`[[providers]]`: one that is passed on to GitHub", provider.RelayedProvider, provider.Provider),
     Table("`[providers.relay]`", provider.RelaySettings),
     Table("`[[providers]]`: how one is verified", provider.VerifiedProvider, provider.Provider),
+    Table("`[notify]`, `[providers.notify]`", notify.NotifySettings),
+    Table("`[[notify.targets]]`, `[[providers.notify.targets]]`", notify.NotifyTarget),
     Table("`[dispatches]`", sections.DispatchSettings),
     Table("`[server]`", sections.ServerSettings),
     Table("`[worker]`", sections.WorkerSettings),
@@ -165,10 +168,14 @@ def default_of(field: FieldInfo) -> str:
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"
     if isinstance(value, tuple) and value:
-        return f"`[{', '.join(f'{one:g}' for one in value)}]`"
+        return f"`[{', '.join(map(_one, value))}]`"
     if isinstance(value, float):
         return f"`{value:g}`"
     return f"`{value}`" if value or value == 0 else "none"
+
+
+def _one(value: Any) -> str:
+    return f'"{value}"' if isinstance(value, str) else f"{value:g}"
 
 
 def meanings_of_variables() -> Iterator[tuple[str, str]]:

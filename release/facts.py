@@ -34,6 +34,9 @@ PAGES = (
 )
 """Where people copy a version of the Action from; patterns of files."""
 
+CHART = "deploy/helm/pact-dispatch/Chart.yaml"
+"""The Helm chart, whose version and appVersion are that of the project."""
+
 
 def notes(root: Path, version: str) -> str | None:
     """Return what `CHANGELOG.md` says of a version that has a day; None if it has no such section."""
@@ -70,6 +73,13 @@ def missing(root: Path, *, tag: str | None, repository: str | None) -> list[str]
         )
     if notes(root, found.version) is None:
         faults.append(f"CHANGELOG.md has no section '## {found.version} - YYYY-MM-DD' with what is new.")
+    written = chart_versions(root)
+    faults += [
+        f"{key} in {CHART} is {written.get(key)}, and not {version}, as pyproject.toml says: write that there, and run "
+        "make manifests."
+        for key, version in versions_of_chart(found.version).items()
+        if written.get(key) != version
+    ]
     faults += [
         f"{page.relative_to(root)} says {named} of the Action, and this release moves {major(found.version)}."
         for pattern in PAGES
@@ -78,6 +88,17 @@ def missing(root: Path, *, tag: str | None, repository: str | None) -> list[str]
         if named != major(found.version)
     ]
     return faults
+
+
+def versions_of_chart(version: str) -> dict[str, str]:
+    """Return what the Helm chart of a version must say, by the key: the chart's own version is a semantic one."""
+    return {"version": version.replace("rc", "-rc"), "appVersion": version}
+
+
+def chart_versions(root: Path) -> dict[str, str]:
+    """Return the versions that the Helm chart says, by their key."""
+    text = (root / CHART).read_text(encoding="utf-8")
+    return {found[1]: found[2] for found in re.finditer(r"^(version|appVersion): (\S+)$", text, re.MULTILINE)}
 
 
 def major(version: str) -> str:

@@ -39,6 +39,11 @@ def read_lines(pipe: IO[bytes], max_bytes: int) -> Iterator[str]:
         begins = ends
 
 
+def why_not_started(error: OSError) -> str:
+    """Return why a process could not be started, with the file that this is about, if there is one."""
+    return ": ".join(str(part) for part in (error.strerror, error.filename) if part)
+
+
 def how_it_ended(code: int) -> str:
     """Return how a process ended, given its exit code (negative for a signal)."""
     if code >= 0:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from broker.traces.variables import has_credentials
+
 TYPE_CHECKING = False
 if (
     TYPE_CHECKING
@@ -41,8 +43,8 @@ def without_secrets(
 ) -> dict[str, str]:
     """Return a copy of an environment without what only this project's own processes may know.
 
-    That is the broker's credentials, this project's own variables, and what lets a step of a GitHub workflow act on the
-    run. Nothing else is taken away, as a provider may need it.
+    That is the broker's credentials, those of a collector of traces, this project's own variables, and what lets a step
+    of a GitHub workflow act on the run. Nothing else is taken away, as a provider may need it.
 
     Args:
         environment: The variables to copy.
@@ -56,4 +58,5 @@ def without_secrets(
         if name.removesuffix(_FILE) not in hidden
         and name not in hidden | _RUNNER_FILES
         and not name.startswith((OWN_PREFIX, _RUNNER_PREFIX, *prefixes))
+        and not has_credentials(name.removesuffix(_FILE), value)
     }

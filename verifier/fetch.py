@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from broker.client import BrokerClient
 from broker.http.errors import BrokerError, NotFound, OffOrigin, UnexpectedAnswer
 from broker.http.shown_url import shown_url
+from broker.traces.spans import span
 from verifier.errors import CannotVerify, ErrorKind
 
 if TYPE_CHECKING:
@@ -51,11 +52,12 @@ def fetch_by(client: BrokerClient, request: VerificationRequest) -> tuple[Any, d
     Raises:
         CannotVerify: There is no such document, or it is no JSON.
     """
-    try:
-        document = client.get(request.pact_url).document
-        links = {name: client.link(document, rel) for name, rel in LINKS.items()}
-    except BrokerError as error:
-        raise _unavailable(error) from error
+    with span("fetch pact"):
+        try:
+            document = client.get(request.pact_url).document
+            links = {name: client.link(document, rel) for name, rel in LINKS.items()}
+        except BrokerError as error:
+            raise _unavailable(error) from error
     if request.publish:
         _check_links(links, client.origin)
     return document, {name: url for name, url in links.items() if url is not None}

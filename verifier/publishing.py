@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from broker.client import BrokerClient
 from broker.http.errors import BrokerError, BrokerRefused, BrokerUnreachable, NotFound, UnexpectedAnswer
 from broker.http.json_values import objects_at, text_at, value_at
+from broker.traces.spans import span
 from verifier.errors import PublishFailed
 from verifier.report.interface import more_differences
 from verifier.verification import LONGEST_DESCRIPTION, LONGEST_REASON, Outcome, PublishedResult
@@ -93,7 +94,7 @@ def publish_by(
         ValueError: The verification must not be published.
     """
     _check(verification)
-    with _whatever_happens():
+    with _whatever_happens(), span("publish result", pact__outcome=str(verification.outcome)):
         publication = _Publication(client, verification, verification.provider_version or "")
         publication.version_recorded = not records_version
         return publication.publish(resumed=resumed)

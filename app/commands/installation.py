@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from app.commands.options import data_dir_of
@@ -14,8 +14,8 @@ from app.config.file import load
 from app.config.provider import CheckoutProvider, CommandProvider
 from app.config.values import ConfigurationError, secret
 from app.config.variables import DATA_DIR
-from app.database.connections import EMBEDDED_FOLDER, NoReceiversDatabase, database, migrate
-from app.database.database_url import DatabaseUnusable, described
+from app.database.connections import EMBEDDED_FOLDER, NoReceiversDatabase, await_tables, database, migrate
+from app.database.database_url import DatabaseUnusable, UrlUnusable, check_url, described
 from app.database.embedded.account import AccountUnusable, server_account
 from app.database.embedded.cluster import DATA_FOLDER
 from app.process.environment import DATABASE_URL
@@ -49,6 +49,7 @@ class Installation:
         data_dir: The directory of the checkouts and of the embedded database.
         database_url: The value of `DATABASE_URL`; None for the embedded database.
         exists: Whether the database must be a receiver's already.
+        migrates: Whether its tables are made, or brought up to date; they are waited for where not.
     """
 
     config: Path
@@ -56,6 +57,7 @@ class Installation:
     data_dir: Path
     database_url: str | None
     exists: bool = False
+    migrates: bool = True
 
     @classmethod
     def read(
@@ -71,16 +73,19 @@ class Installation:
         Raises:
             ConfigurationError: Something can't be used; every mistake is named.
         """
-        settings = load(options.config, os.environ if verifies else None)
-        mistakes = []
+        mistakes: list[str] = []
+        url = None
+        try:
+            url = _database_url()
+        except ConfigurationError as error:
+            mistakes += error.mistakes
+        try:
+            settings = load(options.config, os.environ if verifies else None)
+        except ConfigurationError as error:
+            raise ConfigurationError(*error.mistakes, *mistakes) from error
         try:
             if verifies:
                 broker_access(settings, os.environ)
-        except ConfigurationError as error:
-            mistakes += error.mistakes
-        url = None
-        try:
-            url = secret(DATABASE_URL, os.environ)
         except ConfigurationError as error:
             mistakes += error.mistakes
         data_dir = data_dir_of(options.data_dir, settings)
@@ -99,7 +104,28 @@ class Installation:
             mistakes.append(f"--data-dir: {data_dir} can't be used: {error.strerror}")
         if mistakes:
             raise ConfigurationError(*mistakes)
-        return cls(options.config, settings, data_dir, url, exists)
+        migrates = not getattr(options, "no_migrate", False)
+        return cls(options.config, settings, data_dir, url, exists, migrates)
+
+    def read_again(self) -> Installation:
+        """Read the configuration of a process that runs: its data directory stays.
+
+        Raises:
+            ConfigurationError: Something can't be used; every mistake is named.
+        """
+        mistakes = []
+        url = None
+        try:
+            url = _database_url()
+        except ConfigurationError as error:
+            mistakes += error.mistakes
+        try:
+            settings = load(self.config, os.environ)
+        except ConfigurationError as error:
+            raise ConfigurationError(*error.mistakes, *mistakes) from error
+        if mistakes:
+            raise ConfigurationError(*mistakes)
+        return replace(self, settings=settings, database_url=url)
 
     def provider_accounts(self) -> dict[str, Account]:
         """Return the accounts that commands of providers run as, by the provider's name; this process's for others.
@@ -112,13 +138,16 @@ class Installation:
             with suppress(AccountUnusable, OSError):  # which is told when the database is started
                 taken.add(server_account(self.data_dir / EMBEDDED_FOLDER).uid)
         accounts: dict[str, Account] = {}
+        known: dict[str | None, Account | None] = {}
         mistakes: dict[str, None] = {}
         for provider in self.settings.providers:
             if not isinstance(provider, CommandProvider | CheckoutProvider):
                 continue
             name = provider.user or self.settings.worker.provider_user
             try:
-                account = provider_account(name, self.data_dir, taken=taken)
+                if name not in known:
+                    known[name] = provider_account(name, self.data_dir, taken=taken)
+                account = known[name]
             except ProviderAccountUnusable as error:
                 key = f"{provider.name}: user" if provider.user else "worker.provider_user"
                 mistakes[f"{self.config}: {key}: {error}"] = None
@@ -143,14 +172,35 @@ class Installation:
             DatabaseUnusable: It can't be started or reached, or is none of a receiver where it must be.
         """
         with database(self.database_url, self.data_dir) as conninfo:
-            try:
-                migrate(conninfo, wait=MIGRATE_SECONDS, makes=not self.exists)
-            except NoReceiversDatabase as error:
-                raise ConfigurationError(
-                    f"{error}, so nothing was done. Name the database that the receiver uses (it writes it when it "
-                    f"starts): {DATABASE_URL}, or without it --data-dir"
-                ) from error
+            if self.migrates:
+                self._migrate(conninfo)
+            else:
+                await_tables(conninfo, wait=MIGRATE_SECONDS)
             yield conninfo
+
+    def _migrate(self, conninfo: str) -> None:
+        try:
+            migrate(conninfo, wait=MIGRATE_SECONDS, makes=not self.exists)
+        except NoReceiversDatabase as error:
+            raise ConfigurationError(
+                f"{error}, so nothing was done. Name the database that the receiver uses (it writes it when it "
+                f"starts): {DATABASE_URL}, or without it --data-dir"
+            ) from error
+
+
+def _database_url() -> str | None:
+    """Return the URL of the database, if there is one.
+
+    Raises:
+        ConfigurationError: It can't be used.
+    """
+    url = secret(DATABASE_URL, os.environ)
+    if url is None:
+        return None
+    try:
+        return check_url(url)
+    except UrlUnusable as error:
+        raise ConfigurationError(str(error)) from None
 
 
 @contextmanager
@@ -160,5 +210,7 @@ def failures_explained() -> Iterator[None]:
         yield
     except ConfigurationError as error:
         raise CommandFailed(ExitCode.USAGE, *error.mistakes) from error
+    except UrlUnusable as error:
+        raise CommandFailed(ExitCode.USAGE, str(error)) from error
     except (CannotListen, DatabaseUnusable) as error:
         raise CommandFailed(ExitCode.COULD_NOT, str(error)) from error

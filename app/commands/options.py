@@ -39,6 +39,7 @@ def add_broker_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--broker-token", metavar="TOKEN", help="a bearer token (PACT_BROKER_TOKEN)")
 
 
+DEFAULT_CONFIG = "pact-dispatch.toml"
 DEFAULT_DATA_DIR = "pact-dispatch-data"
 
 
@@ -52,9 +53,9 @@ def add_receiver_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--config",
         type=Path,
-        default=Path(os.environ.get(CONFIG) or "pact-dispatch.toml"),
+        default=Path(os.environ.get(CONFIG) or DEFAULT_CONFIG),
         metavar="FILE",
-        help=f"the configuration ({CONFIG}; default: pact-dispatch.toml)",
+        help=f"the configuration ({CONFIG}; default: {DEFAULT_CONFIG})",
     )
     parser.add_argument(
         "--data-dir",
@@ -63,6 +64,16 @@ def add_receiver_options(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help=f"checkouts, and the embedded PostgreSQL where {DATABASE_URL} isn't set ({DATA_DIR}, or data_dir of the "
         f"configuration; default: {DEFAULT_DATA_DIR})",
+    )
+
+
+def add_no_migrate(parser: _ActionsContainer) -> None:
+    """Add the option `--no-migrate`."""
+    parser.add_argument(
+        "--no-migrate",
+        action="store_true",
+        help="leave the tables of the database as they are, and wait until `pact-dispatch migrate` of this version has "
+        "run: the role in the database needs no right to make tables",
     )
 
 

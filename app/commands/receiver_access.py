@@ -13,10 +13,12 @@ from app.commands.credentials import token_of
 from app.commands.runner import CommandFailed, ExitCode
 from app.config.variables import API_TOKEN, API_TOKENS, RECEIVER_URL
 from app.receiver_client import (
+    NOT_READY,
     TRUST,
     NoReceiver,
     ReceiverAway,
     ReceiverClient,
+    ReceiverNotReady,
     ReceiverNotTrusted,
     ReceiverRefused,
 )
@@ -76,6 +78,8 @@ def refusals_explained(client: ReceiverClient) -> Iterator[None]:
         yield
     except ReceiverNotTrusted as error:
         raise CommandFailed(ExitCode.COULD_NOT, f"{error}. It is up: {TRUST}") from error
+    except ReceiverNotReady as error:
+        raise CommandFailed(ExitCode.COULD_NOT, f"{error}. {NOT_READY}") from error
     except ReceiverAway as error:
         raise CommandFailed(
             ExitCode.COULD_NOT,

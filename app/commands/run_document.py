@@ -10,6 +10,7 @@ from app.records.run import SUPERSEDED, Publishing, RunStatus
 from broker.http.json_values import objects_at, text_at
 from broker.text.brief import ago
 from broker.text.times import read_time
+from verifier.report.amounts import seconds
 from verifier.verification import Outcome
 
 
@@ -70,6 +71,14 @@ def deliveries_of(run: dict[str, Any]) -> list[str]:
     """Return the ids of the deliveries that asked for a run, the oldest first."""
     found = run.get("deliveries")
     return [str(one) for one in found] if isinstance(found, list) else []
+
+
+def took(run: dict[str, Any]) -> str:
+    """Return how long the last attempt of a run took, from its start to its end; "" before that."""
+    started, finished = read_time(run.get("started_at")), read_time(run.get("finished_at"))
+    return (
+        "" if started is None or finished is None else seconds(max(0.0, (finished - started).total_seconds()))
+    )
 
 
 def age(moment: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import sys
@@ -153,7 +154,11 @@ def run(options: argparse.Namespace, load: Callable[[], ModuleType]) -> int:
     lines: tuple[str, ...] = ()
     code: int
     try:
-        code = _loaded(options.command, load).run(options, messages)
+        command = _loaded(options.command, load)
+        if not gc.isenabled():  # see `app.cli`
+            gc.freeze()
+            gc.enable()
+        code = command.run(options, messages)
     except CommandFailed as failure:
         code, lines = failure.code, failure.lines
     except UsageError as error:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from pydantic import ValidationError
 
+    from app.config.sources import Sources
+
 TABLES_OF_VALUES = ("headers", "environment")
 """The keys of a provider whose tables have a text or a secret for each name."""
 
@@ -56,15 +58,20 @@ _WORDS = {
 """What is said of each type of error whose own message names a type of Python."""
 
 
-def lines_of(error: ValidationError, *above: str | int) -> Iterator[str]:
-    """Yield the lines of all that is wrong: each key as the file has it, and why.
+def lines_of(error: ValidationError, sources: Sources, *above: str | int) -> Iterator[str]:
+    """Yield the lines of all that is wrong: the file, each key as the file has it, and why.
 
     Args:
         error: What pydantic found.
+        sources: The files that were validated.
         above: The place of what was validated, as pydantic gives places; none of the whole file.
     """
     for detail in error.errors(include_url=False, include_input=False, include_context=False):
-        yield from _lines([*above, *detail["loc"]], detail["type"], words_of(detail["type"], detail["msg"]))
+        if detail["loc"] == ("providers",) and not above and not sources.is_complete and not sources.places:
+            continue  # there may be some in what can't be read, which is told
+        file, location = sources.located([*above, *detail["loc"]])
+        for line in _lines(location, detail["type"], words_of(detail["type"], detail["msg"])):
+            yield f"{file}: {line}"
 
 
 def words_of(kind: str, message: str) -> str:
@@ -86,8 +93,10 @@ def _lines(location: list[str | int], kind: str, message: str) -> Iterator[str]:
     # the tags of the provider's and the value's kind are no keys of the file
     if location[:1] == ["providers"] and len(location) > 2:
         del location[2]
-    if len(location) > 4 and location[4] in {TEXT, SECRET} and location[2] in {*TABLES_OF_VALUES, "checkout"}:
-        del location[4]
+    for place, part in enumerate(location[:-2]):
+        if part in {*TABLES_OF_VALUES, "checkout"} and location[place + 2] in {TEXT, SECRET}:
+            del location[place + 2]
+            break
     for part in location:
         if isinstance(part, int):
             key += f"[{part + 1}]"

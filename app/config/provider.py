@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, TypeAlias
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from app.config.notify import NotifySettings
 from app.config.provider_changes import ProviderChanges
 from app.config.provider_values import (
     BrokerName,
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from broker.http.tls import Tls
+
+MOST_RUNS = 10_000
 
 
 class CheckoutSettings(Section):
@@ -93,10 +96,12 @@ class Provider(Section):
     Attributes:
         name: The pacticipant's name in the broker; letter case counts.
         repository: The repository in `POST /repos/OWNER/REPO/dispatches`, which a webhook names the provider by.
+        notify: The table `[providers.notify]`.
     """
 
     name: BrokerName
     repository: RepositoryName
+    notify: NotifySettings | None = None
 
 
 class VerifiedProvider(ProviderTls, ProviderChanges, Provider):
@@ -122,6 +127,7 @@ class VerifiedProvider(ProviderTls, ProviderChanges, Provider):
         environment: Environment variables for `setup` and `command`. They get no other variables whose name says that
             they are secrets.
         parallel: Whether several runs of the provider go on at once. They would share its provider states.
+        max_runs: How many of these go on at once, over all workers; as many as there is room for unless given.
         unconfined: Whether `setup` and `command` may read other processes of their account, and gain rights (by sudo,
             for example).
         user: The account that `setup` and `command` run as, where root runs the worker; `worker.provider_user` unless
@@ -144,6 +150,7 @@ class VerifiedProvider(ProviderTls, ProviderChanges, Provider):
     memory_limit: Count = Field(default=1024, ge=LEAST_MEMORY, le=MOST_MEMORY)
     environment: Variables = Field(default_factory=dict)
     parallel: Flag = False
+    max_runs: Count | None = Field(default=None, ge=1, le=MOST_RUNS)
     unconfined: Flag = False
     user: UserName | None = None
 
@@ -248,6 +255,7 @@ class RelayedProvider(Provider):
     """
 
     parallel: ClassVar[bool] = False
+    max_runs: ClassVar[int | None] = None
     secret_sources: ClassVar[tuple[SecretSource, ...]] = ()
 
     relay: Annotated[RelaySettings, BeforeValidator(_relay), Kind("boolean or table")]

@@ -114,6 +114,8 @@ def misfits(provider: dict[str, Any]) -> list[str]:
     mistakes += _version_misfits(given)
     if "include_wip_pacts_since" in given and provider.get("enable_pending") is not True:
         mistakes.append("include_wip_pacts_since needs enable_pending: what is in progress is pending")
+    if "max_runs" in given and provider.get("parallel") is not True:
+        mistakes.append("max_runs needs parallel = true: without, one run of a provider goes on at a time")
     if "folder" in given and "command" not in given:
         mistakes.append("folder is where command runs, and there is none")
     if "base_url" in given and has_port(provider.get("states_setup_url")):

@@ -5,6 +5,7 @@ The docstrings are what `docs/receiver-reference.md` says of each key: `make ref
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Annotated, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -28,6 +29,12 @@ from broker.http.waits import RetryPlan
 
 if TYPE_CHECKING:
     from uuid import UUID
+
+    from broker.traces.context import TraceContext
+
+
+TRACE_ID = "{trace_id}"
+"""What stands for the id of a trace in `server.trace_url`."""
 
 
 class BrokerSettings(TlsFiles):
@@ -98,6 +105,7 @@ class ServerSettings(Section):
         user_operators: Those of these users who may change something; all of them may unless given.
         share_links: Whether the links that results in the broker and commit statuses have open the page of their run
             without a sign-in.
+        trace_url: Where people look at a trace, with `{trace_id}` for its id: the page of a run has the link.
     """
 
     public_url: Annotated[str, Field(max_length=1000), Kind("URL")] | None = None
@@ -108,6 +116,7 @@ class ServerSettings(Section):
     user_header: HeaderName | None = None
     user_operators: tuple[Annotated[str, Field(min_length=1, max_length=200)], ...] | None = None
     share_links: Flag = False
+    trace_url: Annotated[str, Field(max_length=2000), Kind("URL")] | None = None
 
     @model_validator(mode="after")
     def _somebody_sets_the_header(self) -> Self:
@@ -130,6 +139,21 @@ class ServerSettings(Section):
             Origin.of(url)
         return url
 
+    @field_validator("trace_url")
+    @classmethod
+    def _leads_to_a_trace(cls, url: str | None) -> str | None:
+        if url is not None:
+            if TRACE_ID not in url:
+                raise ValueError(f"{TRACE_ID} must be in it, in the place of a trace's id")
+            Origin.of(re.split("[?#]", url, maxsplit=1)[0])
+        return url
+
+    def page_of_trace(self, context: TraceContext | None) -> str | None:
+        """Return the URL at which people look at a trace; None if none is configured, or it is not kept."""
+        if self.trace_url is None or context is None or not context.is_sampled:
+            return None
+        return self.trace_url.replace(TRACE_ID, context.trace_id)
+
     def address(self, path: str) -> str:
         """Return the URL of a path of the receiver: from its root, and absolute where `public_url` is configured.
 
@@ -149,8 +173,9 @@ class WorkerSettings(Section):
         concurrency: The number of runs at once, of different providers.
         warm: The number of child processes that are kept ready.
         stop_seconds: How long runs may go on after SIGTERM, before they are left to another worker.
-        stalled_seconds: The time without a heartbeat after which a worker's runs are taken over by another. A worker
-            whose database is away for that long ends.
+        stalled_seconds: The time without a heartbeat after which a worker's runs are taken over by another: the same on
+            all machines. A worker that is cut off from the database for four fifths of it stops its runs, and one whose
+            database is away for that long ends.
         retry_seconds: The waits between the attempts of a run that failed for a reason that may pass.
         publish_retry_seconds: The waits between attempts to publish; the last one is repeated.
         publish_hours: For how many hours publishing is tried.

@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from app.config.notify import TargetKind
+from app.config.shown_provider import shown_notify
 from app.config.tls import TlsFiles
 from broker.webhooks.hidden_secrets import redacted_urls
 from verifier.report.amounts import count
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from app.config.settings import Settings
+
+MOST_PROVIDERS = 20
+"""So many providers are shown with all that is said of them; of more there is a summary."""
+MOST_NAMES = 5
+"""The names of providers in a summary."""
+_KINDS = {
+    "relay": "passed on to GitHub",
+    "base_url": "that run already",
+    "command": "started",
+    "checkout": "checked out and started",
+}
+"""What is done with providers, by the key that says so."""
 
 
 def document_of(
@@ -52,6 +67,7 @@ def document_of(
             section: getattr(settings, section).model_dump(mode="json")
             for section in ("server", "worker", "retention", "reconcile")
         },
+        "notify": shown_notify(settings.notify),
     }
 
 
@@ -68,9 +84,7 @@ def lines_of(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for alias in broker["aliases"]:
         yield "", f"also known as {alias}"
     yield from (("", text) for text in _tls(broker["tls"]))
-    for provider in document.get("providers", ()):
-        yield "provider", f"{provider['name']}: POST /repos/{provider['repository']}/dispatches"
-        yield from (("", text) for text in _provider(provider))
+    yield from lines_of_providers(document.get("providers", ()), document.get("file"))
     yield "event types", ", ".join(document["event_types"])
     limits = {name: f"for {', '.join(limit)} alone" for name, limit in document["limited_to"].items()}
     yield "may dispatch", _tokens(document["tokens"], limits) or "nobody with a token"
@@ -87,6 +101,36 @@ def lines_of(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     retention, minutes = document["retention"], document["reconcile"]["minutes"]
     yield "kept", f"{_of(retention['days'], 'day')}; of each run's log {retention['log_kilobytes']} KB"
     yield "reconciled", f"every {_of(minutes, 'minute')}" if minutes else "never"
+    yield (
+        "told of changes",
+        "; ".join(_targets(document["notify"])) or "nobody, unless a provider names somebody",
+    )
+
+
+def lines_of_providers(
+    providers: Sequence[dict[str, Any]], file: str | None = None
+) -> Iterator[tuple[str, str]]:
+    """Yield what people are shown of the providers: all of each, or a summary of more than `MOST_PROVIDERS`.
+
+    Args:
+        providers: See `lines_of`.
+        file: The file that needn't be named.
+    """
+    if len(providers) > MOST_PROVIDERS:
+        names = ", ".join(one["name"] for one in providers[:MOST_NAMES])
+        yield "providers", f"{len(providers)}: {names} and {len(providers) - MOST_NAMES} more"
+        kinds = Counter(next((word for key, word in _KINDS.items() if key in one), "") for one in providers)
+        yield "", ", ".join(f"{number} {kind}" for kind, number in kinds.items())
+        files = {one.get("file") for one in providers} - {file}
+        if files:
+            yield "", f"configured in {count(len(files), 'file')} of their own"
+        yield "", "--provider NAME shows all of one, and --json of each"
+        return
+    for provider in providers:
+        yield "provider", f"{provider['name']}: POST /repos/{provider['repository']}/dispatches"
+        if provider.get("file") != file:
+            yield "", f"configured in {provider['file']}"
+        yield from (("", text) for text in _provider(provider))
 
 
 def without_secrets(value: Any) -> Any:
@@ -96,6 +140,13 @@ def without_secrets(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [without_secrets(member) for member in value]
     return redacted_urls(value) if isinstance(value, str) else value
+
+
+def _targets(notify: Mapping[str, Any]) -> Iterator[str]:
+    """Yield who is told of changes, and of which."""
+    for target in notify.get("targets", ()):
+        kind = next(kind.value for kind in TargetKind if kind in target)
+        yield f"{kind} {target[kind]} ({', '.join(target['events'])})"
 
 
 def _of(number: float, unit: str) -> str:
@@ -116,6 +167,8 @@ def _tls(given: dict[str, Any]) -> Iterator[str]:
 
 
 def _provider(provider: dict[str, Any]) -> Iterator[str]:
+    if "notify" in provider:
+        yield f"told of changes: {'; '.join(_targets(provider['notify'])) or 'as [notify] says'}"
     if "relay" in provider:
         relay = provider["relay"]
         starts = f", starts {relay['workflow']}" if "workflow" in relay else ""
@@ -147,10 +200,19 @@ def _provider(provider: dict[str, Any]) -> Iterator[str]:
     for key in ("headers", "environment"):
         for name, source in provider[key].items():
             yield f"{key}.{name} {source}"
-    yield (
-        f"interactions at once: {provider['jobs']}; {provider['timeout']:g} s at most"
-        + (", beside itself" if provider["parallel"] else "")
-    )
+    yield f"{_runs_at_once(provider)}, each for {provider['timeout']:g} s at most; {_interactions_at_once(provider)}"
+
+
+def _runs_at_once(provider: dict[str, Any]) -> str:
+    if not provider["parallel"]:
+        return "one run at a time"
+    most = provider.get("max_runs")
+    return f"several runs at a time, {most} at most" if most else "several runs at a time"
+
+
+def _interactions_at_once(provider: dict[str, Any]) -> str:
+    jobs = provider["jobs"]
+    return "one interaction at a time" if jobs == 1 else f"{count(jobs, 'interaction')} at a time"
 
 
 def _files(section: TlsFiles) -> dict[str, str]:

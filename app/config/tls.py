@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Self
 
 from pydantic import AfterValidator, ValidationInfo
 
@@ -57,6 +57,12 @@ class ProviderTls(TlsFiles):
 
     client_key_password: Secret | None = None
     disable_ssl_verification: Flag = False
+
+    def without_client_certificate(self) -> Self:
+        """Return these keys without the certificate: its key can't be looked at where the password is missing."""
+        return self.model_copy(
+            update=dict.fromkeys(("client_certificate", "client_key", "client_key_password"))
+        )
 
     def tls(self, environment: Mapping[str, str]) -> Tls:
         """Return how connections are made.

@@ -23,6 +23,7 @@ from pydantic import (
     model_validator,
 )
 
+from app.config.reading import read_secret
 from broker.http.names import LONGEST_NAME
 from broker.http.reason import why
 
@@ -135,7 +136,7 @@ class SecretSource(Section):
         """
         if self.file is not None:
             try:
-                return self.file.read_text(encoding="utf-8").strip("\r\n")
+                return read_secret(self.file).strip("\r\n")
             except (OSError, UnicodeDecodeError) as error:
                 raise ValueError(f"{self.file} can't be read: {why(error)}") from error
         value = environment.get(self.env or "")
@@ -178,7 +179,7 @@ def secret(name: str, environment: Mapping[str, str]) -> str | None:
     if not file:
         return value or None
     try:
-        return Path(file).read_text(encoding="utf-8").strip() or None
+        return read_secret(Path(file)).strip() or None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{name}_FILE: {file} can't be read: {why(error)}") from error
 

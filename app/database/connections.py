@@ -11,9 +11,16 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg_pool import ConnectionPool
 
 from app.database import schema
-from app.database.database_url import DatabaseUnusable, check_url, described, one_line, unreachable
-from app.database.embedded.cluster import PostgresUnusable
+from app.database.database_url import (
+    DatabaseUnusable,
+    UrlUnusable,
+    check_url,
+    described,
+    one_line,
+    unreachable,
+)
 from app.database.embedded.server import running
+from app.database.embedded.unusable import PostgresUnusable
 from app.database.psycopg_internals import NoAnswer, limited
 
 if TYPE_CHECKING:
@@ -37,6 +44,8 @@ IDLE_SECONDS = 10.0
 
 No transaction waits for anything but the database, so its process is frozen, or gone with its host.
 """
+TABLES_SECONDS = 0.5
+"""The wait between two tries to find the database, or its tables, at the start."""
 CHECK_SECONDS = 1.5
 RECONNECT_SECONDS = 4.0
 """How long the pool tries to reconnect, with growing waits; after that it tries again at the next request."""
@@ -71,7 +80,12 @@ def database(url: str | None, data_dir: Path) -> Iterator[str]:
         yield conninfo
 
 
-def migrate(conninfo: str, *, wait: float = 0, makes: bool = True) -> None:
+def in_words(url: str | None, data_dir: Path) -> str:
+    """Return which database `database` provides, without its password."""
+    return f"embedded, in {data_dir / EMBEDDED_FOLDER}" if url is None else described(url)
+
+
+def migrate(conninfo: str, *, wait: float = 0, makes: bool = True) -> list[str]:
     """Make the tables, or bring those of an older version up to date; any number of processes may do so at once.
 
     Args:
@@ -79,34 +93,91 @@ def migrate(conninfo: str, *, wait: float = 0, makes: bool = True) -> None:
         wait: Seconds to go on trying while it can't be connected to.
         makes: Whether they are made where there are none: what acts on a receiver's database makes none by mistake.
 
+    Returns:
+        The names of the migrations that were applied.
+
     Raises:
         DatabaseUnusable: It can't be connected to, is too old or too new, or refuses; or it is no receiver's.
     """
+    with _connected(conninfo, time.monotonic() + wait) as connection, _explained(conninfo):
+        return schema.migrate(connection, makes=makes)
+
+
+def lacks_migrations(conninfo: str) -> bool:
+    """Return whether `migrate` would change anything.
+
+    Raises:
+        DatabaseUnusable: It can't be connected to, is too old or too new, or refuses.
+    """
+    with _connected(conninfo, 0) as connection, _explained(conninfo):
+        return bool(schema.missing(connection))
+
+
+def await_tables(conninfo: str, *, wait: float) -> None:
+    """Wait until the tables are up to date, and change nothing.
+
+    Args:
+        conninfo: The database.
+        wait: Seconds to go on trying while it can't be connected to, or lacks something.
+
+    Raises:
+        DatabaseUnusable: It can't be connected to, is too old or too new, or lacks something to the end.
+    """
     end = time.monotonic() + wait
+    with _connected(conninfo, end) as connection, _explained(conninfo):
+        while missing := schema.missing(connection):
+            if time.monotonic() >= end:
+                raise DatabaseUnusable(
+                    f"{described(conninfo)} is not up to date, and this process may not change that (--no-migrate): it "
+                    f"lacks {missing[0]}{' and later ones' if len(missing) > 1 else ''}. Run `pact-dispatch migrate` "
+                    "of this version, as a role that may make tables"
+                )
+            time.sleep(TABLES_SECONDS)
+
+
+@contextmanager
+def _connected(conninfo: str, end: float) -> Iterator[psycopg.Connection[Any]]:
+    """Connect; try again until `end`, of `time.monotonic()`.
+
+    Raises:
+        DatabaseUnusable: It can't be connected to, or is too old.
+    """
     while True:
         try:
             connection = psycopg.connect(conninfo, autocommit=True, **connection_options(conninfo))
             break
         except psycopg.OperationalError as error:
-            if time.monotonic() >= end:
-                raise DatabaseUnusable(unreachable(conninfo, error)) from error
-            time.sleep(min(0.5, wait / 10))
+            problem = unreachable(conninfo, error)
+            if time.monotonic() >= end or isinstance(problem, UrlUnusable):
+                raise problem from error
+            time.sleep(TABLES_SECONDS)
     with connection:
         if connection.info.server_version < OLDEST_MAJOR * 10000:
             raise DatabaseUnusable(
                 f"{described(conninfo)} is PostgreSQL {connection.info.server_version // 10000}: "
                 f"pact-dispatch needs {OLDEST_MAJOR} or later"
             )
-        try:
-            schema.migrate(connection, makes=makes)
-        except schema.NoTables as error:
-            raise NoReceiversDatabase(f"{described(conninfo)} {error}") from error
-        except schema.SchemaUnusable as error:
-            raise DatabaseUnusable(f"{described(conninfo)} {error}") from error
-        except psycopg.Error as error:
-            raise DatabaseUnusable(
-                f"the tables of {described(conninfo)} could not be brought up to date: {one_line(error)}"
-            ) from error
+        yield connection
+
+
+@contextmanager
+def _explained(conninfo: str) -> Iterator[None]:
+    """Raise DatabaseUnusable for what is wrong with the tables."""
+    try:
+        yield
+    except schema.NoTables as error:
+        raise NoReceiversDatabase(f"{described(conninfo)} {error}") from error
+    except schema.SchemaUnusable as error:
+        raise DatabaseUnusable(f"{described(conninfo)} {error}") from error
+    except psycopg.Error as error:
+        advice = (
+            "; have `pact-dispatch migrate` do it, as a role that may make tables"
+            if isinstance(error, psycopg.errors.InsufficientPrivilege)
+            else ""
+        )
+        raise DatabaseUnusable(
+            f"the tables of {described(conninfo)} could not be brought up to date: {one_line(error)}{advice}"
+        ) from error
 
 
 def open_pool(conninfo: str, *, size: int) -> ConnectionPool[psycopg.Connection[Any]]:

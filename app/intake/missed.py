@@ -188,9 +188,7 @@ def _missing(
     if not pacts:
         return
     for version in _versions(questions, provider, report):
-        for pact in pacts:
-            if not questions.lacks(pact, version):
-                continue
+        for pact in questions.lacking(pacts, version):
             missing = MissingResult(pact, version)
             try:
                 check(_dispatch(provider, missing))
@@ -242,7 +240,13 @@ def _queue_what_is_due(
     """
     with connection.transaction():
         history.lock_reconciliation(connection)  # two at once would both find that there is no run
-        found = [_as_it_stands(connection, provider, one, asked_for=asked_for) for one in missing]
+        earlier = {
+            consumer: history.earlier_runs(connection, provider.name, consumer, days=REMEMBERED_DAYS)
+            for consumer in {one.pact.consumer for one in missing}
+        }
+        found = [
+            _as_it_stands(earlier[one.pact.consumer], provider, one, asked_for=asked_for) for one in missing
+        ]
         if dry_run:
             return found
         due: dict[ProviderVersion, list[MissingResult]] = defaultdict(list)
@@ -259,11 +263,10 @@ def _queue_what_is_due(
 
 
 def _as_it_stands(
-    connection: Connection[Any], provider: VerifiedProvider, missing: MissingResult, *, asked_for: bool
+    earlier: Sequence[EarlierRun], provider: VerifiedProvider, missing: MissingResult, *, asked_for: bool
 ) -> MissedDispatch:
-    """Return a pact that lacks a result, and whether it is due to be queued."""
-    found = history.earlier_runs(connection, provider.name, missing.pact.consumer, days=REMEMBERED_DAYS)
-    past = [run for run in found if _is_about(run, provider, missing)]
+    """Return a pact that lacks a result, and whether it is due to be queued, by the runs of its consumer."""
+    past = [run for run in earlier if _is_about(run, provider, missing)]
     parents = {run.parent_id for run in past}
     past = [run for run in past if run.id not in parents]  # each attempt counts once
     under_way = next((run for run in past if run.is_open), None)

@@ -1,7 +1,8 @@
 """The log of requests that are not carried out; nobody can fill the disk with them.
 
 Those without credentials have one quota, and each sender with credentials has one too: of refusals and repetitions that
-are stored one by one, and of their bodies. What is beyond it is counted.
+are stored one by one, and of their bodies. What is beyond it is counted. Where the database is slow, a flood of them
+has but a part of the connections, so that dispatches are stored all the same.
 """
 
 from __future__ import annotations
@@ -38,6 +39,10 @@ BODY_BYTES = 1024 * 1024
 """Bytes of their bodies that it stores in a row."""
 BODY_BYTES_PER_MINUTE = 2048.0
 """Bytes that it stores in the long run: 3 MB a day."""
+SHARE = 4
+"""One of so many connections to the database is for what is refused or repeated."""
+WAIT_SECONDS = 3.0
+"""For how long one of these is waited for; without one, a request is counted alone."""
 COUNT_SECONDS = 1.0
 """For how long others are counted in this process before the count is stored."""
 NOT_KEPT = " (the body is not kept: this sender has sent too many that were refused)"
@@ -61,6 +66,7 @@ class RefusalLog:
 
     def __init__(self, pool: ConnectionPool[Any]) -> None:
         self._pool = pool
+        self._connections = threading.BoundedSemaphore(max(1, pool.max_size // SHARE))
         self._lock = threading.Lock()
         self._quotas: dict[str | None, _Quotas] = {}  # there are only so many names of tokens
         self._counts = Counts()
@@ -84,7 +90,7 @@ class RefusalLog:
             delivery = replace(delivery, payload=None)
             detail = f"{detail[: deliveries.LONGEST_DETAIL - len(NOT_KEPT)]}{NOT_KEPT}"
         _log(delivery, refusal, detail)
-        self._store(
+        if not self._store_in_turn(
             lambda connection: deliveries.refuse(
                 connection,
                 delivery,
@@ -93,7 +99,8 @@ class RefusalLog:
                 detail=detail,
                 answer=redacted(refusal.document()),
             )
-        )
+        ):
+            self._count(Series.of(REFUSED, reason=refusal.reason), delivery.sender)
 
     def add_repetition(self, delivery: IncomingDelivery, repeated: Repeated) -> None:
         """Store a delivery that was accepted before and log it, or count it alone."""
@@ -101,7 +108,8 @@ class RefusalLog:
             self._count(Series.of(REPEATED), delivery.sender)
             return
         log.warning("repeated: nothing was done", repeats=str(repeated.first_id), **_known(delivery))
-        self._store(lambda connection: deliveries.repeat(connection, delivery, repeated))
+        if not self._store_in_turn(lambda connection: deliveries.repeat(connection, delivery, repeated)):
+            self._count(Series.of(REPEATED), delivery.sender)
 
     def store_counts(self) -> None:
         """Store how many were counted alone; those that can't be stored are for the next time."""
@@ -120,6 +128,15 @@ class RefusalLog:
             reasons={series["reason"] or series.name: number for series, number in counts.items()},
             senders=dict(senders),
         )
+
+    def _store_in_turn(self, store: Callable[[Connection[Any]], None]) -> bool:
+        if not self._connections.acquire(timeout=WAIT_SECONDS):
+            log.warning("refusals not stored", error="the database is busy with others")
+            return False
+        try:
+            return self._store(store)
+        finally:
+            self._connections.release()
 
     def _store(self, store: Callable[[Connection[Any]], None]) -> bool:
         try:

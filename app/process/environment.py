@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from broker.text.secret_names import is_secret_name
+from broker.traces.variables import OF_THIS_SERVICE
 from verifier.environment import without_secrets
 
 if TYPE_CHECKING:
@@ -30,6 +31,6 @@ def child_environment(environment: Mapping[str, str], *, names: Collection[str] 
     """
     return {
         name: value
-        for name, value in without_secrets(environment, names=(*_DATABASE, *names)).items()
+        for name, value in without_secrets(environment, names=(*_DATABASE, *OF_THIS_SERVICE, *names)).items()
         if name.startswith(_OF_GIT) or not is_secret_name(name)
     }

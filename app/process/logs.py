@@ -12,8 +12,9 @@ from structlog.tracebacks import ExceptionDictTransformer
 
 from broker.text.harmless import json_text, one_line
 from broker.text.log_lines import indented
+from broker.traces.spans import current
 
-OWN_LOGGERS = ("relay", "serve", "statuses", "web", "worker")
+OWN_LOGGERS = ("notifications", "relay", "reload", "serve", "statuses", "web", "worker")
 """The names of the receiver's own loggers."""
 
 
@@ -28,6 +29,7 @@ def configure(level: str = "info") -> None:
     for_people = sys.stderr.isatty()
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
+        _with_trace,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -67,6 +69,13 @@ def configure(level: str = "info") -> None:
     logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
     # it warns of each malformed header of an answer, with a traceback and the whole URL
     logging.getLogger("urllib3").setLevel(logging.ERROR)
+
+
+def _with_trace(_: Any, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Return an event with the ids of the trace and the span that it happened in, if there is one."""
+    if (context := current()) is not None:
+        event["trace_id"], event["span_id"] = context.trace_id, context.span_id
+    return event
 
 
 def _json_line(event: Any, **options: Any) -> str:

@@ -19,8 +19,10 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from app.process.hangup import Terminal
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 SUPERVISOR_VARIABLE = "PACT_DISPATCH_SUPERVISOR_FD"
 STOP_MARGIN_SECONDS = 15.0
@@ -75,10 +77,15 @@ class Supervisor:
 
     Args:
         stop_seconds: How long they may take to stop before they are killed.
+        hung_up: Called at SIGHUP, in a thread of its own.
     """
 
-    def __init__(self, stop_seconds: float) -> None:
+    def __init__(self, stop_seconds: float, hung_up: Callable[[], None] = lambda: None) -> None:
         self._stop_seconds = stop_seconds
+        self._hung_up = hung_up
+        self._hang_up = False
+        self._reloading: threading.Thread | None = None
+        self._terminal = Terminal()
         self._processes: list[_Supervised] = []
         self._stop = False
         self._reader, self._writer = os.pipe()
@@ -109,6 +116,7 @@ class Supervisor:
         os.set_blocking(signal_writer, False)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_stop)
+        signal.signal(signal.SIGHUP, self._on_hang_up)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(signal_writer, warn_on_full_buffer=False)
         try:
@@ -116,6 +124,7 @@ class Supervisor:
                 now = time.monotonic()
                 for supervised in self._processes:
                     self._restart_if_ended(supervised, now)
+                self._look_for_hang_up()
                 if select.select([signalled], [], [], CHECK_SECONDS)[0]:
                     os.read(signalled, 65536)
         finally:
@@ -123,6 +132,20 @@ class Supervisor:
 
     def _on_stop(self, *_: object) -> None:
         self._stop = True
+
+    def _on_hang_up(self, *_: object) -> None:
+        self._hang_up = True
+
+    def _look_for_hang_up(self) -> None:
+        """Have done what is to be done at SIGHUP, once after another."""
+        if not self._hang_up or (self._reloading is not None and self._reloading.is_alive()):
+            return
+        self._hang_up = False
+        if self._terminal.is_gone:
+            self._stop = True
+            return
+        self._reloading = threading.Thread(target=self._hung_up, daemon=True, name="reload")
+        self._reloading.start()
 
     def _restart_if_ended(self, supervised: _Supervised, now: float) -> None:
         process = supervised.process

@@ -30,6 +30,8 @@ VERIFY = "verify"
 PUBLISH = "publish"
 STATUS = "status"
 LOOK = "look"
+NOTICE_CHANGES = "notice-changes"
+SEND_NOTIFICATION = "send-notification"
 
 PRIORITY_SECONDS = 10
 """Jobs that are scheduled within so many seconds of each other have the same priority."""
@@ -87,6 +89,27 @@ def defer_run(connection: Connection[Any], run_id: UUID, lock: str | None, *, wa
     return defer(connection, VERIFY, queue=RUNS, lock=lock, wait=wait, run_id=str(run_id))
 
 
+def add_run(connection: Connection[Any], job_id: int, run_id: UUID, lock: str | None) -> None:
+    """Put the job of a new run into the queue, with an id that the run has already: no second version of its row.
+
+    Args:
+        connection: The open connection; the caller commits.
+        job_id: An id from the sequence `procrastinate_jobs_id_seq`.
+        run_id: The run.
+        lock: No two jobs with the same one run at once.
+    """
+    _execute(
+        connection,
+        "INSERT INTO procrastinate_jobs (id, queue_name, task_name, lock, args) "
+        "VALUES (%(job)s, %(queue)s, %(task)s, %(lock)s, jsonb_build_object('run_id', %(run)s::text))",
+        job=job_id,
+        queue=RUNS,
+        task=VERIFY,
+        lock=lock,
+        run=str(run_id),
+    )
+
+
 def defer_publish(connection: Connection[Any], run_id: UUID, attempt: int, *, wait: float = 0.0) -> int:
     """Put the publishing of a run's result into the queue, apart from its provider's lock; see `defer`."""
     return defer(connection, PUBLISH, queue=CHORES, wait=wait, run_id=str(run_id), attempt=attempt)
@@ -109,8 +132,10 @@ def promote_due(connection: Connection[Any]) -> None:
     """
     _execute(
         connection,
+        # the lower bound leaves out all those that are due later, which may be many
         "UPDATE procrastinate_jobs SET priority = 0 WHERE status = 'todo' AND priority < 0 "
-        "AND scheduled_at <= now()",
+        "AND priority >= floor(extract(epoch FROM now()) / -%(seconds)s)::integer AND scheduled_at <= now()",
+        seconds=PRIORITY_SECONDS,
     )
 
 

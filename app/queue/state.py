@@ -42,16 +42,19 @@ class QueueState:
         """
         row = connection.execute(
             """
-            SELECT
-                (SELECT count(*) FROM runs WHERE status = 'waiting'),
+            SELECT waiting.number,
                 (SELECT count(*) FROM runs WHERE status = 'running'),
                 (SELECT count(*) FROM runs WHERE publishing = 'pending' AND status = 'finished'),
-                (SELECT greatest(0, extract(epoch FROM now() - min(coalesce(retry_at, created_at))))
-                    FROM runs WHERE status = 'waiting' AND (retry_at IS NULL OR retry_at <= now())
-                        AND provider NOT IN (SELECT provider FROM paused_providers)),
+                greatest(0, extract(epoch FROM now() - waiting.oldest)),
                 (SELECT count(*) FROM procrastinate_workers
                     WHERE abs(extract(epoch FROM now() - last_heartbeat)) < %(seconds)s),
-                (SELECT count(*) FROM runs JOIN paused_providers USING (provider) WHERE status = 'waiting')
+                waiting.paused
+            FROM (
+                SELECT count(*) AS number, count(paused.provider) AS paused,
+                    min(coalesce(retry_at, created_at)) FILTER (
+                        WHERE paused.provider IS NULL AND (retry_at IS NULL OR retry_at <= now())) AS oldest
+                FROM runs LEFT JOIN paused_providers AS paused ON paused.provider = runs.provider
+                WHERE status = 'waiting') AS waiting
             """,
             {"seconds": stalled_seconds},
         ).fetchone()

@@ -1,12 +1,12 @@
-"""The jobs that wait, in the order in which Procrastinate gives them to the workers.
+"""The jobs that wait, in the order in which workers take them.
 
-Of the jobs of a lock the first one alone can be taken, and none while another one of that lock is carried out: the one
-with the highest priority, and of these the oldest. A worker takes the first of all jobs that can be taken, in the same
-order.
+Of the jobs of a provider the first one alone can be taken: the one with the highest priority, and of these the oldest;
+and none while another one of its lock is carried out. Providers are served in turn: see `0017_turns.sql`.
 """
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from psycopg.rows import class_row
 from app.queue import jobs
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
     from uuid import UUID
 
@@ -32,6 +33,7 @@ class Line:
         later: How many of them wait for a time: that of their next attempt.
         first: The run that is taken first.
         due: From when that one can be taken; None if it could be now.
+        is_busy: Whether as many of the provider's runs are carried out as go on at once.
         lines: How many providers have runs that wait.
     """
 
@@ -41,6 +43,7 @@ class Line:
     later: int
     first: UUID
     due: datetime | None
+    is_busy: bool
     lines: int
 
 
@@ -76,42 +79,58 @@ class Chore:
     next_due: datetime | None
 
 
-def lines(connection: Connection[Any], *, most: int) -> list[Line]:
+def lines(connection: Connection[Any], *, most: int, limits: Mapping[str, int] | None = None) -> list[Line]:
     """Return the providers that have runs waiting: those first whose first run can be taken now, in that order.
 
-    Those follow that have a run carried out, and then those whose first run waits for its next attempt.
+    Those follow that have as many runs carried out as may be, then those whose first run waits for its next attempt.
 
     Args:
         connection: The open connection.
         most: How many there are at most.
+        limits: How many runs of a provider go on at once, for those whose runs have no lock.
     """
     with connection.cursor(row_factory=class_row(Line)) as cursor:
         return cursor.execute(
             """
-            WITH grouped AS (
-                SELECT substr(lock, length(%(prefix)s) + 1) AS provider, true AS has_lock, lock, count(*) AS waiting,
-                    count(*) FILTER (WHERE scheduled_at > now()) AS later,
-                    min(ARRAY[-priority::bigint, id]) AS head  -- without a sort: there may be ten thousand
-                FROM procrastinate_jobs WHERE queue_name = %(runs)s AND status = 'todo' AND lock IS NOT NULL
-                GROUP BY lock
-                UNION ALL
-                SELECT runs.provider, false, NULL, count(*), count(*) FILTER (WHERE scheduled_at > now()),
-                    min(ARRAY[-priority::bigint, job.id])
-                FROM procrastinate_jobs job JOIN runs ON runs.id = (job.args ->> 'run_id')::uuid
-                WHERE job.queue_name = %(runs)s AND job.status = 'todo' AND job.lock IS NULL
-                GROUP BY runs.provider
+            WITH heads AS MATERIALIZED (
+                SELECT turn.line, turn.provider, turn.number, job.args, job.scheduled_at
+                FROM (SELECT line, provider, min(number) AS number FROM queue_turns GROUP BY line, provider) AS turn
+                CROSS JOIN LATERAL (
+                    (SELECT * FROM procrastinate_jobs
+                     WHERE turn.provider IS NULL AND lock = turn.line
+                         AND status IN ('todo', 'doing') AND status <> 'doing'
+                     ORDER BY priority DESC, id LIMIT 1)
+                    UNION ALL
+                    (SELECT * FROM procrastinate_jobs
+                     WHERE lock IS NULL AND procrastinate_jobs.provider = turn.provider AND status = 'todo'
+                     ORDER BY procrastinate_jobs.provider, priority DESC, id LIMIT 1)) AS job
+            ), shown AS (
+                SELECT *, count(*) OVER () AS lines, coalesce(scheduled_at > now(), false) AS is_later,
+                    CASE WHEN provider IS NULL
+                    THEN EXISTS (SELECT 1 FROM procrastinate_jobs WHERE lock = line AND status = 'doing')
+                    ELSE coalesce((%(limits)s::jsonb -> provider)::bigint <= (
+                        SELECT count(*) FROM procrastinate_jobs job
+                        WHERE job.lock IS NULL AND job.provider = heads.provider AND job.status = 'doing'), false)
+                    END AS is_busy
+                FROM heads
+                ORDER BY is_later, is_busy, CASE WHEN scheduled_at > now() THEN scheduled_at END, number
+                LIMIT %(most)s
             )
-            SELECT provider, has_lock, waiting, later, (first.args ->> 'run_id')::uuid AS first,
-                count(*) OVER () AS lines,
-                CASE WHEN first.scheduled_at > now() THEN first.scheduled_at END AS due
-            FROM grouped JOIN procrastinate_jobs first ON first.id = head[2]
-            ORDER BY coalesce(first.scheduled_at > now(), false),
-                has_lock AND EXISTS (SELECT 1 FROM procrastinate_jobs other
-                                     WHERE other.status = 'doing' AND other.lock = grouped.lock),
-                CASE WHEN first.scheduled_at > now() THEN first.scheduled_at END, head
-            LIMIT %(most)s
+            SELECT coalesce(provider, substr(line, length(%(prefix)s) + 1)) AS provider,
+                provider IS NULL AS has_lock, counted.waiting, counted.later, (args ->> 'run_id')::uuid AS first, lines,
+                CASE WHEN is_later THEN scheduled_at END AS due, is_busy
+            FROM shown CROSS JOIN LATERAL (
+                SELECT count(*) AS waiting, count(*) FILTER (WHERE job.scheduled_at > now()) AS later
+                FROM procrastinate_jobs job
+                WHERE job.status = 'todo' AND (shown.provider IS NULL AND job.lock = shown.line
+                    OR job.lock IS NULL AND job.provider = shown.provider)) AS counted
+            ORDER BY is_later, is_busy, due, number
             """,
-            {"runs": jobs.RUNS, "prefix": jobs.LOCK_PREFIX, "most": most},
+            {
+                "prefix": jobs.LOCK_PREFIX,
+                "most": most,
+                "limits": json.dumps(dict(limits or {})),
+            },
         ).fetchall()
 
 
@@ -127,11 +146,18 @@ def of_provider(connection: Connection[Any], provider: str, *, most: int) -> lis
         return cursor.execute(
             """
             SELECT runs.id AS run_id, CASE WHEN job.scheduled_at > now() THEN job.scheduled_at END AS due
-            FROM runs JOIN procrastinate_jobs job ON job.id = runs.job_id AND job.status = 'todo'
-            WHERE runs.provider = %(provider)s AND runs.status = 'waiting'
+            FROM (
+                (SELECT * FROM procrastinate_jobs
+                 WHERE lock = %(lock)s AND status IN ('todo', 'doing') AND status <> 'doing'
+                 ORDER BY priority DESC, id LIMIT %(most)s)
+                UNION ALL
+                (SELECT * FROM procrastinate_jobs
+                 WHERE lock IS NULL AND provider = %(provider)s AND status = 'todo'
+                 ORDER BY provider, priority DESC, id LIMIT %(most)s)) AS job
+            JOIN runs ON runs.job_id = job.id AND runs.id = (job.args ->> 'run_id')::uuid AND runs.status = 'waiting'
             ORDER BY job.priority DESC, job.id LIMIT %(most)s
             """,
-            {"provider": provider, "most": most},
+            {"provider": provider, "lock": jobs.LOCK_PREFIX + provider, "most": most},
         ).fetchall()
 
 

@@ -70,6 +70,7 @@ class Action:
         run_id: The run that it was done to.
         delivery_id: The delivery that it was done to.
         outcome_id: The run or the delivery that it led to.
+        reason: Why, in the words of who did it.
     """
 
     id: int
@@ -82,6 +83,7 @@ class Action:
     run_id: UUID | None
     delivery_id: UUID | None
     outcome_id: UUID | None
+    reason: str | None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "action", ActionKind(self.action))
@@ -97,6 +99,7 @@ def add(
     run_id: UUID | None = None,
     delivery_id: UUID | None = None,
     outcome_id: UUID | None = None,
+    reason: str | None = None,
 ) -> None:
     """Keep an action, in the transaction of what it does.
 
@@ -108,11 +111,13 @@ def add(
         run_id: The run that it is done to.
         delivery_id: The delivery that it is done to.
         outcome_id: The run or the delivery that it led to.
+        reason: Why it is done; short, and storable.
     """
     connection.execute(
         """
-        INSERT INTO actions (who, action, via, address, provider, run_id, delivery_id, outcome_id)
-        VALUES (%(who)s, %(action)s, %(via)s, %(address)s, %(provider)s, %(run)s, %(delivery)s, %(outcome)s)
+        INSERT INTO actions (who, action, via, address, provider, run_id, delivery_id, outcome_id, reason)
+        VALUES (%(who)s, %(action)s, %(via)s, %(address)s, %(provider)s, %(run)s, %(delivery)s, %(outcome)s,
+            %(reason)s)
         """,
         {
             "who": storable_text(doer.name[:LONGEST_NAME]),
@@ -123,6 +128,7 @@ def add(
             "run": run_id,
             "delivery": delivery_id,
             "outcome": outcome_id,
+            "reason": reason,
         },
     )
 
@@ -169,21 +175,15 @@ def that_led_to(connection: Connection[Any], action: ActionKind, outcome_id: UUI
     return found[0] if found else None
 
 
-def delete_old(connection: Connection[Any], days: float, *, batch: int) -> int:
-    """Delete a batch of old actions, and return how many there were.
-
-    Args:
-        connection: The open connection; the caller commits.
-        days: The age in days from which they are deleted.
-        batch: How many are deleted at most.
-    """
+def delete_old(connection: Connection[Any], days: float, most: int) -> int:
+    """Delete old actions, and return how many there were; see `app.records.retention`."""
     return connection.execute(
         """
         DELETE FROM actions WHERE id IN (
             SELECT id FROM actions WHERE at < now() - %(days)s * interval '1 day'
-            ORDER BY at LIMIT %(batch)s FOR UPDATE SKIP LOCKED)
+            ORDER BY at LIMIT %(most)s FOR UPDATE SKIP LOCKED)
         """,
-        {"days": days, "batch": batch},
+        {"days": days, "most": most},
     ).rowcount
 
 

@@ -57,7 +57,10 @@ class CommitStatus:
 
 @dataclass(frozen=True)
 class StoredStatus:
-    """A status as it is stored; see `app/database/migrations/0003_github.sql` for what its fields mean."""
+    """A status as it is stored; see `app/database/migrations/0003_github.sql` for what its fields mean.
+
+    Its `finished_at` is the end of its last attempt, also while it waits for the next one.
+    """
 
     id: int
     run_id: UUID
@@ -187,60 +190,68 @@ def begin(connection: Connection[Any], status_id: int) -> tuple[StoredStatus, da
 
 
 def finish(
-    connection: Connection[Any], status: StoredStatus, result: StatusResult, error: str | None = None
+    connection: Connection[Any],
+    status: StoredStatus,
+    result: StatusResult,
+    error: str | None = None,
+    *,
+    began: datetime | None = None,
 ) -> None:
     """Store what became of a status after its last attempt.
 
     Args:
-        connection: The open connection; the caller commits.
+        connection: The open connection, in a transaction of its own; the caller commits.
         status: The status.
         result: What became of it.
         error: Why it was not set; None keeps the error of an earlier attempt.
+        began: As for `finish_as_set`, if GitHub has the status for sure.
     """
+    _lock(connection, status)
+    # a worker that was frozen may repeat what another one did, which stands; only the end of its attempt is noted
     connection.execute(
         """
-        UPDATE commit_statuses SET result = %(result)s, error = coalesce(%(error)s, error), finished_at = now(),
-            attempts = attempts + 1
-        WHERE id = %(id)s AND result IN ('waiting', %(result)s)  -- a worker that was frozen repeats what another did
+        UPDATE commit_statuses SET finished_at = now(), attempts = attempts + 1,
+            result = CASE result WHEN 'waiting' THEN %(result)s ELSE result END,
+            error = CASE WHEN result IN ('waiting', %(result)s) THEN coalesce(%(error)s, error) ELSE error END
+        WHERE id = %(id)s
         """,
         {"id": status.id, "result": result, "error": error and storable_text(error)},
     )
+    _queue_newest_again(connection, status, began)
 
 
 def try_again(connection: Connection[Any], status: StoredStatus, error: str, *, wait: float) -> None:
     """Store why an attempt failed, and queue the next one.
 
     Args:
-        connection: The open connection; the caller commits.
+        connection: The open connection, in a transaction of its own; the caller commits.
         status: The status.
         error: Why it was not set.
         wait: Seconds before the next attempt.
     """
+    _lock(connection, status)
     done = connection.execute(
-        "UPDATE commit_statuses SET attempts = attempts + 1, error = %(error)s "
-        "WHERE id = %(id)s AND result = 'waiting'",
+        """
+        UPDATE commit_statuses SET attempts = attempts + 1,
+            error = CASE result WHEN 'waiting' THEN %(error)s ELSE error END, finished_at = now()
+        WHERE id = %(id)s RETURNING result
+        """,
         {"id": status.id, "error": storable_text(error)},
-    )
-    if done.rowcount:
+    ).fetchone()
+    if done == (StatusResult.WAITING,):  # otherwise others have gone on while this worker was frozen
         queue(connection, status, wait=wait)
-    else:  # others have gone on while this worker was frozen
-        _lock(connection, status)
-        _queue_newest_again(connection, status)
+    _queue_newest_again(connection, status)
 
 
 def finish_as_set(connection: Connection[Any], status: StoredStatus, began: datetime) -> None:
-    """Store that GitHub has a status, and queue the newest one once more if GitHub may have got an older one after it.
-
-    The lock of the jobs rules that out, unless a worker was frozen meanwhile and taken for dead.
+    """Store that GitHub has a status.
 
     Args:
         connection: The open connection, in a transaction of its own; the caller commits.
         status: The status that was set: the newest, or an older one.
         began: The database's time before it was set.
     """
-    _lock(connection, status)
-    finish(connection, status, StatusResult.SET)
-    _queue_newest_again(connection, status, began)
+    finish(connection, status, StatusResult.SET, began=began)
 
 
 def _lock(connection: Connection[Any], status: StoredStatus) -> None:
@@ -252,6 +263,10 @@ def _queue_newest_again(
     connection: Connection[Any], status: StoredStatus, began: datetime | None = None
 ) -> None:
     """Queue the newest status once more if GitHub may have got an older one after it.
+
+    The lock of the jobs rules that out, unless a worker was frozen meanwhile and taken for dead. Whoever stores its end
+    last finds out: the older one's that the newest is set already, or the newest's that an attempt of an older one has
+    ended since it began.
 
     Args:
         connection: The open connection, which has the lock; the caller commits.
@@ -269,7 +284,9 @@ def _queue_newest_again(
           AND (%(began)s::timestamptz IS NULL OR id > %(id)s OR EXISTS (
             SELECT 1 FROM commit_statuses older
             WHERE repository = %(repository)s AND sha = %(sha)s AND context = %(context)s
-              AND older.id < %(id)s AND older.result = 'set' AND older.finished_at > %(began)s::timestamptz))
+              AND older.id < %(id)s
+              -- one of later than now: the clock was set back, by which the newest would be set over and over
+              AND older.finished_at > %(began)s::timestamptz AND older.finished_at <= clock_timestamp()))
         RETURNING *
         """,
         began=began,

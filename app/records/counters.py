@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Self
 
 from psycopg import sql
@@ -34,6 +35,8 @@ PUBLISH_RETRIES = "publish_retries"
 """Attempts to publish beyond the first of a run."""
 DURATIONS = "durations"
 """Runs whose duration is up to `le` milliseconds, and over the next lower bound; without `le`, over all bounds."""
+NOTIFICATIONS = "notifications"
+"""Notifications that were sent, or are not tried again, by `kind` of target and `result`."""
 DURATION_SUM = "duration_milliseconds"
 """The sum of the durations."""
 
@@ -41,6 +44,9 @@ BOUNDS = (100, 250, 500, 1000, 2500, 5000, 10_000, 30_000, 60_000, 120_000, 300_
 """Of durations, in milliseconds."""
 BATCH = 10_000
 """Rows that one statement of `add_up` takes from each table: so it ends long before the time limit of statements."""
+
+MOST_SERIES = 20_000
+"""The series that a process remembers: those of 4,000 providers, each with all outcomes."""
 
 _COUNTED = sql.SQL("""
     SELECT 'accepted' AS name, jsonb_build_object('source', source) AS labels, count(*) AS value
@@ -64,7 +70,7 @@ _COUNTED = sql.SQL("""
 """)
 _READ = sql.SQL("""
     WITH delivery AS (SELECT * FROM uncounted_deliveries), run AS (SELECT * FROM uncounted_runs)
-    SELECT name, labels, value FROM totals UNION ALL {counted}
+    SELECT name, labels::text, value FROM (SELECT name, labels, value FROM totals UNION ALL {counted}) AS all_of_them
 """).format(counted=_COUNTED)
 _ADD_UP = sql.SQL("""
     WITH delivery AS (
@@ -104,7 +110,13 @@ class Series:
         return cls(name, tuple(sorted(labels.items())))
 
     def __getitem__(self, label: str) -> str | None:
-        return dict(self.labels).get(label)
+        return next((value for name, value in self.labels if name == label), None)
+
+
+@lru_cache(maxsize=MOST_SERIES)
+def _series(name: str, labels: str) -> Series:
+    """Return the series of a row: there are thousands, and they are the same ones at each scrape."""
+    return Series.of(name, **json.loads(labels))
 
 
 class Counts(Counter[Series]):
@@ -112,16 +124,15 @@ class Counts(Counter[Series]):
 
     def named(self, name: str) -> Iterator[tuple[Series, int]]:
         """Iterate over the series of a name, in the order of their labels."""
-        return iter(
-            sorted(((series, value) for series, value in self.items() if series.name == name), key=repr)
-        )
+        found = [(series, value) for series, value in self.items() if series.name == name]
+        return iter(sorted(found, key=lambda one: one[0].labels))
 
 
 def read(connection: Connection[Any]) -> Counts:
     """Return the values of all counters, in one statement: rows that are added up meanwhile count once."""
     counts = Counts()
     for name, labels, value in connection.execute(_READ, {"bounds": list(BOUNDS)}):
-        counts[Series.of(name, **labels)] += round(value)
+        counts[_series(name, labels)] += round(value)
     return counts
 
 

@@ -18,7 +18,7 @@ from psycopg.types.json import Jsonb
 
 from app.database.storable import storable_text
 from app.dispatch import MAX_EVENT_TYPE, MAX_REPOSITORY
-from app.records import pushes, run_changes
+from app.records import pushes, run_changes, runs
 from app.records.run import RunReason
 
 if TYPE_CHECKING:
@@ -221,11 +221,12 @@ def repeat(connection: Connection[Any], delivery: IncomingDelivery, repeated: Re
         f"POST /api/deliveries/{repeated.first_id}/redeliver"
     )
     with connection.transaction():
+        run_id = repeated.run_id
         _insert(
             connection,
             replace(delivery, payload=None),
             _Answer(204, detail=detail),
-            run_id=repeated.run_id,
+            run_id=run_id if run_id is not None and runs.kept(connection, run_id) else None,
             repeats=repeated.first_id,
         )
 

@@ -11,7 +11,7 @@ from psycopg.rows import class_row
 
 from app.records.deliveries import LARGE, Delivery
 from app.records.run import Run
-from app.records.run_filters import MOST_SEARCHED, TEXT, conditions_of, search_condition
+from app.records.run_filters import MOST_SEARCHED, TEXT, VERSION, conditions_of, is_rare, search_condition
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -104,7 +104,7 @@ def page_of_runs(
     """
     text = filters.get(TEXT)
     exact = {name: value for name, value in filters.items() if name != TEXT}
-    conditions, values = conditions_of(exact, datetime.now(UTC))
+    conditions, values = _conditions(connection, exact)
     source = _Source("runs", "created_at", conditions, values, after)
     found = _select(connection, Run, source, limit=limit + 1, search=text)
     page = _page(found, limit, [run.created_at for run in found])
@@ -122,7 +122,7 @@ def newer_runs(connection: Connection[Any], filters: Mapping[str, str], *, than:
         than: The place.
         most: How many are counted at most.
     """
-    conditions, values = conditions_of(filters, datetime.now(UTC))
+    conditions, values = _conditions(connection, filters)
     query = sql.SQL(
         "SELECT count(*) FROM (SELECT 1 FROM runs WHERE {} AND (created_at, id) > (%(_at)s, %(_id)s) "
         "ORDER BY created_at DESC, id DESC LIMIT %(_most)s) AS newer"
@@ -221,6 +221,13 @@ class _Source:
             offset=offset,
         )
         return query, values
+
+
+def _conditions(
+    connection: Connection[Any], filters: Mapping[str, str]
+) -> tuple[list[sql.Composable], dict[str, datetime | str]]:
+    rare = VERSION in filters and is_rare(connection, filters[VERSION])
+    return conditions_of(filters, datetime.now(UTC), rare_version=rare)
 
 
 def _select(

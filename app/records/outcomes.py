@@ -109,16 +109,31 @@ def by_time(connection: Connection[Any], step: Step, *, since: datetime) -> dict
     return {(begin, outcome): runs for begin, outcome, runs in rows}
 
 
-def delete_old(connection: Connection[Any], days: float) -> None:
-    """Delete what is older than the history, or than what is shown of it.
+def delete_old_latest(connection: Connection[Any], days: float, most: int) -> int:
+    """Delete old latest results, and return how many there were; see `app.records.retention`.
 
-    Args:
-        connection: The open connection; the caller commits.
-        days: The age in days from which runs are deleted.
+    A run that is under way will note its own in the place of an old one, and must not wait for this: that one stays.
     """
-    connection.execute(
-        "DELETE FROM latest_results WHERE ended_at < now() - %(days)s * interval '1 day'", {"days": days}
-    )
-    connection.execute(
-        "DELETE FROM hourly_outcomes WHERE hour < now() - %(days)s * interval '1 day'", {"days": KEPT_DAYS}
-    )
+    return connection.execute(
+        """
+        DELETE FROM latest_results WHERE (provider, consumer) IN (
+            SELECT provider, consumer FROM latest_results old
+            WHERE ended_at < now() - %(days)s * interval '1 day' AND NOT EXISTS (
+                SELECT FROM runs WHERE runs.status IN ('waiting', 'running') AND runs.provider = old.provider
+                    AND (runs.consumer = old.consumer OR runs.consumer IS NULL))
+            LIMIT %(most)s FOR UPDATE SKIP LOCKED)
+        """,
+        {"days": days, "most": most},
+    ).rowcount
+
+
+def delete_old_hours(connection: Connection[Any], days: float, most: int) -> int:  # noqa: ARG001 - as all of its kind
+    """Delete the outcomes of hours that are shown no more, and return how many there were."""
+    return connection.execute(
+        """
+        DELETE FROM hourly_outcomes WHERE (hour, outcome) IN (
+            SELECT hour, outcome FROM hourly_outcomes WHERE hour < now() - %(days)s * interval '1 day'
+            LIMIT %(most)s FOR UPDATE SKIP LOCKED)
+        """,
+        {"days": KEPT_DAYS, "most": most},
+    ).rowcount

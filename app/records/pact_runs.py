@@ -46,12 +46,13 @@ def add(
         INSERT INTO runs (id, parent_id, pending, key, provider, repository, event_type, reason, sha, branch,
             worker, attempt, status, pact_url, outcome, consumer, consumer_version, provider_version, provider_branch,
             interactions, failed_interactions, verification, publishing, error, error_kind, error_output,
-            created_at, started_at, verified_at, finished_at)
+            created_at, started_at, verified_at, finished_at, trace)
         SELECT %(id)s, id, %(pending)s, %(key)s, provider, repository, event_type, reason, sha, branch, worker,
             1, 'finished', %(pact_url)s, %(outcome)s, %(consumer)s, %(consumer_version)s, %(provider_version)s,
             %(provider_branch)s, %(interactions)s, %(failed)s, %(verification)s, %(publishing)s, %(error)s,
             %(error_kind)s, %(error_output)s,
-            now() - %(seconds)s * interval '1 second', now() - %(seconds)s * interval '1 second', now(), now()
+            now() - %(seconds)s * interval '1 second', now() - %(seconds)s * interval '1 second', now(), now(),
+            trace
         FROM runs WHERE id = %(parent)s AND attempt = %(attempt)s AND status = 'running'
         FOR UPDATE  -- another worker begins the next attempt before this or after it, and then sees it
         RETURNING {columns}

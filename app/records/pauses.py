@@ -9,6 +9,7 @@ from psycopg.rows import class_row
 
 from app.database.storable import storable_text
 from app.records.actions import LONGEST_NAME
+from app.records.pause_change import PauseChange
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
 
     from psycopg import Connection
 
-_COLUMNS = b"provider, paused_at, paused_by"
+_COLUMNS = b"provider, paused_at, paused_by, reason"
+LONGEST_REASON = 500
+"""Characters of a reason, at most."""
 
 
 @dataclass(frozen=True)
@@ -26,18 +29,20 @@ class Pause:
     Attributes:
         provider: Its name.
         paused_at: Since when.
-        paused_by: Who has paused it.
+        paused_by: Who has paused it, or has given the reason since.
+        reason: Why; None if it wasn't said.
     """
 
     provider: str
     paused_at: datetime
     paused_by: str
+    reason: str | None
 
     def __str__(self) -> str:
         since = f"{self.paused_at:%Y-%m-%d %H:%M} UTC"
         return (
-            f"{self.paused_by} has paused the provider {self.provider!r} at {since}: its runs wait until somebody "
-            "resumes it"
+            f"{self.paused_by} has paused the provider {self.provider!r} at {since}"
+            f"{f' ({self.reason})' if self.reason else ''}: its runs wait until somebody resumes it"
         )
 
 
@@ -52,18 +57,45 @@ class HeldProvider(Pause):
     waiting: int = 0
 
 
-def add(connection: Connection[Any], provider: str, who: str) -> bool:
+def kept_reason(reason: str | None) -> str | None:
+    """Return a reason as it is kept; None if there is none."""
+    return storable_text(reason.strip()[:LONGEST_REASON]) or None if reason else None
+
+
+def add(
+    connection: Connection[Any], provider: str, who: str, reason: str | None = None
+) -> PauseChange | None:
     """Pause a provider; the caller commits.
 
+    One that is paused already stays so, since then. Another reason takes the place of the former one, and who gives it
+    is named for it; without a reason, nothing changes.
+
+    Args:
+        connection: The open connection.
+        provider: Its name.
+        who: Who pauses it.
+        reason: Why.
+
     Returns:
-        False if it is paused already.
+        What has changed; None if nothing has.
     """
-    return bool(
-        connection.execute(
-            "INSERT INTO paused_providers (provider, paused_by) VALUES (%(provider)s, %(who)s) ON CONFLICT DO NOTHING",
-            {"provider": provider, "who": storable_text(who[:LONGEST_NAME])},
-        ).rowcount
-    )
+    row = connection.execute(
+        """
+        INSERT INTO paused_providers AS paused (provider, paused_by, reason)
+        VALUES (%(provider)s, %(who)s, %(reason)s)
+        ON CONFLICT (provider) DO UPDATE SET paused_by = excluded.paused_by, reason = excluded.reason
+        WHERE excluded.reason <> coalesce(paused.reason, '')
+        RETURNING xmax = 0  -- no transaction has changed or locked a new row
+        """,
+        {
+            "provider": provider,
+            "who": storable_text(who[:LONGEST_NAME]),
+            "reason": kept_reason(reason),
+        },
+    ).fetchone()
+    if row is None:
+        return None
+    return PauseChange.PAUSED if row[0] else PauseChange.REASON
 
 
 def remove(connection: Connection[Any], provider: str) -> bool:

@@ -92,3 +92,16 @@ def answer(connection: Connection[Any], look: ProviderLook, found: dict[str, Any
         """,
         {"provider": look.provider, "asked_at": look.asked_at, "found": Jsonb(storable(found))},
     )
+
+
+def delete_old(connection: Connection[Any], days: float, most: int) -> int:
+    """Delete old looks, and return how many there were; see `app.records.retention`."""
+    return connection.execute(
+        """
+        DELETE FROM provider_looks WHERE provider IN (
+            SELECT provider FROM provider_looks
+            WHERE greatest(asked_at, answered_at) < now() - %(days)s * interval '1 day'
+            LIMIT %(most)s FOR UPDATE SKIP LOCKED)
+        """,
+        {"days": days, "most": most},
+    ).rowcount

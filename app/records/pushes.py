@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from app.dispatch import PushOrder
+from app.records import runs
 from app.records.run import RunStatus
 
 if TYPE_CHECKING:
@@ -75,6 +76,6 @@ def newer_push(connection: Connection[Any], provider: str, dispatch: Dispatch) -
         return None
     run_id, status, *known = row
     latest = PushOrder(*known)
-    if order.is_newer_than(latest):
+    if order.is_newer_than(latest) or not runs.kept(connection, run_id):
         return None
     return NewerPush(run_id, status == RunStatus.WAITING, latest.commit, order == latest)

@@ -1,68 +1,80 @@
-"""The deletion of old deliveries, of old runs and their logs, and of what people did.
+"""The deletion of old deliveries, of old runs and their logs, of what people did, and of what is shown of all these.
 
 A run and its deliveries are deleted together, once the run ended long enough ago; a delivery that was refused is
 deleted by its own age, and so is an action. A run that waits, runs, or is still to be published stays, however old it
-is.
+is, and so does a run for every pact until those of its pacts are gone.
+
+Each step deletes some rows in a short transaction. It locks nothing but these rows, and passes over those that others
+have locked. What is added meanwhile, and may refer to them, doesn't wait for that either: see
+`app.records.runs.kept`.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from app.records import actions, outcomes
+from app.records import actions, outcomes, provider_looks
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from psycopg import Connection
 
-BATCH = 500
-"""Rows that one transaction deletes, so that no other one waits long for a lock."""
+    Step: TypeAlias = Callable[[Connection[Any], float, int], int]
+    """Deletes rows from an age in days, at most so many, and returns how many; the caller commits."""
+
+DELIVERIES_OF_A_RUN = 10
+"""How many times as many deliveries as runs a transaction deletes: a run may answer thousands of them."""
 
 
-def delete_batch(connection: Connection[Any], days: float) -> int:
-    """Delete a batch of old rows in a transaction of its own.
-
-    Args:
-        connection: A connection that is in no transaction.
-        days: The age in days from which rows are deleted.
+def delete_runs(connection: Connection[Any], days: float, most: int) -> int:
+    """Delete old runs, and their deliveries before them.
 
     Returns:
-        How many runs, refused deliveries and actions were deleted; 0 when there are no more, or another worker deletes
-        them.
+        How many runs were deleted, or how many deliveries if there are so many that the runs stay for now.
     """
-    with connection.transaction():
-        deleted = _delete_runs(connection, days) + _delete_deliveries_without_run(connection, days)
-        deleted += actions.delete_old(connection, days, batch=BATCH)
-        outcomes.delete_old(connection, days)
-        return deleted
-
-
-def _delete_runs(connection: Connection[Any], days: float) -> int:
     rows = connection.execute(
         """
         SELECT id FROM runs
         WHERE finished_at < now() - %(days)s * interval '1 day'
           AND (status = 'cancelled' OR status = 'finished' AND publishing <> 'pending')
-        ORDER BY finished_at LIMIT %(batch)s FOR UPDATE SKIP LOCKED
+          -- one that has members would have them changed, which somebody may be publishing
+          AND NOT EXISTS (SELECT FROM runs member WHERE member.parent_id = runs.id)
+        ORDER BY finished_at LIMIT %(most)s FOR UPDATE SKIP LOCKED
         """,
-        {"days": days, "batch": BATCH},
+        {"days": days, "most": most},
     ).fetchall()
     run_ids = [row[0] for row in rows]
     if not run_ids:
         return 0
-    connection.execute("DELETE FROM deliveries WHERE run_id = ANY(%(ids)s)", {"ids": run_ids})
+    limit = most * DELIVERIES_OF_A_RUN
+    deliveries = connection.execute(
+        "DELETE FROM deliveries WHERE ctid = ANY(ARRAY("
+        "SELECT ctid FROM deliveries WHERE run_id = ANY(%(ids)s) LIMIT %(limit)s))",
+        {"ids": run_ids, "limit": limit},
+    ).rowcount
+    if deliveries == limit:
+        return deliveries
     connection.execute(
         "DELETE FROM runs WHERE id = ANY(%(ids)s)", {"ids": run_ids}
     )  # and what refers to them
     return len(run_ids)
 
 
-def _delete_deliveries_without_run(connection: Connection[Any], days: float) -> int:
+def delete_deliveries_without_run(connection: Connection[Any], days: float, most: int) -> int:
+    """Delete old deliveries that no run answers, and return how many there were."""
     return connection.execute(
         """
         DELETE FROM deliveries WHERE id IN (
             SELECT id FROM deliveries
             WHERE run_id IS NULL AND received_at < now() - %(days)s * interval '1 day'
-            ORDER BY received_at LIMIT %(batch)s FOR UPDATE SKIP LOCKED)
+            ORDER BY received_at LIMIT %(most)s FOR UPDATE SKIP LOCKED)
         """,
-        {"days": days, "batch": BATCH},
+        {"days": days, "most": most},
     ).rowcount
+
+
+HISTORY: tuple[Step, ...] = (delete_runs, delete_deliveries_without_run, actions.delete_old)
+"""The steps that delete the history; each is repeated until it finds nothing."""
+SHOWN: tuple[Step, ...] = (outcomes.delete_old_latest, outcomes.delete_old_hours, provider_looks.delete_old)
+"""Those that delete what is shown of it."""

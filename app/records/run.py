@@ -7,12 +7,15 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from app.dispatch import Dispatch
+from broker.traces.context import parse_traceparent
 from verifier.errors import OF_THE_PACT
 from verifier.verification import Outcome
 
 if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
+
+    from broker.traces.context import TraceContext
 
 
 UNKNOWN_PROVIDER = "unknown-provider"
@@ -23,6 +26,8 @@ INTERNAL_ERROR = "internal-error"
 """The kind of error of an exception that nobody expected."""
 SUPERSEDED = "superseded"
 """The kind of error of a run that was cancelled since a later one, that waited already, answers it."""
+NOT_ALL_VERIFIED = "not-all-verified"
+"""The kind of error of a run for every pact, if some of them could not be verified."""
 UNSTORABLE = "unstorable"
 """The kind of error of a run if the database can't store a value of its outcome."""
 
@@ -103,11 +108,17 @@ class Run:
     parent_id: UUID | None = None
     pending: bool = False
     pact_urls: list[str] | None = None
+    trace: str | None = None
 
     @property
     def is_for_all_pacts(self) -> bool:
         """Whether it verifies every pact of a provider that has changed, each in a run of which it is the parent."""
         return self.pact_url is None
+
+    @property
+    def trace_context(self) -> TraceContext | None:
+        """Its span in the trace that it belongs to; None if it belongs to none."""
+        return parse_traceparent((self.trace or "").partition(" ")[0])
 
     @property
     def word(self) -> str:

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any, LiteralString
 from uuid import UUID, uuid4
 
 from psycopg.errors import UniqueViolation
-from psycopg.rows import class_row
 
 from app.database.storable import storable_text
 from app.queue import jobs
-from app.records import pact_runs, pauses, relays
+from app.records import pact_runs, pauses, relays, run_spans
 from app.records.pact_runs import set_job, values_of
+from app.records.pause_change import PauseChange
 from app.records.run import (
     INTERNAL_ERROR,
     PAUSED_PROVIDER,
@@ -29,8 +29,10 @@ from app.records.run import (
     RunReason,
     RunStatus,
 )
+from app.records.run_trace import RunTrace
 from app.records.runs import COLUMNS, get, select_one
 from broker.http.waits import RetryPlan
+from broker.traces.spans import link_to
 from verifier.report.amounts import count
 
 if TYPE_CHECKING:
@@ -66,14 +68,15 @@ def request(
     row = connection.execute(
         """
         INSERT INTO runs (id, key, provider, repository, event_type, reason, pact_url, pact_urls,
-            consumer, sha, branch, status, pushed_at, pushed_before)
+            consumer, sha, branch, status, pushed_at, pushed_before, trace, job_id)
         VALUES (%(id)s, %(key)s, %(provider)s, %(repository)s, %(event_type)s, %(reason)s, %(pact_url)s,
                 %(pact_urls)s, %(consumer)s, %(sha)s, %(branch)s, 'waiting',
-                CASE WHEN %(is_push)s THEN coalesce(%(pushed_at)s::timestamptz, now()) END, %(pushed_before)s)
+                CASE WHEN %(is_push)s THEN coalesce(%(pushed_at)s::timestamptz, now()) END, %(pushed_before)s,
+                %(trace)s, nextval('procrastinate_jobs_id_seq'))
         ON CONFLICT (key) WHERE status = 'waiting' DO UPDATE SET retry_at = NULL, sha = excluded.sha,
             failures = CASE WHEN runs.sha IS DISTINCT FROM excluded.sha THEN 0 ELSE runs.failures END,
             pushed_at = greatest(runs.pushed_at, excluded.pushed_at), pushed_before = excluded.pushed_before
-        RETURNING id, job_id
+        RETURNING id, job_id, trace
         """,
         {
             "id": run_id,
@@ -90,17 +93,20 @@ def request(
             "is_push": order is not None,
             "pushed_at": order and order.at,
             "pushed_before": order and order.before,
+            "trace": None if (trace := RunTrace.of_current()) is None else trace.to_text(),
         },
     ).fetchone()
     assert row is not None  # noqa: S101 - the statement always returns one
-    found, job_id = row
+    found, job_id, stored_trace = row
     if found != run_id:
+        if (trace := RunTrace.from_text(stored_trace)) is not None:
+            link_to(trace.context)
         if job_id is not None:
             jobs.hasten(connection, job_id)
         return found, True
     if dispatch.client_payload is not None:
         relays.add(connection, run_id, dispatch.client_payload)
-    set_job(connection, run_id, jobs.defer_run(connection, run_id, lock))
+    jobs.add_run(connection, job_id, run_id, lock)
     return run_id, False
 
 
@@ -124,10 +130,12 @@ class RunChanges:
         worker: str,
         *,
         providers: Collection[str] | None = None,
+        trace: RunTrace | None = None,
     ) -> Run | None:
         """Start an attempt.
 
-        A run that was running already was left behind by a worker that is gone: this is its next attempt.
+        A run that was running already was left behind by a worker that is gone: this is its next attempt. One that
+        belongs to no trace gets the one given.
 
         Returns:
             The run; None if it isn't to be run by this job (any more), if its provider is not among those given, or if
@@ -138,7 +146,7 @@ class RunChanges:
             """
             status = 'running', attempt = attempt + 1, worker = %(worker)s, retry_at = NULL,
             started_at = coalesce(started_at, now()), error = NULL, error_kind = NULL, error_output = NULL,
-            outcome = CASE WHEN publishing = 'pending' THEN outcome END
+            outcome = CASE WHEN publishing = 'pending' THEN outcome END, trace = coalesce(trace, %(trace)s)
             """,
             """
             job_id = %(job)s AND status IN ('waiting', 'running') AND NOT cancel_requested
@@ -150,6 +158,7 @@ class RunChanges:
             job=job_id,
             worker=worker,
             providers=None if providers is None else list(providers),
+            trace=None if trace is None else trace.to_text(),
         )
 
     def not_begun(
@@ -216,6 +225,30 @@ class RunChanges:
             if job_id is not None:
                 jobs.hasten(connection, job_id)
         return len(job_ids)
+
+    def pause(
+        self, connection: Connection[Any], provider: str, who: str, reason: str | None
+    ) -> PauseChange | None:
+        """Pause a provider; where another reason takes the place of a former one, the runs that wait say it, too.
+
+        Returns:
+            What has changed; see `pauses.add`.
+        """
+        changed = pauses.add(connection, provider, who, reason)
+        if changed is PauseChange.REASON:
+            connection.execute(
+                """
+                UPDATE runs SET error = %(error)s WHERE id IN (
+                    SELECT id FROM runs WHERE status = 'waiting' AND provider = %(provider)s AND error_kind = %(kind)s
+                    FOR UPDATE SKIP LOCKED)
+                """,
+                {
+                    "error": str(pauses.of(connection, provider)),
+                    "provider": provider,
+                    "kind": PAUSED_PROVIDER,
+                },
+            )
+        return changed
 
     def resume(self, connection: Connection[Any], provider: str) -> bool:
         """End the pause of a provider, and start the runs that have waited for that.
@@ -468,40 +501,28 @@ class RunChanges:
     def adopt(
         self,
         connection: Connection[Any],
+        run: Run,
         *,
         lock_of: Callable[[str], str | None],
         publish_plan: RetryPlan,
-    ) -> int:
-        """Give a job to each run that is waiting, running or to be published, and has none.
+    ) -> None:
+        """Give a job to a run that is waiting, running or to be published, and has none.
 
         Its job is gone since something went wrong that could not be noted. That is a failure like others: it is
         counted, and waited for.
-
-        Returns:
-            How many there were.
         """
-        with connection.cursor(row_factory=class_row(Run)) as cursor:
-            orphans = cursor.execute(
-                f"""
-                SELECT {COLUMNS} FROM runs
-                WHERE (status IN ('waiting', 'running') OR publishing = 'pending') AND NOT {jobs.HAS_JOB}
-                FOR UPDATE SKIP LOCKED
-                """  # noqa: S608 - both are constants
-            ).fetchall()
-        for run in orphans:
-            if not run.status.ended and run.cancel_requested:
-                self.cancelled(connection, run.id)
-            elif run.status.ended:
-                failure = Failure(
-                    INTERNAL_ERROR, "what came of publishing could not be stored; see the worker's log"
-                )
-                wait = publish_plan.wait_after(run.publish_attempts + 1)
-                self.not_published(connection, run, failure, wait=wait)
-            else:
-                self._adopt_open(
-                    connection, run, LOST_JOB_RETRIES.wait_after(run.failures + 1), lock_of(run.provider)
-                )
-        return len(orphans)
+        if not run.status.ended and run.cancel_requested:
+            self.cancelled(connection, run.id)
+        elif run.status.ended:
+            failure = Failure(
+                INTERNAL_ERROR, "what came of publishing could not be stored; see the worker's log"
+            )
+            wait = publish_plan.wait_after(run.publish_attempts + 1)
+            self.not_published(connection, run, failure, wait=wait)
+        else:
+            self._adopt_open(
+                connection, run, LOST_JOB_RETRIES.wait_after(run.failures + 1), lock_of(run.provider)
+            )
 
     def _adopt_open(
         self, connection: Connection[Any], run: Run, wait: float | None, lock: str | None
@@ -603,8 +624,10 @@ class RunChanges:
     ) -> Run | None:
         query = f"UPDATE runs SET {changes} WHERE id = %(id)s AND {state} RETURNING {COLUMNS}"  # noqa: S608 - constants
         run = select_one(connection, query, **values)
-        if run is not None and self._follow is not None:
-            self._follow(connection, run)
+        if run is not None:
+            run_spans.note_end(run)
+            if self._follow is not None:
+                self._follow(connection, run)
         return run
 
 

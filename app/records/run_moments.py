@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from datetime import datetime
     from uuid import UUID
 
@@ -82,6 +82,22 @@ def add(connection: Connection[Any], run: Run, noted: Sequence[NotedMoment]) -> 
             "names": [one.name for one in noted],
             "ages": [max(0.0, now - one.at) for one in noted],
         },
+    )
+
+
+def begins(connection: Connection[Any], runs: Iterable[Run]) -> dict[UUID, datetime]:
+    """Return when the latest attempt of each of some runs has begun, by the runs' ids, as far as that is known."""
+    latest = {run.id: run.attempt for run in runs}
+    return dict(
+        connection.execute(
+            """
+            SELECT run_id, at FROM run_moments
+            JOIN unnest(%(ids)s::uuid[], %(attempts)s::integer[]) AS latest (id, number)
+                ON run_id = latest.id AND attempt = latest.number
+            WHERE name = 'started'
+            """,
+            {"ids": list(latest), "attempts": list(latest.values())},
+        ).fetchall()
     )
 
 

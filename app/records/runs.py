@@ -35,9 +35,29 @@ def lock(connection: Connection[Any], run_id: UUID) -> Run | None:
     return select_one(connection, "SELECT {columns} FROM runs WHERE id = %(id)s FOR UPDATE", id=run_id)
 
 
+def kept(connection: Connection[Any], run_id: UUID) -> bool:
+    """Return whether something may refer to a run: none that ended long ago, and is being deleted or gone.
+
+    Until the transaction ends, the run is not deleted. This waits for nobody who deletes it.
+    """
+    row = connection.execute(
+        "SELECT finished_at < now() - interval '1 hour' FROM runs WHERE id = %(id)s", {"id": run_id}
+    ).fetchone()
+    if row is None or not row[0]:
+        return row is not None  # nobody deletes one that has just ended, but somebody may have it locked
+    query = "SELECT FROM runs WHERE id = %(id)s FOR KEY SHARE SKIP LOCKED"
+    return connection.execute(query, {"id": run_id}).fetchone() is not None
+
+
 def verification_of(connection: Connection[Any], run_id: UUID) -> dict[str, Any] | None:
     """Return the verification of a run in its saved form, or None if there is none (yet)."""
     row = connection.execute("SELECT verification FROM runs WHERE id = %(id)s", {"id": run_id}).fetchone()
+    return row[0] if row else None
+
+
+def trace_of(connection: Connection[Any], run_id: UUID) -> str | None:
+    """Return the trace of a run, as it is stored; None if it has none."""
+    row = connection.execute("SELECT trace FROM runs WHERE id = %(id)s", {"id": run_id}).fetchone()
     return row[0] if row else None
 
 

@@ -14,10 +14,11 @@ import structlog
 from app.config.provider import CommandProvider, RunningProvider
 from app.database.failures import is_away, is_unstorable
 from app.github.answers import GitHubAway, GitHubFailed
-from app.records import commit_statuses, pact_runs, runs
+from app.records import commit_statuses, pact_runs, run_spans, runs
 from app.records.commit_statuses import StatusResult
 from app.records.run import Publishing
 from app.statuses.status_of_run import status_of
+from broker.traces import spans
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from app.github.client import GitHub
     from app.records.commit_statuses import StoredStatus
     from app.records.run import Run
+    from broker.traces.spans import AnySpan
 
 log = structlog.get_logger("statuses")
 
@@ -113,12 +115,23 @@ class StatusSetter:
         """
         with pool.connection() as connection:
             found = commit_statuses.begin(connection, status_id)
+            trace = (
+                runs.trace_of(connection, found[0].run_id)
+                if found is not None and spans.are_taken()
+                else None
+            )
         if found is None:
             return
-        status, began = found
+        with run_spans.after(trace, "set commit status", vcs__ref__head__revision=found[0].sha) as one:
+            self._carry_out(pool, one, *found)
+
+    def _carry_out(
+        self, pool: ConnectionPool[Any], one: AnySpan, status: StoredStatus, began: datetime
+    ) -> None:
         try:
-            self._set(pool, status, began)
+            self._set(pool, one, status, began)
         except GitHubFailed as error:
+            one.fail(type(error).__name__, str(error))
             wait = self._wait(status, began, error.retry_after) if isinstance(error, GitHubAway) else None
             result = StatusResult.GIVEN_UP if error.retryable else StatusResult.REFUSED
             log.warning("commit status not set", error=str(error), retry_in=wait, **_fields(status))
@@ -126,17 +139,18 @@ class StatusSetter:
         except Exception as error:
             if is_away(error):
                 raise
+            one.fail(type(error).__name__, str(error))
             wait = None if is_unstorable(error) else self._wait(status, began)
             log.exception("commit status not set", retry_in=wait, **_fields(status))
             _not_set(
                 pool, status, f"an unexpected {type(error).__name__}: {error}", StatusResult.GIVEN_UP, wait
             )
 
-    def _set(self, pool: ConnectionPool[Any], status: StoredStatus, began: datetime) -> None:
+    def _set(self, pool: ConnectionPool[Any], one: AnySpan, status: StoredStatus, began: datetime) -> None:
         if self._github is None:
-            _not_set(
-                pool, status, "there are no credentials for GitHub any more", StatusResult.GIVEN_UP, None
-            )
+            why = "there are no credentials for GitHub any more"
+            one.fail("no-credentials", why)
+            _not_set(pool, status, why, StatusResult.GIVEN_UP, None)
             return
         self._github.set_status(
             status.repository,

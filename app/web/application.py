@@ -21,6 +21,7 @@ from broker.http.answer_headers import ANSWER_HEADERS
 if TYPE_CHECKING:
     from flask import Response
 
+    from app.config.sections import ServerSettings
     from app.web.context import Receiver
 
 
@@ -44,12 +45,17 @@ def create_app(receiver: Receiver) -> Flask:
     pages.register(app)
     app.register_blueprint(live_events.blueprint)
     app.register_blueprint(openapi.blueprint)
-    refuse_other_sites(app, public_url=receiver.settings.server.public_url)
+    refuse_other_sites(app, public_url=lambda: _server(app).public_url)
     app.after_request(_with_headers)
     app.register_error_handler(HttpProblem, HttpProblem.response)
     app.register_error_handler(HTTPException, _problem)
-    app.wsgi_app = SenderAddress(app.wsgi_app, receiver.settings.server.trusted_proxies)  # type: ignore[method-assign]
+    app.wsgi_app = SenderAddress(app.wsgi_app, lambda: _server(app).trusted_proxies)  # type: ignore[method-assign]
     return app
+
+
+def _server(app: Flask) -> ServerSettings:
+    found: Receiver = app.extensions["receiver"]
+    return found.settings.server
 
 
 def _with_headers(response: Response) -> Response:

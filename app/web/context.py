@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
@@ -38,7 +38,7 @@ READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
 @dataclass(frozen=True)
 class Receiver:
-    """The receiver that a web process serves.
+    """The receiver that a web process serves, with one configuration; a reload puts another one in its place.
 
     Attributes:
         settings: The configuration.
@@ -47,6 +47,7 @@ class Receiver:
         api_tokens: The tokens of those who may use `/api`.
         webhook_secret: The key of GitHub's signatures.
         live_pages: How many open pages are told of changes, at most.
+        database: Which database it is, in words without its password; "" if only its connections are known.
     """
 
     settings: Settings
@@ -55,6 +56,15 @@ class Receiver:
     api_tokens: Tokens
     webhook_secret: str | None = field(default=None, repr=False)
     live_pages: int = LIVE_PAGES
+    database: str = ""
+
+    def with_configuration(self, settings: Settings, webhook_secret: str | None) -> Receiver:
+        """Return this receiver with another configuration; the pages that are open are those of both."""
+        other = replace(self, settings=settings, webhook_secret=webhook_secret)
+        vars(other).update(
+            {name: getattr(self, name) for name in ("refusal_log", "wrong_credentials", "live")}
+        )
+        return other
 
     @cached_property
     def refusal_log(self) -> RefusalLog:
@@ -94,8 +104,10 @@ class Receiver:
 
 
 def receiver() -> Receiver:
-    """Return the receiver that the request came to."""
-    found: Receiver = current_app.extensions["receiver"]
+    """Return the receiver that the request came to, with the configuration that it had when it first was asked for."""
+    if "receiver" not in g:
+        g.receiver = current_app.extensions["receiver"]
+    found: Receiver = g.receiver
     return found
 
 

@@ -34,6 +34,7 @@ from app.intake.refusal import Refusal
 from app.push import from_push, kept_of_push
 from app.records.deliveries import LONGEST_GITHUB_ID, IncomingDelivery, Repeated, Source
 from app.web.context import authorization, checking_credentials, receiver
+from app.web.dispatch_span import DispatchSpan
 from app.web.problem import RETRY_AFTER_SECONDS
 from broker.http.reason import why
 from broker.http.strict_json import NotJson, is_nested_deeper, parse_json
@@ -174,6 +175,7 @@ class _IncomingRequest:
         self.is_dry_run = False
         self.provider: ProviderSettings | None = None
         self._run_id: UUID | None = None
+        self._span = DispatchSpan()
         agent = request.headers.get("User-Agent")
         self._delivery = IncomingDelivery(
             source,
@@ -186,6 +188,8 @@ class _IncomingRequest:
     def note(self, **known: Any) -> None:
         """Fill in fields of the delivery."""
         self._delivery = replace(self._delivery, **known)
+        if self._delivery.sender is not None and not self.is_dry_run:
+            self._span.begin()
 
     def accept(self, dispatch: Dispatch, document: dict[str, Any]) -> None:
         """Store and queue a dispatch, unless it was accepted before."""
@@ -216,6 +220,18 @@ class _IncomingRequest:
 
     def answer(self, accept: Callable[[], None]) -> Response:
         """Accept or refuse the request, and return the answer."""
+        with self._span:
+            response = self._answer(accept)
+            self._span.note(
+                response.status_code,
+                pact_dispatch__delivery__id=str(self._delivery.id),
+                pact_dispatch__run__id=None if self._run_id is None else str(self._run_id),
+                pact_dispatch__sender=self._delivery.sender,
+                vcs__repository__name=self._delivery.repository,
+            )
+        return response
+
+    def _answer(self, accept: Callable[[], None]) -> Response:
         try:
             accept()
         except Refusal as refusal:

@@ -6,6 +6,7 @@ sixteen such clients would keep all others waiting.
 
 from __future__ import annotations
 
+import signal
 import time
 import warnings
 from contextlib import nullcontext
@@ -25,6 +26,7 @@ from gunicorn.workers.ggevent import GeventWorker
 from app.database.psycopg_internals import wait_cooperatively
 from app.web.connection import AnonymousConnections, Connection, shares
 from app.web.plain_answer import plain_answer
+from broker.http.replaced_ssl import use_replaced_ssl
 
 MOST_IGNORED_BYTES = 1024 * 1024
 """As much of a body that nobody reads is received and ignored, so that its sender reads the answer; then the connection
@@ -39,9 +41,10 @@ class PatientWorker(GeventWorker):
     def patch(self) -> None:
         """Have the standard library wait without holding others up, and gunicorn's own answers have our headers."""
         with warnings.catch_warnings():
-            # ssl is there already, for urllib3, which this process sends nothing with
+            # ssl is there already, for urllib3, which gets the new one
             warnings.simplefilter("ignore", MonkeyPatchWarning)
             super().patch()
+        use_replaced_ssl()
         wait_cooperatively()
         gunicorn.util.write_error = _write_error
         self._anonymous = AnonymousConnections(shares(self.worker_connections)[0])
@@ -72,6 +75,16 @@ class PatientWorker(GeventWorker):
         if len(pool):
             self.log.warning("Worker graceful timeout (pid:%s)", self.pid)
         pool.kill(timeout=NOTE_SECONDS)
+
+    def init_signals(self) -> None:
+        """Have SIGHUP reload the configuration; the arbiter sends it to one of its processes."""
+        super().init_signals()
+        signal.signal(signal.SIGHUP, self._handle_hang_up)
+
+    def _handle_hang_up(self, _sig: int, _frame: Any) -> None:
+        extensions = getattr(self.wsgi, "extensions", None)  # none before the application is loaded
+        if extensions is not None:
+            gevent.spawn(extensions["hang_up"])
 
     def handle_exit(self, sig: int, frame: Any) -> None:
         """Stop; end what would go on without an end, or for seconds, though nobody has asked for anything."""

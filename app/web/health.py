@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 from urllib.parse import quote
 
@@ -11,11 +12,13 @@ from pydantic import Field
 from app.queue.state import QueueState
 from app.records import pauses, runs
 from app.web.context import check_api_token, database, receiver
-from app.web.problem import Document, HttpProblem, answer
+from app.web.problem import Document, Fault, HttpProblem, answer
 from verifier.report.amounts import count
 
 MOST_PAUSED = 20
 """The paused providers that are told of."""
+MOST_WORKERS = 1000
+"""The most workers that can be asked for."""
 
 blueprint = Blueprint("health", __name__)
 
@@ -49,14 +52,20 @@ def healthz() -> Response:
 def readyz() -> Response:
     """Answer whether a dispatch would be carried out now: the database is there, and a worker is alive.
 
-    Somebody with one of the API's tokens is told what waits and why, too.
+    The parameter `workers` says how many must be. With 0 it is whether this process would accept a dispatch, for what
+    decides whether it gets any: without a worker, dispatches are kept. Somebody with one of the API's tokens is told
+    what waits and why, too.
     """
+    needed = _needed_workers()
     settings = receiver().settings
     is_known = "Authorization" in request.headers
     if is_known:
         check_api_token()
     try:
         with database() as connection:
+            if not needed and not is_known:  # asked every few seconds, by each proxy
+                connection.execute("SELECT 1")
+                return answer(Readiness(ready=True, problems=[]))
             state = QueueState.read(connection, stalled_seconds=settings.worker.stalled_seconds)
             unknown = runs.waiting_for_unknown_providers(
                 connection, [provider.name for provider in settings.providers]
@@ -66,8 +75,10 @@ def readyz() -> Response:
         away = Readiness(ready=False, problems=["the database is away"])
         return answer(away, problem.status, problem.headers)
     problems = []
-    if not state.workers:
+    if needed and not state.workers:
         problems.append("no worker is alive: dispatches are accepted and queued, and none is run")
+    elif state.workers < needed:
+        problems.append(f"fewer than {count(needed, 'worker')} are alive: {state.workers}")
     status = 503 if problems else 200
     if not is_known:
         return answer(Readiness(ready=not problems, problems=problems), status)
@@ -82,3 +93,14 @@ def readyz() -> Response:
     ]
     readiness = Readiness(ready=not problems, problems=problems, details=details, queue=state)
     return answer(readiness, status)
+
+
+def _needed_workers() -> int:
+    given = request.args.getlist("workers")
+    if not given:
+        return 1
+    if len(given) > 1 or re.fullmatch(r"[0-9]{1,4}", given[0]) is None or int(given[0]) > MOST_WORKERS:
+        raise HttpProblem.invalid(
+            Fault(field="workers", message=f"must be a number from 0 to {MOST_WORKERS}, given once")
+        )
+    return int(given[0])

@@ -10,14 +10,20 @@ from app.web.problem import HttpProblem
 from broker.http.browsers import foreign_page
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from flask import Flask
 
 
-def refuse_other_sites(app: Flask, *, public_url: str | None) -> None:
+def refuse_other_sites(app: Flask, *, public_url: Callable[[], str | None]) -> None:
     """Have the application refuse a foreign page's requests that change something.
 
     A browser that knows the password of the receiver's pages adds it to such requests, too. A foreign host needs no
     check, since everything but what is public anyway wants credentials, and a browser has none for that host.
+
+    Args:
+        app: The application.
+        public_url: Returns the URL at which people reach the receiver, as it now is.
     """
 
     @app.before_request
@@ -27,7 +33,7 @@ def refuse_other_sites(app: Flask, *, public_url: str | None) -> None:
             host=request.host,
             origin=request.headers.get("Origin"),
             fetch_site=request.headers.get("Sec-Fetch-Site"),
-            base_url=public_url,
+            base_url=public_url(),
         )
         if page is not None:
             raise HttpProblem(

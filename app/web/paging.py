@@ -1,7 +1,7 @@
 """The parameters of a list: its filters, the length of a page, and the cursor that leads to the next page.
 
-A cursor is the place of the last item of a page, so that no item is shown twice or left out when others are added or
-deleted meanwhile.
+A cursor is the place of the last item of a page (of a provider: its name), so that no item is shown twice or left out
+when others are added or deleted meanwhile.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import re
 import struct
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -39,12 +39,17 @@ if TYPE_CHECKING:
     from werkzeug.datastructures import MultiDict
 
 DEFAULT_LIMIT, MAX_LIMIT = 50, 200
+DEFAULT_PROVIDERS = MAX_LIMIT
+"""Providers of a page: whoever doesn't know of pages sees as many as a page can have."""
 LONGEST_MOMENT = 40
 
 _ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _LIMIT = re.compile(r"[0-9]{1,3}")
 _PLACE = struct.Struct(">q16s")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FOREIGN_CURSOR = "must be the one of a `next` that this receiver gave"
+
+_After = TypeVar("_After", Place, str)
 
 
 def cursor_of(place: Place) -> str:
@@ -63,7 +68,24 @@ def place_of(cursor: str) -> Place:
         microseconds, identity = _PLACE.unpack(base64.b64decode(cursor.encode(), b"-_", validate=True))
         return Place(_EPOCH + timedelta(microseconds=microseconds), UUID(bytes=identity))
     except (binascii.Error, struct.error, OverflowError, UnicodeEncodeError) as error:
-        raise ValueError("must be the one of a `next` that this receiver gave") from error
+        raise ValueError(_FOREIGN_CURSOR) from error
+
+
+def cursor_of_name(name: str) -> str:
+    """Return a name in the form of a cursor."""
+    return base64.urlsafe_b64encode(name.encode()).decode()
+
+
+def name_of(cursor: str) -> str:
+    """Return the name of a cursor.
+
+    Raises:
+        ValueError: It is no cursor of `cursor_of_name`.
+    """
+    try:
+        return base64.b64decode(cursor.encode(), b"-_", validate=True).decode()
+    except (binascii.Error, UnicodeError) as error:
+        raise ValueError(_FOREIGN_CURSOR) from error
 
 
 @dataclass(frozen=True)
@@ -180,30 +202,66 @@ class PageRequest:
         cls, parameters: MultiDict[str, str], filters: Iterable[Filter]
     ) -> tuple[PageRequest, list[Fault]]:
         """Read the parameters of a request as far as they can be used, and return what is wrong with the others."""
-        known = {known.name: known for known in filters}
-        faults = []
-        values: dict[str, str] = {}
-        limit, after = DEFAULT_LIMIT, None
-        for name, given in parameters.lists():
-            if name not in {"limit", "cursor", *known}:
-                there_are = ", ".join(["limit", "cursor", *known])
-                faults.append(Fault(field=name[:100], message=f"is no parameter; there are {there_are}"))
-                continue
-            try:
-                value = _only(given)
-                if name == "limit":
-                    limit = _limit(value)
-                elif name == "cursor":
-                    after = place_of(value)
-                else:
-                    values[name] = known[name].read(value)
-            except ValueError as error:
-                faults.append(Fault(field=name, message=str(error)))
+        values, limit, after, faults = _read(parameters, filters, DEFAULT_LIMIT, place_of)
         return cls(values, limit, after), faults
 
     def next_query(self, end: Place) -> str:
         """Return the query that asks for the page after a place."""
         return urlencode({**self.filters, "limit": self.limit, "cursor": cursor_of(end)})
+
+
+@dataclass(frozen=True)
+class ProvidersRequest:
+    """The page of providers that a request asks for.
+
+    Attributes:
+        limit: How many the page has at most.
+        after: The name after which the page begins; None for the first page.
+    """
+
+    limit: int = DEFAULT_PROVIDERS
+    after: str | None = None
+
+    @classmethod
+    def read(cls, parameters: MultiDict[str, str]) -> ProvidersRequest:
+        """Read the parameters of a request.
+
+        Raises:
+            HttpProblem: Some can't be used; each is named.
+        """
+        _, limit, after, faults = _read(parameters, (), DEFAULT_PROVIDERS, name_of)
+        if faults:
+            raise HttpProblem.invalid(*faults)
+        return cls(limit, after)
+
+    def next_query(self, end: str) -> str:
+        """Return the query that asks for the page after a name."""
+        return urlencode({"limit": self.limit, "cursor": cursor_of_name(end)})
+
+
+def _read(
+    parameters: MultiDict[str, str], filters: Iterable[Filter], limit: int, place: Callable[[str], _After]
+) -> tuple[dict[str, str], int, _After | None, list[Fault]]:
+    known: dict[str, Filter] = {one.name: one for one in filters}
+    faults: list[Fault] = []
+    values: dict[str, str] = {}
+    after: _After | None = None
+    for name, given in parameters.lists():
+        if name not in {"limit", "cursor", *known}:
+            there_are = ", ".join(["limit", "cursor", *known])
+            faults.append(Fault(field=name[:100], message=f"is no parameter; there are {there_are}"))
+            continue
+        try:
+            value = _only(given)
+            if name == "limit":
+                limit = _limit(value)
+            elif name == "cursor":
+                after = place(value)
+            else:
+                values[name] = known[name].read(value)
+        except ValueError as error:
+            faults.append(Fault(field=name, message=str(error)))
+    return values, limit, after, faults
 
 
 def _only(given: list[str]) -> str:

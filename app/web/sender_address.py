@@ -47,11 +47,13 @@ class SenderAddress:
 
     Args:
         application: The other application.
-        trusted: The networks of the proxies.
+        trusted: Returns the networks of the proxies, as they now are.
     """
 
     def __init__(
-        self, application: Callable[..., Iterable[bytes]], trusted: Sequence[IPv4Network | IPv6Network]
+        self,
+        application: Callable[..., Iterable[bytes]],
+        trusted: Callable[[], Sequence[IPv4Network | IPv6Network]],
     ) -> None:
         self._application = application
         self._trusted = trusted
@@ -60,7 +62,7 @@ class SenderAddress:
         """Serve a request."""
         environ[PEER] = _address(environ.get("REMOTE_ADDR") or "")
         environ["REMOTE_ADDR"] = sender_address(
-            environ.get("REMOTE_ADDR"), environ.get("HTTP_X_FORWARDED_FOR"), self._trusted
+            environ.get("REMOTE_ADDR"), environ.get("HTTP_X_FORWARDED_FOR"), self._trusted()
         )
         return self._application(environ, start_response)
 

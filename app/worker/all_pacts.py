@@ -15,7 +15,7 @@ import structlog
 
 from app.database.failures import is_unstorable
 from app.records import pact_runs
-from app.records.run import UNSTORABLE, Failure
+from app.records.run import NOT_ALL_VERIFIED, UNSTORABLE, Failure
 from app.worker.protocol import PactVerified
 from verifier.errors import OF_THE_PACT
 from verifier.report.amounts import count
@@ -28,9 +28,6 @@ if TYPE_CHECKING:
     from app.records.run import Run
     from app.records.run_changes import RunChanges
     from app.worker.publisher import Database
-
-NOT_ALL_VERIFIED = "not-all-verified"
-"""The kind of error of a run for every pact, if some of them could not be verified."""
 
 LONGEST_NAME = 100
 """Characters of the names of a pact that are kept if it can't be stored with them as they are."""

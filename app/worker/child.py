@@ -3,8 +3,9 @@
 It verifies in a process of its own, so that a run can be stopped at any moment by killing it, and so that
 neither a crash nor a leak touches the worker. It is started ahead of time, with the engine up, and
 carries out one request after another, until one ends without an answer: what then still goes on in the engine must not
-meet the next one. When standard input ends, its worker is done or gone, and it leaves at once, whatever
-it is doing; the engine's own child then stops the provider.
+meet the next one. When standard input ends, its worker is done or gone, and it leaves at once, whatever it is doing:
+first the engine stops, and with it the provider, and then this process. So it does with the code `LEASE_ENDED` when the
+worker's lease has run out, since another worker may carry out the request soon.
 """
 
 from __future__ import annotations
@@ -16,11 +17,13 @@ import threading
 import time
 import traceback
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from app.config.provider import CheckoutProvider, CommandProvider, RelayedProvider, RunningProvider
 from app.config.provider_table import read_provider
+from app.process.lease import LeaseWatch
 from app.provider.checkout import CheckoutFailed, CheckoutSource, checked_out
 from app.provider.checkout.git import safe_directory
 from app.provider.version import VersionUnknown, is_same
@@ -29,9 +32,20 @@ from app.records.run_moments import MomentName
 from app.worker.child_pacts import every_pact_of, selection_of, verify_all
 from app.worker.configuration_words import in_configuration, verification_in_configuration
 from app.worker.connection import WorkerConnection
-from app.worker.protocol import AllVerified, AttemptRequest, Reached, Ready, Verified
+from app.worker.protocol import (
+    LEASE_ENDED,
+    AllVerified,
+    AttemptRequest,
+    LeaseUntil,
+    Reached,
+    Ready,
+    Verified,
+    order_from_line,
+)
 from app.worker.run_failed import RunFailed
 from broker.text.redacted_lines import redacted_output
+from broker.traces import propagation, spans
+from broker.traces.context import parse_traceparent
 from verifier.command.option_values import parse_transports, with_port_placeholder
 from verifier.confinement import Confinement
 from verifier.engine.process import Engine
@@ -42,12 +56,14 @@ from verifier.undumpable import become_undumpable
 from verifier.verification import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from broker.text.redaction import Redaction
 
 
 LONGEST_LINE = 2000
+ENGINE_SECONDS = 3.0
+"""How long the engine has to stop, and to stop the provider."""
 
 
 def carry_out(request: AttemptRequest, worker: WorkerConnection, engine: Engine) -> Verified | AllVerified:
@@ -146,17 +162,18 @@ def _check_out(
     )
     worker.log(f"Checking out {request.sha or 'the default branch'}")
     try:
-        found = stack.enter_context(
-            checked_out(
-                Path(request.data_dir) / "checkouts",
-                source,
-                request.sha,
-                deadline=deadline,
-                guard=engine.guard,
-                on_output=lambda line: worker.log(f"setup: {line}"),
-                confinement=confinement,
+        with spans.span("check out", vcs__ref__head__revision=request.sha):
+            found = stack.enter_context(
+                checked_out(
+                    Path(request.data_dir) / "checkouts",
+                    source,
+                    request.sha,
+                    deadline=deadline,
+                    guard=engine.guard,
+                    on_output=lambda line: worker.log(f"setup: {line}"),
+                    confinement=confinement,
+                )
             )
-        )
     except CheckoutFailed as error:
         raise RunFailed(
             str(error), kind=error.kind, retryable=error.retryable, output=error.output
@@ -195,18 +212,29 @@ def _check_version(request: AttemptRequest, version: str) -> None:
     )
 
 
-def _requests() -> Iterator[AttemptRequest]:
+def _requests(watch: LeaseWatch, leave: Callable[[int], NoReturn]) -> Iterator[AttemptRequest]:
     """Yield the requests as they come; when there can be no more, leave the process at once, from another thread."""
     read: queue.SimpleQueue[AttemptRequest] = queue.SimpleQueue()
 
     def read_all() -> None:
         for line in sys.stdin:
-            read.put(AttemptRequest.from_line(line))
-        os._exit(0)
+            order = order_from_line(line)
+            if isinstance(order, LeaseUntil):
+                watch.extend(order.end)
+            else:
+                read.put(order)
+        leave(0)
 
     threading.Thread(target=read_all, daemon=True, name="requests").start()
     while True:
         yield read.get()
+
+
+def _leave(engine: Engine, worker: WorkerConnection, code: int) -> NoReturn:
+    """Have the engine and the provider stopped, and leave the process, in whatever thread and state this is."""
+    worker.silence()  # that the engine stops is no outcome
+    engine.abandon(ENGINE_SECONDS)
+    os._exit(code)
 
 
 def main() -> None:
@@ -214,14 +242,19 @@ def main() -> None:
     become_undumpable()
     worker = WorkerConnection(os.dup(1))
     os.dup2(2, 1)
-    requests = _requests()
     with Engine() as engine:
+        leave = partial(_leave, engine, worker)
+        watch = LeaseWatch(lambda: leave(LEASE_ENDED))
+        requests = _requests(watch, leave)
         engine.wait_until_up()
         worker.send(Ready())
         for request in requests:
             worker.redaction = request.redaction()
+            spans.send_to(None if request.trace is None else worker)
+            propagation.set_on(on=request.tells_trace)
             try:
-                ended = carry_out(request, worker, engine)
+                with watch.working(), spans.within(parse_traceparent(request.trace)):
+                    ended = carry_out(request, worker, engine)
             except Exception as error:  # noqa: BLE001 - whatever it is, the worker is told
                 worker.send(_failure(error, worker.redaction))
                 break

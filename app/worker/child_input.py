@@ -1,4 +1,4 @@
-"""What child processes are given: their environment, and requests with the secrets of one provider."""
+"""What child processes are asked for: requests with the secrets of one provider."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from app.config.provider import CheckoutProvider, RelayedProvider, secret_values
 from app.config.values import values_of
-from app.process.environment import child_environment
 from app.worker.protocol import AttemptRequest
 from broker.text.redaction import Redaction
+from broker.traces import propagation, spans
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class ChildInputs:
-    """Makes what children are given.
+    """Makes the requests to children.
 
     Args:
         settings: The configuration.
@@ -51,10 +51,6 @@ class ChildInputs:
         self._accounts = accounts
         self._page_of = page_of or settings.server.page_of_run
 
-    def environment(self) -> dict[str, str]:
-        """Return the environment, without the receiver's own secrets and those of all providers."""
-        return child_environment(self._environment, names=self._settings.variables_of_providers)
-
     def request(self, run: Run, provider: VerifiedProvider) -> AttemptRequest:
         """Return what a child is asked for.
 
@@ -64,7 +60,7 @@ class ChildInputs:
         return AttemptRequest(
             pact_url=run.pact_url,
             pact_urls=tuple(run.pact_urls or ()),
-            provider=provider.model_dump(mode="json"),
+            provider=provider.model_dump(mode="json", exclude={"notify"}),
             broker=self._access,
             data_dir=str(self._data_dir),
             sha=run.sha,
@@ -78,6 +74,8 @@ class ChildInputs:
             secrets=tuple(secret_values(provider, self._environment)),
             account=self._accounts.get(provider.name),
             tls=provider.tls(self._environment),
+            trace=None if (trace := spans.sampled()) is None else trace.traceparent,
+            tells_trace=propagation.is_on(),
         )
 
     def page_of(self, run_id: UUID) -> str | None:

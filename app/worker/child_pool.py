@@ -13,7 +13,7 @@ import structlog
 
 from app.database.storable import storable_text
 from app.records.run import Failure
-from app.worker.protocol import AllVerified, NotAMessage, Ready, Verified, from_line
+from app.worker.protocol import LEASE_ENDED, AllVerified, LeaseUntil, NotAMessage, Ready, Verified, from_line
 from broker.http.reason import why
 from broker.http.waits import RetryPlan
 from verifier.child_process import how_it_ended, signal_group
@@ -49,15 +49,29 @@ class ChildFailed(Exception):
         self.failure = failure
 
 
-class Child:
-    """One child process, in a process group of its own."""
+CUT_OFF = Failure(
+    "cut-off",
+    "its worker was cut off from the database, or stood still, so the verification was stopped before another worker "
+    "took the run up",
+    retryable=True,
+)
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
+
+class Child:
+    """One child process, in a process group of its own.
+
+    Attributes:
+        lease: Until when it may carry out a request, by `app.process.lease.now`; None for as long as it likes.
+    """
+
+    def __init__(self, process: asyncio.subprocess.Process, environment: Mapping[str, str]) -> None:
+        self.environment = environment
         self._process = process
         self._errors: deque[str] = deque(maxlen=OUTPUT_LINES)
         self._reader = asyncio.create_task(self._keep_errors())
         self._requests = 0
         self._is_ready = False
+        self.lease: float | None = None
 
     @classmethod
     async def start(cls, environment: Mapping[str, str]) -> Child:
@@ -83,7 +97,7 @@ class Child:
         except OSError as error:
             message = f"no process could be started to verify in: {why(error)}"
             raise ChildFailed(Failure("engine-failed", message, retryable=True)) from error
-        return cls(process)
+        return cls(process, environment)
 
     @property
     def worn(self) -> bool:
@@ -119,6 +133,13 @@ class Child:
                 await self._send(request)
             on_message(message)
 
+    def extend(self, lease: float) -> None:
+        """Let it go on with its request until then; at a time that has passed, it stops."""
+        self.lease = lease
+        stdin = self._process.stdin
+        if self._is_ready and stdin is not None and not stdin.is_closing():
+            stdin.write(LeaseUntil(lease).to_line().encode())
+
     async def close(self) -> None:
         """End it, or kill it if it doesn't end; what it started is gone with it."""
         if self._process.stdin is not None:
@@ -136,6 +157,8 @@ class Child:
         stdin = self._process.stdin
         assert stdin is not None  # noqa: S101 - it was opened as a pipe
         try:
+            if self.lease is not None:
+                stdin.write(LeaseUntil(self.lease).to_line().encode())
             stdin.write(request.to_line().encode())
             await stdin.drain()
         except (BrokenPipeError, ConnectionResetError):
@@ -161,6 +184,8 @@ class Child:
         code = await self._process.wait()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._reader, 1)
+        if code == LEASE_ENDED:
+            return ChildFailed(CUT_OFF)
         return ChildFailed(
             Failure(
                 "engine-failed",
@@ -192,9 +217,21 @@ class Children:
         self._warm = warm
         self._keep = keep
         self._idle: list[Child] = []
+        self._busy: set[Child] = set()
+        self._lease: float | None = None
         self._closing = asyncio.Event()
         self._filling = False
         self._background: set[asyncio.Task[None]] = set()
+
+    def renew(self, environment: Mapping[str, str]) -> None:
+        """Give the children that are started from now on another environment; none of the others is asked again."""
+        if environment == self._environment:
+            return
+        self._environment = environment
+        idle, self._idle = self._idle, []
+        for child in idle:
+            self._in_background(child.close())
+        self.fill()
 
     def fill(self) -> None:
         """Start children in the background until enough are ready; one that can't be started is tried again."""
@@ -202,12 +239,24 @@ class Children:
             self._filling = True
             self._in_background(self._fill())
 
+    def extend(self, lease: float) -> None:
+        """Let the children go on with their requests until then; see `Child.extend`."""
+        self._lease = lease
+        for child in self._busy:
+            child.extend(lease)
+
     async def take(self) -> Child:
         """Return one that is ready, or start one.
 
         Raises:
             ChildFailed: None can be started.
         """
+        child = await self._ready()
+        child.lease = self._lease
+        self._busy.add(child)
+        return child
+
+    async def _ready(self) -> Child:
         while self._idle:
             child = self._idle.pop()
             if not child.worn:
@@ -215,13 +264,16 @@ class Children:
             self._in_background(child.close())
         return await Child.start(self._environment)
 
-    def put_back(self, child: Child, *, usable: bool) -> None:
-        """Take one back after its request."""
+    async def put_back(self, child: Child, *, usable: bool) -> None:
+        """Take one back after its request; if it can't be used again, it and its provider have stopped after this."""
+        self._busy.discard(child)
         if usable and not child.worn and not self._closing.is_set() and len(self._idle) < self._keep:
             self._idle.append(child)
         else:
-            self._in_background(child.close())
+            closing = self._in_background(child.close())
             self.fill()
+            if not usable:
+                await asyncio.wait([closing])
 
     async def close(self) -> None:
         """End all of them."""
@@ -235,8 +287,12 @@ class Children:
         try:
             while len(self._idle) < self._warm and not self._closing.is_set():
                 try:
-                    self._idle.append(await Child.start(self._environment))
+                    child = await Child.start(self._environment)
                     failures = 0
+                    if child.environment is self._environment:
+                        self._idle.append(child)
+                    else:
+                        self._in_background(child.close())
                 except ChildFailed as error:
                     failures += 1
                     wait = START_RETRIES.wait_after(failures)
@@ -246,10 +302,11 @@ class Children:
         finally:
             self._filling = False
 
-    def _in_background(self, work: Coroutine[None, None, None]) -> None:
+    def _in_background(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         task = asyncio.ensure_future(work)
         self._background.add(task)
         task.add_done_callback(self._ended)
+        return task
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._background.discard(task)

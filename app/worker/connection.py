@@ -8,17 +8,21 @@ from typing import TYPE_CHECKING
 
 from app.records.run_moments import MomentName
 from app.worker.configuration_words import in_configuration
-from app.worker.protocol import LogLine, Reached, to_line
+from app.worker.protocol import LogLine, Reached, SpansEnded, to_line
 from broker.text.redaction import Redaction
 from verifier.progress import Progress
 from verifier.report.amounts import count
 from verifier.verification import Outcome
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from app.worker.protocol import ChildMessage
+    from broker.traces.spans import FinishedSpan
     from verifier.verification import InteractionResult
 
 LONGEST_LINE = 2000
+SPANS_AT_ONCE = 500
 
 
 class WorkerConnection(Progress):
@@ -27,13 +31,38 @@ class WorkerConnection(Progress):
     def __init__(self, descriptor: int) -> None:
         self._pipe = os.fdopen(descriptor, "w", encoding="utf-8")
         self._lock = threading.Lock()
+        self._is_silent = False
         self.redaction = Redaction([])
+
+    def silence(self) -> None:
+        """Send nothing from now on: who tries waits for ever, since this process is about to leave."""
+        self._is_silent = True
 
     def send(self, message: ChildMessage) -> None:
         """Send a message; safe from any thread."""
+        if self._is_silent:
+            threading.Event().wait()
         with self._lock:
             self._pipe.write(to_line(message))
             self._pipe.flush()
+
+    def add(self, spans: Sequence[FinishedSpan]) -> None:
+        """Send spans that have ended, without secrets."""
+        own, cut = self.redaction.own, self.redaction.cut
+        shown = [
+            one._replace(
+                name=own(one.name),
+                attributes={
+                    name: own(value) if isinstance(value, str) else value
+                    for name, value in one.attributes.items()
+                },
+                # what a provider has answered may be in it
+                error=one.error and in_configuration(cut(one.error, LONGEST_LINE)),
+            )
+            for one in spans
+        ]
+        for begin in range(0, len(shown), SPANS_AT_ONCE):
+            self.send(SpansEnded(tuple(shown[begin : begin + SPANS_AT_ONCE])))
 
     def log(self, text: str) -> None:
         """Send a line for the run's log."""

@@ -13,14 +13,16 @@ import structlog
 from app.config.provider import RelayedProvider
 from app.database.failures import is_away
 from app.queue import jobs
-from app.records import deliveries, runs
+from app.records import deliveries, run_spans, runs
 from app.records.run import SUPERSEDED, Failure, Publishing
 from app.records.run_log import RunLog, store_log, stored_chunks
+from app.records.run_trace import RunTrace
 from app.worker.all_pacts import AllPacts, outcome_of
 from app.worker.child_pool import ChildFailed
-from app.worker.protocol import AllVerified, LogLine, PactVerified, Reached, Verified
+from app.worker.protocol import AllVerified, LogLine, PactVerified, Reached, SpansEnded, Verified
 from app.worker.publisher import MOST_LOSSES, store_with_log
 from app.worker.unexpected import failure_of
+from broker.otlp.setup import new_context
 from broker.text.redacted_lines import redacted_output
 from verifier.report.amounts import count
 from verifier.verification import Outcome, Verification
@@ -105,7 +107,14 @@ class Executor:
     async def carry_out(self, run_id: UUID, job: TakenJob) -> None:
         """Carry out one attempt of a run."""
         beginning = asyncio.ensure_future(
-            self._database.call(self._changes.begin, run_id, job.id, self._worker, providers=self._known)
+            self._database.call(
+                self._changes.begin,
+                run_id,
+                job.id,
+                self._worker,
+                providers=self._known,
+                trace=_new_trace(),
+            )
         )
         try:
             run = await asyncio.shield(beginning)
@@ -126,8 +135,11 @@ class Executor:
             if why is not None:
                 log.warning("run waits", run=str(run_id), reason=why.message, kind=why.kind)
             return
-        with structlog.contextvars.bound_contextvars(
-            run=str(run_id), provider=run.provider, attempt=run.attempt
+        with (
+            structlog.contextvars.bound_contextvars(
+                run=str(run_id), provider=run.provider, attempt=run.attempt
+            ),
+            run_spans.attempt(run),
         ):
             run_log = RunLog(self._log_bytes)
             try:
@@ -261,6 +273,8 @@ class Executor:
                 run_log.add(message.text)
             elif isinstance(message, Reached):
                 run_log.note(message.moment)
+            elif isinstance(message, SpansEnded):
+                run_spans.add(run, message.spans)
             elif isinstance(message, PactVerified) and on_pact is not None:
                 on_pact(message)
 
@@ -287,7 +301,8 @@ class Executor:
             ended = Failure("timed-out", message)
         finally:
             done.set()
-            self._children.put_back(child, usable=usable)
+            # the provider is free for the next run when this one ends: nothing of it goes on then
+            await self._children.put_back(child, usable=usable)
             await asyncio.wait([storing])  # updates of the log are stored one after another
         return ended
 
@@ -317,6 +332,7 @@ class Executor:
             await self._give_up(run, run_log, failure)
             return
         run_log.add(f"Could not verify: {failure.message}")
+        run_spans.failed(run, failure)
         lock = lock_of(self._settings, run.provider)
         again = await store_with_log(
             self._database, run, run_log, self._changes.try_again, failure, wait=wait, lock=lock
@@ -334,6 +350,7 @@ class Executor:
 
     async def _give_up(self, run: Run, run_log: RunLog, failure: Failure) -> None:
         run_log.add(f"Could not verify: {failure.message}")
+        run_spans.failed(run, failure)
         await store_with_log(self._database, run, run_log, self._changes.fail, failure)
         log.error("could not verify", error=failure.message, kind=failure.kind)
 
@@ -361,3 +378,9 @@ class Executor:
 
     def _wait_after(self, run: Run) -> float | None:
         return self._settings.worker.retry_plan.wait_after(run.failures + 1)
+
+
+def _new_trace() -> RunTrace | None:
+    """Return the trace of a run that belongs to none; None if nothing is traced."""
+    context = new_context("verify")
+    return None if context is None else RunTrace(context)

@@ -11,120 +11,104 @@ import asyncio
 import os
 import signal
 import socket
+import threading
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 from uuid import UUID
 
 import structlog
 
+from app.config.current import Current
 from app.database.connections import open_pool
 from app.database.failures import is_away
 from app.database.threads import DatabaseThreads
+from app.process.hangup import Terminal
+from app.process.sign_of_life import SignOfLife
 from app.queue import jobs
 from app.queue.consumer import CHORES_AT_ONCE, QueueConsumer
-from app.records.run_changes import RunChanges
-from app.records.run_links import RunLinks
-from app.records.signing_keys import dashboard_key
-from app.statuses.status_setter import StatusSetter
-from app.worker.child_input import ChildInputs
+from app.records.processes import Kind
+from app.reload.participant import Participant
+from app.reload.reloader import Reloader
 from app.worker.child_pool import Children
-from app.worker.chores import carry_out_chores, chores_of, completion, look_at_broker, reconciliation
-from app.worker.executor import Executor, lock_of
-from app.worker.look_jobs import LookJobs
-from app.worker.publisher import Publisher
-from app.worker.recovery import Recovery
-from app.worker.relay import Relay
+from app.worker.chores import carry_out_chores
+from app.worker.parts import PartsMaker
 from app.worker.status_jobs import StatusJobs
-from app.worker.token_expiry import note_token
+from broker.http.reason import why as reason_of
+from broker.otlp.setup import hide_in_traces
+from broker.text.redaction import Redaction
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable
     from pathlib import Path
 
     from app.config.settings import Settings
-    from app.github.client import GitHub
     from app.queue.consumer import TakenJob
-    from app.worker.chores import Chore
-    from app.worker.look_jobs import Diagnose
-    from broker.http.access import BrokerAccess
-    from verifier.confinement import Account
+    from app.reload.reloader import ReadConfiguration
+    from app.worker.parts import Parts, WorkerConfiguration
 
 log = structlog.get_logger("worker")
 
-STOP_MARGIN_SECONDS = 3.0
-"""How much longer than `worker.stop_seconds` the end of the process may take, whatever is away then."""
+STOP_MARGIN_SECONDS = 6.0
+"""How much longer than `worker.stop_seconds` the end of the process may take, whatever is away then.
+
+A run is handed back when its provider has stopped, which may take some seconds.
+"""
 SETTLE_SECONDS = 15.0
 """How long a process that lost its place waits for answers of GitHub.
 
 It may have been frozen, and taken for dead: the status that it is setting may then replace a later one at GitHub.
 """
+ALIVE_SECONDS, ALIVE_ROUNDS = 30.0, 3
+"""For how long a worker counts as alive after a round: in seconds at least, and in `worker.stalled_seconds`."""
+CHORES_OUTSIDE = 4
+"""The chores that may be in a thread of `asyncio.to_thread` at once, and keep no job from having one."""
 STOPPED, LOST = 0, 1
 """Exit codes; whoever supervises a worker that lost its database starts it again."""
 
 
 async def work(
-    settings: Settings,
-    access: BrokerAccess,
+    configuration: WorkerConfiguration,
     *,
     conninfo: str,
     data_dir: Path,
-    environment: Mapping[str, str],
-    accounts: Mapping[str, Account],
-    github: GitHub | None = None,
-    diagnose: Diagnose | None = None,
+    file: Path,
+    read: Callable[[Settings], ReadConfiguration[WorkerConfiguration]],
 ) -> None:
     """Work until SIGTERM or SIGINT; when the database is lost, leave the process, with exit code `LOST`.
 
     Args:
-        settings: The configuration.
-        access: The broker.
+        configuration: What it begins with.
         conninfo: The database.
         data_dir: Where checkouts are.
-        environment: Of this process, where secrets of providers are.
-        accounts: Those that providers' commands run as, by the provider's name; that of this process for others.
-        github: Sets commit statuses, and is relayed to; None where neither is configured.
-        diagnose: Returns what `doctor` finds of a provider, for its page; None where it isn't asked.
+        file: The configuration file.
+        read: Reads the configuration anew; it is called with the settings that the process has.
     """
-    options = settings.worker
+    options = configuration.settings.worker
     name = f"{socket.gethostname()}:{os.getpid()}"
     threads = options.concurrency + CHORES_AT_ONCE
-    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(threads + 1))
+    asyncio.get_running_loop().set_default_executor(Threads(threads + CHORES_OUTSIDE))
     with open_pool(conninfo, size=threads) as pool:
         database = DatabaseThreads(pool, patience=options.stalled_seconds)
-        if github is not None:
-            github.watch_token(partial(note_token, pool))
-        key = await database.call(dashboard_key) if settings.server.share_links else None
-        page_of = RunLinks(settings.server, key).page_of
-        statuses = StatusSetter(settings, github, page_of)
-        changes = RunChanges(statuses.follow)
-        inputs = ChildInputs(settings, access, data_dir, environment, accounts, page_of)
-        children = Children(inputs.environment(), options.warm, keep=options.concurrency)
-        publisher = Publisher(
-            database,
-            changes,
-            access,
-            plan=options.publish_retry_plan,
-            log_bytes=settings.retention.log_kilobytes * 1024,
-        )
-        executor = Executor(
-            settings,
-            database=database,
-            changes=changes,
-            children=children,
-            publisher=publisher,
-            worker=name,
-            inputs=inputs,
-            relay=None if github is None else Relay(settings, github, database, changes).carry_out,
-        )
+        children = Children(configuration.environment_of_children(), options.warm, keep=options.concurrency)
+        maker = PartsMaker(name, data_dir, pool, database, children)
+        current = Current(await maker.make(configuration))
 
         async def verify_job(job: TakenJob, run_id: str) -> None:
-            await executor.carry_out(UUID(run_id), job)
+            await current.value.executor.carry_out(UUID(run_id), job)
 
         async def publish_job(job: TakenJob, run_id: str, attempt: int) -> None:
-            await publisher.publish_again(UUID(run_id), attempt, losses=job.losses)
+            await current.value.publisher.publish_again(UUID(run_id), attempt, losses=job.losses)
 
-        status_jobs = StatusJobs(statuses, pool)
+        async def look_job(job: TakenJob, provider: str) -> None:
+            await current.value.looks.carry_out(job, provider)
+
+        async def notice_job(_: TakenJob, provider: str) -> None:
+            await asyncio.to_thread(current.value.notifier.look, provider)
+
+        async def send_job(_: TakenJob, number: str) -> None:
+            await asyncio.to_thread(current.value.notifier.messenger.send, UUID(number))
+
+        status_jobs = StatusJobs(lambda: current.value.statuses, pool)
         consumer = QueueConsumer(
             conninfo,
             name=name,
@@ -132,68 +116,92 @@ async def work(
                 jobs.VERIFY: verify_job,
                 jobs.PUBLISH: publish_job,
                 jobs.STATUS: status_jobs.carry_out,
-                jobs.LOOK: LookJobs(settings, access, pool, diagnose).carry_out,
+                jobs.LOOK: look_job,
+                jobs.NOTICE_CHANGES: notice_job,
+                jobs.SEND_NOTIFICATION: send_job,
             },
             runs_at_once=options.concurrency,
+            limits=lambda: current.value.settings.runs_at_once,
             stop_seconds=options.stop_seconds,
             stalled_seconds=options.stalled_seconds,
+            on_lease=children.extend,
         )
-        worker = Worker(
-            settings,
-            database,
-            consumer=consumer,
-            changes=changes,
-            statuses=statuses,
-            status_jobs=status_jobs,
-            chores=(
-                *chores_of(settings, database.call),
-                *completion(database.call, publisher.complete),
-                *reconciliation(settings, access, pool.connection),
-                *look_at_broker(access, database.call),
-            ),
+        life = SignOfLife(data_dir, name)
+        worker = Worker(current, database, consumer=consumer, status_jobs=status_jobs, life=life)
+        loop = asyncio.get_running_loop()
+        secrets = set(configuration.access.secrets)
+        latest = Current(configuration)
+
+        async def take(read_again: WorkerConfiguration) -> None:
+            configuration = read_again.after(latest.value)
+            parts = await maker.make(configuration)
+            latest.replace(configuration)
+            # what is under way still has the former ones
+            secrets.update(configuration.access.secrets)
+            hide_in_traces(Redaction(secrets))
+            children.renew(configuration.environment_of_children())
+            await worker.go_by(parts)
+
+        reloader = Reloader(
+            f"worker {os.getpid()}",
+            file,
+            configuration.settings.digest,
+            read=lambda: read(current.value.settings),
+            take=lambda configuration: asyncio.run_coroutine_threadsafe(take(configuration), loop).result(),
         )
+        participant = Participant(Kind.WORKER, reloader, data_dir=data_dir, pool=pool)
+        loop.add_signal_handler(signal.SIGHUP, worker.hang_up, reloader)
         children.fill()
+        participant.start()
         log.info("worker started", worker=name, concurrency=options.concurrency)
         try:
             await worker.run()
         finally:
+            participant.stop()
+            life.withdraw()
             await children.close()
             database.close()
     log.info("worker stopped", worker=name)
+
+
+class Threads(ThreadPoolExecutor):
+    """Threads that the end of the process doesn't wait for: what somebody asks from one by then is not used any more.
+
+    A broker or a target may take its time to answer; what was asked of it is asked again by another worker.
+    """
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: FBT001, FBT002, ARG002 - Python's
+        """Take no further call, and let those that are under way go on."""
+        super().shutdown(wait=False, cancel_futures=True)
 
 
 class Worker:
     """The life of a worker's process: what it does for ever, until a signal or the loss of the database ends it.
 
     Args:
-        settings: The configuration.
+        current: The parts that follow the configuration.
         database: The database.
         consumer: Takes jobs and has them carried out.
-        changes: The changes of runs.
-        statuses: The commit statuses.
-        status_jobs: The jobs that set them.
-        chores: What is done now and then.
+        status_jobs: The jobs that set commit statuses.
+        life: Its sign of life.
     """
 
     def __init__(
         self,
-        settings: Settings,
+        current: Current[Parts],
         database: DatabaseThreads,
         *,
         consumer: QueueConsumer,
-        changes: RunChanges,
-        statuses: StatusSetter,
         status_jobs: StatusJobs,
-        chores: tuple[Chore, ...],
+        life: SignOfLife,
     ) -> None:
-        self._settings = settings
+        self._current = current
         self._database = database
         self._consumer = consumer
-        self._changes = changes
-        self._statuses = statuses
         self._status_jobs = status_jobs
-        self._chores = chores
-        self._recovery = Recovery(changes, settings.worker, partial(lock_of, settings))
+        self._life = life
+        self._terminal = Terminal()
+        self._knows_more = False
         self._stop = asyncio.Event()
 
     async def run(self) -> None:
@@ -203,26 +211,52 @@ class Worker:
             loop.add_signal_handler(number, self._begin_to_stop)
         consuming = asyncio.create_task(self._consumer.run())
         recovering = asyncio.create_task(self._recover_forever())
-        chores = asyncio.create_task(carry_out_chores(self._chores, self._database.call))
+        chores = asyncio.create_task(
+            carry_out_chores(lambda: self._current.value.chores, self._database.call)
+        )
         stopping = asyncio.create_task(self._stop.wait())
         watched = [consuming, recovering, chores]
         await asyncio.wait([*watched, stopping], return_when=asyncio.FIRST_COMPLETED)
         if not self._stop.is_set():
             why = next((task.exception() for task in watched if task.done() and not task.cancelled()), None)
-            message = f"it lost its database or its queue: {why or 'no reason was given'}"
+            message = f"it lost its database or its queue: {_reason(why) if why else 'no reason was given'}"
             await self._status_jobs.settle(SETTLE_SECONDS)
             # an orderly end would wait for the database, again and again; the children leave when this process does
-            _leave(LOST, message)
+            self._leave(LOST, message)
         recovering.cancel()
         chores.cancel()
-        consuming.cancel()  # no new job; running ones have their time
+        self._consumer.stop()  # no new job; running ones have their time
         await asyncio.gather(consuming, return_exceptions=True)
+        await self._status_jobs.settle(STOP_MARGIN_SECONDS)
+
+    async def go_by(self, parts: Parts) -> None:
+        """Go by other parts from now on; runs that have waited for their provider start, now or with the next round."""
+        self._current.replace(parts)
+        # again with the next round: another worker, which knew nothing yet, may have taken one meanwhile
+        self._knows_more = True
+        try:
+            await self._go_on()
+        except Exception as error:
+            if not is_away(error):
+                raise
+
+    def hang_up(self, reloader: Reloader[Any]) -> None:
+        """Take the configuration anew, in a thread of its own; stop if the signal says that the terminal is gone."""
+        if self._terminal.is_gone:
+            self._begin_to_stop()
+        else:
+            threading.Thread(target=reloader.reload, daemon=True, name="reload").start()
+
+    async def _go_on(self) -> None:
+        parts = self._current.value
+        known = [provider.name for provider in parts.settings.providers]
+        await self._database.call(parts.changes.go_on, known)
 
     def _begin_to_stop(self) -> None:
         self._stop.set()
-        limit = self._settings.worker.stop_seconds + STOP_MARGIN_SECONDS
+        limit = self._current.value.settings.worker.stop_seconds + STOP_MARGIN_SECONDS
         message = f"its work did not end within {limit:g} s, and is taken up again"
-        asyncio.get_running_loop().call_later(limit, _leave, STOPPED, message)
+        asyncio.get_running_loop().call_later(limit, self._leave, STOPPED, message)
 
     async def _recover_forever(self) -> None:
         """Look after jobs and runs that nobody carries out.
@@ -230,7 +264,7 @@ class Worker:
         Raises:
             psycopg.OperationalError: The database was away for longer than `worker.stalled_seconds`.
         """
-        seconds = self._settings.worker.stalled_seconds
+        seconds = self._current.value.settings.worker.stalled_seconds
         first = True
         while True:
             try:
@@ -240,24 +274,42 @@ class Worker:
                 if is_away(error):
                     raise
                 log.error("recovery failed", error=f"{type(error).__name__}: {error}")  # noqa: TRY400 - tried again
+            # a round that failed was one, too: starting the process again would change nothing
+            self._give_sign(max(ALIVE_SECONDS, ALIVE_ROUNDS * seconds))
             await asyncio.sleep(seconds / 4)
 
+    def _leave(self, code: int, message: str) -> NoReturn:
+        self._life.withdraw()
+        _leave(code, message)
+
+    def _give_sign(self, seconds: float) -> None:
+        try:
+            self._life.give(seconds)
+        except OSError as error:
+            log.warning("the sign of life could not be given", error=reason_of(error))
+
     async def _recover(self, *, first: bool) -> None:
-        if first:
-            known = [provider.name for provider in self._settings.providers]
-            await self._database.call(self._changes.go_on, known)
+        parts = self._current.value
+        if first or self._knows_more:
+            self._knows_more = False
+            await self._go_on()
         # when the database comes back, the workers that live need a moment to show that they do
-        if self._database.seconds_since_away > self._settings.worker.stalled_seconds / 2:
+        if self._database.seconds_since_away > parts.settings.worker.stalled_seconds / 2:
             queued, adopted = await self._database.call(
-                self._recovery.recover, alive=self._consumer.worker_ids, running=self._consumer.running
+                parts.recovery.recover, alive=self._consumer.worker_ids, running=self._consumer.running
             )
             if queued or adopted:
                 log.warning("runs taken up again", jobs=queued, without_job=adopted)
         await self._database.call(self._consumer.register)
-        await self._database.call(self._statuses.catch_up)
+        await self._database.call(parts.statuses.catch_up)
 
 
 def _leave(code: int, message: str) -> NoReturn:
     """Leave the process without waiting for anything in it."""
     (log.error if code else log.warning)("worker left", reason=message)
     os._exit(code)
+
+
+def _reason(error: BaseException) -> str:
+    """Return why an error came, in one line; Procrastinate's own say nothing of what the database said."""
+    return " ".join(str(error.__cause__ or error).split()) or type(error).__name__

@@ -13,9 +13,13 @@ from broker.http.access import BrokerAccess
 from broker.http.tls import ORDINARY, Tls
 from broker.text.redaction import Redaction
 from broker.text.secret_forms import in_url
+from broker.traces.spans import FinishedSpan
 from verifier.confinement import Account
 from verifier.redaction import named_secrets
 from verifier.verification import Verification
+
+LEASE_ENDED = 75
+"""The exit code of a child that has stopped since its worker's lease has run out (EX_TEMPFAIL of `sysexits.h`)."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,8 @@ class AttemptRequest:
         account: The account that the provider's commands run as; None for that of the child.
         secrets: Those of the values that came from the environment or from files: no log may show them.
         tls: How TLS connections to the provider are made.
+        trace: The span that those of the child are below, as a `traceparent`; None if nothing is traced.
+        tells_trace: Whether requests say which span they belong to.
     """
 
     pact_url: str | None
@@ -55,6 +61,8 @@ class AttemptRequest:
     tls: Tls = field(default=ORDINARY, repr=False)
     done: tuple[tuple[str, str], ...] = ()
     pact_urls: tuple[str, ...] = ()
+    trace: str | None = None
+    tells_trace: bool = False
 
     def to_line(self) -> str:
         """Return it as a line of JSON."""
@@ -84,6 +92,27 @@ class AttemptRequest:
 
 
 @dataclass(frozen=True)
+class LeaseUntil:
+    """How long the worker may carry out what it has asked for, unless it sends another one.
+
+    Attributes:
+        end: When that ends, by `app.process.lease.now`.
+    """
+
+    end: float
+
+    def to_line(self) -> str:
+        """Return it as a line of JSON."""
+        return json.dumps({"lease_until": self.end}) + "\n"
+
+
+def order_from_line(line: str) -> AttemptRequest | LeaseUntil:
+    """Read what a worker sends from a line of JSON."""
+    values = json.loads(line)
+    return LeaseUntil(values["lease_until"]) if "lease_until" in values else AttemptRequest.from_line(line)
+
+
+@dataclass(frozen=True)
 class Ready:
     """The child has started."""
 
@@ -100,6 +129,13 @@ class Reached:
     """Something has happened that the page of the run has the time of."""
 
     moment: MomentName
+
+
+@dataclass(frozen=True)
+class SpansEnded:
+    """Spans of the attempt that have ended."""
+
+    spans: tuple[FinishedSpan, ...]
 
 
 @dataclass(frozen=True)
@@ -133,7 +169,9 @@ class AllVerified:
     pacts: int
 
 
-ChildMessage: TypeAlias = Ready | LogLine | Reached | Verified | PactVerified | AllVerified | Failure
+ChildMessage: TypeAlias = (
+    Ready | LogLine | Reached | SpansEnded | Verified | PactVerified | AllVerified | Failure
+)
 """What a child sends."""
 LastMessage: TypeAlias = Verified | AllVerified | Failure
 """What ends an attempt."""
@@ -142,6 +180,7 @@ _TYPES = {
     "ready": Ready,
     "log": LogLine,
     "reached": Reached,
+    "spans": SpansEnded,
     "verified": Verified,
     "pact-verified": PactVerified,
     "all-verified": AllVerified,
@@ -156,9 +195,11 @@ class NotAMessage(Exception):
 
 def to_line(message: ChildMessage) -> str:
     """Return a child's message as a line of JSON."""
-    values = {"type": _NAMES[type(message)]}
+    values: dict[str, Any] = {"type": _NAMES[type(message)]}
     if isinstance(message, Verified | PactVerified):  # a verification has a saved form of its own
         values |= vars(message) | {"verification": message.verification.to_dict()}
+    elif isinstance(message, SpansEnded):
+        values |= {"spans": message.spans}
     else:
         values |= asdict(message)
     return json.dumps(values) + "\n"
@@ -177,6 +218,8 @@ def from_line(line: bytes | str) -> ChildMessage:
             values["verification"] = Verification.from_dict(values["verification"])
         if kind is Reached:
             values["moment"] = MomentName(values["moment"])
+        if kind is SpansEnded:
+            values["spans"] = tuple(FinishedSpan(*one) for one in values["spans"])
         message: ChildMessage = kind(**values)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise NotAMessage(f"{type(error).__name__}: {error}") from error

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import structlog
 
 from app.database.failures import is_away
-from app.records import runs
+from app.records import run_spans, runs
 from app.records.run import INTERNAL_ERROR, Failure
 from app.records.run_log import RunLog, store_log, stored_chunks
 from app.worker.completion import complete
@@ -132,7 +132,10 @@ class Publisher:
         run = await self._database.call(runs.to_publish, run_id, attempt)
         if run is None:
             return
-        with structlog.contextvars.bound_contextvars(run=str(run_id), provider=run.provider):
+        with (
+            structlog.contextvars.bound_contextvars(run=str(run_id), provider=run.provider),
+            run_spans.publishing_again(run),
+        ):
             stored = await self._database.call(stored_chunks, run.id)
             run_log = RunLog(self._log_bytes, stored)
             if losses >= MOST_LOSSES:
@@ -154,6 +157,7 @@ class Publisher:
     async def _failed(self, run: Run, run_log: RunLog, failure: Failure) -> None:
         wait = self._plan.wait_after(run.publish_attempts + 1) if failure.retryable else None
         run_log.add(f"Not published: {failure.message}")
+        run_spans.failed(run, failure)
         await self._store(run, run_log, self._changes.not_published, failure, wait=wait)
         log.warning("not published", error=failure.message, retry_in=wait)
 

@@ -13,7 +13,7 @@ import structlog
 
 from app.github.answers import GitHubFailed
 from app.intake.redacted_payload import redacted
-from app.records import relays, runs
+from app.records import relays, run_spans, runs
 from app.records.run import Failure
 from app.worker.executor import lock_of
 from app.worker.publisher import store_with_log
@@ -108,6 +108,7 @@ class Relay:
                 message += f". Given up after {self._settings.github.retry_hours:g} h (github.retry_hours)"
         failure = Failure("github-away" if error.retryable else "github-refused", message, error.retryable)
         run_log.add(f"Not passed on: {message}")
+        run_spans.failed(run, failure)
         if wait is None:
             await store_with_log(self._database, run, run_log, self._changes.fail, failure)
             log.error("not passed on", error=message, kind=failure.kind)

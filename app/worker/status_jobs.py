@@ -6,6 +6,8 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from psycopg_pool import ConnectionPool
 
     from app.queue.consumer import TakenJob
@@ -16,11 +18,11 @@ class StatusJobs:
     """Carries these jobs out.
 
     Args:
-        statuses: Sets the statuses.
+        statuses: Returns what sets the statuses, as it is configured now.
         pool: The pool of connections to the database.
     """
 
-    def __init__(self, statuses: StatusSetter, pool: ConnectionPool[Any]) -> None:
+    def __init__(self, statuses: Callable[[], StatusSetter], pool: ConnectionPool[Any]) -> None:
         self._statuses = statuses
         self._pool = pool
         self._under_way: set[asyncio.Task[None]] = set()
@@ -34,7 +36,7 @@ class StatusJobs:
         Raises:
             psycopg.OperationalError: The database is away.
         """
-        setting = asyncio.create_task(asyncio.to_thread(self._statuses.carry_out, self._pool, status_id))
+        setting = asyncio.create_task(asyncio.to_thread(self._statuses().carry_out, self._pool, status_id))
         self._under_way.add(setting)
         setting.add_done_callback(self._under_way.discard)
         await asyncio.shield(setting)

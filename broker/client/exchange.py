@@ -110,6 +110,7 @@ class Exchange:
             auth=Credentials(access, self.origin),
             headers={"Accept": ACCEPT, "User-Agent": user_agent},
             tls=access.tls,
+            tells_trace=True,
         )
 
     def close(self) -> None:

@@ -12,12 +12,14 @@ from urllib.parse import urlencode
 
 from broker.client.environments import environments
 from broker.client.for_verification import Selection, UnknownProvider, content_of, pacts_for_verification
-from broker.client.pact_results import matrix_rows
+from broker.client.pact_results import lacking
 from broker.client.selectors import DEPLOYED_OR_RELEASED, MAIN_BRANCH
 from broker.http.errors import UnexpectedAnswer
-from broker.http.json_values import object_at, objects_at, text_at
+from broker.http.json_values import objects_at, text_at
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from broker.client.for_verification import PactForVerification
     from broker.client.session import BrokerClient
 
@@ -151,20 +153,15 @@ class Questions:
             for number, reasons in found.items()
         ]
 
-    def lacks(self, pact: Pact, version: ProviderVersion) -> bool:
-        """Return whether the pact lacks a result of the version.
+    def lacking(self, pacts: Sequence[Pact], version: ProviderVersion) -> list[Pact]:
+        """Return those of the pacts that lack a result of the version.
 
         Raises:
             BrokerError: The broker could not be asked.
         """
-        rows = matrix_rows(
-            self._client, (pact.consumer, pact.consumer_version), (self._provider, version.number)
-        )
-        return not any(
-            object_at(row, "verificationResult")
-            and version.number in {None, text_at(row, "provider", "version", "number")}
-            for row in rows
-        )
+        consumers = [(pact.consumer, pact.consumer_version) for pact in pacts]
+        missing = lacking(self._client, consumers, (self._provider, version.number))
+        return [pact for pact in pacts if (pact.consumer, pact.consumer_version) in missing]
 
     def _latest_of(self, branch: str) -> str | None:
         """Return the number of the latest version on a branch, or None if there is none."""

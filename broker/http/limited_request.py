@@ -34,7 +34,9 @@ from broker.http.no_reply import (
 from broker.http.reason import innermost, innermost_error
 from broker.http.redirects import REDIRECTS
 from broker.http.request_log import note_request
+from broker.http.request_spans import note_status, request_span
 from broker.http.tls import ORDINARY
+from broker.traces.propagation import trace_headers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -93,6 +95,7 @@ class LimitedSession:
         direct: Whether proxies and certificates that the environment names are left aside.
         trusts_all: Whether any certificate is accepted.
         tls: Which authorities are trusted otherwise, and what is shown to the other side.
+        tells_trace: Whether requests say which span they belong to.
     """
 
     def __init__(
@@ -103,7 +106,9 @@ class LimitedSession:
         direct: bool = False,
         trusts_all: bool = False,
         tls: Tls = ORDINARY,
+        tells_trace: bool = False,
     ) -> None:
+        self._tells_trace = tells_trace
         self._deadline = Deadline()
         self._session = _Session()
         self._session.trust_env = not direct
@@ -150,6 +155,23 @@ class LimitedSession:
         Raises:
             NoReply: There was no answer, or not all of it in time; the subclass and the message say why.
         """
+        with request_span(method, url) as span:
+            if self._tells_trace and (told := trace_headers(span.context)):
+                headers = {**(headers or {}), **told}
+            reply = self._send(method, url, limits=limits, headers=headers, json=json, body=body)
+            note_status(span, reply.status)
+        return reply
+
+    def _send(
+        self,
+        method: str,
+        url: str,
+        *,
+        limits: Limits,
+        headers: Mapping[str, str] | None,
+        json: Any,
+        body: str | bytes | None,
+    ) -> Reply:
         self._deadline.set(limits.seconds)
         begun = time.monotonic()
         try:

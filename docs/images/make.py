@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING
 
 import dashboard
 import requests
+import waterfall
 from playwright.sync_api import sync_playwright
 from rich.console import Console
 from rich.terminal_theme import MONOKAI
@@ -161,6 +162,17 @@ def main() -> None:
         for columns, version in TERMINALS.items():
             svg = picture(columns, on_terminal(columns, *verify, "--provider-app-version", version))
             (HERE / f"verify-{columns}.svg").write_text(svg, encoding="utf-8")
+        started = ("--provider-command", f"{sys.executable} {ROOT}/examples/products.py")
+        waterfall.draw(
+            HERE / "trace.svg",
+            *(
+                str(BIN / "verify"),
+                "--pact-url",
+                f"{broker}/pacts/provider/Products/consumer/Storefront/latest",
+            ),
+            *(*started, "--provider-states-setup-url", "http://127.0.0.1:{port}/_states"),
+            *("--publish-verification-results", "--provider-app-version", "2.2.0"),
+        )
         playwright = stack.enter_context(sync_playwright())
         browser = playwright.chromium.launch(executable_path=chromium, chromium_sandbox=False)
         photograph(browser, f"file://{folder}/report.html", "report")

@@ -6,7 +6,7 @@ import json
 import re
 import time
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
@@ -178,14 +178,15 @@ def _questions(client: BrokerClient) -> None:
     questions = Questions(client, "Bar")
     pacts = questions.pacts()
     versions = questions.versions("main")
-    for pact in pacts[:2]:
-        for version in versions[:2]:
-            questions.lacks(pact, version)
+    for version in versions[:2]:
+        questions.lacking(pacts[:2], version)
 
 
 def _lacks(client: BrokerClient) -> None:
     pact = Pact(f"{client.origin}/pacts/provider/Bar/consumer/Foo/pact-version/1", "Foo", "1", "1")
-    Questions(client, "Bar").lacks(pact, ProviderVersion("1", "main", "the version that runs"))
+    many = [replace(pact, consumer_version=digit * 4000) for digit in "123"]  # more than one request holds
+    for asked in ([pact], many):
+        Questions(client, "Bar").lacking(asked, ProviderVersion("1", "main", "the version that runs"))
 
 
 def _show(webhook: Webhook) -> None:

@@ -78,3 +78,13 @@ def test_verify_as_a_command_of_pact_dispatch_ends_as_verify_does(tmp_path: Path
     said = [re.sub(r"(Could not verify) in .*", r"\1", done.stdout) for done in ended]
     assert said[1:] == said[:-1]
     assert "Could not verify\n" in said[0]
+
+
+@pytest.mark.parametrize("command", ["serve", "web", "worker"])
+def test_the_help_of_what_runs_says_how_it_is_reloaded(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        parser().parse_args([command, "--help"])
+    text = " ".join(capsys.readouterr().out.split())
+    assert "SIGHUP, or `pact-dispatch reload`, has it" in text

@@ -43,6 +43,9 @@ def ready(tmp_path: Path) -> Path:
     (tmp_path / "examples" / "workflows").mkdir(parents=True)
     for page in ("README.md", "docs/github.md", "examples/workflows/node.yml"):
         (tmp_path / page).write_text("- uses: acme/pact-dispatch@v1\n", encoding="utf-8")
+    chart = tmp_path / facts.CHART
+    chart.parent.mkdir(parents=True)
+    chart.write_text("apiVersion: v2\nversion: 1.2.3\nappVersion: 1.2.3\n", encoding="utf-8")
     (tmp_path / "CHANGELOG.md").write_text(CHANGELOG, encoding="utf-8")
     return tmp_path
 
@@ -86,6 +89,14 @@ def test_a_version_without_its_day_in_the_changelog_is_refused(ready: Path) -> N
 def test_examples_of_another_major_version_are_refused(ready: Path, page: str) -> None:
     change(ready / page, "pact-dispatch@v1", "pact-dispatch/.github/workflows/x.yml@v2")
     assert missing(ready) == [f"{page} says v2 of the Action, and this release moves v1."]
+
+
+def test_a_chart_of_another_version_is_refused(ready: Path) -> None:
+    change(ready / facts.CHART, "\nversion: 1.2.3", "\nversion: 1.2.2")
+    assert [fault.partition(" in ")[0] for fault in missing(ready)] == ["version"]
+    change(ready / facts.CHART, "appVersion: 1.2.3\n", "")
+    assert [fault.partition(" in ")[0] for fault in missing(ready)] == ["version", "appVersion"]
+    assert facts.versions_of_chart("1.2.3rc1") == {"version": "1.2.3-rc1", "appVersion": "1.2.3rc1"}
 
 
 def test_every_page_that_names_the_action_names_the_version_that_this_tree_releases() -> None:

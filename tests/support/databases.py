@@ -13,6 +13,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from app.database import connections
 from app.database.connections import database, migrate
 
 if TYPE_CHECKING:
@@ -95,6 +96,18 @@ def database_url(postgres: str) -> Iterator[str]:
     """The URL of a database of the test's own."""
     with fresh_database(postgres) as url:
         yield url
+
+
+@pytest.fixture
+def patient_database_url(database_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The same; pools that the test opens have time for what waits for a processor.
+
+    The product's own limits, of a few seconds, are for the tests of `app.database`.
+    """
+    for name in ("POOL_SECONDS", "STATEMENT_SECONDS", "ANSWER_SECONDS"):
+        monkeypatch.setattr(connections, name, 60.0)
+    monkeypatch.setattr(connections.ImpatientConnection, "answer_seconds", 60.0)
+    return database_url
 
 
 @pytest.fixture(scope="module")

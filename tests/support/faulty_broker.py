@@ -125,7 +125,7 @@ class FaultyBroker(LoopbackServer):
             self.upstream + handler.path.removeprefix(self.prefix),
             data=body,
             headers=headers,
-            timeout=30,
+            timeout=60,
             allow_redirects=False,
         )
         content = self.rewrite(answer.content) if self.rewrite else answer.content

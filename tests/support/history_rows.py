@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import psycopg
+
+from app.records import retention
+
+if TYPE_CHECKING:
+    from psycopg import Connection
 
 RUNS = """
 INSERT INTO runs (id, key, provider, repository, event_type, reason, pact_url, consumer, consumer_version,
@@ -44,3 +51,15 @@ def add_history(database_url: str, *, runs: int, refused: int = 0, days: float =
         connection.execute(REFUSED, {"number": refused, "days": days})
     with psycopg.connect(database_url, autocommit=True) as connection:
         connection.execute("ANALYZE")
+
+
+def delete_old(connection: Connection[Any], days: float, *, most: int = 500) -> int:
+    """Do what retention does, and return how many rows of the history it has deleted."""
+    found = 0
+    for step in (*retention.SHOWN, *retention.HISTORY):
+        deleted = -1
+        while deleted:
+            with connection.transaction():
+                deleted = step(connection, days, most)
+            found += deleted if step in retention.HISTORY else 0
+    return found

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-TIME_LIMIT = 30.0
+TIME_LIMIT = 60.0
 
 
 def wait_until(condition: Callable[[], bool], what: str) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import random
+import socket
 import ssl
 import threading
 from dataclasses import dataclass, field
@@ -13,6 +15,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
     from types import TracebackType
+
+
+CLOSED_PORTS = range(10000, 14000)
+"""Below those that systems hand out, and below those of `verifier.provider.port`."""
+CLAIMED_BY = 4000
+"""How far above a port that is given to a test the one is that stands for it."""
 
 
 class LoopbackServer:
@@ -29,6 +37,7 @@ class LoopbackServer:
         self.port = port
         self._tls = tls
         self._server: ThreadingHTTPServer | None = None
+        self._kept: socket.socket | None = None
 
     def __enter__(self) -> Self:
         self.start()
@@ -38,6 +47,7 @@ class LoopbackServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+        self._let_port_go()
 
     @property
     def url(self) -> str:
@@ -50,6 +60,7 @@ class LoopbackServer:
 
     def start(self) -> None:
         """Listen; after a `stop` where it was before."""
+        self._let_port_go()
         self._server = _Server(("127.0.0.1", self.port), _handler(self))
         self.port = self._server.server_port
         if self._tls is not None:
@@ -57,11 +68,19 @@ class LoopbackServer:
         threading.Thread(target=self._server.serve_forever, args=[0.01], daemon=True).start()
 
     def stop(self) -> None:
-        """Be away: connections are refused."""
+        """Be away: connections are refused, and the port is given to nobody else."""
         if self._server is not None:
             self._server.shutdown()
             self._server.server_close()
             self._server = None
+            self._kept = socket.socket()
+            self._kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            self._kept.bind(("127.0.0.1", self.port))
+
+    def _let_port_go(self) -> None:
+        if self._kept is not None:
+            self._kept.close()
+            self._kept = None
 
 
 class _Server(ThreadingHTTPServer):
@@ -112,6 +131,7 @@ class Reply:
         cut: how many bytes of the body are sent before the connection is dropped.
         hang: never answer; the request ends when the server does.
         drop: close the connection without a word.
+        after: answer once this is set.
     """
 
     status: int = 200
@@ -120,6 +140,7 @@ class Reply:
     cut: int | None = None
     hang: bool = False
     drop: bool = False
+    after: threading.Event | None = None
 
     @property
     def content(self) -> bytes:
@@ -166,6 +187,8 @@ class Loopback(LoopbackServer):
         reply = self.take(Received(handler.command, handler.path, headers, body))
         if reply.hang:
             self._closing.wait(60)
+        if reply.after is not None:
+            assert reply.after.wait(60)
         if reply.hang or reply.drop:
             return
         content = reply.content
@@ -178,7 +201,7 @@ class Loopback(LoopbackServer):
         handler.end_headers()
         handler.wfile.write(content[: reply.cut])
 
-    def wait_for_request(self, number: int = 1, timeout: float = 20) -> None:
+    def wait_for_request(self, number: int = 1, timeout: float = 60) -> None:
         """Wait until so many requests have arrived."""
         with self._arrived:
             assert self._arrived.wait_for(lambda: len(self.received) >= number, timeout)
@@ -197,6 +220,20 @@ class Loopback(LoopbackServer):
 
 
 def closed_port() -> int:
-    """Find a port that nobody listens on."""
-    with Loopback(Reply()) as gone:
-        return gone.port
+    """Find a port that nobody listens on, and that nobody else is given while this process lives.
+
+    It is none of those that systems hand out to whoever asks for any port: each of them could be somebody's in the next
+    moment. Other processes of the tests, which look for one here too, are kept from it by a UDP port that is taken.
+    """
+    for port in random.sample(CLOSED_PORTS, len(CLOSED_PORTS)):
+        claim = socket.socket(type=socket.SOCK_DGRAM)
+        try:
+            claim.bind(("127.0.0.1", port + CLAIMED_BY))
+            with socket.socket() as probe:
+                probe.bind(("127.0.0.1", port))
+        except OSError:
+            claim.close()
+            continue
+        claim.detach()  # it stays open
+        return port
+    raise AssertionError("no port is free")

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 BIN = Path(sys.executable).parent
-TIME_LIMIT = 30.0
+TIME_LIMIT = 60.0
 
 
 class EmbeddedBroker:

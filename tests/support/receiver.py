@@ -103,6 +103,7 @@ class ReceiverProcess:
         self.process: subprocess.Popen[str] | None = None
         self.session = requests.Session()
         self.session.trust_env = False
+        self._before = 0
 
     def __enter__(self) -> Self:
         self.start()
@@ -114,11 +115,16 @@ class ReceiverProcess:
 
     def start(self) -> None:
         """Start it, and wait until it listens, or works."""
+        self.begin()
+        self.wait_until_up()
+
+    def begin(self) -> None:
+        """Start it."""
         command = [*self._prefix, str(BIN / "pact-dispatch"), self._command, "--config", str(self.config)]
         command += ["--data-dir", str(self.folder / "data")]
         if self._command != "worker":
             command += ["--bind", "127.0.0.1:0"]
-        before = len(_text(self.log))
+        self._before = len(_text(self.log))
         with self.log.open("a") as log:
             self.process = subprocess.Popen(
                 [*command, *self._options],
@@ -128,11 +134,17 @@ class ReceiverProcess:
                 text=True,
                 start_new_session=True,
             )
+
+    def wait_until_up(self) -> None:
+        """Wait until it listens, or works, since it was started last."""
         if self._command != "worker":
             pattern = r"listening on (http://\S+)"
-            self.url = self.wait_until(lambda: re.search(pattern, _text(self.log)[before:]), "it listens")[1]
+            self.url = self.wait_until(lambda: re.search(pattern, self._lately()), "it listens")[1]
         if self._command != "web":
-            self.wait_until(lambda: "worker started" in _text(self.log)[before:], "its worker works")
+            self.wait_until(lambda: "worker started" in self._lately(), "its worker works")
+
+    def _lately(self) -> str:
+        return _text(self.log)[self._before :]
 
     def stop(self) -> int:
         """Stop it as a service manager does, and return its exit status."""
@@ -151,11 +163,17 @@ class ReceiverProcess:
 
     def output(self) -> str:
         """Give what it has printed and logged."""
-        return _text(self.log)
+        return "".join(self._outputs())
+
+    def _outputs(self) -> list[str]:
+        """Give what is in each file that it is printed and logged to."""
+        return [_text(self.log)]
 
     def logged(self, event: str) -> list[dict[str, Any]]:
         """Give the log's entries of an event."""
-        entries = [json.loads(line) for line in self.output().splitlines() if line.startswith("{")]
+        # what comes after the last line end of a file is being written
+        lines = [line for text in self._outputs() for line in text.split("\n")[:-1]]
+        entries = [json.loads(line) for line in lines if line.startswith("{")]
         return [entry for entry in entries if entry.get("event") == event]
 
     def descendants(self) -> list[psutil.Process]:
@@ -165,7 +183,7 @@ class ReceiverProcess:
 
     def workers(self) -> list[psutil.Process]:
         """Give its worker processes."""
-        return [child for child in self.descendants() if "worker" in _command_line(child)]
+        return [child for child in self.descendants() if "worker" in command_line(child)]
 
     def dispatch(
         self,
@@ -285,9 +303,9 @@ class LocalReceiver(ReceiverProcess):
         self.session.close()
         return super().stop() if self.process is not None else 0
 
-    def output(self) -> str:
-        """Give what both sides have printed and logged."""
-        return super().output() + _text(self._web_log)
+    def _outputs(self) -> list[str]:
+        """Give what each side has printed and logged."""
+        return [*super()._outputs(), _text(self._web_log)]
 
     def workers(self) -> list[psutil.Process]:
         """Give its worker."""
@@ -317,7 +335,15 @@ def _text(file: Path) -> str:
     return file.read_text(encoding="utf-8", errors="replace") if file.exists() else ""
 
 
-def _command_line(process: psutil.Process) -> list[str]:
+def is_alive(process: psutil.Process) -> bool:
+    """Tell whether a process still does something."""
+    with suppress(psutil.NoSuchProcess):
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    return False
+
+
+def command_line(process: psutil.Process) -> list[str]:
+    """Give the words of a process's command line; none if it has ended meanwhile."""
     try:
         return process.cmdline()
     except psutil.Error:

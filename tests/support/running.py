@@ -63,13 +63,14 @@ def verify(folder: Path, *arguments: object, **variables: str) -> Done:
 
 
 @contextmanager
-def scripted_provider(*options: str) -> Iterator[str]:
+def scripted_provider(*options: str, host: str = "127.0.0.1") -> Iterator[str]:
     """Run the scripted provider; gives its URL."""
+    options = ("--host", host, *options)
     command = [sys.executable, str(ROOT / "tests" / "support" / "scripted_provider.py"), *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
             port = process.stdout.readline().removeprefix("listening on ").strip()
-            yield f"http://127.0.0.1:{port}"
+            yield f"http://{host}:{port}"
         finally:
             process.kill()

@@ -38,12 +38,15 @@ class Handler(BaseHTTPRequestHandler):
         if self.path.startswith("/hang"):
             threading.Event().wait()
         elif self.path.startswith("/redirect"):
+            time.sleep(self.options.takes)
             self.send_response(302)
             self.send_header("Location", f"{self.options.redirect_to}/things/1")
             self.send_header("Content-Length", "0")
             self.end_headers()
         elif self.path.startswith("/things/"):
             time.sleep(self.options.takes)
+            while type(self).served > 1 and self.options.holds_on and Path(self.options.holds_on).exists():
+                time.sleep(0.02)
             self._note("end")  # before the answer, after which the next request may begin
             self._answer(200, {"id": int(self.path.rsplit("/", 1)[1]), "name": "thing"})
         else:
@@ -82,6 +85,7 @@ class Handler(BaseHTTPRequestHandler):
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--port", type=int, default=int(os.environ.get("PORT", "0")))
+    parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--die-after", type=int)
     parser.add_argument("--never-ready", action="store_true")
     parser.add_argument("--exit-at-once", action="store_true")
@@ -89,7 +93,10 @@ def main() -> None:
     parser.add_argument("--grandchild", help="starts a process, and writes its id to this file")
     parser.add_argument("--redirect-to", default="")
     parser.add_argument("--talkative", action="store_true")
-    parser.add_argument("--takes", type=float, default=0.0, help="seconds, for each thing")
+    parser.add_argument("--takes", type=float, default=0.0, help="seconds, for each thing and redirect")
+    parser.add_argument(
+        "--holds-on", help="answers but the first thing are held back while there is this file"
+    )
     parser.add_argument("--notes", help="requests for things are written down in this file")
     options = parser.parse_args()
     Handler.options = options
@@ -101,7 +108,7 @@ def main() -> None:
     if options.grandchild:
         child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
         Path(options.grandchild).write_text(str(child.pid), encoding="utf-8")
-    server = ThreadingHTTPServer(("127.0.0.1", options.port), Handler)
+    server = ThreadingHTTPServer((options.host, options.port), Handler)
     print(f"listening on {server.server_port}", flush=True)
     server.serve_forever()
 

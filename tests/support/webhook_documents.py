@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from tests.support.processes import EmbeddedBroker
 
 OPEN = ("--webhook-hosts", "127.0.0.1", "--webhook-schemes", "http,https")
-TIME_LIMIT = 30.0
+TIME_LIMIT = 60.0
 
 
 def webhook(url: str, *events: str, **request: Any) -> dict[str, Any]:

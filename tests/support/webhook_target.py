@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import ssl
     from http.server import BaseHTTPRequestHandler
 
-TIME_LIMIT = 30.0
+TIME_LIMIT = 60.0
 
 
 @dataclass(frozen=True)

@@ -114,7 +114,7 @@ class OneChild:
     async def take(self) -> OneChild:
         return self
 
-    def put_back(self, _: Any, *, usable: bool) -> None:
+    async def put_back(self, _: Any, *, usable: bool) -> None:
         self.usable.append(usable)
 
     async def carry_out(self, *_: Any) -> Any:

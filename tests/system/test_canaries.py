@@ -90,6 +90,9 @@ def test_no_secret_is_found_anywhere(  # noqa: C901 - one way from the beginning
         "secret in the URL of the states": canary(),
         "secret of the broker's webhook": canary(odd=True),
         "password of the broker's webhook": canary(),
+        "URL of who is told of changes": canary(),
+        "header for who is told": canary(),
+        "key of the signature for them": canary(odd=True),
     }
     known = {name: traces(value) for name, value in secret.items()}
     password = secret["broker's password"]
@@ -174,7 +177,20 @@ def test_no_secret_is_found_anywhere(  # noqa: C901 - one way from the beginning
             {"name": "Relayed", "repository": "acme/relayed", "relay": True},
             github={"api_url": target.url},
             worker={"retry_seconds": [0.1]},
+            notify={"collect_seconds": 0.1, "interval_seconds": 0, "consumer_branches": ["*"]},
         )
+        config += """
+            [[notify.targets]]
+            url = { env = "CHANGES_URL" }
+            headers = { Authorization = { env = "CHANGES_HEADER" } }
+            signing_secret = { env = "CHANGES_KEY" }
+        """
+        changes = secret["URL of who is told of changes"]
+        hides |= {
+            "CHANGES_URL": f"{target.url}/changes/{changes}?sig={changes}",
+            "CHANGES_HEADER": f"Bearer {secret['header for who is told']}",
+            "CHANGES_KEY": secret["key of the signature for them"],
+        }
         body = {"name": "hook", "value": secret["secret of the broker's webhook"]}
         created = broker.request("POST", "/secrets", json=body)
         assert created.status_code == 201, created.text
@@ -205,9 +221,22 @@ def test_no_secret_is_found_anywhere(  # noqa: C901 - one way from the beginning
                 receiver.dispatch(url, repository=f"acme/{name.lower()}", token=token, **note)
                 receiver.dispatch(f"{url}?token={password}", repository="acme/products", token=canary())
             receiver.wait_for_runs(4, within=100)
+            refused = "SELECT 1 FROM notifications WHERE result = 'refused'"
+            receiver.wait_until(lambda: receiver.rows(refused), "who is told has answered")
             outputs["processes"] = b"\n".join(processes())
             headers = {"Authorization": f"Bearer {secret['token of the API']}"}
-            for path in ("/api/runs", "/api/deliveries", "/metrics", "/readyz", "/"):
+            for path in (
+                *(
+                    "/api/runs",
+                    "/api/deliveries",
+                    "/metrics",
+                    "/readyz",
+                    "/",
+                    "/system",
+                    "/providers/Products",
+                ),
+                "/api/providers/Products/notifications",
+            ):
                 outputs[path] = requests.get(receiver.url + path, headers=headers, timeout=TIME_LIMIT).content
             for one in receiver.runs():
                 for path in (f"/api/runs/{one['id']}", f"/api/runs/{one['id']}/log", f"/runs/{one['id']}"):
@@ -215,6 +244,8 @@ def test_no_secret_is_found_anywhere(  # noqa: C901 - one way from the beginning
                         receiver.url + path, headers=headers, timeout=TIME_LIMIT
                     ).content
                     assert outputs[path]
+            run("notify", "pact-dispatch", "notify", "--config", receiver.config, "--test")
+            assert b"answered 401" in outputs["notify"]
             run("check-config", "pact-dispatch", "check-config", "--config", receiver.config, "--online")
             run(
                 "reconcile",
@@ -247,7 +278,7 @@ def test_no_secret_is_found_anywhere(  # noqa: C901 - one way from the beginning
             uuid = link.rsplit("/", 1)[1]
             for command in ("show", "test", "logs"):
                 run(f"webhooks {command}", "pact-dispatch", "webhooks", command, *at_broker, uuid)
-            reports = ("--json", "r.json", "--junit", "r.xml", "--html", "r.html", "-v", "--wait", "20")
+            reports = ("--json", "r.json", "--junit", "r.xml", "--html", "r.html", "-v", "--wait", "60")
             url = f"{broker.url}/pacts/provider/Products/consumer/Storefront/latest"
             sends = (
                 "--provider-health-path",

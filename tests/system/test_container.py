@@ -16,7 +16,7 @@ from packaging.requirements import Requirement
 from app.command_line import parser
 from app.config.variables import OF_THE_WEB_SIDE, OF_WORKERS, OTHERS, SECRETS
 from app.database.connections import database, migrate
-from app.database.embedded.cluster import find_binaries
+from app.database.embedded.binaries import find_binaries
 from app.process.environment import DATABASE_URL
 from tests.support.paths import ROOT
 
@@ -64,7 +64,7 @@ def test_the_image_is_made_of_what_is_pinned() -> None:
         assert "--require-hashes" in line or "--no-deps --no-build-isolation ." in line
 
 
-@pytest.mark.parametrize(("lock", "extras"), [(".github/action", ()), ("docker", ("server",))])
+@pytest.mark.parametrize(("lock", "extras"), [(".github/action", ()), ("docker", ("server", "otel"))])
 def test_a_lock_has_what_the_project_asks_for(lock: str, extras: tuple[str, ...]) -> None:
     text = (ROOT / lock / "requirements.txt").read_text(encoding="utf-8")
     locked = dict(re.findall(r"^([\w-]+)==([\w.]+)", text, re.MULTILINE))

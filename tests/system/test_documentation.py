@@ -243,6 +243,19 @@ def test_no_page_is_long(page: Path) -> None:
     assert lines <= LONGEST_PAGE, f"{lines} lines: split it by what its readers look for"
 
 
+def test_each_way_into_the_documentation_leads_to_each_page() -> None:
+    """The front page leads to every page of the index, and the receiver's overview to all that a platform needs."""
+
+    def links(text: str) -> set[str]:
+        return set(re.findall(r"\]\((?:docs/)?([\w-]+\.md)[)#]", text))
+
+    index = (DOCS / "README.md").read_text(encoding="utf-8")
+    front = links((ROOT / "README.md").read_text(encoding="utf-8"))
+    assert links(index) - front == set()
+    platform = index[index.index("## I run a platform") :].split("\n## ", 1)[0].split("\n", 1)[1]
+    assert links(platform) - links((DOCS / "receiver.md").read_text(encoding="utf-8")) == {"receiver.md"}
+
+
 def test_a_version_of_the_changelog_has_each_heading_and_each_line_once() -> None:
     """Merges that keep both sides have put old entries back."""
     text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
@@ -251,3 +264,13 @@ def test_a_version_of_the_changelog_has_each_heading_and_each_line_once() -> Non
         assert len(headings) == len(set(headings)), headings
     entries = re.findall(r"^- .*(?:\n  .*)*", text, re.MULTILINE)
     assert [entry for entry in entries if entries.count(entry) > 1] == []
+
+
+def test_the_pages_give_one_formula_of_the_database_s_size() -> None:
+    formulas = {
+        page: re.findall(
+            r"dispatches a day . `?retention\.days`? . ([\d.]+ KB)", (DOCS / page).read_text("utf-8")
+        )
+        for page in ("receiver-operating.md", "scaling.md")
+    }
+    assert formulas == {"receiver-operating.md": ["8.4 KB"], "scaling.md": ["8.4 KB"]}

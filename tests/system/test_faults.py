@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import random
 import shutil
+import signal
 import socket
 import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-QUICK = {"stalled_seconds": 2.0, "retry_seconds": [0.2, 0.2], "publish_retry_seconds": [0.2]}
+QUICK = {"stalled_seconds": 5.0, "retry_seconds": [0.2] * 20, "publish_retry_seconds": [0.2]}
 LONG = 80.0
 
 
@@ -60,7 +61,7 @@ def test_nothing_is_lost_and_nothing_overlaps_while_workers_are_killed(
 ) -> None:
     with noting_providers(tmp_path, 2) as providers:
         asked = publish_pacts(broker, providers, 60)
-        config = configured(broker.url, providers)
+        config = configured(broker.url, providers, stalled_seconds=2.0)
         with (
             ReceiverProcess(tmp_path, config, "--workers", "2", database_url=database_url) as receiver,
             ThreadPoolExecutor(1) as beside,
@@ -76,6 +77,35 @@ def test_nothing_is_lost_and_nothing_overlaps_while_workers_are_killed(
 
     assert found.lost == ()
     assert found.overlaps == ()
+
+
+def test_a_worker_that_stands_still_has_stopped_its_run_before_another_one_takes_it_up(
+    tmp_path: Path, database_url: str, broker: EmbeddedBroker
+) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    with noting_providers(tmp_path, 1, takes=0.2) as [provider]:
+        asked = publish_pacts(broker, [provider], 1, steps_of_each=30)
+        config = configured(broker.url, [provider], stalled_seconds=4.0)
+        with (
+            ReceiverProcess(tmp_path, config, database_url=database_url) as receiver,
+            ReceiverProcess(other, config, command="worker", database_url=database_url),
+        ):
+            send(receiver.url, asked, clients=1, deadline=time.monotonic() + LONG)
+            receiver.wait_until(provider.lines, "it is verified")
+            [run] = receiver.runs()
+            at_work = int(run["worker"].rpartition(":")[2])
+            os.kill(at_work, signal.SIGSTOP)  # and nobody stops its child
+            try:
+                receiver.wait_until(
+                    lambda: receiver.runs()[0]["attempt"] > run["attempt"], "another takes it up"
+                )
+                [run] = receiver.wait_for_runs(within=LONG)
+            finally:
+                os.kill(at_work, signal.SIGCONT)
+
+    assert run["outcome"] == "passed"
+    assert provider.overlaps() == []
 
 
 def test_two_runs_of_one_provider_at_once_would_be_noticed(tmp_path: Path) -> None:
@@ -124,9 +154,11 @@ def test_an_embedded_database_whose_processes_are_killed_comes_back_by_itself(
         asked = publish_pacts(broker, providers, 20)
         with ReceiverProcess(data_dir, configured(broker.url, providers)) as receiver:
             send(receiver.url, asked[:10], clients=4, deadline=time.monotonic() + LONG)
-            for process in psutil.process_iter(["cmdline"]):
-                if str(data_dir) in " ".join(process.info["cmdline"] or ()) and "postgres" in process.name():
-                    process.kill()
+            for process in psutil.process_iter(["cmdline", "name"]):
+                words = " ".join(process.info["cmdline"] or ())
+                if str(data_dir) in words and "postgres" in (process.info["name"] or ""):
+                    with suppress(psutil.NoSuchProcess):  # it has ended with the one before
+                        process.kill()
             send(receiver.url, asked[10:], clients=4, deadline=time.monotonic() + LONG)
             wait_until(
                 lambda: (

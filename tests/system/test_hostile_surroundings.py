@@ -12,8 +12,10 @@ import pytest
 from tests.support.faulty_broker import Fault, FaultyBroker
 from tests.support.loopback import Loopback, Received, Reply
 from tests.support.pacts import interaction, pact, things
+from tests.support.processes import TIME_LIMIT
+from tests.support.receiver import wait_until
 from tests.support.running import PROVIDER, READY, STATES, start_verify, verify
-from tests.system.test_trustworthy import RESULTS, TIME_LIMIT, nothing_published, wait_until
+from tests.system.test_trustworthy import NO_MORE, RESULTS, nothing_published
 from tests.system.test_verify import publishing
 
 if TYPE_CHECKING:
@@ -168,13 +170,11 @@ def test_it_says_that_it_does_not_know_when_it_does_not(
     path = published(pact(*things(1)))
     faults = (
         Fault("POST", RESULTS, 0, after=True, times=1),
-        Fault("GET", "/verification-results/latest$|/matrix", 503),
+        Fault("GET", "/verification-results/latest$|/matrix", 503, NO_MORE),
     )
     with FaultyBroker(broker.url, *faults) as proxy:
         done = verify(
-            tmp_path,
-            *(proxy.url + path, "--provider-command", PROVIDER, *READY, "--timeout", 8),
-            *publishing(proxy.url),
+            tmp_path, proxy.url + path, "--provider-command", PROVIDER, *READY, *publishing(proxy.url)
         )
     assert done.code == 4, done
     assert "is not known" in done.out
@@ -239,7 +239,7 @@ def test_a_provider_does_not_outlive_its_run(tmp_path: Path, number: signal.Sign
         process.kill()
         process.wait()
     assert len(started) >= 3
-    wait_until(lambda: not any(map(_alive, started)))
+    wait_until(lambda: not any(map(_alive, started)), "all have ended")
 
 
 def test_an_interruption_while_stopping_leaves_nothing_behind(tmp_path: Path) -> None:
@@ -260,7 +260,7 @@ def test_an_interruption_while_stopping_leaves_nothing_behind(tmp_path: Path) ->
         process.kill()
         process.wait()
     assert process.returncode == 130
-    wait_until(lambda: not any(map(_alive, started)))
+    wait_until(lambda: not any(map(_alive, started)), "all have ended")
 
 
 # Mistakes that must not end in the broker as a broken contract.

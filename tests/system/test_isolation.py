@@ -201,8 +201,9 @@ def test_the_provider_neither_reads_nor_kills_the_command_of_another_one(
     other: dict[str, Any] = {
         "name": "Other",
         "repository": "acme/other",
-        "command": f"sh -c 'echo $$ > {waiting}; exec sleep 60'",
+        "command": f"sh -c 'echo $$ > {waiting}; exec sleep 600'",
         "environment": {"KEY": {"env": "KEY_OF_THE_OTHER"}},
+        "wait": 600.0,
         **RUNNING,
     }
     prowler = {"command": f"sh -c 'kill -9 $(cat {waiting}); exec {canaries.command(tmp_path)}'", **RUNNING}

@@ -14,8 +14,9 @@ import pytest
 
 from tests.support.loopback import Loopback, Reply
 from tests.support.pacts import BROKEN, interaction, pact, things
+from tests.support.processes import TIME_LIMIT
 from tests.support.running import BIN, PROVIDER, READY, environment
-from tests.system.test_trustworthy import TIME_LIMIT, nothing_published
+from tests.system.test_trustworthy import nothing_published
 from tests.system.test_verify import publishing
 
 if TYPE_CHECKING:

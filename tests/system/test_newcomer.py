@@ -12,7 +12,7 @@ from tests.support.loopback import closed_port
 from tests.support.paths import ROOT
 from tests.support.running import BIN, environment
 
-SECONDS = 120
+SECONDS = 240
 """How long it takes at most, from the first line to a result by the receiver."""
 
 

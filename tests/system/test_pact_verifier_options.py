@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import threading
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import psutil
@@ -121,27 +123,43 @@ def test_another_consumers_pact_is_no_green_run(provider: Loopback, tmp_path: Pa
 
 
 @pytest.mark.parametrize("jobs", [1, 3])
-def test_the_first_failure_ends_the_run(jobs: int, provider: Loopback, tmp_path: Path) -> None:
+def test_the_first_failure_ends_the_run(jobs: int, tmp_path: Path) -> None:
     thirty = [interaction(f"number {number}", f"/{number}") for number in range(30)]
     thirty[4] = interaction("one that fails", "/broken", state="refused by nobody")
     file = written(tmp_path, *thirty)
-    done = verify(
-        tmp_path, file, "--provider-base-url", provider.url, *HEALTH, "--exit-on-first-error", "--jobs", jobs
-    )
-    assert done.code == 1, done
-    asked = targets(provider)
-    results = done.report["interactions"]
-    assert len(results) == 30
-    reached = [result for result in results if result["duration"] is not None]
-    assert len(reached) == len(asked)
-    assert {result["outcome"] for result in reached} == {"passed", "failed"}
-    assert {result["outcome"] for result in results if result not in reached} == {"error"}
-    assert any(f"{30 - len(reached)} of 30 were not verified" in note for note in done.report["notes"]), done
-    assert "not verified: the run had ended" in done.out
-    if jobs == 1:
-        assert asked == ["/0", "/1", "/2", "/3", "/broken"]
-        assert pact_verifier(file, provider.url, "--exit-on-first-error").returncode == 1
-        assert targets(provider) == asked
+    has_failed = threading.Event()
+
+    def answered(request: Received) -> Reply:
+        """Let what comes after the failure wait until it is known, however the threads take turns."""
+        is_later = request.path in {f"/{number}" for number in range(5, 30)}
+        return replace(answer(request), after=has_failed if is_later else None)
+
+    with Loopback(answered) as provider:
+        options = ("--provider-base-url", provider.url, *HEALTH, "--exit-on-first-error", "--jobs", jobs)
+        report = tmp_path / "report.json"
+        with start_verify(file, *options, "--verbose", "--json", report) as process:
+            assert process.stderr is not None
+            assert process.stdout is not None
+            for line in process.stderr:
+                if "one that fails" in line:
+                    has_failed.set()
+            printed = process.stdout.read()
+        assert process.returncode == 1, printed
+        asked = targets(provider)
+        found = json.loads(report.read_text(encoding="utf-8"))
+        results = found["interactions"]
+        assert len(results) == 30
+        reached = [result for result in results if result["duration"] is not None]
+        assert len(reached) == len(asked)
+        assert 5 <= len(reached) <= 4 + jobs
+        assert {result["outcome"] for result in reached} == {"passed", "failed"}
+        assert {result["outcome"] for result in results if result not in reached} == {"error"}
+        assert any(f"{30 - len(reached)} of 30 were not verified" in note for note in found["notes"]), found
+        assert "not verified: the run had ended" in printed
+        if jobs == 1:
+            assert asked == ["/0", "/1", "/2", "/3", "/broken"]
+            assert pact_verifier(file, provider.url, "--exit-on-first-error").returncode == 1
+            assert targets(provider) == asked
 
 
 def test_a_run_that_ended_early_is_published_as_a_failure_with_what_there_is(
@@ -405,7 +423,7 @@ def test_the_log_of_a_run_that_did_not_come_to_its_end_is_kept(tmp_path: Path) -
     file = written(tmp_path, interaction("a", "/hang"))
     log = tmp_path / "core.log"
     with scripted_provider() as url:
-        command = ("--provider-base-url", url, *HEALTH, "--timeout", 1.5, "--request-timeout", 60)
+        command = ("--provider-base-url", url, *HEALTH, "--timeout", 8, "--request-timeout", 60)
         done = verify(tmp_path, file, *command, "--log-file", log)
     assert done.report["error"]["kind"] == "timed-out", done
     assert "/hang" in log.read_text(encoding="utf-8")

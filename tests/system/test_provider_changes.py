@@ -16,7 +16,7 @@ from tests.support.broker_records import publish, results
 from tests.support.origin import Origin
 from tests.support.pacts import interaction, pact
 from tests.support.paths import ROOT
-from tests.support.processes import BIN, EmbeddedBroker
+from tests.support.processes import BIN, TIME_LIMIT, EmbeddedBroker
 from tests.support.receiver import API_TOKEN, TOKEN, ReceiverProcess, configuration
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def origins(folder: Path) -> dict[str, Origin]:
 def server(
     folder: Path, origins: dict[str, Origin], broker: EmbeddedBroker, module_database_url: str
 ) -> Iterator[ReceiverProcess]:
-    options = {"Dying": " --die-after 1", "Slow": f" --takes 0.4 --notes {folder / 'notes'}"}
+    options = {"Dying": " --die-after 1", "Slow": f" --holds-on {folder / 'held'}"}
     config = configuration(
         broker.url,
         *(
@@ -64,7 +64,7 @@ def server(
             }
             for name, origin in origins.items()
         ),
-        worker={"retry_seconds": [0.2, 0.2], "stalled_seconds": 2.0},
+        worker={"retry_seconds": [0.2, 0.2], "stalled_seconds": 5.0},
         server={"processes": 1, "public_url": "https://receiver.example.org/pacts"},
     )
     with ReceiverProcess(
@@ -95,7 +95,7 @@ def push(server: ReceiverProcess, repository: str, sha: str) -> None:
             "X-GitHub-Event": "push",
             "X-Hub-Signature-256": f"sha256={signature}",
         },
-        timeout=30,
+        timeout=TIME_LIMIT,
     )
     assert answer.status_code == 204, answer.text
 
@@ -126,7 +126,7 @@ def parent(server: ReceiverProcess, provider: str, status: str = "finished") -> 
 
 def api(server: ReceiverProcess, path: str) -> Any:
     answer = server.session.get(
-        f"{server.url}{path}", headers={"Authorization": f"Bearer {API_TOKEN}"}, timeout=30
+        f"{server.url}{path}", headers={"Authorization": f"Bearer {API_TOKEN}"}, timeout=TIME_LIMIT
     )
     assert answer.status_code == 200, answer.text
     return answer.json() if "json" in answer.headers["Content-Type"] else answer.text
@@ -175,7 +175,7 @@ def test_a_push_has_every_pact_verified_and_can_i_deploy_has_its_answer(
     assert text.count("listening on") == 1, "the provider was started once"
     assert f"Can Things {sha} be deployed? production: no, blocked by B 1 (failed)" in text
     assert parent(server, "Things")["publishing"] == "published"
-    page = server.session.get(f"{server.url}/runs/{run['id']}", auth=("", API_TOKEN), timeout=30).text
+    page = server.session.get(f"{server.url}/runs/{run['id']}", auth=("", API_TOKEN), timeout=TIME_LIMIT).text
     assert "Failed: 1 of 3 pacts" in page
 
 
@@ -188,7 +188,7 @@ def test_what_was_verified_before_the_provider_died_is_published(
         f"{server.url}/repos/acme/dying/dispatches",
         json={"event_type": "provider_changed"},
         headers={"Authorization": f"Bearer {TOKEN}"},
-        timeout=30,
+        timeout=TIME_LIMIT,
     )
     assert answer.status_code == 204, answer.text
     run = parent(server, "Dying")
@@ -206,8 +206,9 @@ def test_what_was_verified_before_the_provider_died_is_published(
 
 
 def test_a_worker_that_is_killed_loses_nothing_that_it_verified(
-    server: ReceiverProcess, origins: dict[str, Origin], broker: EmbeddedBroker
+    server: ReceiverProcess, origins: dict[str, Origin], broker: EmbeddedBroker, folder: Path
 ) -> None:
+    (folder / "held").touch()
     sha = origins["Slow"].commit({"provider.py": SOURCE})
     urls = [publish(broker, pact(GOOD, provider="Slow"), f"S{number}") for number in range(4)]
     push(server, "acme/slow", sha)
@@ -218,6 +219,7 @@ def test_a_worker_that_is_killed_loses_nothing_that_it_verified(
     server.wait_until(first_is_stored, "one pact is verified")
     for worker in server.workers():
         worker.kill()
+    (folder / "held").unlink()
     run = parent(server, "Slow")
 
     assert (run["outcome"], run["attempt"]) == ("passed", 2)

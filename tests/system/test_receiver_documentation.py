@@ -100,7 +100,7 @@ def test_the_commands_can_be_parsed() -> None:
 
 def test_the_files_that_compose_wants_are_made(tmp_path: Path) -> None:
     [script] = blocks(CONTAINERS, "bash")
-    subprocess.run(["bash", "-euc", script], check=True, cwd=tmp_path, timeout=30)
+    subprocess.run(["bash", "-euc", script], check=True, cwd=tmp_path, timeout=60)
     made = {file.name: file.read_text() for file in (tmp_path / "secrets").iterdir()}
     named = re.findall(r"file: \./secrets/(\w+)", (ROOT / "compose.yaml").read_text())
     assert set(made) == set(named)

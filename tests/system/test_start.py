@@ -64,6 +64,8 @@ FIRST = {
     "broker",
     "broker.text",
     "broker.text.standard_descriptors",
+    "broker.traces",
+    "broker.traces.variables",
     "gc",
     "importlib",
     "verifier",

@@ -155,7 +155,7 @@ def test_a_provider_is_shown_a_certificate_and_nobody_its_password(
         assert found_in(shown, {"password": traces(PASSWORD)}) == []
         assert "--provider-client-key-password = ***" in done.err
 
-        without = verify(tmp_path, *command, "--wait", 0.5)
+        without = verify(tmp_path, *command, "--wait", 2)
         assert without.code == 3, without
         assert without.report["error"]["kind"] == "provider-not-ready"
         assert "--provider-client-certificate" in without.report["error"]["message"]

@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
-import time
 from typing import TYPE_CHECKING
 
 import psutil
 import pytest
 
 from tests.support.faulty_broker import Fault, FaultyBroker
+from tests.support.loopback import closed_port
 from tests.support.pacts import BROKEN, interaction, pact, things
+from tests.support.processes import TIME_LIMIT
+from tests.support.receiver import wait_until
 from tests.support.running import PROVIDER, READY, STATES, scripted_provider, start_verify, verify
 from tests.system.test_verify import publishing
 
@@ -26,25 +27,15 @@ if TYPE_CHECKING:
     Publish = Callable[..., str]
 
 RESULTS = r"/verification-results$"
-TIME_LIMIT = 30.0
+ANSWER_SECONDS = 3
+"""What a provider has for an answer where one hangs: much more than the others need."""
+NO_MORE = {"Retry-After": "3600"}
+"""What a broker says that isn't asked again: more than is left of any run."""
 
 
 def nothing_published(broker: EmbeddedBroker, path: str) -> bool:
     document = broker.get(path).json()
     return broker.get(document["_links"]["pb:latest-verification-results"]["href"]).status_code == 404
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + TIME_LIMIT
-    while not condition():
-        assert time.monotonic() < end, "it never came to that"
-        time.sleep(0.02)
-
-
-def unused_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 # An outage is never published as a broken contract.
@@ -54,7 +45,7 @@ def test_a_provider_that_is_down_is_not_a_broken_contract(
     tmp_path: Path, broker: EmbeddedBroker, published: Publish
 ) -> None:
     path = published(pact(*things(3)))
-    down = f"http://127.0.0.1:{unused_port()}"
+    down = f"http://127.0.0.1:{closed_port()}"
     done = verify(
         tmp_path, broker.url + path, "--provider-base-url", down, "--wait", 0.5, *publishing(broker.url)
     )
@@ -68,7 +59,7 @@ def test_a_state_url_that_is_down_is_not_a_broken_contract(
     tmp_path: Path, broker: EmbeddedBroker, published: Publish
 ) -> None:
     path = published(pact(interaction("with a state", "/things/1", state="fine"), *things(2)))
-    states = ("--provider-states-setup-url", f"http://127.0.0.1:{unused_port()}/_states")
+    states = ("--provider-states-setup-url", f"http://127.0.0.1:{closed_port()}/_states")
     done = verify(
         tmp_path,
         *(broker.url + path, "--provider-command", PROVIDER, *READY, *states),
@@ -111,7 +102,7 @@ def test_a_provider_that_hangs_is_not_a_broken_contract(
     path = published(pact(*things(2), interaction("never answered", "/hang")))
     done = verify(
         tmp_path,
-        *(broker.url + path, "--provider-command", PROVIDER, *READY, "--request-timeout", 0.5),
+        *(broker.url + path, "--provider-command", PROVIDER, *READY, "--request-timeout", ANSWER_SECONDS),
         *publishing(broker.url),
     )
     assert done.code == 3, done
@@ -123,10 +114,13 @@ def test_time_running_out_is_not_a_broken_contract(
     tmp_path: Path, broker: EmbeddedBroker, published: Publish
 ) -> None:
     path = published(pact(interaction("never answered", "/hang")))
-    limits = ("--request-timeout", 60, "--timeout", 3)
-    done = verify(
-        tmp_path, broker.url + path, "--provider-command", PROVIDER, *READY, *limits, *publishing(broker.url)
-    )
+    limits = ("--request-timeout", 60, "--timeout", 8)
+    with scripted_provider() as provider:
+        done = verify(
+            tmp_path,
+            *(broker.url + path, "--provider-base-url", provider, *READY, *limits),
+            *publishing(broker.url),
+        )
     assert done.code == 3, done
     assert done.report["error"]["kind"] == "timed-out"
     assert nothing_published(broker, path)
@@ -138,7 +132,7 @@ def test_a_real_failure_counts_beside_what_could_not_be_verified(
     path = published(pact(BROKEN, interaction("never answered", "/hang")))
     done = verify(
         tmp_path,
-        *(broker.url + path, "--provider-command", PROVIDER, *READY, "--request-timeout", 0.5),
+        *(broker.url + path, "--provider-command", PROVIDER, *READY, "--request-timeout", ANSWER_SECONDS),
         *publishing(broker.url),
     )
     assert done.code == 1, done
@@ -157,7 +151,7 @@ def test_an_engine_that_is_killed_is_not_a_broken_contract(
         try:
             # it is on its way when it has a connection to the provider
             port = int(provider.rsplit(":", 1)[1])
-            wait_until(lambda: any(_talks_to(child, port) for child in _children(process.pid)))
+            wait_until(lambda: any(_talks_to(child, port) for child in _children(process.pid)), "it is asked")
             [engine] = [child for child in _children(process.pid) if _talks_to(child, port)]
             engine.kill()
             out, _ = process.communicate(timeout=TIME_LIMIT)
@@ -199,17 +193,21 @@ def test_a_pact_of_another_provider_is_not_verified(
     assert nothing_published(broker, path)
 
 
-@pytest.mark.parametrize(
-    ("options", "words"), [("--exit-at-once", "fatal: no database"), ("--never-ready", "it answered 503")]
-)
-def test_a_provider_that_does_not_come_up_shows_what_it_said(
-    tmp_path: Path, options: str, words: str
-) -> None:
+def test_a_provider_that_ends_at_once_shows_what_it_said(tmp_path: Path) -> None:
     file = tmp_path / "pact.json"
     file.write_text(json.dumps(pact(*things(1))), encoding="utf-8")
-    done = verify(tmp_path, file, "--provider-command", f"{PROVIDER} {options}", *READY, "--wait", 1)
+    done = verify(tmp_path, file, "--provider-command", f"{PROVIDER} --exit-at-once", *READY)
     assert done.code == 3, done
-    assert words in done.out
+    assert "fatal: no database" in done.out
+
+
+def test_what_a_provider_answers_that_does_not_become_ready_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "pact.json"
+    file.write_text(json.dumps(pact(*things(1))), encoding="utf-8")
+    with scripted_provider("--never-ready") as provider:
+        done = verify(tmp_path, file, "--provider-base-url", provider, *READY, "--wait", 2)
+    assert done.code == 3, done
+    assert "it answered 503" in done.out
 
 
 # A result that the broker didn't take is never called a success.
@@ -247,15 +245,14 @@ def test_a_broker_that_fails_to_the_end_is_said_to_have_failed(
     tmp_path: Path, broker: EmbeddedBroker, published: Publish
 ) -> None:
     path = published(pact(*things(1)))
-    with FaultyBroker(broker.url, Fault("POST", RESULTS, 503)) as proxy:
+    faults = Fault("POST", RESULTS, 503, times=1), Fault("POST", RESULTS, 503, NO_MORE)
+    with FaultyBroker(broker.url, *faults) as proxy:
         done = verify(
-            tmp_path,
-            *(proxy.url + path, "--provider-command", PROVIDER, *READY, "--timeout", 8),
-            *publishing(proxy.url),
+            tmp_path, proxy.url + path, "--provider-command", PROVIDER, *READY, *publishing(proxy.url)
         )
     assert done.code == 4, done
     assert "503" in done.out
-    assert proxy.count("POST", RESULTS) > 1
+    assert proxy.count("POST", RESULTS) == 2
     assert nothing_published(broker, path)
 
 
@@ -466,7 +463,7 @@ def test_an_interrupted_run_stops_everything_it_started(tmp_path: Path, number: 
         process.wait()
     assert process.returncode == 130
     assert len(started) >= 3
-    wait_until(lambda: not any(_runs(pid) for pid in started))
+    wait_until(lambda: not any(_runs(pid) for pid in started), "all have ended")
 
 
 def test_a_finished_run_stops_everything_it_started(tmp_path: Path) -> None:
@@ -475,7 +472,7 @@ def test_a_finished_run_stops_everything_it_started(tmp_path: Path) -> None:
     command = f"{PROVIDER} --grandchild {pid_file} --stubborn"
     done = verify(tmp_path, file, "--provider-command", command, *READY)
     assert done.code == 0, done
-    wait_until(lambda: not _runs(int(pid_file.read_text(encoding="utf-8"))))
+    wait_until(lambda: not _runs(int(pid_file.read_text(encoding="utf-8"))), "it has ended")
 
 
 def _runs(pid: int) -> bool:

@@ -35,3 +35,12 @@ def test_other_variables_are_left_out_by_name_and_by_prefix() -> None:
     environment = {"PATH": "/bin", "DATABASE_URL": "d", "DATABASE_URL_FILE": "f", "APP_TOKENS": "t"}
     copied = without_secrets(environment | {"MY_APP_TOKENS": "m"}, names={"DATABASE_URL"}, prefixes=("APP_",))
     assert copied == {"PATH": "/bin", "MY_APP_TOKENS": "m"}
+
+
+def test_the_credentials_for_a_collector_of_traces_are_for_no_child() -> None:
+    environment = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318"}
+    secret = {"OTEL_EXPORTER_OTLP_HEADERS": "x-key=k", "OTEL_EXPORTER_OTLP_TRACES_HEADERS": "x-key=k"}
+    assert without_secrets(environment | secret) == environment
+    for url in ("https://who:key@collector", "https://collector?token=key"):
+        for name in ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"):
+            assert without_secrets({"PATH": "/bin", name: url}) == {"PATH": "/bin"}

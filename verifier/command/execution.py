@@ -6,6 +6,7 @@ import gc
 import os
 import signal
 import sys
+import threading
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
     from verifier.engine.spawn import SpawnedChild
 
+AGAIN_SECONDS = 0.01
+"""How soon an interruption comes again that Python has ignored."""
 DETAILS = frozenset({"debug", "trace"})
 """The values of `--log-level` with which an error of ours is shown with its traceback."""
 
@@ -109,7 +112,8 @@ def _report_problem(message: str) -> None:
 def _interruptible() -> Iterator[None]:
     """Stop a run at SIGTERM and SIGHUP as at Ctrl-C; a second signal does not interrupt the clean-up.
 
-    What is ignored from the start stays so: `nohup` has a run outlive its terminal.
+    What is ignored from the start stays so: `nohup` has a run outlive its terminal. An interruption that comes where
+    Python ignores every exception, as in the callbacks of weak references that an import has, comes again.
     """
     numbers = [
         number
@@ -122,7 +126,19 @@ def _interruptible() -> Iterator[None]:
             signal.signal(number, signal.SIG_IGN)
         raise KeyboardInterrupt
 
+    show = sys.unraisablehook
+
+    def notice(ignored: sys.UnraisableHookArgs) -> None:
+        main = threading.main_thread().ident
+        if issubclass(ignored.exc_type, KeyboardInterrupt) and numbers and main is not None:
+            signal.signal(numbers[0], interrupt)
+            threading.Timer(AGAIN_SECONDS, signal.pthread_kill, (main, numbers[0])).start()
+        else:
+            show(ignored)
+
     with ExitStack() as stack:
+        stack.callback(setattr, sys, "unraisablehook", show)
+        sys.unraisablehook = notice
         for number in numbers:
             stack.callback(signal.signal, number, signal.signal(number, interrupt))
         yield

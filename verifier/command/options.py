@@ -65,6 +65,8 @@ Options that are always the same may stand in [tool.pact-dispatch] of pyproject.
 pact-dispatch.toml, in the current folder; an option or a variable comes before them.
 
 Broker credentials are best given by the environment: a command line can be seen by others on the machine.
+
+Where OTEL_EXPORTER_OTLP_ENDPOINT is set, a trace is sent there by OpenTelemetry (the extra otel), below TRACEPARENT.
 """
 
 

@@ -25,7 +25,18 @@ MAX_BYTES = 1024 * 1024
 FILES = (("pyproject.toml", ("tool", "pact-dispatch")), ("pact-dispatch.toml", ("verify",)))
 """The files, each with the place of its table."""
 OF_A_RECEIVER = frozenset(
-    {"broker", "data_dir", "dispatches", "github", "providers", "reconcile", "retention", "server", "worker"}
+    {
+        "broker",
+        "data_dir",
+        "dispatches",
+        "github",
+        "notify",
+        "providers",
+        "reconcile",
+        "retention",
+        "server",
+        "worker",
+    }
 )
 """What else may stand in pact-dispatch.toml: the configuration of a receiver, which has the same name."""
 SECRETS = frozenset({"broker-username", "broker-password", "broker-token"})

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from broker.text.harmless import one_line
 from broker.text.terminal import unguarded
+from broker.traces.variables import is_wanted as traces_are_wanted
 from verifier.command.github import is_github_run
 from verifier.command.report_files import (
     REPORTS,
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     import argparse
     from contextlib import AbstractContextManager
 
+    from broker.traces.spans import AnySpan
     from verifier.command.options_file import FileOptions
     from verifier.command.sources import Setting
     from verifier.engine.process import Engine
@@ -99,9 +101,18 @@ class VerifyCommand:
         if request.last_failed:
             request = replace(request, last_run=read_last_run(self._files.get("json")))
         deadline = time.monotonic() + request.timeout
-        with self._progress() as progress:
-            verification = verify(request, progress, self._engine)
-            findings = self._publish(request, verification, deadline, progress)
+        with self._traced(request) as span:
+            with self._progress() as progress:
+                verification = verify(request, progress, self._engine)
+                findings = self._publish(request, verification, deadline, progress)
+            if span is not None:
+                from verifier.command.traces import note_verification  # noqa: PLC0415 - most runs are not traced
+
+                note_verification(span, verification)
+            self._report(findings)
+        return findings.exit_code
+
+    def _report(self, findings: Findings) -> None:
         from verifier.report.console import ConsoleReport  # noqa: PLC0415 - it is there: see `Progress.waiting`
 
         console = ConsoleReport(
@@ -118,21 +129,33 @@ class VerifyCommand:
             file = self._files.get("json")
             report = GitHubReport(os.environ, json_report=None if file == "-" else file)
             print_report(report, findings, self._text)
-        return findings.exit_code
+
+    def _traced(self, request: VerificationRequest) -> AbstractContextManager[AnySpan | None]:
+        """Return what has the run traced, if the environment asks for that."""
+        if not traces_are_wanted(os.environ):
+            return nullcontext()
+        from verifier.command.traces import traced  # noqa: PLC0415 - most runs are not traced
+
+        return traced(request, os.environ)
 
     def _run_many(self, settings: list[Setting]) -> int:
         from verifier.command.many_sources import build_many  # noqa: PLC0415 - most runs verify one pact
         from verifier.command.verify_many import run_many  # noqa: PLC0415 - likewise
 
-        return run_many(
-            build_many(settings, self._flags, os.environ),
-            self._engine,
-            self._progress(),
-            files=self._files,
-            text=self._text,
-            quiet=self._quiet,
-            leaves_out_passed=self._verbose > 0 and _same_file(sys.stderr, self._text),
-        )
+        request = build_many(settings, self._flags, os.environ)
+        with self._traced(request.template) as span:
+            code = run_many(
+                request,
+                self._engine,
+                self._progress(),
+                files=self._files,
+                text=self._text,
+                quiet=self._quiet,
+                leaves_out_passed=self._verbose > 0 and _same_file(sys.stderr, self._text),
+            )
+            if span is not None and code:
+                span.fail(f"exit code {code}")
+        return code
 
     def _publish(
         self, request: VerificationRequest, verification: Verification, deadline: float, progress: Progress

@@ -11,7 +11,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
+from broker.http.redirects import REDIRECTS
 from broker.text.cut import shortened
+from broker.traces.context import parse_traceparent
 from verifier.engine.core import CoreVerifier, log_to
 from verifier.engine.core_results import FAILED_REQUEST, REQUEST_NOT_SENT, interaction_result, not_loaded
 from verifier.engine.custom_headers import without_headers
@@ -23,9 +25,11 @@ from verifier.engine.protocol import (
     Job,
     Note,
     Results,
+    Spans,
 )
-from verifier.engine.recorded_exchange import marked
+from verifier.engine.recorded_exchange import all_by_interaction, marked
 from verifier.engine.redirects import expecting_shifted, expects_redirect, unshifted
+from verifier.engine.relay_limit import was_too_slow
 from verifier.engine.relays import Relays, state_handler
 from verifier.engine.trust_store import SmallTrustStore
 from verifier.pact import HTTP
@@ -37,6 +41,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from verifier.engine.exchanges import Relay
+    from verifier.engine.interaction_spans import InteractionSpans
     from verifier.engine.message_relay import Asked, MessageRelay
     from verifier.engine.protocol import Event
     from verifier.engine.provider_relay import OriginRelay
@@ -54,7 +59,10 @@ UNKNOWN_PACE = float("inf")
 MOST_EXCHANGES = 50
 """Of how many interactions a result says what was sent and what came."""
 QUICK_SECONDS = 1.0
-"""A request that failed faster than this may have failed because of TLS, and is tried with the full trust store."""
+"""A request that failed faster than this may have failed because of TLS, and is tried with the full trust store.
+
+So may one that the provider has redirected, however long that took, unless the time limit ended it.
+"""
 REDIRECTS_TO_TLS = (
     "the provider redirects to https, so the system's certificate authorities were used (slower)"
 )
@@ -100,6 +108,11 @@ class JobRun:
         self._exchanges = 0
         self._core_does_tls = False
         self._errors: list[BaseException] = []
+        self._spans: InteractionSpans | None = None
+        if (trace := parse_traceparent(job.trace)) is not None:
+            from verifier.engine.interaction_spans import InteractionSpans  # noqa: PLC0415 - few jobs are traced
+
+            self._spans = InteractionSpans(job, trace)
 
     def run(self) -> None:
         """Verify all interactions, and send the results of each shard."""
@@ -143,10 +156,12 @@ class JobRun:
                         results = self._explained(self._verify(worker, shard, relays), relays)
                     with self._lock:
                         self.pace = (time.perf_counter() - started) / len(shard)
-                    self._events.send(Results(tuple(results)))
                     if self._job.ends_at_first and self._is_over(results):
-                        with self._lock:
+                        with (
+                            self._lock
+                        ):  # before it is known: what is told of as the end begins no other interaction
                             self._left.clear()
+                    self._events.send(Results(tuple(results)))
             except BaseException as error:  # `run` raises it again in the thread that waits
                 self._errors.append(error)
                 raise
@@ -220,12 +235,13 @@ class JobRun:
                 self._store = None
             results = self._verify_once(worker, shard, relays)
         store = self._store
-        suspects = [result.index for result in results if _may_be_tls(result)]
+        suspects = [result for result in results if self._may_be_tls(result, relays)]
+        suspects.sort(key=_was_redirected, reverse=True)
         if store is None or not suspects:
             return results
         # A provider on plain HTTP that redirects to https fails with the small trust store. One interaction tells.
         store.leave()
-        [retried] = self._verify_once(worker, [self._job.pact.interactions[suspects[0]]], relays)
+        [retried] = self._verify_once(worker, [self._job.pact.interactions[suspects[0].index]], relays)
         if _was_not_sent(retried):
             if self._store is not None:
                 store.use()
@@ -234,6 +250,16 @@ class JobRun:
             self._store = None
             self._events.send(Note(REDIRECTS_TO_TLS))
         return self._verify_once(worker, shard, relays)
+
+    def _may_be_tls(self, result: InteractionResult, relays: Relays) -> bool:
+        """Return whether TLS may be the cause of a request that failed."""
+        if not _was_not_sent(result):
+            return False
+        took = result.duration or 0.0
+        if took < QUICK_SECONDS:
+            return True
+        took -= relays.states_seconds.get(result.index, 0.0)
+        return _was_redirected(result) and not was_too_slow(took, self._job.request_timeout)
 
     def _relay_is_no_use(self, shard: list[Interaction], relays: Relays) -> bool:
         """Return whether the core may trust a provider that the relay does not: each has its way to the system's store.
@@ -251,25 +277,46 @@ class JobRun:
         way = self._way(shard[0])
         document = self._job.pact.shard(tuple(shard), partial(self._for_the_core, way))
         source.write_text(document, encoding="utf-8")
+        began = time.time_ns()
         with CoreVerifier() as verifier:
             self._configure(verifier, relays, way)
             found = verifier.verify(source)
+        ended = time.time_ns()
         entries = {entry.get("interactionId"): entry for entry in found.get("interactionResults", ())}
+        failures, changes = relays.failures(shard), relays.changes
         results = [
             interaction_result(interaction, entries[str(interaction.index)], failure)
             if str(interaction.index) in entries
             else self._alone(worker, interaction, relays)
             if len(shard) > 1
             else not_loaded(interaction, _why_not_loaded(found, source))
-            for interaction, failure in zip(shard, relays.failures(shard), strict=True)
+            for interaction, failure in zip(shard, failures, strict=True)
         ]
+        exchanges: dict[int, list[RecordedExchange]] = {}
+        try:
+            return self._with_exchanges(shard, results, relays, way, exchanges)
+        finally:
+            if self._spans is not None:
+                spans = self._spans.of_shard(results, changes, exchanges, began=began, ended=ended)
+                self._events.send(Spans(tuple(spans)))
+
+    def _with_exchanges(
+        self,
+        shard: list[Interaction],
+        results: list[InteractionResult],
+        relays: Relays,
+        way: _Way,
+        exchanges: dict[int, list[RecordedExchange]],
+    ) -> list[InteractionResult]:
+        """Return results with what was sent and what came, and note all that was, by the interaction's index."""
         if way == _Way.BY_MESSAGE_RELAY and relays.messages is not None:
-            return self._judge_messages(shard, results, relays.messages)
+            return self._judge_messages(shard, results, relays.messages, exchanges)
         if way == _Way.BY_REDIRECT_RELAY:
             results = [unshifted(result) for result in results]
         if way in _RECORDED:
             relay = self._relay(way, relays)
             recorded = relay.take()
+            exchanges |= all_by_interaction(relay.taken)
             return [self._recorded(result, recorded.get(result.index), relay) for result in results]
         return results
 
@@ -292,7 +339,11 @@ class JobRun:
         return shown
 
     def _judge_messages(
-        self, shard: list[Interaction], results: list[InteractionResult], relay: MessageRelay
+        self,
+        shard: list[Interaction],
+        results: list[InteractionResult],
+        relay: MessageRelay,
+        exchanges: dict[int, list[RecordedExchange]],
     ) -> list[InteractionResult]:
         """Return the results that are certain now, in view of how the provider answered, and keep the others."""
         from verifier.engine.message_relay import (  # noqa: PLC0415 - see `verifier.engine.relays`
@@ -304,6 +355,8 @@ class JobRun:
         certain = []
         for result, asked in zip(results, answers_of(relay.take(), shard), strict=True):
             exchange = None if asked is None else asked.exchange
+            if exchange is not None:
+                exchanges[result.index] = [exchange]
             if asked is not None and depends_on_others(asked):
                 self._undecided.append((self._recorded(result, exchange, relay), asked))
             else:
@@ -384,9 +437,10 @@ def _was_not_sent(result: InteractionResult) -> bool:
     return result.outcome == Outcome.ERROR and REQUEST_NOT_SENT in (result.reason or "")
 
 
-def _may_be_tls(result: InteractionResult) -> bool:
-    """Return whether the request failed so fast that TLS may be the cause."""
-    return _was_not_sent(result) and (result.duration or 0.0) < QUICK_SECONDS
+def _was_redirected(result: InteractionResult) -> bool:
+    """Return whether the provider is known to have answered with a redirect, which the core then followed."""
+    answer = None if result.exchange is None else result.exchange.response
+    return answer is not None and answer.start.split(" ")[1:2] in [[str(status)] for status in REDIRECTS]
 
 
 def _bypass_proxy(host: str | None) -> None:

@@ -19,12 +19,13 @@ from broker.http.limits import Reply
 from broker.http.no_reply import NoReply
 from broker.text.cut import shortened
 from verifier.engine.core_results import GATEWAY_STATUSES
-from verifier.engine.provider_relay import ProviderRelay, keep_answer, recorded
+from verifier.engine.provider_relay import ProviderRelay, keep_answer, recorded, traced
 from verifier.verification import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from broker.traces.context import TraceContext
     from verifier.engine.provider_relay import Request
     from verifier.engine.recorded_exchange import RecordedExchange
     from verifier.pact import Interaction
@@ -59,10 +60,12 @@ class MessageRelay(ProviderRelay):
     Args:
         url: Where the provider takes requests for messages.
         timeout: The time that a request may take with all of its answer, in seconds.
+        trace: The trace that the provider is told of, in a header that is not recorded; None for none.
     """
 
-    def __init__(self, url: str, *, timeout: float) -> None:
+    def __init__(self, url: str, *, timeout: float, trace: TraceContext | None = None) -> None:
         self._url = url
+        self._trace = trace
         parts = urlsplit(url)
         self.origin = f"{parts.scheme}://{parts.netloc}"
         self._path = parts.path
@@ -81,7 +84,8 @@ class MessageRelay(ProviderRelay):
         description = _description(request.body)
         exchange = recorded(replace(request, target=self._path), self._url)
         try:
-            reply = self.connections.post(self._url, request.body, request.headers)
+            headers = traced(request.headers, exchange, self._trace)
+            reply = self.connections.post(self._url, request.body, headers)
         except NoReply as error:
             from verifier.engine.no_answer import why_no_reply  # noqa: PLC0415 - few runs need it
 

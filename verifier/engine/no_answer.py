@@ -15,7 +15,7 @@ from broker.http.no_reply import BrokeOff, NoReply, NotTrusted, Refused, TooSlow
 from broker.http.reason import NO_TLS, no_whole_answer
 from broker.http.tls import ORDINARY
 from verifier.engine.core_results import FAILED_REQUEST
-from verifier.engine.relay_limit import relayed_seconds
+from verifier.engine.relay_limit import was_too_slow
 from verifier.verification import Outcome
 
 if TYPE_CHECKING:
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
 CONNECT_SECONDS = 2.0
 """How long making a connection may take, when it is tried why a request failed."""
-ALMOST_ALL = 0.9
-"""The part of the time limit after which a request is taken for one that was too slow; relays have a little less."""
 ITS_LOG = "The provider's own log may say why"
 OWN_AUTHORITY = (
     "If its certificate is signed by an authority of your own, give that one's PEM file: --provider-ca-file"
@@ -107,12 +105,11 @@ class FailedRequests:
         if server not in self._found:
             self._found[server] = self._try_to_connect(url)
         error = self._found[server]
-        is_slow = took >= ALMOST_ALL * relayed_seconds(self._seconds)
         if isinstance(error, Refused):
             return f"the connection was refused, though the provider was ready before. {ITS_LOG}"
         if error is not None:
             return why_no_reply(error, seconds=self._seconds, option="--provider-base-url")
-        if is_slow:
+        if was_too_slow(took, self._seconds):
             return _too_slow(self._seconds)
         return f"{_guess(doing, url)}. {ITS_LOG}"
 

@@ -7,12 +7,14 @@ started early, so that it imports what it needs while the pact is fetched and th
 from __future__ import annotations
 
 import contextlib
+import os
 import queue
 import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from broker.traces.spans import add as add_spans
 from verifier.child_process import how_it_ended
 from verifier.engine.protocol import (
     Begun,
@@ -24,6 +26,7 @@ from verifier.engine.protocol import (
     OutOfMemory,
     Ready,
     Results,
+    Spans,
     decode_event,
     encode,
 )
@@ -197,6 +200,8 @@ class Engine:
                     self._begun.difference_update(result.index for result in results)
                 case Note(text):
                     on_note(text)
+                case Spans(spans):
+                    add_spans(spans)
                 case Done():
                     return
                 case _:
@@ -256,6 +261,18 @@ class Engine:
     def _output(self) -> list[str]:
         """Return the last lines of the child's output."""
         return self._child.last_output(OUTPUT_BYTES).decode(errors="replace").splitlines()[-OUTPUT_LINES:]
+
+    def abandon(self, seconds: float) -> None:
+        """Have the child stop what it does and the process group that it guards, and wait until it has ended.
+
+        For any thread of a process that leaves next, whatever the others are doing: nothing else works after it.
+
+        Args:
+            seconds: How long to wait for that.
+        """
+        with contextlib.suppress(OSError, ValueError):  # it is closed
+            os.close(self._child.commands.fileno())
+        self._child.wait(seconds)
 
     def close(self) -> None:
         """End the child and what it started (plugins), and remove its files."""

@@ -1,7 +1,7 @@
 """The messages between the engine and its child process, each a line of JSON that names its type.
 
-The child is sent `Job` and `Guard`. It sends `Ready`, then for each job `Begun`, `Results` and `Note` until `Done`,
-`Failed` or `OutOfMemory`.
+The child is sent `Job` and `Guard`. It sends `Ready`, then for each job `Begun`, `Results`, `Note` and `Spans` until
+`Done`, `Failed` or `OutOfMemory`.
 
 They are named tuples, which Python makes five times as fast as dataclasses: both processes do so at each start.
 """
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 from broker.http.tls import ORDINARY, Tls
+from broker.traces.spans import FinishedSpan
 from verifier.log_level import LogLevel
 from verifier.pact_document import NotAPact, parse_pact
 from verifier.transport import MESSAGE, Transport
@@ -39,6 +40,8 @@ class Job(NamedTuple):
         tls: How TLS connections to the provider are made.
         log_level: The level of the core's log, which is in the engine's folder; None for no log.
         singly: Whether each interaction is verified alone, so that it is known which one is too much.
+        trace: The span that its own ones are below, as a `traceparent`; None if there are none.
+        tells_trace: Whether requests to the provider say which span they belong to.
     """
 
     pact: Pact
@@ -58,6 +61,8 @@ class Job(NamedTuple):
     tls: Tls = ORDINARY
     log_level: LogLevel | None = None
     singly: bool = False
+    trace: str | None = None
+    tells_trace: bool = False
 
     @property
     def has_plugin_transports(self) -> bool:
@@ -147,6 +152,12 @@ class Note(NamedTuple):
     text: str
 
 
+class Spans(NamedTuple):
+    """Spans that have ended."""
+
+    spans: tuple[FinishedSpan, ...]
+
+
 class Done(NamedTuple):
     """The job is finished."""
 
@@ -158,7 +169,7 @@ class Failed(NamedTuple):
 
 
 Command = Job | Guard
-Event = Ready | Begun | Results | Note | Done | Failed | OutOfMemory
+Event = Ready | Begun | Results | Note | Spans | Done | Failed | OutOfMemory
 
 
 class HandlersUnusable(Exception):
@@ -223,6 +234,8 @@ def decode_event(line: bytes) -> Event:
             return Results(tuple(map(InteractionResult.from_dict, results)))
         case {"type": "Note", "text": str(text)}:
             return Note(text)
+        case {"type": "Spans", "spans": list(spans)}:
+            return Spans(tuple(FinishedSpan(*span) for span in spans))
         case {"type": "Failed", "message": str(message)}:
             return Failed(message)
         case message:

@@ -6,6 +6,7 @@ What is asked for and answered is kept for the interactions that don't pass.
 from __future__ import annotations
 
 import http.client
+import time
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from broker.http.kept_connection import KeptConnections
 from broker.http.limits import Limits
 from broker.http.no_reply import NoReply, NotTrusted
 from broker.http.tls import ORDINARY
+from broker.traces.context import HEADER
 from verifier.engine.loopback_server import LoopbackServer
 from verifier.engine.recorded_exchange import (
     INTERACTION_HEADER,
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 
     from broker.http.limits import Reply
     from broker.http.tls import Tls
+    from broker.traces.context import TraceContext
 
 LONGEST_ANSWER = 64 * 1024 * 1024
 """The most bytes that are read of an answer."""
@@ -112,15 +115,26 @@ class OriginRelay(ProviderRelay):
         tls: How TLS connections to the provider are made.
         context: What they are made with, if that is there already.
 
+        trace: The trace that the provider is told of, in a header that is not recorded; None for none.
+
     Attributes:
         origin: As above.
         is_not_trusted: Whether no TLS connection could be made, and nothing was sent.
+        taken: All exchanges that the last call of `take` was about.
     """
 
     def __init__(
-        self, origin: str, *, timeout: float, tls: Tls, context: ssl.SSLContext | None = None
+        self,
+        origin: str,
+        *,
+        timeout: float,
+        tls: Tls,
+        context: ssl.SSLContext | None = None,
+        trace: TraceContext | None = None,
     ) -> None:
         self.origin = origin
+        self.taken: list[RecordedExchange] = []
+        self._trace = trace
         self.is_not_trusted = False
         self._has_answered = False
         self._exchanges: list[RecordedExchange] = []
@@ -132,7 +146,9 @@ class OriginRelay(ProviderRelay):
         exchange = recorded(sent, self.origin + sent.target, int(request.marker) if request.marker else None)
         self._exchanges.append(exchange)
         try:
-            reply = self.connections.send(sent.method, self.origin + sent.target, sent.body, sent.headers)
+            reply = self.connections.send(
+                sent.method, self.origin + sent.target, sent.body, traced(sent.headers, exchange, self._trace)
+            )
         except NotTrusted:
             self.is_not_trusted = not self._has_answered
             raise
@@ -142,8 +158,8 @@ class OriginRelay(ProviderRelay):
 
     def take(self) -> dict[int, RecordedExchange]:
         """Return the exchange of each interaction since the last call, by its index."""
-        exchanges, self._exchanges = self._exchanges, []
-        return by_interaction(exchanges)
+        self.taken, self._exchanges = self._exchanges, []
+        return by_interaction(self.taken)
 
     def for_the_provider(self, request: Request) -> Request:
         """Return a request as the provider is to get it."""
@@ -154,19 +170,30 @@ class OriginRelay(ProviderRelay):
         """Return an answer as the core is to get it."""
 
 
+def traced(headers: dict[str, str], exchange: RecordedExchange, trace: TraceContext | None) -> dict[str, str]:
+    """Return the headers of a request with the span that it belongs to, unless the pact has it say another one."""
+    if trace is None or HEADER in {name.lower() for name in headers}:
+        return headers
+    return {**headers, HEADER: exchange.traceparent(trace)}
+
+
 def recorded(request: Request, url: str, index: int | None = None) -> RecordedExchange:
     """Return a request to a URL as it is sent, what comes first of it, without an answer so far."""
+    parts = urlsplit(url)
     lines = [
         f"{request.method} {request.target} HTTP/1.1",
-        f"host: {urlsplit(url).netloc}",
+        f"host: {parts.netloc}",
         *(f"{name}: {value}" for name, value in request.headers.items()),
         *([f"content-length: {len(request.body)}"] if request.body else []),
     ]
-    return RecordedExchange(index, bytearray(_head(lines) + request.body[:MOST_KEPT]))
+    return RecordedExchange(
+        index, bytearray(_head(lines) + request.body[:MOST_KEPT]), origin=f"{parts.scheme}://{parts.netloc}"
+    )
 
 
 def keep_answer(exchange: RecordedExchange, reply: Reply) -> None:
     """Keep what comes first of the answer."""
+    exchange.ended = time.time_ns()
     exchange.answer += _head(_reply_lines(reply)) + reply.content[:MOST_KEPT]
 
 

@@ -16,15 +16,24 @@ import select
 import socket
 import struct
 import threading
+import time
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from verifier.engine.recorded_exchange import MARKER, RecordedExchange, by_interaction, keep
+from broker.traces.context import HEADER
+from verifier.engine.recorded_exchange import (
+    MARKER,
+    RecordedExchange,
+    by_interaction,
+    has_traceparent,
+    keep,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from broker.traces.context import TraceContext
     from verifier.engine.states.relay import StateRelay
 
 LARGEST_HEAD = 256 * 1024
@@ -50,6 +59,10 @@ class Recorder:
         states: What carries out the state changes that are asked for here, if any are.
         let_go: Closes connections that are kept for state changes, if any are: the provider may be what they lead to,
             and may have one connection at a time, so that it doesn't take a request before they are closed.
+        trace: The trace that the provider is told of in each request, in a header that is not recorded; None for none.
+
+    Attributes:
+        taken: All exchanges that the last call of `take` was about.
     """
 
     def __init__(
@@ -61,7 +74,10 @@ class Recorder:
         connect_seconds: float,
         states: StateRelay | None = None,
         let_go: Callable[[], None] | None = None,
+        trace: TraceContext | None = None,
     ) -> None:
+        self.taken: list[RecordedExchange] = []
+        self._trace = trace
         # for a name as text Python would encode it as an international one, each time
         self._provider: tuple[Any, int] = (host.encode() if host.isascii() else host, port)
         self.authority = authority
@@ -92,8 +108,8 @@ class Recorder:
 
     def take(self) -> dict[int, RecordedExchange]:
         """Return the first exchange of each interaction since the last call, by its index."""
-        exchanges, self._exchanges = self._exchanges, []
-        return by_interaction(exchanges)
+        self.taken, self._exchanges = self._exchanges, []
+        return by_interaction(self.taken)
 
     @property
     def origin(self) -> str:
@@ -168,6 +184,7 @@ class Recorder:
         elif data and side.other is not None:
             if side.other.exchange is not None:
                 keep(side.other.exchange.answer, data)
+                side.other.exchange.ended = time.time_ns()
             self._send(side.other, data)
         elif data is None:  # the core must not take what came for the whole of an answer
             self._drop(side, reset=not side.is_core)
@@ -257,12 +274,14 @@ class Recorder:
         head, rest = bytes(side.head[:end]), bytes(side.head[end:])
         side.head.clear()
         marker = MARKER.search(head)
-        side.exchange = exchange = RecordedExchange(int(marker[1]) if marker else None)
+        side.exchange = exchange = RecordedExchange(int(marker[1]) if marker else None, origin=self.origin)
         head = self._with_authority(MARKER.sub(b"", head))
         if length := _LENGTH.search(head):
             exchange.body_left = int(length[1]) - len(rest)
         keep(exchange.request, head + rest)
         self._exchanges.append(exchange)
+        if self._trace is not None and not has_traceparent(head):
+            head += f"{HEADER}: {exchange.traceparent(self._trace)}\r\n".encode()
         if provider := self._connect(side):
             self._send(provider, head + rest)
 

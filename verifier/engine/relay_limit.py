@@ -1,9 +1,11 @@
-"""The time limit of a request that is relayed (no I/O)."""
+"""The time limit of requests: of those that are relayed, and whether it has ended one (no I/O)."""
 
 from __future__ import annotations
 
 PART = 0.05
 SECONDS = 0.25
+ALMOST_ALL = 0.9
+"""The part of the time limit after which a request is taken for one that was too slow."""
 
 
 def relayed_seconds(timeout: float) -> float:
@@ -13,3 +15,13 @@ def relayed_seconds(timeout: float) -> float:
         timeout: How long the core waits.
     """
     return timeout - min(max(timeout * PART, SECONDS), timeout / 2)
+
+
+def was_too_slow(seconds: float, timeout: float) -> bool:
+    """Return whether it was the time limit that ended a request which failed.
+
+    Args:
+        seconds: How long it took.
+        timeout: How long the core waits; relays wait for a little less.
+    """
+    return seconds >= ALMOST_ALL * relayed_seconds(timeout)

@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
 
+from broker.traces.context import parse_traceparent
 from verifier.engine.recorder import Recorder
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from verifier.engine.redirect_relay import RedirectRelay
     from verifier.engine.states.change import StateFailure
     from verifier.engine.states.handlers import StateHandler
-    from verifier.engine.states.relay import StateRelay
+    from verifier.engine.states.relay import RelayedChange, StateRelay
     from verifier.engine.tls_relay import TlsRelay
     from verifier.pact import Interaction
 
@@ -60,6 +61,10 @@ class Relays:
         handler: What carries out state changes, if anything does.
         messages_url: Where the provider takes requests for messages, if it takes any.
         context: What TLS connections to the provider are made with, if it is reached by relays.
+
+    Attributes:
+        states_seconds: How long the states of each interaction took that was asked about last, by its index.
+        changes: The state changes of each of these, in the order of the interactions.
     """
 
     def __init__(
@@ -72,13 +77,14 @@ class Relays:
         self._job = job
         self._handler = handler
         self.context = context
+        self._trace = parse_traceparent(job.trace) if job.tells_trace else None
         self._stack = ExitStack()
         self.states = None if handler is None else self._state_relay(handler)
         self.messages = None if messages_url is None else self._message_relay(messages_url)
         self._redirects: RedirectRelay | None = None
         self._tls: TlsRelay | None = None
         self.states_seconds: dict[int, float] = {}
-        """How long the states of each interaction took that was asked about last, by its index."""
+        self.changes: list[tuple[RelayedChange, ...]] = []
         self._recorder: Recorder | None = None
 
     def __enter__(self) -> Self:
@@ -106,12 +112,14 @@ class Relays:
     def failures(self, shard: list[Interaction]) -> list[StateFailure | None]:
         """Return the state change of each interaction that failed, if one did, since the last call."""
         if self.states is None:
+            self.changes = [()] * len(shard)
             return [None] * len(shard)
         from verifier.engine.states.relay import by_interaction  # noqa: PLC0415
 
         names = [tuple(state.name for state in interaction.states) for interaction in shard]
         found = by_interaction(self.states.take(), names)
         self.states_seconds = {one.index: states.seconds for one, states in zip(shard, found, strict=True)}
+        self.changes = [states.changes for states in found]
         return [states.failure for states in found]
 
     @property
@@ -121,7 +129,11 @@ class Relays:
             from verifier.engine.redirect_relay import RedirectRelay  # noqa: PLC0415
 
             self._redirects = RedirectRelay(
-                self._job.origin, timeout=self._job.request_timeout, tls=self._job.tls, context=self.context
+                self._job.origin,
+                timeout=self._job.request_timeout,
+                tls=self._job.tls,
+                context=self.context,
+                trace=self._trace,
             )
             self._stack.callback(self._redirects.close)
         return self._redirects
@@ -138,6 +150,7 @@ class Relays:
                 connect_seconds=self._job.request_timeout,
                 states=self.states,
                 let_go=getattr(self._handler, "let_go", None),
+                trace=self._trace,
             )
             self._stack.callback(self._recorder.close)
         return self._recorder
@@ -149,7 +162,11 @@ class Relays:
             from verifier.engine.tls_relay import TlsRelay  # noqa: PLC0415
 
             self._tls = TlsRelay(
-                self._job.origin, timeout=self._job.request_timeout, tls=self._job.tls, context=self.context
+                self._job.origin,
+                timeout=self._job.request_timeout,
+                tls=self._job.tls,
+                context=self.context,
+                trace=self._trace,
             )
             self._stack.callback(self._tls.close)
         return self._tls
@@ -157,13 +174,13 @@ class Relays:
     def _state_relay(self, handler: StateHandler) -> StateRelay:
         from verifier.engine.states.relay import StateRelay  # noqa: PLC0415
 
-        relay = StateRelay(handler)
+        relay = StateRelay(handler, self._trace)
         self._stack.callback(relay.close)
         return relay
 
     def _message_relay(self, url: str) -> MessageRelay:
         from verifier.engine.message_relay import MessageRelay  # noqa: PLC0415
 
-        relay = MessageRelay(url, timeout=self._job.request_timeout)
+        relay = MessageRelay(url, timeout=self._job.request_timeout, trace=self._trace)
         self._stack.callback(relay.close)
         return relay

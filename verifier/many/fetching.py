@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
@@ -64,7 +65,7 @@ class Fetcher:
         """Return each pact with its document, which may still be on its way."""
         ahead: tuple[PlannedPact, Future[Document]] | None = None
         for pact in pacts:
-            current, ahead = ahead, (pact, self._thread.submit(self._fetch, pact.request))
+            current, ahead = ahead, (pact, self._thread.submit(copy_context().run, self._fetch, pact.request))
             if current is not None:
                 yield current
         if ahead is not None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextvars import copy_context
 from typing import TYPE_CHECKING
 
 from verifier.errors import PublishFailed
@@ -50,7 +51,7 @@ class Publisher:
     def add(self, request: VerificationRequest, verification: Verification) -> Future[Findings]:
         """Return what becomes of a verification, which is published if that is wanted and there is an outcome."""
         if request.publish and verification.outcome != Outcome.ERROR and not verification.filtered:
-            return self._thread.submit(self._publish, request, verification)
+            return self._thread.submit(copy_context().run, self._publish, request, verification)
         done: Future[Findings] = Future()
         done.set_result(Findings(verification, publishing=request.publish))
         return done

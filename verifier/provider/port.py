@@ -15,6 +15,7 @@ from pathlib import Path
 
 LOWEST, HIGHEST = 20000, 29999
 """Below the ports that Linux (from 32768) and macOS (from 49152) hand out to whoever asks for any port."""
+CONNECT_SECONDS = 1.0
 LOOPBACK = ("127.0.0.1", "::1")
 LISTEN = "0A"
 """The state of a socket that listens, in /proc/net/tcp."""
@@ -40,10 +41,18 @@ def _is_free(host: str, port: int) -> bool:
 def is_listened_on(port: int) -> bool:
     """Return whether a process listens on a port of this machine's loopback addresses."""
     for host in LOOPBACK:
-        with suppress(OSError), socket.create_connection((host, port), timeout=1) as connection:
-            # on loopback a connection to a port that the system hands out can meet itself
-            if connection.getsockname() != connection.getpeername():
+        try:
+            with socket.create_connection((host, port), timeout=CONNECT_SECONDS) as connection:
+                # on loopback a connection to a port that the system hands out can meet itself
+                if connection.getsockname() != connection.getpeername():
+                    return True
+        except (
+            TimeoutError
+        ):  # refused would be nobody: it accepts none on a busy machine, or a firewall drops them
+            if listeners(port) != set():
                 return True
+        except OSError:
+            continue
     return False
 
 

@@ -5,18 +5,17 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import threading
 import time
 from collections import deque
 from typing import TYPE_CHECKING, Self
 
-from broker.text.cut import LONGEST_READ
 from broker.text.redacted_lines import RedactedLines
 from broker.text.redaction import Redaction
-from verifier.child_process import how_it_ended, read_lines, signal_group
+from verifier.child_process import how_it_ended, signal_group, why_not_started
 from verifier.confinement import UNCONFINED, Confinement
 from verifier.environment import without_secrets
 from verifier.errors import CannotVerify, ErrorKind, PortTaken
+from verifier.output_reader import OutputReader
 from verifier.provider.command_line import split_command
 from verifier.provider.port import free_port, is_listened_on, listeners
 from verifier.provider.port_owner import is_other_process
@@ -51,7 +50,7 @@ class StartedProvider:
 
     Raises:
         UsageError: The command can't be split into words, or needs a shell.
-        CannotVerify: There is no such program, or it may not be run.
+        CannotVerify: There is no such program, it may not be run, or the system has no room for it.
     """
 
     def __init__(
@@ -74,6 +73,7 @@ class StartedProvider:
         self._uid = os.geteuid() if account is None else account.uid
         variables = confinement.environment(without_secrets(os.environ))
         variables |= dict(environment or {}) | {"PORT": str(self.port)}
+        shown = RedactedLines(self._redaction, self._show, LONGEST_LINE)
         try:
             self._process = confinement.start(
                 split_command(command, self.port),
@@ -84,14 +84,13 @@ class StartedProvider:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+            self._reader = self._reading(shown)
         except OSError as error:
             raise CannotVerify(
-                f"the provider could not be started: {error.strerror}: {error.filename} "
+                f"the provider could not be started: {why_not_started(error)} "
                 f"(--provider-command, run in {folder}{f' as {account.name}' if account else ''})",
                 kind=ErrorKind.PROVIDER_NOT_READY,
             ) from error
-        self._reader = threading.Thread(target=self._read, daemon=True, name="provider-output")
-        self._reader.start()
 
     def __enter__(self) -> Self:
         return self
@@ -119,7 +118,7 @@ class StartedProvider:
         code = self._process.poll()
         if code is None:
             return
-        self._reader.join(timeout=1)
+        self._reader.finish()
         message = f"the provider {how_it_ended(code)} before it was verified"
         if code > 0:
             self.stop()
@@ -186,9 +185,21 @@ class StartedProvider:
             signal_group(self.group, signal.SIGKILL)
             self._process.wait()
             self._stopped = True
-            self._reader.join(timeout=1)
-            if self._process.stdout is not None and not self._reader.is_alive():
-                self._process.stdout.close()
+            self._reader.finish()
+
+    def _reading(self, shown: RedactedLines) -> OutputReader:
+        """Begin to read its output; where that can't be done, it doesn't run.
+
+        Raises:
+            OSError: It can't.
+        """
+        assert self._process.stdout is not None  # noqa: S101 - it was opened as a pipe
+        try:
+            return OutputReader(self._process.stdout, shown.add, shown.close)
+        except BaseException:
+            signal_group(self.group, signal.SIGKILL)
+            self._process.wait()
+            raise
 
     def _released(self) -> bool:
         """Return whether nobody listens on its port any more, which may take a moment after it was killed."""
@@ -202,13 +213,6 @@ class StartedProvider:
     def _group_lives(self) -> bool:
         self._process.poll()  # a leader that ended and wasn't waited for would keep the group alive
         return signal_group(self.group, 0)
-
-    def _read(self) -> None:
-        assert self._process.stdout is not None  # noqa: S101 - it was opened as a pipe
-        shown = RedactedLines(self._redaction, self._show, LONGEST_LINE)
-        for line in read_lines(self._process.stdout, LONGEST_READ):
-            shown.add(line)
-        shown.close()
 
     def _show(self, line: str) -> None:
         self._lines.append(line)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from broker.http.no_reply import NoReply
+from broker.http.no_reply import NoReply, TooSlow
 from broker.http.quick_status import quick_status
 from broker.http.tls import ORDINARY
 from verifier.errors import CannotVerify, ErrorKind
@@ -51,7 +51,7 @@ def wait_until_ready(
     end = min(time.monotonic() + wait, deadline)
     most = min(ANSWER_SECONDS, wait)
     pause = 0.01
-    problem = "no answer"
+    problem = ""
     urls = {base: base.rstrip("/") + "/" + health_path.lstrip("/") for base in candidates}
     while True:
         for base, url in urls.items():
@@ -59,7 +59,8 @@ def wait_until_ready(
                 left = max(end - time.monotonic(), SHORTEST)
                 status = _status(url, min(most, left), tls, stated=most)
             except NoReply as error:
-                if base == candidates[0]:
+                is_cut_short = isinstance(error, TooSlow) and left < most
+                if base == candidates[0] and not (is_cut_short and problem):
                     problem = str(error)
                 continue
             if 200 <= status < 500:
@@ -68,8 +69,9 @@ def wait_until_ready(
         check_alive()
         if time.monotonic() + pause >= end:
             within = "before time ran out (--timeout)" if end == deadline else f"in {wait:g} s"
+            problem = f"{urls[candidates[0]]}: {problem or 'no answer'}"
             raise CannotVerify(
-                f"the provider did not become ready {within}: {urls[candidates[0]]}: {problem}. {hint}".rstrip(),
+                f"the provider did not become ready {within}: {problem}. {hint}".rstrip(),
                 kind=ErrorKind.PROVIDER_NOT_READY,
                 retryable=True,
             )

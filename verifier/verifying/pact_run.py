@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from broker.traces import propagation
+from broker.traces.spans import span
 from verifier.engine.core_results import NO_RESULT, no_result
 from verifier.engine.protocol import Job
 from verifier.errors import CannotVerify, ErrorKind
@@ -260,25 +262,40 @@ class PactRun:
                 self._results[result.index] = result
                 self._progress.verified(result)
 
+        with span(
+            "replay interactions", pact__consumer=pact.consumer, pact__provider=pact.provider
+        ) as replay:
+            replay.set("pact.interactions", len(chosen))
+            self._run_job(
+                Job(
+                    pact=pact,
+                    indexes=tuple(interaction.index for interaction in chosen),
+                    base_url=base_url,
+                    transports=transports,
+                    headers=options.headers,
+                    states_url=states_url,
+                    states_headers=options.states_headers,
+                    states_as_query=options.states_as_query,
+                    states_teardown=options.states_teardown,
+                    states_file=options.states_file,
+                    jobs=options.jobs,
+                    ends_at_first=options.ends_at_first,
+                    request_timeout=options.request_timeout,
+                    memory_limit=options.memory_limit,
+                    tls=options.tls,
+                    log_level=options.log_level if options.log_file else None,
+                    trace=replay.context and replay.context.traceparent,
+                    tells_trace=propagation.is_on(),
+                ),
+                keep,
+                started,
+            )
+
+    def _run_job(
+        self, job: Job, keep: Callable[[Sequence[InteractionResult]], None], started: StartedProvider | None
+    ) -> None:
         self._engine.run(
-            Job(
-                pact=pact,
-                indexes=tuple(interaction.index for interaction in chosen),
-                base_url=base_url,
-                transports=transports,
-                headers=options.headers,
-                states_url=states_url,
-                states_headers=options.states_headers,
-                states_as_query=options.states_as_query,
-                states_teardown=options.states_teardown,
-                states_file=options.states_file,
-                jobs=options.jobs,
-                ends_at_first=options.ends_at_first,
-                request_timeout=options.request_timeout,
-                memory_limit=options.memory_limit,
-                tls=options.tls,
-                log_level=options.log_level if options.log_file else None,
-            ),
+            job,
             deadline=self._deadline,
             on_results=keep,
             on_note=self.notes.append,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from broker.traces.spans import span, within
 from verifier.provider.readiness import wait_until_ready
 
 if TYPE_CHECKING:
@@ -62,16 +63,17 @@ class ProviderSession:
 
         self._progress.step("Starting the provider")
         stack.callback(self._engine.guard, None)
-        self.started = stack.enter_context(
-            StartedProvider(
-                options.command,
-                options.folder,
-                on_output=self._progress.provider_output,
-                environment=options.environment,
-                redaction=self._redaction,
-                confinement=options.confinement,
+        with span("start provider"):
+            self.started = stack.enter_context(
+                StartedProvider(
+                    options.command,
+                    options.folder,
+                    on_output=self._progress.provider_output,
+                    environment=options.environment,
+                    redaction=self._redaction,
+                    confinement=options.confinement,
+                )
             )
-        )
         self._engine.guard(self.started.group)
 
     def wait_until_ready(self) -> str | None:
@@ -93,15 +95,16 @@ class ProviderSession:
             hint = f"The command was told to listen on port {started.port} ({{port}}, $PORT): does it?"
         elif candidates[0].lower().startswith("https:") and options.tls.certificate is None:
             hint += ". Does it want a client certificate? (--provider-client-certificate)"
-        ready = wait_until_ready(
-            candidates,
-            options.health_path,
-            wait=options.wait,
-            deadline=self._deadline,
-            check_alive=self.check_alive,
-            tls=options.tls,
-            hint=hint,
-        )
+        with span("wait for provider"), within(None):  # its health checks are many, and alike
+            ready = wait_until_ready(
+                candidates,
+                options.health_path,
+                wait=options.wait,
+                deadline=self._deadline,
+                check_alive=self.check_alive,
+                tls=options.tls,
+                hint=hint,
+            )
         self._progress.provider_ready()
         return ready
 

@@ -23,8 +23,14 @@ if TYPE_CHECKING:
 RETRY_SECONDS = 2.0
 
 
-def check_broker(settings: Settings, access: BrokerAccess) -> list[Finding]:
-    """Return what is wrong with the broker, and warnings; neither if it knows all providers and their versions."""
+def check_broker(settings: Settings, access: BrokerAccess, *, only: str | None = None) -> list[Finding]:
+    """Return what is wrong with the broker, and warnings; neither if it knows all providers and their versions.
+
+    Args:
+        settings: The configuration.
+        access: The address of the broker and the credentials for it.
+        only: The name of the one provider that is looked at; None for all of them.
+    """
     findings = []
     with BrokerClient(access, retry_time=RETRY_SECONDS) as client:
         try:
@@ -32,7 +38,7 @@ def check_broker(settings: Settings, access: BrokerAccess) -> list[Finding]:
         except BrokerError as error:
             return [_problem("broker.url", error)]
         for number, provider in enumerate(settings.providers, start=1):
-            if isinstance(provider, RelayedProvider):
+            if isinstance(provider, RelayedProvider) or only not in {None, provider.name}:
                 continue
             try:
                 link = client.link(index, "pb:pacticipant", pacticipant=provider.name)
@@ -41,13 +47,13 @@ def check_broker(settings: Settings, access: BrokerAccess) -> list[Finding]:
                     return [Finding(State.FAILED, f"broker.url: {text}", name="broker.url")]
                 client.get(link)
                 findings += [
-                    _warning(number, provider.name, text) for text in _about_versions(client, provider)
+                    _warning(settings.name_of(number), text) for text in _about_versions(client, provider)
                 ]
                 stateful = stateful_interactions(client, provider.name) if provider.keeps_failures_back else 0
                 if stateful:
-                    findings.append(_warning(number, provider.name, nothing_sets_up(stateful)))
+                    findings.append(_warning(settings.name_of(number), nothing_sets_up(stateful)))
             except BrokerError as error:
-                findings.append(_problem(f"providers[{number}].name", error, provider.name))
+                findings.append(_problem(f"{settings.key_of(number)}.name", error, provider.name))
     return findings
 
 
@@ -78,8 +84,7 @@ def _about_versions(client: BrokerClient, provider: VerifiedProvider) -> Iterato
         )
 
 
-def _warning(number: int, provider: str, text: str) -> Finding:
-    name = f"providers[{number}] ({provider})"
+def _warning(name: str, text: str) -> Finding:
     return Finding(State.WARNING, f"{name}: {text}", name=name)
 
 

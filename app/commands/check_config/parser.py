@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 DESCRIPTION = """\
 Read the configuration and the environment as the receiver does, and explain what they mean, without showing a secret.
 All mistakes are reported at once, with the file and the key. Warnings are about what works but is perhaps not meant.
+Of more than 20 providers a summary is printed, and what is the same of many in one line; --json has all of it.
 Nothing is started or created, and with --online only the broker is asked.
 """
 
@@ -32,6 +33,11 @@ def add_to(commands: Commands) -> None:
         epilog=EPILOG,
     )
     add_receiver_options(parser)
+    parser.add_argument(
+        "--provider",
+        metavar="NAME",
+        help="all about this one, and nothing else (default: the whole configuration)",
+    )
     parser.add_argument("--json", action="store_true", help="print it as JSON")
     parser.add_argument(
         "--online", action="store_true", help="ask the broker whether it is there and knows the providers"

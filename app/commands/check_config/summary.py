@@ -28,8 +28,8 @@ from app.config.variables import (
     TOKENS,
     WEBHOOK_SECRET,
 )
-from app.database.connections import EMBEDDED_FOLDER
-from app.database.database_url import DatabaseUnusable, check_url, described
+from app.database.connections import in_words
+from app.database.database_url import DatabaseUnusable, check_url
 from app.github.access import github_access
 from app.intake.credentials import Tokens, check_secrets
 from app.intake.tokens import READ_ONLY
@@ -107,15 +107,17 @@ def understand(file: Path, data_dir: Path | None, environment: Mapping[str, str]
         api_tokens={token.name: token.read_only for token in api_tokens},
         webhook_secret=webhook_secret is not None,
         github=None if github is None else {"url": github.api_url, "login": _github_login(github)},
-        database=described(database_url)
-        if database_url
-        else f"embedded, in {data_dir_of(data_dir, settings) / EMBEDDED_FOLDER}",
+        database=in_words(database_url, data_dir_of(data_dir, settings)),
     )
     document = {
         "file": str(file.absolute()),
         "broker": {**shown.pop("broker"), "login": _login(access)},
         "providers": [
-            shown_provider(provider, settings.worker.provider_user) for provider in settings.providers
+            {
+                **shown_provider(provider, settings.worker.provider_user),
+                "file": str((settings.file_of(number) or file).absolute()),
+            }
+            for number, provider in enumerate(settings.providers, start=1)
         ],
         **shown,
     }
@@ -156,7 +158,7 @@ def _warnings(settings: Settings, access: BrokerAccess, environment: Mapping[str
         )
     for number, provider in enumerate(settings.providers, start=1):
         for text in _about(provider):
-            yield _warning(f"providers[{number}] ({provider.name})", text)
+            yield _warning(settings.name_of(number), text)
 
 
 def _tls_variables(settings: Settings, environment: Mapping[str, str]) -> Iterator[Finding]:

@@ -26,6 +26,7 @@ LINKS = {
     "receiver": "the receiver is ready",
     "receiver-deliveries": "the receiver accepts the dispatches",
     "receiver-runs": "its runs verify and publish",
+    "receiver-notifications": "those who are told of changes take the messages",
     "result": "the result is in the broker",
 }
 """The names of the findings, which programs rely on, in the order of the chain."""

@@ -7,7 +7,13 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from app.commands.dispatch_url import GITHUB_API, DispatchUrl
-from app.commands.doctor import broker_checks, github_checks, receiver_checks, webhook_checks
+from app.commands.doctor import (
+    broker_checks,
+    github_checks,
+    notification_checks,
+    receiver_checks,
+    webhook_checks,
+)
 from app.commands.doctor.chain import Case, Chain, NotAsked, Report
 from app.commands.doctor.github_checks import GitHubAnswers
 from app.commands.doctor.pact_state import PactState, latest_pacts, pacts_of
@@ -158,6 +164,8 @@ class _Examination:
             self._checked("receiver-deliveries", receiver_checks.check_deliveries, state, receiver),
             self._checked("receiver-runs", receiver_checks.check_runs, state, receiver),
         ]
+        told = notification_checks.check_notifications(receiver, state.case.provider)
+        findings += [] if told is None else [replace(told, name="receiver-notifications")]
         # GitHub is asked for the repository of the dispatch; the relay may be told another one
         return (
             [*findings, *self._at_github(state, self._relayed(target))]

@@ -12,7 +12,15 @@ from app.commands.doctor.every_pact import described, why_no_answer
 from app.commands.finding import Finding, State, listed
 from app.config.variables import API_TOKEN, API_TOKENS
 from app.intake.refusal_words import words_of
-from app.receiver_client import TRUST, NoReceiver, ReceiverAway, ReceiverClient, ReceiverRefused
+from app.receiver_client import (
+    NOT_READY,
+    TRUST,
+    NoReceiver,
+    ReceiverAway,
+    ReceiverClient,
+    ReceiverNotReady,
+    ReceiverRefused,
+)
 from app.records.run import PAUSED_PROVIDER, SUPERSEDED, Publishing, RunStatus
 from broker.client.for_verification import content_of
 from verifier.report.amounts import count
@@ -56,6 +64,9 @@ class AskedReceiver(Protocol):
 
     def run(self, number: str) -> dict[str, Any]:
         """Return a run."""
+
+    def notifications(self, provider: str) -> list[dict[str, Any]]:
+        """Return the latest message about a provider to each of those who are told of its changes."""
 
 
 class ReceiverAnswers:
@@ -138,6 +149,14 @@ class ReceiverAnswers:
             raise NotAsked(str(error), "see the check receiver") from error
 
 
+def _advice(error: ReceiverAway) -> str:
+    if "certificate" in str(error).lower():
+        return f"it is up: {TRUST}"
+    if isinstance(error, ReceiverNotReady):
+        return f"{NOT_READY[0].lower()}{NOT_READY[1:]}"
+    return "start it (pact-dispatch serve), and look at its log"
+
+
 def check_receiver(state: PactState, receiver: ReceiverAnswers) -> Finding:
     """Check that the receiver is ready."""
     try:
@@ -150,9 +169,7 @@ def check_receiver(state: PactState, receiver: ReceiverAnswers) -> Finding:
                 f"{error}; the broker reached it",
                 "run this where it can be reached, or give --receiver-url",
             )
-        if "certificate" in str(error).lower():
-            return Finding(State.FAILED, str(error), f"it is up: {TRUST}")
-        return Finding(State.FAILED, str(error), "start it (pact-dispatch serve), and look at its log")
+        return Finding(State.FAILED, str(error), _advice(error))
     except NoReceiver as error:
         return Finding(State.UNKNOWN, str(error), "give --receiver-url, if it is a receiver")
     if not health.ready:

@@ -27,6 +27,7 @@ STATUSES = {
 """The states as `doctor.schema.json` has them."""
 _STYLES = {State.OK: "green", State.WARNING: "yellow", State.FAILED: "red", State.UNKNOWN: "dim"}
 _ID_WIDTH = 20
+"""The columns of the names of checks, unless one that is shown has a longer name."""
 
 
 def document_of(report: Report, hide: Callable[[str], str]) -> dict[str, Any]:
@@ -67,16 +68,18 @@ def write_text(report: Report, hide: Callable[[str], str], stream: TextIO) -> No
 
     stream.writelines(f"{text}\n" for text in _verdict(report, line, paint))
     first = report.first_broken
+    names = [finding.name for chain in report.chains for finding in chain.findings]
+    width = max([_ID_WIDTH, *map(len, names)])
     for chain in report.chains:
         stream.write(f"\n{paint(line(_title(chain)), 'bold')}\n")
         previous = ""
         for finding in chain.findings:
             status = paint(f"{STATUSES[finding.state]:<8}", _STYLES[finding.state])
-            stream.write(f"  {status} {finding.name:<{_ID_WIDTH}} {line(finding.found)}\n")
+            stream.write(f"  {status} {finding.name:<{width}} {line(finding.found)}\n")
             is_first = first is not None and finding is first[1]  # what to do about it stands above
             if finding.state is not State.OK and finding.to_do not in {"", previous} and not is_first:
                 what = "to look at it" if finding.state is State.UNKNOWN else "to do"
-                stream.write(f"  {'':<8} {'':<{_ID_WIDTH}} {what}: {line(finding.to_do)}\n")
+                stream.write(f"  {'':<8} {'':<{width}} {what}: {line(finding.to_do)}\n")
                 previous = finding.to_do
     if report.left_out:
         stream.write(

@@ -5,13 +5,13 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any, TextIO
 
-from app.commands.run_document import age, deliveries_of, party, state_of
+from app.commands.run_document import age, deliveries_of, party, state_of, took
 from app.commands.tables import write_fields, write_table
 from app.records.run import RunStatus
+from app.records.run_findings import findings_of
 from broker.http.json_values import objects_at, text_at
 from broker.text.harmless import lines_of, one_line
 from verifier.report.console import ConsoleReport
-from verifier.report.interface import Findings
 from verifier.verification import Outcome, Verification
 
 if TYPE_CHECKING:
@@ -29,12 +29,18 @@ def write_list(runs: Sequence[dict[str, Any]], stream: TextIO) -> None:
             str(run.get("id")),
             state_of(run),
             age(run.get("created_at")) if for_people else str(run.get("created_at")),
+            took(run),
             party(run, "consumer") or ("every pact" if run.get("pact_url") is None else ""),
             party(run, "provider"),
         )
         for run in runs
     ]
-    write_table(("RUN", "STATE", "WHEN", "CONSUMER", "PROVIDER"), rows, stream, unbroken=("RUN", "WHEN"))
+    write_table(
+        ("RUN", "STATE", "WHEN", "TOOK", "CONSUMER", "PROVIDER"),
+        rows,
+        stream,
+        unbroken=("RUN", "WHEN", "TOOK"),
+    )
 
 
 def write_run(run: dict[str, Any], verification: dict[str, Any] | None, stream: TextIO) -> None:
@@ -55,12 +61,14 @@ def write_run(run: dict[str, Any], verification: dict[str, Any] | None, stream: 
             ("created", text_at(run, "created_at")),
             ("started", text_at(run, "started_at")),
             ("finished", text_at(run, "finished_at")),
+            ("took", took(run)),
             ("next try", text_at(run, "retry_at")),
             ("attempts", str(run.get("attempts") or "")),
             ("error", text_at(run, "error")),
             ("result", text_at(run, "result_url")),
             ("not published", text_at(run, "publish_error")),
             ("passed on to", text_at(relay, "repository")),
+            ("trace", text_at(run, "trace_id")),
             ("deliveries", ", ".join(deliveries_of(run))),
         ),
         stream,
@@ -90,7 +98,12 @@ def _state_of_pact(pact: dict[str, Any]) -> str:
 def _write_verification(run: dict[str, Any], verification: dict[str, Any], stream: TextIO) -> None:
     """Write what did not pass as `verify` does; of a receiver of another version, what can be told."""
     try:
-        findings = Findings(Verification.from_dict(verification))
+        findings = findings_of(
+            Verification.from_dict(verification),
+            text_at(run, "publishing"),
+            result_url=text_at(run, "result_url"),
+            publish_error=text_at(run, "publish_error"),
+        )
     except ValueError:
         for result in objects_at(run, "interactions") or []:
             if (outcome := text_at(result, "outcome")) != Outcome.PASSED:

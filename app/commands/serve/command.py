@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from typing import TYPE_CHECKING
 
 from app.commands.installation import Installation, failures_explained
@@ -10,8 +11,10 @@ from app.commands.runner import ExitCode
 from app.config.variables import OF_THE_WEB_SIDE, OF_WORKERS, OTHERS, SECRETS
 from app.github.access import github_access
 from app.intake.credentials import check_secrets
+from app.process.hangup import hold_hangups
 from app.process.logs import configure
 from app.process.supervision import STOP_MARGIN_SECONDS, Supervisor, stoppable
+from app.reload.coordination import reload_and_log
 from broker.http.listening import bind
 
 if TYPE_CHECKING:
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
 @failures_explained()
 def run(options: argparse.Namespace, messages: Messages) -> int:
     """Run the receiver until a signal stops it."""
+    hold_hangups()
     with stoppable():
         _serve(options, messages)
     return ExitCode.DONE
@@ -38,15 +42,20 @@ def _serve(options: argparse.Namespace, messages: Messages) -> None:
     listener = bind(*options.bind)
     messages.say(f"data in {installation.data_dir}, using {installation.described_database}")
     configure(options.log_level)
-    of_providers = installation.settings.variables_of_providers.difference(SECRETS, OTHERS)
+    settings = installation.settings
+    of_workers = settings.variables_of_providers | settings.variables_of_targets
+    of_workers = of_workers.difference(SECRETS, OTHERS)
     with installation.database():
         arguments = ["--config", str(installation.config), "--data-dir", str(installation.data_dir)]
         arguments += ["--log-level", options.log_level]
-        supervisor = Supervisor(installation.settings.worker.stop_seconds + STOP_MARGIN_SECONDS)
+        supervisor = Supervisor(
+            installation.settings.worker.stop_seconds + STOP_MARGIN_SECONDS,
+            hung_up=partial(reload_and_log, installation.data_dir),
+        )
         supervisor.add(
             "web",
             ["web", *arguments, "--fd", str(listener.fileno())],
-            environment=_without({*OF_WORKERS, *of_providers}),
+            environment=_without({*OF_WORKERS, *of_workers}),
             pass_fds=(listener.fileno(),),
         )
         for number in range(1, options.workers + 1):

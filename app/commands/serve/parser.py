@@ -13,6 +13,7 @@ DESCRIPTION = """\
 Run the receiver: the endpoint that a Pact Broker's webhook sends dispatches to, a worker (or several) that verifies
 them and publishes the results, and a PostgreSQL in the data directory unless DATABASE_URL names one.
 SIGTERM or Ctrl-C stops it; runs that are under way are finished or handed back, and go on at the next start.
+SIGHUP, or `pact-dispatch reload`, has it take its configuration anew.
 """
 
 EXAMPLE = """\
@@ -28,6 +29,8 @@ secrets, from the environment or from the file that NAME_FILE names:
   PACT_BROKER_TOKEN             or PACT_BROKER_USERNAME and PACT_BROKER_PASSWORD
   PACT_DISPATCH_GITHUB_TOKEN    or PACT_DISPATCH_GITHUB_PRIVATE_KEY of an App: for commit statuses and the relay
   DATABASE_URL                  postgresql://...
+
+traces are sent to OTEL_EXPORTER_OTLP_ENDPOINT, if that is set, by OpenTelemetry (the extra otel)
 """
 
 

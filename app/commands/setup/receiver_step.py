@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from app.commands.finding import Finding, State
-from app.receiver_client import TRUST, NoReceiver, ReceiverAway
+from app.receiver_client import NOT_READY, TRUST, NoReceiver, ReceiverAway, ReceiverNotReady
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -73,6 +73,8 @@ def _advice(error: ReceiverAway | NoReceiver) -> str:
     if "certificate" in str(error).lower():
         trust = f"{TRUST[0].upper()}{TRUST[1:]}"
         return f"{trust}, or correct --receiver-url, and run it again. The broker must trust it, too."
+    if isinstance(error, ReceiverNotReady):
+        return f"{NOT_READY}."
     return "Start it (pact-dispatch serve), or correct --receiver-url, and run it again. The broker must reach it too."
 
 
@@ -90,7 +92,8 @@ def _judged(url: str, repository: str, status: int) -> Finding:
         return Finding(
             State.FAILED,
             f"{url} is up, and knows no provider with the repository {repository}, or the token is for others alone.",
-            "Name it in its configuration ([[providers]], repository), or correct --repository; or let the token "
+            "Name it in its configuration ([[providers]], repository; then `pact-dispatch reload` there), or correct "
+            "--repository; or let the token "
             "dispatch for it: NAME:TOKEN@OWNER/REPO in its PACT_DISPATCH_TOKENS.",
         )
     return _not_a_receiver(f"{url}/repos/{repository}/dispatches", status)

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 from app.commands.installation import Installation, failures_explained
 from app.commands.runner import ExitCode
+from app.database.connections import in_words
 from app.intake.credentials import check_secrets
+from app.process.hangup import hold_hangups
 from app.process.supervision import follow_supervisor
 from app.web.server import Web
 from broker.http.listening import bind
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 @failures_explained()
 def run(options: argparse.Namespace, messages: Messages) -> int:
     """Serve until a signal stops it."""
+    hold_hangups()
     installation = Installation.read(options, verifies=False)
     if options.fd is None:
         for warning in check_secrets(os.environ):
@@ -31,7 +34,10 @@ def run(options: argparse.Namespace, messages: Messages) -> int:
         follow_supervisor()
         Web(
             installation.settings,
+            file=installation.config,
+            data_dir=installation.data_dir,
             conninfo=conninfo,
+            database=in_words(installation.database_url, installation.data_dir),
             listener=listener,
             environment=dict(os.environ),
             log_level=options.log_level,

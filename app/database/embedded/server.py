@@ -18,7 +18,10 @@ from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from app.database.embedded.account import AccountUnusable, server_account
-from app.database.embedded.cluster import START_SECONDS, Cluster, PostgresUnusable, explained, find_binaries
+from app.database.embedded.beside import MOVED, finish_replacement, sweep
+from app.database.embedded.binaries import find_binaries
+from app.database.embedded.cluster import START_SECONDS, Cluster
+from app.database.embedded.unusable import PostgresUnusable, explained
 from app.process.locks import Busy, locked
 from broker.http.reason import why
 
@@ -40,6 +43,13 @@ def running(folder: Path) -> Iterator[str]:
     Raises:
         PostgresUnusable: It can't be started.
     """
+    with joined(folder) as (_, url):
+        yield url
+
+
+@contextmanager
+def joined(folder: Path) -> Iterator[tuple[Cluster, str]]:
+    """Run a server as `running` does, and yield its cluster, too, for its programs."""
     folder = folder.resolve()
     process, failed = os.getpid(), False
 
@@ -56,9 +66,12 @@ def running(folder: Path) -> Iterator[str]:
             cluster = Cluster(folder, find_binaries(), server_account(folder))
             cluster.prepare()
             with locked(folder / "start.lock", wait=START_SECONDS):
+                _refuse_moved(folder)
                 users = stack.enter_context(locked(folder / "users.lock", shared=True))
                 stack.callback(leave)  # before the start: one that a signal interrupts is undone
                 try:
+                    finish_replacement(cluster)
+                    sweep(cluster)
                     url = cluster.reach()
                 except Exception:
                     failed = True
@@ -67,9 +80,18 @@ def running(folder: Path) -> Iterator[str]:
             raise PostgresUnusable(str(error)) from error
         except Busy as error:
             raise PostgresUnusable(
-                f"another process has been starting or stopping the PostgreSQL in {folder} for {START_SECONDS:.0f} s "
-                "(it holds start.lock): end it, and try again"
+                f"another process has been starting, stopping, restoring or upgrading the PostgreSQL in {folder} for "
+                f"{START_SECONDS:.0f} s (it holds start.lock): wait for its end or end it, and try again"
             ) from error
         except OSError as error:
             raise PostgresUnusable(explained(folder, f"{why(error)}: {error.filename or folder}")) from error
-        yield url
+        yield cluster, url
+
+
+def _refuse_moved(folder: Path) -> None:
+    marker = folder / MOVED
+    if marker.exists():
+        raise PostgresUnusable(
+            f"{marker.read_text(encoding='utf-8', errors='replace').strip()}. To use what is in {folder} nevertheless, "
+            f"remove {marker}"
+        )

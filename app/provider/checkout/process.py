@@ -5,25 +5,21 @@ from __future__ import annotations
 import contextlib
 import signal
 import subprocess
-import threading
 import time
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 from app.provider.checkout.failure import TIMED_OUT, CheckoutFailed
-from broker.text.cut import LONGEST_READ
-from verifier.child_process import read_lines, signal_group
+from verifier.child_process import signal_group
 from verifier.confinement import UNCONFINED, Confinement
+from verifier.output_reader import END_SECONDS, OutputReader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-"""Bytes of a line that are read; the rest of it is left out."""
 STOP_SECONDS = 3.0
 """How long a group has to stop after SIGTERM before it is killed."""
-OUTPUT_SECONDS = 1.0
-"""How long to wait for the end of the output after the command ended: its children may keep the pipe open."""
 KILL_SECONDS = 1.0
 """How long to wait for the end of a killed group."""
 
@@ -90,40 +86,41 @@ class Supervision:
             pass_fds=() if self.kept_open is None else (self.kept_open,),
             start_new_session=True,
         )
+        readers: list[OutputReader] = []
         try:
             self.guard(process.pid)
-            outputs = ((process.stdout, on_line), (process.stderr, on_error_line))
-            readers = [_read(pipe, call) for pipe, call in outputs if pipe is not None and call is not None]
-            if not _ended(process, readers, self.deadline):
+            for pipe, call in ((process.stdout, on_line), (process.stderr, on_error_line)):
+                if pipe and call:
+                    readers.append(OutputReader(pipe, call))
+            in_time = _ended(process, readers, self.deadline)
+            if not in_time:
                 signal_group(process.pid, signal.SIGTERM)
                 _ended(process, [], time.monotonic() + STOP_SECONDS)
-                raise _too_late(doing)
-            return process.returncode
         finally:
             _kill_group(process)
             self.guard(None)
+            end = time.monotonic() + END_SECONDS
+            # of each: a process that has left the group would keep the thread and the pipe of one that isn't told
+            whole = [reader.finish(end - time.monotonic()) for reader in readers]
+        if not (in_time and all(whole)):
+            raise _too_late(doing)
+        return process.returncode
 
 
 def _too_late(doing: str) -> CheckoutFailed:
     return CheckoutFailed(f"time ran out while {doing}", kind=TIMED_OUT, retryable=True)
 
 
-def _ended(process: subprocess.Popen[bytes], readers: list[threading.Thread], deadline: float) -> bool:
-    """Wait for the end of a command and of its output; return whether it ended in time."""
+def _ended(process: subprocess.Popen[bytes], readers: list[OutputReader], deadline: float) -> bool:
+    """Wait for the end of a command; return whether it came in time."""
     while process.poll() is None:
         left = deadline - time.monotonic()
         if left <= 0:
             return False
-        open_reader = next((reader for reader in readers if reader.is_alive()), None)
-        if open_reader is not None:  # the end of the output is noticed at once, unlike that of the process
-            open_reader.join(min(left, 0.1))
-        else:
+        # the end of the output is noticed at once, unlike that of the process
+        if all(reader.wait(min(left, 0.1)) for reader in readers):
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(min(left, 0.1))
-    signal_group(process.pid, signal.SIGKILL)
-    end = time.monotonic() + OUTPUT_SECONDS
-    for reader in readers:
-        reader.join(max(0.0, end - time.monotonic()))
     return True
 
 
@@ -134,14 +131,3 @@ def _kill_group(process: subprocess.Popen[bytes]) -> None:
     end = time.monotonic() + KILL_SECONDS
     while signal_group(process.pid, 0) and time.monotonic() < end:
         time.sleep(0.01)
-
-
-def _read(pipe: IO[bytes], on_line: Callable[[str], None]) -> threading.Thread:
-    def read() -> None:
-        with pipe:
-            for line in read_lines(pipe, LONGEST_READ):
-                on_line(line)
-
-    thread = threading.Thread(target=read, daemon=True, name="command-output")
-    thread.start()
-    return thread

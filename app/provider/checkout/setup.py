@@ -16,6 +16,7 @@ from app.provider.checkout.git import safe_directory
 from app.provider.checkout.removal import remove
 from broker.http.reason import why
 from broker.text.redacted_lines import RedactedLines
+from verifier.child_process import why_not_started
 from verifier.errors import UsageError
 from verifier.provider.command_line import split_words
 
@@ -202,7 +203,7 @@ def _run(
         raise
     except OSError as error:
         raise CheckoutFailed(
-            f"the setup could not be started: {error.strerror}: {error.filename} "
+            f"the setup could not be started: {why_not_started(error)} "
             f"(run in the checkout{f' as {account.name}' if account else ''})",
             kind=SETUP_FAILED,
         ) from error

@@ -59,12 +59,18 @@ class Run(Document):
     started_at: Time | None
     verified_at: Time | None
     finished_at: Time | None
+    trace_id: Annotated[str | None, Field(description="The trace that it belongs to (OpenTelemetry).")]
     deliveries: list[UUID]
 
     @classmethod
     def of(cls, run: StoredRun, deliveries: list[UUID], **more: Any) -> Self:
         """Make the document of a run and of the ids of its deliveries."""
-        renamed = {"interaction_count": run.interactions, "attempts": run.attempt}
+        context = run.trace_context
+        renamed = {
+            "interaction_count": run.interactions,
+            "attempts": run.attempt,
+            "trace_id": context and context.trace_id,
+        }
         return cls.model_validate({**vars(run), **renamed, "deliveries": deliveries, **more})
 
 
@@ -176,20 +182,23 @@ class WholeDelivery(Delivery):
     answer: Annotated[Any, Field(description="The body of the answer, where it was refused.")]
 
 
-_NEXT = Field(
-    description="The URL of the next page: from the root, or absolute where server.public_url is configured."
-)
+Next = Annotated[
+    str | None,
+    Field(
+        description="The URL of the next page: from the root, or absolute where server.public_url is configured."
+    ),
+]
 
 
 class RunList(Document):
     """A page of runs."""
 
     items: list[Run]
-    next: Annotated[str | None, _NEXT]
+    next: Next
 
 
 class DeliveryList(Document):
     """A page of deliveries."""
 
     items: list[Delivery]
-    next: Annotated[str | None, _NEXT]
+    next: Next

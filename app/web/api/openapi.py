@@ -14,8 +14,10 @@ from app.records.deliveries import LONGEST_GITHUB_ID
 from app.web.api.schemas import schemas
 from app.web.context import receiver
 from app.web.dispatches import IGNORED_EVENTS, MAX_BYTES, MAX_DELIVERED_BYTES
+from app.web.health import MOST_WORKERS
 from app.web.paging import (
     DEFAULT_LIMIT,
+    DEFAULT_PROVIDERS,
     DELIVERY_FILTERS,
     MAX_LIMIT,
     RUN_FILTERS,
@@ -28,7 +30,7 @@ blueprint = Blueprint("openapi", __name__)
 
 _DESCRIPTION = """\
 Takes dispatches as GitHub's API and GitHub's events do, verifies the pacts they name, and tells what became of them.
-Lists are newest first; follow `next` until it is null.
+Lists are newest first, that of providers is by their names; follow `next` until it is null.
 """
 _API: list[Json] = [{"apiToken": []}]
 _DISPATCH: list[Json] = [{"dispatchToken": []}]
@@ -90,14 +92,14 @@ def document(public_url: str | None = None) -> Json:
             "/api/deliveries": _list("Delivery", "deliveries", DELIVERY_FILTERS),
             "/api/deliveries/{id}": _get("WholeDelivery", "delivery", "Look up a delivery, with its payload"),
             "/api/deliveries/{id}/redeliver": _redeliver(),
-            "/api/providers": {
-                "get": _operation(
-                    "list_providers",
-                    "List the providers, and which of them are paused",
-                    {"200": _json("ProviderList", "All of them.")},
-                    security=_API,
-                )
-            },
+            "/api/providers": _list(
+                "Provider",
+                "providers",
+                (),
+                limit=DEFAULT_PROVIDERS,
+                summary="List the providers by their names, and which of them are paused",
+            ),
+            "/api/providers/{name}/notifications": _notifications(),
             "/api/providers/{name}/pause": _pausing("pause", "Keep the runs of a provider waiting"),
             "/api/providers/{name}/resume": _pausing("resume", "Start the runs that wait for a provider"),
             "/healthz": {
@@ -195,13 +197,20 @@ def _event() -> Json:
     return {"post": operation}
 
 
-def _list(schema: str, name: str, filters: tuple[Filter, ...]) -> Json:
+def _list(
+    schema: str,
+    name: str,
+    filters: tuple[Filter, ...],
+    *,
+    limit: int = DEFAULT_LIMIT,
+    summary: str | None = None,
+) -> Json:
     parameters: list[Json] = [
         {
             "name": "limit",
             "in": "query",
             "description": "The most items of a page.",
-            "schema": {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT},
+            "schema": {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": limit},
         },
         {
             "name": "cursor",
@@ -221,7 +230,7 @@ def _list(schema: str, name: str, filters: tuple[Filter, ...]) -> Json:
         "414": {"description": "The URL has more than 8190 bytes."},
         "422": _problem("A parameter can't be used; `errors` names it."),
     }
-    summary = f"List {name}, newest first"
+    summary = summary or f"List {name}, newest first"
     return {"get": _operation(f"list_{name}", summary, answers, security=_API, parameters=parameters)}
 
 
@@ -264,25 +273,52 @@ def _redeliver() -> Json:
     return {"parameters": [_id()], "post": operation}
 
 
+_NAME: Json = {
+    "name": "name",
+    "in": "path",
+    "required": True,
+    "schema": {"type": "string", "minLength": 1},
+}
+
+_REASON: Json = {
+    "name": "reason",
+    "in": "query",
+    "description": "Why, for those who wonder. It takes the place of the former one, if there is one.",
+    "schema": {"type": "string"},
+}
+
+
 def _pausing(name: str, summary: str) -> Json:
     answers = {
-        "200": _json("Provider", "It is done, or was before."),
+        "200": _json("ChangedProvider", "It is done, or was before: see `change`."),
         "403": _problem(_MAY_ONLY_READ),
         "404": _problem("There is no such provider."),
     }
-    parameter = {"name": "name", "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
-    return {"parameters": [parameter], "post": _operation(name, summary, answers, security=_API)}
+    parameters = [_NAME, *([_REASON] if name == "pause" else [])]
+    return {"parameters": parameters, "post": _operation(name, summary, answers, security=_API)}
+
+
+def _notifications() -> Json:
+    summary = "Look up the latest message about a provider to each of those who are told of its changes"
+    answers = {"200": _json("NotificationList", "They.")}
+    return {"parameters": [_NAME], "get": _operation("list_notifications", summary, answers, security=_API)}
 
 
 def _ready() -> Json:
     answers = {
         "200": _json("Readiness", "It would."),
         "401": _problem("There is a token, and it is none of the API."),
-        "503": _json("Readiness", "The database is away, or no worker is alive."),
+        "422": _problem("A parameter can't be used."),
+        "503": _json("Readiness", "The database is away, or too few workers are alive."),
     }
-    return {
-        "get": _operation("readyz", "Would a dispatch be carried out now?", answers, security=[{}, *_API])
+    workers = {
+        "name": "workers",
+        "in": "query",
+        "description": "How many workers must be alive. 0: would a dispatch be accepted?",
+        "schema": {"type": "integer", "minimum": 0, "maximum": MOST_WORKERS, "default": 1},
     }
+    operation = _operation("readyz", "Would a dispatch be carried out now?", answers, security=[{}, *_API])
+    return {"get": {**operation, "parameters": [workers]}}
 
 
 def _metrics() -> Json:

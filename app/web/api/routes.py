@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, Response, g, request
@@ -15,9 +16,10 @@ from app.records import actions, deliveries, history, run_log, runs
 from app.records.actions import ActionKind, Doer, Via
 from app.records.run import RunStatus
 from app.web.api.documents import Delivery, DeliveryList, Run, RunList, WholeDelivery, WholeRun
-from app.web.api.providers import Provider, ProviderList
+from app.web.api.providers import ChangedProvider, NotificationList, ProviderList
+from app.web.compression import compressed
 from app.web.context import READING, check_api_token, database, receiver
-from app.web.paging import DELIVERY_FILTERS, RUN_FILTERS, PageRequest
+from app.web.paging import DELIVERY_FILTERS, RUN_FILTERS, PageRequest, ProvidersRequest
 from app.web.problem import Fault, HttpProblem, answer
 from app.web.viewer import viewer_of_request
 
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
     from app.config.settings import Settings
     from app.records.history import Place
+    from app.records.pause_change import PauseChange
     from app.records.run import Run as StoredRun
 
 blueprint = Blueprint("api", __name__, url_prefix="/api")
@@ -162,15 +165,24 @@ def redeliver_delivery(delivery_id: UUID) -> Response:
 
 @blueprint.get("/providers")
 def list_providers() -> Response:
-    """Answer with the providers: those that are configured, and those that are paused."""
+    """Answer with a page of the providers: those that are configured, and those that are paused."""
+    asked = ProvidersRequest.read(request.args)
     with database() as connection:
-        return answer(ProviderList.read(connection, receiver().settings))
+        found = ProviderList.read(connection, receiver().settings, asked)
+    return compressed(answer(found), request)
+
+
+@blueprint.get("/providers/<name:name>/notifications")
+def list_notifications(name: str) -> Response:
+    """Answer with the latest message about a provider to each of those who are told of its changes."""
+    with database() as connection:
+        return answer(NotificationList.read(connection, name))
 
 
 @blueprint.post("/providers/<name:name>/pause")
 def pause_provider(name: str) -> Response:
     """Pause a provider: its runs are accepted and queued, and none is started."""
-    return _done_to_provider(name, pausing.pause)
+    return _done_to_provider(name, partial(pausing.pause, reason=request.args.get("reason")))
 
 
 @blueprint.post("/providers/<name:name>/resume")
@@ -179,14 +191,16 @@ def resume_provider(name: str) -> Response:
     return _done_to_provider(name, pausing.resume)
 
 
-def _done_to_provider(name: str, action: Callable[[Connection[Any], Settings, str, Doer], None]) -> Response:
+def _done_to_provider(
+    name: str, action: Callable[[Connection[Any], Settings, str, Doer], PauseChange | None]
+) -> Response:
     settings = receiver().settings
     with database() as connection:
         try:
-            action(connection, settings, name, _doer())
+            change = action(connection, settings, name, _doer())
         except NoSuchProvider as error:
             raise HttpProblem(404, str(error)) from error
-        return answer(Provider.read(connection, settings, name))
+        return answer(ChangedProvider.after(connection, settings, name, change))
 
 
 def _doer() -> Doer:

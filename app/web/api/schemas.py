@@ -8,7 +8,7 @@ from pydantic.json_schema import models_json_schema
 
 from app.dispatch import MAX_EVENT_TYPE, MAX_PROPERTIES, MAX_URL, REPOSITORY
 from app.web.api.documents import DeliveryList, RunList, WholeDelivery, WholeRun
-from app.web.api.providers import Provider, ProviderList
+from app.web.api.providers import ChangedProvider, NotificationList, Provider, ProviderList
 from app.web.health import Health, Readiness
 from app.web.problem import Problem
 from broker.events import PROVIDER_CHANGED
@@ -116,7 +116,9 @@ def schemas() -> Json:
         DeliveryList,
         WholeDelivery,
         ProviderList,
+        ChangedProvider,
         Provider,
+        NotificationList,
         Health,
         Readiness,
         Problem,

@@ -5,11 +5,13 @@ from __future__ import annotations
 import subprocess
 import sys
 import tomllib
+from importlib.metadata import PackageNotFoundError
 from typing import TYPE_CHECKING
 
 import pytest
 from packaging.requirements import Requirement
 
+from app.commands import extras
 from app.commands.extras import install_with
 from app.commands.runner import LIBRARIES_OF_EXTRAS, SETUP_COMMANDS, extra_of
 from tests.support.paths import ROOT
@@ -32,7 +34,37 @@ def test_an_extra_goes_into_the_environment_that_runs(
     if file:
         (tmp_path / file).write_text("")
     monkeypatch.setattr(sys, "prefix", str(tmp_path))
+    _only_installed(monkeypatch)
     assert install_with("server") == command
+
+
+@pytest.mark.parametrize(
+    ("wanted", "installed", "named"),
+    [
+        ("server", ("opentelemetry-exporter-otlp-proto-http", "opentelemetry-sdk"), "server,otel"),
+        ("server", ("opentelemetry-sdk",), "server"),
+        ("server", ("cryptography", "pydantic", "pygithub", "pyyaml"), "server"),
+        ("otel", ("cryptography", "pydantic", "pygithub", "pyyaml"), "otel,setup"),
+        ("setup", ("opentelemetry-exporter-otlp-proto-http", "opentelemetry-sdk", "pydantic"), "setup,otel"),
+    ],
+)
+def test_an_extra_that_is_there_is_named_to_tools_that_would_take_it_away(
+    wanted: str, installed: tuple[str, ...], named: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _only_installed(monkeypatch, *installed)
+    monkeypatch.setattr(sys, "prefix", str(tmp_path))
+    assert install_with(wanted) == f"pip install 'pact-dispatch[{wanted}]'"  # pip takes nothing away
+    (tmp_path / "uv-receipt.toml").write_text("")
+    assert install_with(wanted) == f"uv tool install 'pact-dispatch[{named}]'"
+
+
+def _only_installed(monkeypatch: pytest.MonkeyPatch, *packages: str) -> None:
+    def version(package: str) -> str:
+        if package not in packages:
+            raise PackageNotFoundError(package)
+        return "1.0"
+
+    monkeypatch.setattr(extras, "version", version)
 
 
 OF_SETUP = {"cryptography", "pydantic", "github", "yaml"}
@@ -63,9 +95,9 @@ def test_the_extra_of_a_command_is_the_one_that_has_its_libraries() -> None:
         "server",
     ]
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    extras = project["optional-dependencies"]
-    assert "pact-dispatch[setup]" in extras["server"]
-    assert {Requirement(line).name for line in extras["setup"]} == {
+    optional = project["optional-dependencies"]
+    assert "pact-dispatch[setup]" in optional["server"]
+    assert {Requirement(line).name for line in optional["setup"]} == {
         "cryptography",
         "pydantic",
         "pygithub",

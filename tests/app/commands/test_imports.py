@@ -7,7 +7,17 @@ import sys
 
 import pytest
 
-HEAVY = ("cryptography", "flask", "gevent", "github", "gunicorn", "jinja2", "pact", "sqlalchemy")
+HEAVY = (
+    "cryptography",
+    "flask",
+    "gevent",
+    "github",
+    "gunicorn",
+    "jinja2",
+    "opentelemetry",
+    "pact",
+    "sqlalchemy",
+)
 
 
 @pytest.mark.parametrize("command", ["serve", "worker", "check_config"])
@@ -19,7 +29,14 @@ def test_what_only_others_need_is_not_loaded(command: str) -> None:
 
 
 def test_the_child_of_a_worker_loads_no_library_for_the_database() -> None:
-    heavy = {"psycopg", "procrastinate", "sqlalchemy", "flask", "gevent", "gunicorn"}
+    heavy = {"psycopg", "procrastinate", "sqlalchemy", "flask", "gevent", "gunicorn", "opentelemetry"}
     code = f"import sys, app.worker.child; print(*sorted({heavy} & sys.modules.keys()))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
+
+
+def test_a_probe_loads_next_to_nothing() -> None:
+    heavy = {"asyncio", "psycopg", "pydantic", "structlog"}
+    code = f"import sys, app.commands.alive.command; print(*sorted({heavy} & sys.modules.keys()))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []

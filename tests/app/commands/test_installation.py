@@ -60,6 +60,17 @@ def test_a_command_that_acts_on_a_receiver_makes_no_database(
     assert list((tmp_path / "begun" / "postgres").iterdir()) == []
 
 
+def test_mistakes_of_the_file_and_of_the_database_s_url_are_told_together(tmp_path: Path) -> None:
+    config = configuration("http://127.0.0.1:9", {"base_url": "http://p", "version": "1"})
+    done = reconcile(tmp_path, f"nonsense = 1\n{config}", DATABASE_URL="mysql://u:a-password@h/d")
+    assert done.returncode == 2
+    told = [line.removeprefix("pact-dispatch reconcile: ") for line in done.stderr.splitlines()]
+    assert told == [
+        f"{tmp_path / 'pact-dispatch.toml'}: nonsense: is no key of the configuration",
+        "DATABASE_URL is not of the form postgresql://USER:PASSWORD@HOST:PORT/DATABASE",
+    ]
+
+
 def test_a_command_that_acts_on_a_receiver_makes_no_tables(tmp_path: Path, postgres: str) -> None:
     with psycopg.connect(postgres, autocommit=True) as connection:
         connection.execute("CREATE DATABASE without_tables TEMPLATE template0")

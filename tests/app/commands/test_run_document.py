@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from app.commands.run_document import exit_code_of, has_ended, state_of
+from app.commands.run_document import exit_code_of, has_ended, state_of, took
 
 
 def run(outcome: str, *publishing: str) -> dict[str, Any]:
@@ -48,3 +48,18 @@ def test_a_run_that_a_later_one_answers_is_said_to_be_replaced() -> None:
     assert has_ended(replaced)
     assert (state_of(replaced), exit_code_of(replaced)) == ("replaced by a later run", 3)
     assert state_of({"status": "cancelled", "error_kind": None}) == "cancelled"
+
+
+@pytest.mark.parametrize(
+    ("started", "finished", "shown"),
+    [
+        ("2026-11-27T10:00:00Z", "2026-11-27T10:00:03.21Z", "3.2 s"),
+        ("2026-11-27T10:00:00.000Z", "2026-11-27T10:00:00.125+00:00", "125 ms"),
+        ("2026-11-27T10:00:00Z", "2026-11-27T09:59:59Z", "0 ms"),
+        ("2026-11-27T10:00:00Z", None, ""),
+        (None, "2026-11-27T10:00:00Z", ""),
+        (1, "\x1b[2J", ""),
+    ],
+)
+def test_a_run_took_the_time_from_its_start_to_its_end(started: Any, finished: Any, shown: str) -> None:
+    assert took({"started_at": started, "finished_at": finished}) == shown

@@ -144,6 +144,7 @@ def test_each_command_writes_its_table_by_one_function() -> None:
     assert users == {
         "app/commands/tables.py",
         "app/commands/deliveries/command.py",
+        "app/commands/providers/command.py",  # has no ids
         "app/commands/runs/rendering.py",
         "app/commands/wait/command.py",  # has no ids
         "app/commands/webhooks/rendering.py",

@@ -138,6 +138,8 @@ def test_options_of_verify_in_the_file_are_none_of_the_receivers(tmp_path: Path)
         ("environment", '{ "" = "c" }', "can't be the name of a variable"),
         ("environment", r'{ A = "a\u0000" }', "has a NUL"),
         ("parallel", "0", "must be true or false"),
+        ("max_runs", "0", "must be greater than or equal to 1"),
+        ("max_runs", "true", "must be a whole number"),
         ("pararell", "true", "is no key of the configuration"),
         ("checkout", "true", "must be a table"),
     ],
@@ -176,6 +178,7 @@ def test_a_mistake_in_a_provider_names_the_key(
         ("relay = true\njobs = 2\n", "jobs is for verifying, and a relayed provider is verified elsewhere"),
         ("relay = false\n" + 'version = "1"\n', "there is none of them"),
         ("relay = 7\n", "relay: must be true, or a table"),
+        (RUNS + "max_runs = 2\n", "max_runs needs parallel = true"),
         (RUNS + 'folder = "."\n', "folder is where command runs"),
         ('command = "serve"\nversion = "1"\nfolder = "nowhere"\n', "there is no folder"),
         (RUNS + 'states_setup_url = "http://127.0.0.1:{port}/s"\n', "the port of a provider that is started"),
@@ -231,6 +234,17 @@ def test_what_does_not_go_together_is_said(tmp_path: Path, keys: str, mistake: s
     assert found[0].startswith("providers[1]")
 
 
+@pytest.mark.parametrize("password", ['{ env = "NOT_SET" }', '"s3cret"'])
+def test_all_mistakes_of_tls_are_told_at_once(tmp_path: Path, password: str) -> None:
+    keys = f'client_certificate = "c"\nclient_key_password = {password}\nca_file = "nowhere.pem"\nclient_key = 7\n'
+    found = mistakes(tmp_path, BROKER + PROVIDER + RUNS + keys)
+    assert sorted(line.partition(": ")[0] for line in found) == [
+        "providers[1].ca_file",
+        "providers[1].client_key",
+        "providers[1].client_key_password",
+    ]
+
+
 @pytest.mark.parametrize(
     ("text", "key"),
     [
@@ -274,7 +288,7 @@ def test_a_mistake_elsewhere_names_the_key(tmp_path: Path, text: str, key: str) 
         (b"\xff\xfe", "is no TOML"),
         (b"a = " + b"[" * 100_000, "is nested too deeply"),
         (b"a = " + b"9" * 5000, "is no TOML"),
-        (b"x" * 2_000_000, "has more than 1024 KB"),
+        (b"x" * 9_000_000, "it has more than 8192 KB"),
     ],
 )
 def test_what_is_no_toml_is_said(tmp_path: Path, content: bytes, mistake: str) -> None:
@@ -315,8 +329,8 @@ def test_every_mistake_is_named_at_once(tmp_path: Path) -> None:
         "providers[2]: needs one of base_url, command, checkout and relay; there is base_url and command",
         "providers[2]: which version answers?",
         "providers[2].environment.Y: ",
-        "two providers have the name 'a'",
-        "two providers have the repository 'acme/a'",
+        "two providers have the name 'A', since 'a' is the same: letter case doesn't count",
+        "two providers have the repository 'acme/a', since 'ACME/A' is the same: letter case doesn't count",
         "retention.days: ",
         "workers: is no key of the configuration",
     ]

@@ -8,6 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from app.config.sections import ServerSettings
+from tests.support.traces import ABOVE
 
 PROXY = {"trusted_proxies": ["10.0.0.7"]}
 
@@ -22,6 +23,8 @@ PROXY = {"trusted_proxies": ["10.0.0.7"]}
         ({**PROXY, "user_header": "X" * 101}, "must be the name of a header"),
         ({"share_links": True}, "share_links needs public_url"),
         ({"share_links": "yes"}, "valid boolean"),
+        ({"trace_url": "https://tempo.example.org/"}, "{trace_id} must be in it"),
+        ({"trace_url": "tempo/{trace_id}"}, "URL"),
     ],
 )
 def test_what_is_wrong_is_said(given: dict[str, Any], mistake: str) -> None:
@@ -33,3 +36,12 @@ def test_what_is_wrong_is_said(given: dict[str, Any], mistake: str) -> None:
 def test_what_goes_together_is_taken() -> None:
     given = {**PROXY, "user_header": "X-Forwarded-User", "user_operators": ["ann@example.org"]}
     assert ServerSettings.model_validate(given).user_header == "X-Forwarded-User"
+
+
+def test_a_trace_has_a_link_if_it_is_kept() -> None:
+    where = 'https://grafana.example.org/explore?left={"queries":["{trace_id}"]}'
+    server = ServerSettings.model_validate({"trace_url": where})
+    assert server.page_of_trace(ABOVE) == where.replace("{trace_id}", ABOVE.trace_id)
+    assert server.page_of_trace(ABOVE._replace(is_sampled=False)) is None
+    assert server.page_of_trace(None) is None
+    assert ServerSettings().page_of_trace(ABOVE) is None

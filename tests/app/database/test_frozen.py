@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import threading
-import time
 from typing import TYPE_CHECKING
 
 import requests
 
-from app.database.connections import ANSWER_SECONDS, POOL_SECONDS, database
+from app.database.connections import database
 from tests.app.database.test_connections import signal_servers
+from tests.support.processes import TIME_LIMIT
 from tests.support.receiver import ReceiverProcess, configuration
 
 if TYPE_CHECKING:
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 BROKER = "http://broker.example.org"
 PACT = f"{BROKER}/pacts/provider/Products/consumer/Storefront/latest"
-PROMPT_SECONDS = 2.0
 
 
 def test_a_frozen_database_is_503_within_seconds_and_holds_nobody_else_up(
@@ -31,12 +30,11 @@ def test_a_frozen_database_is_503_within_seconds_and_holds_nobody_else_up(
         ReceiverProcess(tmp_path, config, command="web", database_url=url) as web,
     ):
         assert web.dispatch(PACT).status_code == 204
-        answers: list[tuple[int, float]] = []
+        answers: list[int] = []
+        served_meanwhile = 0
 
         def dispatch(number: int) -> None:
-            began = time.monotonic()
-            status = web.dispatch(f"{PACT}?{number}").status_code
-            answers.append((status, time.monotonic() - began))
+            answers.append(web.dispatch(f"{PACT}?{number}").status_code)
 
         signal_servers(url, stop=True)
         try:
@@ -44,13 +42,14 @@ def test_a_frozen_database_is_503_within_seconds_and_holds_nobody_else_up(
             for sender in senders:
                 sender.start()
             while any(sender.is_alive() for sender in senders):
-                answer = requests.get(f"{web.url}/healthz", timeout=PROMPT_SECONDS)
+                answer = requests.get(f"{web.url}/healthz", timeout=TIME_LIMIT)
                 assert answer.json() == {"status": "ok"}
+                served_meanwhile += not answers
         finally:
             signal_servers(url, stop=False)
             for sender in senders:
                 sender.join()
 
-        assert [status for status, _ in answers] == [503] * 6
-        assert max(seconds for _, seconds in answers) < POOL_SECONDS + ANSWER_SECONDS + 6
+        assert answers == [503] * 6
+        assert served_meanwhile, "who needs no database had to wait for those who did"
         web.wait_until(lambda: web.dispatch(PACT).status_code == 204, "it is back")

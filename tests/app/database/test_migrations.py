@@ -10,9 +10,10 @@ import pytest
 
 from app.database.connections import migrate
 from app.dispatch import Dispatch
-from app.records import deliveries
+from app.records import deliveries, run_changes
 from app.records.deliveries import Accepted, IncomingDelivery, Source
 from broker.text.secret_names import STARS
+from tests.support.taking import end, take, take_as_before
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -101,3 +102,35 @@ def test_the_longest_urls_are_taken(database_url: str, before_0008: Connection[A
         before_0008, IncomingDelivery(Source.API), Dispatch("a/b", "e", url), provider="P", lock=None
     )
     assert isinstance(accepted, Accepted)
+
+
+def test_what_waits_already_gets_its_turn(database_url: str) -> None:
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        for statement in (
+            "DROP TRIGGER give_turn_to_new_job ON procrastinate_jobs",
+            "DROP TRIGGER give_turn_to_changed_job ON procrastinate_jobs",
+            "DROP TRIGGER note_provider_of_job ON procrastinate_jobs",
+            "DROP FUNCTION fetch_run, fetch_chore, first_of_line, give_turn, note_provider_of_job",
+            "DROP TABLE queue_turns",
+            "DROP SEQUENCE queue_turn_numbers",
+            "ALTER TABLE procrastinate_jobs DROP COLUMN provider",
+            "DROP INDEX waiting_chores",
+            "CREATE INDEX runs_open ON runs (status) WHERE status IN ('waiting', 'running')",
+            "DELETE FROM schema_versions WHERE name = 'app/0017_turns.sql'",
+        ):
+            connection.execute(statement.encode())
+        for number, (provider, lock) in enumerate((("A", "provider A"), ("P", None)) * 2):
+            pact = f"{PACT}?{number}"
+            run_changes.request(connection, provider, Dispatch("a/b", "e", pact), lock=lock)
+        taken_before = take_as_before(connection)
+
+        migrate(database_url)
+
+        lines = connection.execute("SELECT line, provider FROM queue_turns ORDER BY number").fetchall()
+        assert lines == [("parallel P", "P"), ("provider A", None)]
+        assert taken_before is not None
+        assert [take(connection, limits={"P": 1}) is not None for _ in range(2)] == [True, False]
+        end(connection, taken_before.id)
+        second = take(connection, limits={"P": 1})
+        assert second is not None
+        assert second.lock == "provider A"

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from itertools import count
 from shlex import quote as quoted
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 from urllib.parse import quote
 
 import psycopg
@@ -24,7 +25,7 @@ from app.commands.reconcile.command import document
 from app.config.file import load
 from app.dispatch import Dispatch
 from app.intake.missed import reconcile
-from app.records import deliveries
+from app.records import deliveries, history
 from app.records.deliveries import IncomingDelivery, Source
 from app.records.housekeeping import begin_if_due
 from broker.http.access import BrokerAccess
@@ -334,6 +335,21 @@ def test_a_checkout_is_due_for_the_latest_of_main_and_what_is_in_an_environment(
     for run in (COMMIT, OLDER):
         place.publish_result("Storefront", run)
     assert place.reconcile().report["pacts"] == []
+
+
+def test_the_database_is_asked_once_for_each_consumer_whatever_the_number_of_versions(place: Place) -> None:
+    for consumer in ("Storefront", "Mobile"):
+        place.publish(consumer)
+    place.put_on_branch(OLDER, "release/1")
+    place.put_on_branch(COMMIT)
+    place.broker.request(
+        "PUT", f"/pacticipants/{place.provider}", json={"name": place.provider, "mainBranch": "main"}
+    )
+    place.deploy(OLDER)
+    place.configure((place.provider, CHECKOUT))
+    with patch.object(history, "earlier_runs", side_effect=history.earlier_runs) as asked:
+        assert len(place.reconcile().report["pacts"]) == 4
+    assert asked.call_count == 2
 
 
 def test_a_version_that_is_on_main_and_deployed_is_queued_once(place: Place) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+import psycopg
 import pytest
 from structlog.testing import capture_logs
 
@@ -12,26 +15,27 @@ from app.database.connections import open_pool
 from app.intake import refusal_log
 from app.intake.refusal import Refusal
 from app.intake.refusal_log import BODY_BYTES, BURST, NOT_KEPT, RefusalLog
-from app.records import counters
+from app.records import counters, deliveries
 from app.records.counters import Series
 from app.records.deliveries import IncomingDelivery, Repeated, Source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import psycopg
     from psycopg_pool import ConnectionPool
 
 REFUSAL = Refusal.invalid("other-broker", "client_payload.pact_url", "is not on the configured Pact Broker")
+COUNTED = Series.of(counters.REFUSED, reason=REFUSAL.reason)
 LARGE = {"client_payload": {str(number): "x" * 8000 for number in range(7)}}
 """The body that takes most room: about 56 KB."""
 
 
 @pytest.fixture
-def pool(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[ConnectionPool[Any]]:
+def pool(patient_database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[ConnectionPool[Any]]:
     monkeypatch.setattr(refusal_log, "PER_MINUTE", 0.0)  # however long the test takes
     monkeypatch.setattr(refusal_log, "BODY_BYTES_PER_MINUTE", 0.0)
-    with open_pool(database_url, size=2) as opened:
+    monkeypatch.setattr(refusal_log, "COUNT_SECONDS", 3600.0)  # the test itself has what is counted stored
+    with open_pool(patient_database_url, size=2) as opened:
         yield opened
 
 
@@ -106,3 +110,57 @@ def test_what_can_not_be_stored_now_is_logged_and_uses_nothing_up(pool: Connecti
     log.add(refused("broker"), REFUSAL)
 
     assert [(sender, number) for sender, number, _ in stored(pool)] == [("broker", 1)]
+
+
+def test_refusals_leave_connections_to_dispatches_where_the_database_is_slow(
+    pool: ConnectionPool[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(refusal_log, "WAIT_SECONDS", 0.1)
+    storing, may_go_on = threading.Event(), threading.Event()
+
+    def slowly(*_: Any, **__: Any) -> None:
+        storing.set()
+        may_go_on.wait(60)
+
+    with monkeypatch.context() as slow, ThreadPoolExecutor(5) as strangers:
+        slow.setattr(deliveries, "refuse", slowly)
+        log = RefusalLog(pool)
+        refusals = [strangers.submit(log.add, refused(None), REFUSAL) for _ in range(5)]
+        try:
+            assert storing.wait(60)
+            wait(refusals[1:], timeout=60, return_when=FIRST_COMPLETED)
+            with pool.connection() as connection:  # of two, one is left
+                connection.execute("SELECT")
+            log.store_counts()
+            with (
+                pool.connection() as connection
+            ):  # what is counted doesn't wait for those that are stored one by one
+                assert counters.read(connection)[COUNTED] >= 1
+        finally:
+            may_go_on.set()
+        wait(refusals)
+
+    log.store_counts()
+    with pool.connection() as connection:
+        assert counters.read(connection)[COUNTED] in range(1, 5)
+
+
+def test_refusals_that_can_not_be_stored_are_counted_for_later(
+    pool: ConnectionPool[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = RefusalLog(pool)
+
+    def away(*_: Any, **__: Any) -> None:
+        raise psycopg.OperationalError("the server closed the connection")
+
+    with monkeypatch.context() as broken:
+        for name in ("refuse", "repeat"):
+            broken.setattr(deliveries, name, away)
+        log.add(refused("broker"), REFUSAL)
+        log.add_repetition(refused("broker"), Repeated(uuid4(), None))
+    log.store_counts()
+
+    with pool.connection() as connection:
+        kept = counters.read(connection)
+    assert kept[Series.of(counters.REFUSED, reason="other-broker")] == 1
+    assert kept[Series.of(counters.REPEATED)] == 1

@@ -17,9 +17,11 @@ import structlog
 from app.process.logs import OWN_LOGGERS, configure
 from broker.http.limited_request import send_request
 from broker.http.limits import Limits
+from broker.traces.spans import within
 from tests.support.loopback import Loopback, Reply
 from tests.support.paths import ROOT
 from tests.support.processes import TIME_LIMIT
+from tests.support.traces import ABOVE
 
 PROGRAM = """
 import logging
@@ -141,3 +143,22 @@ def test_each_logger_of_the_receiver_has_the_level() -> None:
     texts = [file.read_text(encoding="utf-8") for file in (ROOT / "app").rglob("*.py")]
     names = {name for text in texts for name in re.findall(r'get_logger\("(\w+)"\)', text)}
     assert names == set(OWN_LOGGERS)
+
+
+def test_a_line_within_a_span_has_its_ids(capsys: pytest.CaptureFixture[str]) -> None:
+    before = structlog.get_config()
+    root = logging.getLogger()
+    handlers, level = root.handlers, root.level
+    try:
+        configure()
+        with within(ABOVE):
+            structlog.get_logger("web").info("accepted")
+            logging.getLogger("a.library").warning("said")
+        structlog.get_logger("web").info("alone")
+    finally:
+        structlog.configure(**before)
+        root.handlers, root.level = handlers, level
+    inside, library, alone = map(json.loads, capsys.readouterr().err.splitlines())
+    assert (inside["trace_id"], inside["span_id"]) == (ABOVE.trace_id, ABOVE.span_id)
+    assert library["trace_id"] == ABOVE.trace_id
+    assert "trace_id" not in alone

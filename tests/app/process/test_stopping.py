@@ -64,7 +64,7 @@ def test_a_signal_while_postgresql_starts_leaves_none_behind(
     process = serve(tmp_path, data_dir)
     wait_until(lambda: list(folder.glob(appears)) or process.poll() is not None, appears)
     stopped_by(number, process)
-    with locked(folder / "server.lock", wait=5.0):
+    with locked(folder / "server.lock", wait=TIME_LIMIT):
         assert not (folder / "data" / "postmaster.pid").exists()
 
 

@@ -5,18 +5,22 @@ from __future__ import annotations
 import inspect
 import json
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import psycopg
 import pytest
-from procrastinate import PsycopgConnector
+from procrastinate import PsycopgConnector, sql
 from procrastinate.jobs import Job
-from procrastinate.manager import get_channel_for_queues
+from procrastinate.manager import JobManager, get_channel_for_queues
 from procrastinate.worker import Worker
 
 from app.queue import jobs
+from app.queue.taking import TAKE_CHORE, TAKE_RUN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+RUN = UUID(int=1)
 
 
 @pytest.fixture
@@ -49,13 +53,37 @@ def test_workers_are_woken_as_procrastinate_itself_wakes_them(connection: psycop
     [channel] = get_channel_for_queues([jobs.RUNS])
     connection.execute(f'LISTEN "{channel}"'.encode())
     job_id = jobs.defer(connection, "any", queue=jobs.RUNS)
-    [by_procrastinate] = connection.notifies(timeout=5, stop_after=1)
+    [by_procrastinate] = connection.notifies(timeout=60, stop_after=1)
     jobs.wake(connection, jobs.RUNS, job_id)
-    [by_us] = connection.notifies(timeout=5, stop_after=1)
+    [by_us] = connection.notifies(timeout=60, stop_after=1)
     assert (by_us.channel, json.loads(by_us.payload)) == (
         by_procrastinate.channel,
         json.loads(by_procrastinate.payload),
     )
+
+
+def test_a_job_is_taken_as_procrastinate_takes_it() -> None:
+    """`app.queue.taking` and `0017_turns.sql` have functions of their own for what these do."""
+    columns = [
+        name.strip() for name in sql.queries["fetch_job"].split("FROM")[0].partition("SELECT")[2].split(",")
+    ]
+    for query in (TAKE_RUN, TAKE_CHORE):
+        assert [name.strip() for name in query.split("FROM")[0].partition("SELECT")[2].split(",")] == columns
+    assert "procrastinate_fetch_job_v2" in sql.queries["fetch_job"]
+    assert list(inspect.signature(JobManager.fetch_job).parameters) == ["self", "queues", "worker_id"]
+    assert "self.app.job_manager.fetch_job(" in inspect.getsource(Worker._fetch_and_process_jobs)
+
+
+def test_a_job_can_be_given_its_id(connection: psycopg.Connection[Any]) -> None:
+    deferred = jobs.defer_run(connection, RUN, "a")
+    row = connection.execute("SELECT nextval('procrastinate_jobs_id_seq')").fetchone()
+    assert row is not None
+    assert row[0] > deferred
+    jobs.add_run(connection, row[0], RUN, "a")
+    first, second = connection.execute(
+        "SELECT to_jsonb(job) - 'id' FROM procrastinate_jobs AS job ORDER BY id"
+    ).fetchall()
+    assert first == second
 
 
 def test_the_parts_that_are_used_or_replaced_are_there() -> None:

@@ -1,9 +1,8 @@
-"""What waits is told in the order in which Procrastinate gives it to a worker."""
+"""What waits is told in the order in which workers take it."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
 
 import psycopg
 import pytest
@@ -12,9 +11,11 @@ from app.dispatch import Dispatch
 from app.queue import jobs, waiting, workers
 from app.records import run_changes
 from app.records.run_changes import RunChanges
+from tests.support import taking
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from uuid import UUID
 
     from psycopg import Connection
 
@@ -46,13 +47,11 @@ def request(
 
 def take(database: Connection[Any]) -> UUID | None:
     """Take a job as a worker does."""
-    row = database.execute(
-        "SELECT id, args ->> 'run_id' FROM procrastinate_fetch_job_v2(ARRAY['runs'], NULL)"
-    ).fetchone()
-    if row is None or row[0] is None:
+    taken = taking.take(database)
+    if taken is None:
         return None
-    database.execute("UPDATE runs SET status = 'running' WHERE job_id = %s", [row[0]])
-    return UUID(row[1])
+    database.execute("UPDATE runs SET status = 'running' WHERE job_id = %s", [taken.id])
+    return taken.run_id
 
 
 def end(database: Connection[Any], run_id: UUID) -> None:
@@ -134,7 +133,7 @@ def test_a_worker_process_is_told_with_its_version_and_its_runs(database: Connec
         "UPDATE procrastinate_workers SET last_heartbeat = now() - interval '1 hour' WHERE id = %s", [dead]
     )
     run_id = request(database, "A", 1)
-    database.execute("SELECT procrastinate_fetch_job_v2(ARRAY['runs'], %s)", [runs_of])
+    taking.take(database, runs_of)
 
     known, gone, unknown = workers.read(database, stalled_seconds=30, most=9)
     assert (known.name, known.version, known.concurrency, known.is_alive) == ("host:7", "1.2", 3, True)

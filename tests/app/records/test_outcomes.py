@@ -11,12 +11,12 @@ import pytest
 
 from app.database.connections import migrate
 from app.dispatch import Dispatch
-from app.records import actions, counters, outcomes, retention, run_changes, runs
+from app.records import actions, counters, outcomes, run_changes, runs
 from app.records.actions import ActionKind, Doer, Via
 from app.records.outcomes import EVERY_PACT, LatestResult, Step
 from app.records.run import Failure, Run
 from app.records.run_changes import RunChanges
-from tests.support.history_rows import add_history
+from tests.support.history_rows import add_history, delete_old
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -179,8 +179,7 @@ def test_they_are_deleted_with_the_history_and_so_are_actions(
     database.execute(
         "UPDATE actions SET at = now() - interval '40 days' WHERE id = (SELECT min(id) FROM actions)"
     )
-    while retention.delete_batch(database, 30):
-        pass
+    delete_old(database, 30)
     assert len(actions.newest(database, limit=9)) == 1
     names = [f"Provider {number}" for number in range(10)]
     assert len(outcomes.latest(database, names, most=9)) == 1

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 
 from app.records import pauses
+from app.records.pause_change import PauseChange
 from app.records.run import PAUSED_PROVIDER
 from tests.app.records.test_runs import (
     CHANGES,
@@ -38,8 +39,8 @@ def begins(database: Connection[Any], run: Run) -> bool:
 def test_runs_of_a_paused_provider_wait_until_it_is_resumed_and_start_in_their_order(
     database: Connection[Any],
 ) -> None:
-    assert pauses.add(database, "P", "ann")
-    assert not pauses.add(database, "P", "bob")
+    assert pauses.add(database, "P", "ann") is PauseChange.PAUSED
+    assert pauses.add(database, "P", "bob") is None
     ids = [request(database, dispatch(number)) for number in range(3)]
     for run_id in ids:
         assert next_run(database) == run_id
@@ -64,6 +65,27 @@ def test_runs_of_a_paused_provider_wait_until_it_is_resumed_and_start_in_their_o
         run = begin(database, run_id)
         assert (run.error, run.error_kind) == (None, None)
         end_job(database, run)
+
+
+def test_the_newest_reason_counts_and_the_runs_that_wait_say_it(database: Connection[Any]) -> None:
+    assert CHANGES.pause(database, "P", "ann", "a new database") is PauseChange.PAUSED
+    run_id = request(database, dispatch())
+    assert next_run(database) == run_id
+    not_begun(database, stored(database, run_id))
+    [first] = pauses.newest(database, limit=10)
+    for who, reason, changed, now in (
+        ("bob", None, None, ("ann", "a new database")),
+        ("bob", " ", None, ("ann", "a new database")),
+        ("bob", "a new database", None, ("ann", "a new database")),
+        ("bob", "it moves", PauseChange.REASON, ("bob", "it moves")),
+        ("bob", "it moves", None, ("bob", "it moves")),
+    ):
+        assert CHANGES.pause(database, "P", who, reason) is changed
+        [pause] = pauses.newest(database, limit=10)
+        assert (pause.paused_by, pause.reason, pause.paused_at) == (*now, first.paused_at)
+        assert stored(database, run_id).error == str(pause)
+    assert CHANGES.resume(database, "P")
+    assert CHANGES.pause(database, "P", "ann", None) is PauseChange.PAUSED
 
 
 def test_other_providers_and_what_is_only_to_be_published_do_not_wait(database: Connection[Any]) -> None:
@@ -119,7 +141,7 @@ def test_a_resume_between_the_attempt_and_its_note_loses_nothing(
         assert not_begun(worker, noted) is not None
         resuming = threading.Thread(target=resume, args=(database_url,))
         resuming.start()
-    resuming.join(30)
+    resuming.join(60)
     waiting = stored(database, run_id)
     assert (waiting.retry_at, waiting.error_kind) == (None, None)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -14,8 +15,9 @@ from app.config.settings import Settings
 from app.records import counters, retention
 from app.records.counters import Series
 from app.records.housekeeping import begin_if_due
-from app.worker.chores import Chore, carry_out_chores, chores_of
-from tests.support.history_rows import add_history
+from app.worker import chores
+from app.worker.chores import Chore, carry_out_chores, chores_of, delete_gently
+from tests.support.history_rows import add_history, delete_old
 from tests.support.receiver import ReceiverProcess, configuration
 
 if TYPE_CHECKING:
@@ -45,11 +47,8 @@ def numbers(connection: Connection[Any]) -> dict[str, int]:
 
 
 def delete_all(database_url: str) -> int:
-    deleted = 0
     with psycopg.connect(database_url, autocommit=True) as connection:
-        while batch := retention.delete_batch(connection, DAYS):
-            deleted += batch
-    return deleted
+        return delete_old(connection, DAYS)
 
 
 def add_up_all(database_url: str) -> None:
@@ -144,12 +143,169 @@ def test_housekeeping_goes_on_when_the_database_refuses() -> None:
         async def work() -> None:
             done.set()
 
-        chores = (Chore("one", 3600, fail), Chore("two", 3600, work))
-        keeping = asyncio.create_task(carry_out_chores(chores, in_database))
-        await asyncio.wait_for(done.wait(), 10)
+        two = (Chore("one", 3600, fail), Chore("two", 3600, work))
+        keeping = asyncio.create_task(carry_out_chores(lambda: two, in_database))
+        await asyncio.wait_for(done.wait(), 60)
         keeping.cancel()
 
     asyncio.run(keep())
+
+
+def test_a_chore_that_takes_long_holds_no_other_one_up_and_is_not_begun_twice(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(chores, "CHECK_SECONDS", 0.01)
+    begun: list[str] = []
+
+    async def in_database(_: Any, name: str, *__: Any, **___: Any) -> bool:
+        begun.append(name)
+        return True
+
+    async def keep() -> None:
+        ended, thrice = asyncio.Event(), asyncio.Event()
+
+        async def take_long() -> None:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                ended.set()
+
+        async def work() -> None:
+            if begun.count("short") == 3:
+                thrice.set()
+
+        two = (Chore("long", 0, take_long), Chore("short", 0, work))
+        keeping = asyncio.create_task(carry_out_chores(lambda: two, in_database))
+        await asyncio.wait_for(thrice.wait(), 60)
+        keeping.cancel()  # as a worker that stops does
+        await asyncio.wait_for(ended.wait(), 60)
+
+    asyncio.run(keep())
+    assert begun.count("long") == 1
+
+
+def test_rows_are_deleted_in_transactions_as_short_as_they_should_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chores, "TRANSACTION_SECONDS", 1.0)
+    clock = 0.0
+    left = 2000
+    asked, pauses = [], []
+
+    async def delete(most: int) -> int:
+        nonlocal clock, left
+        asked.append(most)
+        deleted = min(most, left)
+        left -= deleted
+        clock += most * 0.01  # a slow disk
+        return deleted
+
+    async def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+
+    monkeypatch.setattr("app.worker.chores.time", SimpleNamespace(monotonic=lambda: clock))
+    monkeypatch.setattr("app.worker.chores.asyncio", SimpleNamespace(sleep=sleep))
+    assert asyncio.run(delete_gently(delete)) == 2000
+    assert asked[:3] == [20, 40, 80]
+    assert max(asked) <= 160
+    assert sum(pauses) == pytest.approx(sum(asked[:-1]) * 0.01 * chores.PAUSE)
+
+
+# What grows, and how it ends. A table that is new here has a line, and one of these ends.
+WITH_RUNS = {"run_logs", "run_log_chunks", "commit_statuses", "relays", "run_moments"}
+"""Deleted with their run."""
+BY_AGE = {"runs", "deliveries", "actions", "latest_results", "hourly_outcomes", "provider_looks"}
+"""Deleted by a step of retention."""
+ADDED_UP = {"uncounted_deliveries", "uncounted_runs"}
+"""Deleted by the chore that adds them up."""
+WITH_JOBS = {"procrastinate_jobs", "procrastinate_events", "procrastinate_periodic_defers", "queue_turns"}
+"""A job is deleted when it ends, what belongs to it with it, and the turn of a line when none of its jobs waits."""
+WITH_PROCESSES = {"procrastinate_workers", "worker_processes", "receiver_processes"}
+"""Deleted some time after the process's last sign of life."""
+TOLD = {
+    "notifications",
+    "notified_runs",
+    "notable_runs",
+    "told_outcomes",
+    "told_refusals",
+    "newest_versions",
+}
+"""Deleted in the rounds that look who is to be told; what is broken a year after its last run."""
+BOUNDED = {
+    "totals": "series of counters: reasons, and outcomes of each provider that ever had a run",
+    "housekeeping": "one row for each chore",
+    "signing_keys": "one row for each purpose",
+    "paused_providers": "one row for each provider of the configuration at most",
+    "sightings": "one row for each other system",
+    "schema_versions": "one row for each migration",
+}
+
+
+def test_everything_that_grows_has_an_end(database: Connection[Any]) -> None:
+    known = {*WITH_RUNS, *BY_AGE, *ADDED_UP, *WITH_JOBS, *WITH_PROCESSES, *TOLD, *BOUNDED}
+    tables = database.execute(
+        "SELECT relname FROM pg_class WHERE relkind IN ('r', 'p') AND relnamespace = 'public'::regnamespace"
+    ).fetchall()
+    there = {name for (name,) in tables}
+    assert there - known == set(), "say above how these end"
+    assert known - there == set(), "these are gone"
+    cascading = database.execute(
+        "SELECT conrelid::regclass::text FROM pg_constraint "
+        "WHERE contype = 'f' AND confrelid = 'runs'::regclass AND confdeltype = 'c'"
+    ).fetchall()
+    assert {name for (name,) in cascading} == WITH_RUNS
+
+
+def test_everything_that_is_deleted_by_its_age_is_gone_then(
+    database: Connection[Any], database_url: str
+) -> None:
+    add_history(database_url, runs=50, refused=20, days=DAYS + 40)
+    database.execute(
+        """
+        INSERT INTO actions (at, who, action, via) SELECT now() - interval '31 days', 'ann', 'pause', 'api'
+        FROM generate_series(1, 30);
+        INSERT INTO provider_looks (provider, asked_at, asked_by, queues) VALUES
+            ('gone', now() - interval '31 days', 'ann', false), ('there', now(), 'ann', false);
+        INSERT INTO run_log_chunks SELECT id, 0, 1, 'x' FROM runs;
+        INSERT INTO run_moments SELECT id, 1, 'started', now() FROM runs;
+        INSERT INTO relays (run_id, client_payload) SELECT id, '{}' FROM runs;
+        INSERT INTO commit_statuses (run_id, repository, sha, context, state, description)
+        SELECT id, repository, 'abc', 'pact', 'success', '' FROM runs;
+        """
+    )
+    counters.add_up(database)
+    delete_old(database, DAYS, most=7)
+    left = {}
+    for table in BY_AGE | WITH_RUNS | ADDED_UP:
+        [left[table]] = database.execute(f"SELECT count(*) FROM {table}".encode()).fetchone() or [None]
+    assert left == {table: int(table == "provider_looks") for table in left}
+
+
+def test_a_run_that_answers_thousands_of_deliveries_goes_in_several_transactions(
+    database: Connection[Any], database_url: str
+) -> None:
+    add_history(database_url, runs=2, days=DAYS + 1)
+    database.execute(
+        "INSERT INTO deliveries (id, source, status, run_id) "
+        "SELECT gen_random_uuid(), 'api', 204, id FROM runs, generate_series(1, 60)"
+    )
+    assert retention.delete_runs(database, DAYS, 5) == 50
+    assert numbers(database) == {"runs": 2, "run_logs": 2, "deliveries": 72}
+    assert delete_all(database_url) == 2
+    assert numbers(database) == {"runs": 0, "run_logs": 0, "deliveries": 0}
+
+
+def test_a_run_for_every_pact_goes_after_those_of_its_pacts(
+    database: Connection[Any], database_url: str
+) -> None:
+    add_history(database_url, runs=3, days=DAYS + 1)
+    database.execute(
+        "UPDATE runs SET parent_id = (SELECT id FROM runs WHERE consumer_version = '3') WHERE consumer_version <> '3'"
+    )
+    database.execute("UPDATE runs SET publishing = 'pending' WHERE consumer_version = '2'")
+    assert delete_all(database_url) == 1
+    database.execute("UPDATE runs SET publishing = 'refused' WHERE consumer_version = '2'")
+    assert retention.delete_runs(database, DAYS, 5) == 1
+    assert retention.delete_runs(database, DAYS, 5) == 1
+    assert numbers(database)["runs"] == 0
 
 
 def test_a_worker_deletes_what_is_old(tmp_path: Path, database: Connection[Any], database_url: str) -> None:
@@ -176,11 +332,12 @@ def test_settings_say_for_how_long() -> None:
     )
     asked: list[Any] = []
 
-    async def in_database(function: Any, days: float) -> int:
-        asked.append((function, days))
+    async def in_database(step: Any, days: float, most: int) -> int:
+        assert most == chores.FEWEST_ROWS
+        asked.append((step, days))
         return 0
 
     (chore,) = (one for one in chores_of(settings, in_database) if one.name == "retention")
     asyncio.run(chore.do())
-    assert asked == [(retention.delete_batch, 7)]
+    assert asked == [(step, 7) for step in (*retention.SHOWN, *retention.HISTORY)]
     assert chore.seconds == 3600

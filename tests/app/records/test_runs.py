@@ -11,12 +11,12 @@ import pytest
 from app.config.sections import WorkerSettings
 from app.database.connections import migrate
 from app.dispatch import Dispatch
-from app.queue import jobs
 from app.records import run_changes, runs
 from app.records.run import Failure
 from app.records.run_changes import RunChanges
 from app.records.run_log import RunLog, store_log, text_of_log
 from app.worker.recovery import Recovery
+from tests.support import taking
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -89,10 +89,8 @@ def next_run(database: Connection[Any]) -> UUID | None:
     """Take the next job of the queue; gives its run."""
     worker = database.execute("SELECT worker_id FROM procrastinate_register_worker_v1()").fetchone()
     assert worker is not None
-    row = database.execute(
-        "SELECT (args->>'run_id')::uuid FROM procrastinate_fetch_job_v2(%s, %s)", [[jobs.RUNS], worker[0]]
-    ).fetchone()
-    return None if row is None else row[0]
+    taken = taking.take(database, worker[0])
+    return None if taken is None else taken.run_id
 
 
 def look(database: Connection[Any]) -> tuple[int, int]:
@@ -228,7 +226,10 @@ def test_a_job_that_ends_while_it_is_taken_for_lost_is_no_failure(
 def pass_time(database: Connection[Any], *, seconds: float) -> None:
     """Have what is scheduled come nearer."""
     database.execute(
-        "UPDATE procrastinate_jobs SET scheduled_at = scheduled_at - %s * interval '1 second'", [seconds]
+        "UPDATE procrastinate_jobs SET scheduled_at = moment, priority = -floor(extract(epoch FROM moment) / 10) "
+        "FROM (SELECT id, scheduled_at - %s * interval '1 second' AS moment FROM procrastinate_jobs) AS moved "
+        "WHERE moved.id = procrastinate_jobs.id AND scheduled_at IS NOT NULL",
+        [seconds],
     )
 
 
@@ -305,7 +306,7 @@ def test_a_run_whose_job_is_lost_again_and_again_ends_with_a_reason(database: Co
         row = database.execute(
             "SELECT extract(epoch FROM scheduled_at - now())::float FROM procrastinate_jobs"
         ).fetchone()
-        waits.append(row and round(row[0]))
+        waits.append(row and round(row[0], -1))
     assert waits == [10, 30, 60, 180, *[600] * 18, None]
     ended = stored(database, run_id)
     assert (ended.status, ended.outcome, ended.error_kind) == ("finished", "error", "internal-error")

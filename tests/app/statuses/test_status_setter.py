@@ -25,6 +25,7 @@ SHA = "0123456789" * 4
 REPOSITORY = "acme/things"
 CONTEXT = "pact/Storefront"
 GOOD = interaction("a thing", "/things/1", body={"id": 1})
+SOON_DEAD = {"stalled_seconds": 2.0}
 BROKEN = interaction("another thing", "/things/2", body={"id": "two"})
 
 
@@ -61,7 +62,7 @@ def receiver(
     kind: type[ReceiverProcess] = LocalReceiver,
     **more: Any,
 ) -> ReceiverProcess:
-    worker = {"stalled_seconds": 2.0, "retry_seconds": [0.3], "stop_seconds": 0.5, **more.pop("worker", {})}
+    worker = {"retry_seconds": [0.3], "stop_seconds": 0.5, **more.pop("worker", {})}
     provider = {
         "name": "Things",
         "repository": REPOSITORY,
@@ -93,6 +94,10 @@ def states(api: GitHubApi) -> list[str]:
 def results(server: ReceiverProcess) -> list[tuple[str, str]]:
     rows = server.rows("SELECT state, result FROM commit_statuses ORDER BY id")
     return [(row["state"], row["result"]) for row in rows]
+
+
+def sightings(server: ReceiverProcess) -> dict[str, Any]:
+    return {row["name"]: row["found"] for row in server.rows("SELECT name, found FROM sightings")}
 
 
 def wait_until_done(server: ReceiverProcess, number: int = 2) -> None:
@@ -137,8 +142,8 @@ def test_a_commit_has_the_result_of_its_last_run(
         assert texts[-1] == "1 of 2 interactions of Storefront 1.1 failed"
         assert {result for _, result in results(server)} <= {"set", "superseded"}
         # what the dashboard tells of the broker and of the token, without asking either
-        seen = {row["name"]: row["found"] for row in server.rows("SELECT name, found FROM sightings")}
-        assert seen == {"broker": {"error": None}, "github-token": {"expires": None}}
+        seen = {"broker": {"error": None}, "github-token": {"expires": None}}
+        server.wait_until(lambda: sightings(server) == seen, "both were seen")
         assert SECRET not in server.output()
 
 
@@ -213,7 +218,7 @@ def test_a_status_outlives_the_worker_that_was_setting_it(
 ) -> None:
     answered = threading.Event()
     api.faults.append(Fault("POST", "/statuses/", 0, until=answered))
-    with receiver(tmp_path, api, broker, database_url, provider, ReceiverProcess) as server:
+    with receiver(tmp_path, api, broker, database_url, provider, ReceiverProcess, worker=SOON_DEAD) as server:
         dispatch(server, pact_url(broker, "6.0", GOOD))
         server.wait_for_runs()
         for worker in server.workers():
@@ -232,7 +237,7 @@ def test_a_pending_of_a_worker_that_was_frozen_gives_way_again(
     answered = threading.Event()
     held = Fault("POST", "/statuses/", 201, times=1, after=True, until=answered)
     api.faults.append(held)
-    with receiver(tmp_path, api, broker, database_url, provider, ReceiverProcess) as server:
+    with receiver(tmp_path, api, broker, database_url, provider, ReceiverProcess, worker=SOON_DEAD) as server:
         url = pact_url(broker, "6.1", interaction("no answer", "/hang"))
         dispatch(server, url)
         server.wait_until(lambda: held.times == 0, "the pending status is on its way")

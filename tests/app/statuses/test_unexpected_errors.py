@@ -47,8 +47,8 @@ class BrokenClient:
 
 
 @pytest.fixture
-def pool(database_url: str) -> Iterator[ConnectionPool[Any]]:
-    with open_pool(database_url, size=2) as opened:
+def pool(patient_database_url: str) -> Iterator[ConnectionPool[Any]]:
+    with open_pool(patient_database_url, size=2) as opened:
         yield opened
 
 

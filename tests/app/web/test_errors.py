@@ -91,4 +91,5 @@ def test_a_database_that_is_away_is_a_503(client: FlaskClient, pool: ConnectionP
         assert answer.status_code == 503
         assert answer.headers["Retry-After"] == "5"
     assert client.get("/readyz").get_json()["problems"] == ["the database is away"]
+    assert client.get("/readyz?workers=0").status_code == 503, "a load balancer sends dispatches to others"
     assert client.post("/repos/a/b/dispatches", json={}, headers=DISPATCHING).status_code == 422

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from app.dispatch import Dispatch
 from app.records import run_changes
 from tests.support.receiver import API_TOKEN
@@ -43,6 +45,29 @@ def test_a_stranger_is_told_a_status_and_no_more(client: FlaskClient) -> None:
     assert answer.status_code == 503
     known = client.get("/readyz", headers=KNOWN)
     assert (known.status_code, known.get_json()["queue"]["waiting"]) == (503, 0)
+
+
+def test_who_asks_for_no_worker_is_told_whether_a_dispatch_would_be_accepted(
+    client: FlaskClient, pool: ConnectionPool[Any]
+) -> None:
+    answer = client.get("/readyz?workers=0")
+    assert (answer.status_code, answer.get_json()) == (200, {"ready": True, "problems": []})
+    known = client.get("/readyz?workers=0", headers=KNOWN)
+    assert (known.status_code, known.get_json()["queue"]["workers"]) == (200, 0)
+    with pool.connection() as connection:
+        connection.execute("INSERT INTO procrastinate_workers DEFAULT VALUES")
+    assert client.get("/readyz").status_code == 200
+    two = client.get("/readyz?workers=2")
+    assert (two.status_code, two.get_json()["problems"]) == (503, ["fewer than 2 workers are alive: 1"])
+
+
+@pytest.mark.parametrize(
+    "query", ["workers=-1", "workers=x", "workers=", "workers=1001", "workers=1&workers=0"]
+)
+def test_a_number_of_workers_is_one(client: FlaskClient, query: str) -> None:
+    answer = client.get(f"/readyz?{query}")
+    assert answer.status_code == 422
+    assert "workers must be a number from 0 to 1000" in answer.get_json()["message"]
 
 
 def test_a_wrong_token_is_no_strangers_question(client: FlaskClient) -> None:

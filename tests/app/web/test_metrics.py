@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import psycopg
 import pytest
@@ -10,8 +13,10 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as read_text
 
 from app.intake.refusal_log import BURST
-from app.records import retention
-from tests.support.history_rows import add_history
+from app.records import sightings
+from app.records.processes import Kind, ProcessState, note
+from app.records.sightings import Seen
+from tests.support.history_rows import add_history, delete_old
 from tests.support.processes import TIME_LIMIT
 from tests.support.receiver import API_TOKEN, TOKEN, LocalReceiver, ReceiverProcess, configuration
 
@@ -88,6 +93,20 @@ def test_what_comes_in_is_counted(web: ReceiverProcess) -> None:
     assert found["oldest_waiting_run_seconds", ()] > 0
 
 
+def test_configurations_that_differ_are_counted(web: ReceiverProcess, database_url: str) -> None:
+    states = (
+        ProcessState(Kind.WEB, "one:1", "1.0", "aaaaaaaaaaaa", 5),
+        ProcessState(Kind.WORKER, "one:2", "1.0", "aaaaaaaaaaaa", 5, refused="broker: is missing"),
+        ProcessState(Kind.WORKER, "two:1", "1.0", "bbbbbbbbbbbb", 5),
+    )
+    assert metrics(web)["configurations", ()] == 0
+    with psycopg.connect(database_url) as connection:
+        for number, state in enumerate(states):
+            note(connection, UUID(int=number), state)
+    assert metrics(web)["configurations", ()] == 2
+    assert metrics(web)["configuration_refused", ()] == 1
+
+
 def test_a_flood_of_strangers_is_counted_and_not_kept(processes: ReceiverProcess) -> None:
     web = processes
     flood = 3 * BURST
@@ -120,11 +139,45 @@ def test_what_ended_is_counted_also_when_it_is_deleted(web: ReceiverProcess) -> 
     assert before["run_duration_seconds_sum", ()] == pytest.approx(sum(range(1, 71)) / 1000)
 
     with psycopg.connect(str(web.database_url)) as connection:
-        assert retention.delete_batch(connection, 1) == 73
+        assert delete_old(connection, 1) == 73
 
     assert {key: value for key, value in metrics(web).items() if key[0] != "oldest_waiting_run_seconds"} == {
         key: value for key, value in before.items() if key[0] != "oldest_waiting_run_seconds"
     }
+
+
+def test_what_workers_saw_of_the_broker_and_of_the_token_is_told(web: ReceiverProcess) -> None:
+    before = metrics(web)
+    assert before["build_info", (("version", version("pact-dispatch")),)] == 1
+    assert not [name for name, _ in before if name in {"broker_answers", "token_expires_timestamp_seconds"}]
+    expires = datetime(2026, 12, 1, tzinfo=UTC)
+    for error, date in (("it is away", None), (None, expires.isoformat())):
+        with psycopg.connect(str(web.database_url)) as connection:
+            sightings.note(connection, Seen.BROKER, {"error": error})
+            sightings.note(connection, Seen.GITHUB_TOKEN, {"expires": date})
+        found = metrics(web)
+        assert found["broker_answers", ()] == (error is None)
+        assert found.get(("token_expires_timestamp_seconds", (("token", "github"),))) == (
+            expires.timestamp() if date else None
+        )
+
+
+def test_the_runs_that_could_go_on_are_one_for_each_provider_that_has_any(web: ReceiverProcess) -> None:
+    assert metrics(web)["runs_possible", ()] == 0
+    for consumer in ("A", "B", "C"):
+        web.dispatch(f"{BROKER}/pacts/provider/Products/consumer/{consumer}/latest")
+    found = metrics(web)
+    assert (found["runs_waiting", ()], found["runs_possible", ()]) == (3, 1)
+    with psycopg.connect(str(web.database_url)) as connection:
+        connection.execute(
+            "UPDATE procrastinate_jobs SET status = 'doing' WHERE id = (SELECT min(id) FROM procrastinate_jobs)"
+        )
+    assert metrics(web)["runs_possible", ()] == 0, "the others wait for it, and not for a worker"
+    with psycopg.connect(str(web.database_url)) as connection:
+        connection.execute(
+            "UPDATE procrastinate_jobs SET status = 'todo', scheduled_at = now() + interval '1 hour'"
+        )
+    assert metrics(web)["runs_possible", ()] == 0
 
 
 def test_no_label_and_no_text_tells_a_secret_or_a_pact(web: ReceiverProcess) -> None:
@@ -151,6 +204,18 @@ def test_openmetrics_is_answered_to_whom_asks_for_it(web: ReceiverProcess) -> No
     families = read_openmetrics(answer.text)  # type: ignore[no-untyped-call]
     names = {family.name for family in families}
     assert {"pact_dispatch_runs_ended", "pact_dispatch_run_duration_seconds"} <= names
+
+
+def test_figures_are_compressed_for_whom_takes_that(web: ReceiverProcess) -> None:
+    add_history(str(web.database_url), runs=50)
+    found = {}
+    for encoding in ("identity", "gzip"):
+        headers = {"Authorization": f"Bearer {API_TOKEN}", "Accept-Encoding": encoding}
+        answer = web.session.get(f"{web.url}/metrics", headers=headers, timeout=TIME_LIMIT)
+        found[answer.headers.get("Content-Encoding", "identity")] = answer
+    assert int(found["gzip"].headers["Content-Length"]) < int(found["identity"].headers["Content-Length"]) / 4
+    assert found["gzip"].text.splitlines()[:50] == found["identity"].text.splitlines()[:50]
+    assert "Accept-Encoding" in found["identity"].headers["Vary"]
 
 
 def test_readiness_tells_whether_a_worker_is_alive(

@@ -14,8 +14,8 @@ import pytest
 
 from app.records import counters
 from app.records.counters import Series
-from app.records.retention import delete_batch
 from tests.app.web.conftest import WEBHOOK_SECRET
+from tests.support.history_rows import delete_old
 
 if TYPE_CHECKING:
     from flask.testing import FlaskClient
@@ -140,14 +140,20 @@ def test_a_delivery_that_was_refused_or_not_stored_may_come_again(
 ) -> None:
     assert send(client, secret="another-secret").status_code == 401
     assert send(client, action="not-configured").status_code == 422
-    with pool.connection() as one, pool.connection() as other:
-        for connection in (one, other):
-            connection.execute("SET statement_timeout = '100ms'")
+    limit_statements(pool, "100ms")
     with psycopg.connect(database_url) as locking:
         locking.execute("LOCK TABLE runs")
         assert send(client).status_code == 503
+    limit_statements(pool, "60s")
     assert send(client).status_code == 204
     assert len(runs(client)) == 1
+
+
+def limit_statements(pool: ConnectionPool[Any], longest: str) -> None:
+    """Have the statements of both connections end after that time."""
+    with pool.connection() as one, pool.connection() as other:
+        for connection in (one, other):
+            connection.execute(f"SET statement_timeout = '{longest}'".encode())
 
 
 def test_a_delivery_is_carried_out_again_by_the_api(client: FlaskClient, database_url: str) -> None:
@@ -166,7 +172,7 @@ def test_a_delivery_is_forgotten_with_its_run(client: FlaskClient, pool: Connect
     with pool.connection() as connection:
         connection.execute("UPDATE runs SET status = 'finished', finished_at = now() - interval '31 days'")
     with pool.connection() as connection:
-        assert delete_batch(connection, 30) == 1
+        assert delete_old(connection, 30) == 1
     assert send(client).status_code == 204
     assert [delivery["repeats"] for delivery in deliveries(client)] == [None]
 

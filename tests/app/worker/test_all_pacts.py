@@ -65,7 +65,7 @@ class Child:
     async def take(self) -> Child:
         return self
 
-    def put_back(self, _: Any, *, usable: bool) -> None: ...
+    async def put_back(self, _: Any, *, usable: bool) -> None: ...
 
     async def carry_out(self, request: AttemptRequest, on_message: Callable[[Any], None]) -> Any:
         self.asked.append(request)

@@ -14,14 +14,16 @@ import pytest
 
 from app.config.file import load
 from app.config.provider import CheckoutProvider
+from app.process.lease import now
 from app.records.run import Failure
-from app.worker.protocol import AttemptRequest, Verified, from_line
+from app.worker.protocol import LEASE_ENDED, AttemptRequest, LeaseUntil, Verified, from_line
 from broker.http.access import BrokerAccess
 from tests.support.killable import wait_until
 from tests.support.origin import Origin
-from tests.support.pacts import pact, things
+from tests.support.pacts import interaction, pact, things
 from tests.support.paths import ROOT
 from tests.support.processes import EmbeddedBroker
+from tests.support.running import scripted_provider
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -117,6 +119,40 @@ def test_the_dispatched_commit_is_verified_and_published_for_its_full_id(
     assert (failed.kind, failed.retryable) == ("no-such-commit", False)
     checkouts = tmp_path / "data" / "checkouts"
     wait_until(lambda: not list(checkouts.glob("*/0/things")), "the checkout is still there")
+
+
+def test_a_verification_whose_lease_has_run_out_stops_without_an_outcome(
+    tmp_path: Path, broker: EmbeddedBroker
+) -> None:
+    notes = tmp_path / "notes"
+    broker.publish(pact(interaction("a thing", "/hang"), provider="Things"), "1.0.0")
+    with (
+        scripted_provider("--notes", str(notes)) as url,
+        subprocess.Popen(
+            [sys.executable, "-P", "-m", "app.worker.child"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+        ) as child,
+    ):
+        assert child.stdin is not None
+        assert child.stdout is not None
+        request = AttemptRequest(
+            pact_url=f"{broker.url}/pacts/provider/Things/consumer/Storefront/latest",
+            provider={"name": "Things", "repository": "acme/things", "base_url": url, "version": "1"},
+            broker=BrokerAccess(broker.url),
+            data_dir=str(tmp_path / "data"),
+        )
+        child.stdin.write(LeaseUntil(now() + 3600.0).to_line() + request.to_line())
+        child.stdin.flush()
+        wait_until(notes.exists, "the provider is asked")
+        child.stdin.write(LeaseUntil(-float("inf")).to_line())
+        child.stdin.flush()
+        messages = [from_line(line) for line in child.stdout]
+        assert child.wait(60) == LEASE_ENDED
+
+    assert not [message for message in messages if isinstance(message, Verified | Failure)]
 
 
 def test_the_documented_configuration_is_one(tmp_path: Path) -> None:

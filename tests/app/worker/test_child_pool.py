@@ -54,3 +54,16 @@ def test_a_run_without_a_child_may_be_tried_again(monkeypatch: pytest.MonkeyPatc
     with pytest.raises(ChildFailed) as caught:
         asyncio.run(Children({}, warm=0, keep=1).take())
     assert (caught.value.failure.kind, caught.value.failure.retryable) == ("engine-failed", True)
+
+
+@pytest.mark.process
+def test_a_child_that_is_not_used_again_has_ended_when_it_is_put_back() -> None:
+    async def use() -> bool:
+        children = Children(dict(os.environ), warm=0, keep=1)
+        child = await children.take()
+        await children.put_back(child, usable=False)
+        ended = child.worn
+        await children.close()
+        return ended
+
+    assert asyncio.run(use())

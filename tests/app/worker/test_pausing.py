@@ -55,7 +55,7 @@ def test_a_paused_provider_ends_what_runs_and_starts_nothing_whatever_happens_to
         assert [run["attempt"] for run in server.runs()] == [1, 0, 0]
         with psycopg.connect(database_url) as connection:
             RunChanges().resume(connection, "Products")
-        runs = server.wait_for_runs(3, within=30)
+        runs = server.wait_for_runs(3)
     assert [(run["outcome"], run["publishing"], run["attempt"]) for run in runs] == [
         ("passed", "published", 1)
     ] * 3

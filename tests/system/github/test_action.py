@@ -12,6 +12,7 @@ import yaml
 
 from tests.support.act import PROJECT, Machine, Run
 from tests.support.faulty_broker import Fault, FaultyBroker
+from tests.support.loopback import closed_port
 from tests.support.pacts import interaction, pact
 from tests.support.paths import ROOT
 
@@ -135,15 +136,14 @@ def test_by_hand_the_pact_is_an_input_and_the_commit_is_the_runs(
 
 
 def test_a_provider_that_an_earlier_step_started_is_asked(
-    machine: Machine, broker: EmbeddedBroker, published: Callable[..., str], free_tcp_port: int
+    machine: Machine, broker: EmbeddedBroker, published: Callable[..., str]
 ) -> None:
+    port = closed_port()
     # the trap is for act, which gives a step a terminal and hangs it up at the step's end
-    start = (
-        f"trap '' HUP\nPORT={free_tcp_port} python products.py >provider.log 2>&1 &\necho $! >provider.pid"
-    )
+    start = f"trap '' HUP\nPORT={port} python products.py >provider.log 2>&1 &\necho $! >provider.pid"
     inputs = {
-        "provider-base-url": f"http://127.0.0.1:{free_tcp_port}",
-        "provider-states-setup-url": f"http://127.0.0.1:{free_tcp_port}/_states",
+        "provider-base-url": f"http://127.0.0.1:{port}",
+        "provider-states-setup-url": f"http://127.0.0.1:{port}/_states",
         "provider-health-path": "/health",  # it is waited for
         "pact-broker-base-url": broker.url,
     }

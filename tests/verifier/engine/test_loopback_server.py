@@ -21,7 +21,7 @@ def first_line(request: BinaryIO) -> bytes | None:
 
 
 def asked(server: LoopbackServer, line: bytes) -> bytes:
-    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=60) as connection:
         connection.sendall(line)
         connection.shutdown(socket.SHUT_WR)
         with connection.makefile("rb") as answer:
@@ -55,13 +55,13 @@ def test_client_that_gives_up_ends_nothing() -> None:
         if request.readline() == b"one\n":
             return b"one\n"
         read.set()
-        gone.wait(30)
+        gone.wait(60)
         return b"x" * 2**24
 
     with closing(LoopbackServer("test", large)) as server:
-        with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
+        with socket.create_connection(("127.0.0.1", server.port), timeout=60) as connection:
             connection.sendall(b"large\n")
-            assert read.wait(30)
+            assert read.wait(60)
         gone.set()
         assert asked(server, b"one\n") == b"one\n"
 
@@ -72,19 +72,19 @@ def test_close_waits_for_the_request_that_is_being_answered() -> None:
     def slow(request: BinaryIO) -> bytes | None:
         request.readline()
         read.set()
-        go_on.wait(30)
+        go_on.wait(60)
         done.set()
         return None
 
     server = LoopbackServer("test", slow)
-    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=60) as connection:
         connection.sendall(b"one\n")
-        assert read.wait(30)
+        assert read.wait(60)
         closing_it = threading.Thread(target=server.close)
         closing_it.start()
         assert not done.is_set()
         go_on.set()
-        closing_it.join(30)
+        closing_it.join(60)
         assert not closing_it.is_alive()
         assert done.is_set()
     with pytest.raises(ConnectionRefusedError):

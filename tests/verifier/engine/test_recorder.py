@@ -159,14 +159,12 @@ def test_connection_that_takes_no_option_is_served_all_the_same(monkeypatch: pyt
         port = urlsplit(server.url).port
         assert port is not None
         recorder = Recorder("127.0.0.1", port, "provider", connect_seconds=TIME_LIMIT)
-        monkeypatch.setattr(socket.socket, "setsockopt", refuse)
-        with closing(recorder):
-            client = socket.socket()
+        with closing(recorder), monkeypatch.context() as patched, socket.socket() as client:
+            patched.setattr(socket.socket, "setsockopt", refuse)
             client.settimeout(TIME_LIMIT)
-            with client:
-                client.connect(("127.0.0.1", recorder.port))
-                client.sendall(b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n")
-                assert client.recv(100).startswith(b"HTTP/1.0 200 ")
+            client.connect(("127.0.0.1", recorder.port))
+            client.sendall(b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n")
+            assert client.recv(100).startswith(b"HTTP/1.0 200 ")
 
 
 def test_both_sides_may_write_at_once() -> None:

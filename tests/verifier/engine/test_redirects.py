@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -122,6 +123,22 @@ def test_a_provider_that_gives_no_answer_in_the_place_of_a_redirect_is_an_outage
         url = server.url
     assert result.outcome == Outcome.ERROR
     assert url in str(result.reason)
+
+
+def test_a_redirect_to_where_nobody_answers_is_followed_once(tmp_path: Path, engine: Engine) -> None:
+    """The system's certificate authorities are tried for one whose TLS connection may have failed, not for this one."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        there = f"https://127.0.0.1:{silent.getsockname()[1]}/there"
+        moved = Reply(302, headers={"Location": there})
+        document = pact_document(http_interaction("a thing", request={"method": "GET", "path": "/things/1"}))
+        with Loopback(moved) as server:
+            [result] = verified(tmp_path, document, engine, server.url, request_timeout=1.5)
+        assert result.outcome == Outcome.ERROR
+        assert "timed out" in str(result.reason)
+        silent.setblocking(False)
+        silent.accept()[0].close()
+        with pytest.raises(BlockingIOError):
+            silent.accept()
 
 
 @pytest.mark.parametrize("version", ["2.0.0", "3.0.0", "4.0"])

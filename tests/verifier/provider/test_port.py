@@ -8,6 +8,7 @@ import shlex
 import signal
 import socket
 import sys
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -117,6 +118,16 @@ def test_port_on_which_somebody_listens_is_not_free(host: str, monkeypatch: pyte
         offsets = [taken - LOWEST, other - LOWEST]
         monkeypatch.setattr("secrets.randbelow", lambda _: offsets.pop(0))
         assert free_port() == other
+
+
+@LINUX
+def test_listener_that_accepts_nobody_at_the_moment_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("verifier.provider.port.CONNECT_SECONDS", 0.1)
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as busy, ExitStack() as waiting:
+        with suppress(TimeoutError):  # its queue is full then
+            while True:
+                waiting.enter_context(socket.create_connection(busy.getsockname(), timeout=0.1))
+        assert is_listened_on(busy.getsockname()[1])
 
 
 @LINUX

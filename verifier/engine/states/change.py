@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from broker.http.json_values import object_at
+
+if TYPE_CHECKING:
+    from verifier.engine.states.relay import RelayedChange
 
 
 @dataclass(frozen=True)
@@ -18,12 +21,14 @@ class StateChange:
         action: `setup` or `teardown`.
         params: The parameters of the state.
         body: The JSON that the core sent.
+        traceparent: The span that it belongs to, for the handler; None if that is not told.
     """
 
     state: str
     action: str
     params: dict[str, Any]
     body: bytes
+    traceparent: str | None = None
 
     @classmethod
     def from_json(cls, body: bytes) -> StateChange:
@@ -66,10 +71,12 @@ class StatesOfOne:
     Attributes:
         failure: The first failure without an answer of the handler, else the first failure, if there is one.
         seconds: How long its state changes took.
+        changes: All of them.
     """
 
     failure: StateFailure | None = None
     seconds: float = 0.0
+    changes: tuple[RelayedChange, ...] = ()
 
 
 class StateChangeFailed(Exception):

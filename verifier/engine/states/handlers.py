@@ -12,6 +12,7 @@ from broker.http.no_reply import NoReply
 from broker.http.reason import brief
 from broker.http.tls import ORDINARY
 from broker.text.cut import shortened
+from broker.traces.context import HEADER
 from verifier.engine.relay_limit import relayed_seconds
 from verifier.engine.states.change import StateChangeFailed
 from verifier.engine.states.python_call import arguments_for, is_still_to_be_run
@@ -85,7 +86,10 @@ class UrlHandler:
         what = f"{change} at {self._shown}"
         try:
             url, body = (with_query(self._url, change), b"") if self._as_query else (self._url, change.body)
-            reply = self._connections.post(url, body, self._headers, self._own_headers)
+            headers = self._headers
+            if change.traceparent is not None:
+                headers = {**headers, HEADER: change.traceparent}
+            reply = self._connections.post(url, body, headers, self._own_headers)
         except NoReply as error:
             from verifier.engine.no_answer import why_no_reply  # noqa: PLC0415 - few runs need it
 

@@ -10,15 +10,17 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from broker.traces.context import new_span_id
 from verifier.engine.loopback_server import LoopbackServer
 from verifier.engine.states.change import StateChange, StateChangeFailed, StateFailure, StatesOfOne
 
 if TYPE_CHECKING:
     from typing import BinaryIO
 
+    from broker.traces.context import TraceContext
     from verifier.engine.states.handlers import StateHandler
 
 REFUSED = 400
@@ -28,12 +30,18 @@ MAX_LINE = 65536
 
 @dataclass(frozen=True)
 class RelayedChange:
-    """A state change that the core asked for, why it failed, if it did, and the seconds that it took."""
+    """A state change that the core asked for, why it failed, if it did, and when it began and ended.
+
+    The times are in nanoseconds since 1970; `span_id` is the id of its span.
+    """
 
     action: str
     state: str
     failure: StateFailure | None
     seconds: float = field(default=0.0, compare=False)
+    began: int = field(default=0, compare=False)
+    ended: int = field(default=0, compare=False)
+    span_id: str = field(default="", compare=False)
 
 
 def _read_body(request: BinaryIO) -> bytes:
@@ -55,10 +63,15 @@ class StateRelay:
 
     A verifier asks for one change after another, in the order of its interactions, and the relay keeps that order, so
     that the interaction which a failure belongs to is known.
+
+    Args:
+        handler: What carries them out.
+        trace: The trace that a handler by URL is told of, in a header; None for none.
     """
 
-    def __init__(self, handler: StateHandler) -> None:
+    def __init__(self, handler: StateHandler, trace: TraceContext | None = None) -> None:
         self._handler = handler
+        self._trace = trace
         self._changes: list[RelayedChange] = []
         self._server: LoopbackServer | None = None
 
@@ -82,6 +95,9 @@ class StateRelay:
             is_last: Whether the connection is closed then.
         """
         change = StateChange.from_json(body)
+        span_id, began = new_span_id(), time.time_ns()
+        if self._trace is not None:
+            change = replace(change, traceparent=self._trace._replace(span_id=span_id).traceparent)
         failure, status, values, started = None, 200, b"", time.perf_counter()
         try:
             values = self._handler(change)
@@ -90,7 +106,9 @@ class StateRelay:
         except Exception as error:  # noqa: BLE001 - without an answer the core would say nothing about the cause
             failure, status = StateFailure(answered=False, reason=f"{change}: {error!r}"), REFUSED
         seconds = time.perf_counter() - started
-        self._changes.append(RelayedChange(change.action, change.state, failure, seconds))
+        self._changes.append(
+            RelayedChange(change.action, change.state, failure, seconds, began, time.time_ns(), span_id)
+        )
         head = f"HTTP/1.1 {status} .\r\nContent-Type: application/json\r\n"
         head += "Connection: close\r\n" if is_last else ""
         return f"{head}Content-Length: {len(values)}\r\n\r\n".encode() + values
@@ -124,5 +142,5 @@ def by_interaction(changes: list[RelayedChange], interactions: list[tuple[str, .
             own.append(left.popleft())
         failed = [change.failure for change in own if change.failure is not None]
         first = min(failed, key=lambda failure: failure.answered, default=None)
-        found.append(StatesOfOne(first, sum(change.seconds for change in own)))
+        found.append(StatesOfOne(first, sum(change.seconds for change in own), tuple(own)))
     return found + [StatesOfOne()] * (len(interactions) - len(found))

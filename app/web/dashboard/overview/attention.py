@@ -90,6 +90,19 @@ def _of_the_receiver(overview: Overview, broker_url: str, now: datetime) -> Iter
             broker.at,
             "tried",
         )
+    if overview.refusing:
+        first, number = overview.refusing[0], len(overview.refusing)
+        who = f"{count(number, 'process')} kept what {'it' if number == 1 else 'they'} had"
+        yield Line(
+            "configuration",
+            ERROR,
+            f"A change of the configuration was refused: {who}.",
+            f"{first.kind} {first.name}: {first.refused}",
+            link("/system"),
+            "See the processes",
+            to_do="Correct it before anything starts anew, which would not start with it; then `pact-dispatch reload`, "
+            "which tells every mistake.",
+        )
     token = overview.seen.get(Seen.GITHUB_TOKEN)
     expires = token.expires if token is not None else None
     if expires is not None and days_left(expires, now) is not None:
@@ -255,11 +268,12 @@ def _of_runs(troubles: Troubles) -> Iterator[Line]:
 def _of_people(troubles: Troubles) -> Iterator[Line]:
     """What somebody holds back."""
     for pause in _shown(troubles.paused):
+        why = f": {pause.reason}" if pause.reason else ""
         yield Line(
             f"paused {pause.provider}",
             ERROR,
             f"{pause.provider} is paused.",
-            f"Its runs are accepted, and wait. It was paused by {pause.by}.",
+            f"Its runs are accepted, and wait. It was paused by {pause.by}{why}.",
             provider_link(pause.provider),
             "Resume it there",
             pause.at,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from psycopg.rows import class_row
 
 from app.queue.state import QueueState
-from app.records import outcomes, sightings
+from app.records import outcomes, processes, sightings
 from app.records.outcomes import LatestResult, Step
 from app.web.dashboard.overview.troubles import Troubles, read_troubles
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from psycopg import Connection
 
+    from app.records.processes import ReceiverProcess
     from app.records.sightings import Seen, Sighting
 
 HOURS, DAYS = 24, 30
@@ -140,6 +141,7 @@ class Overview:
         state: The state of the queue.
         troubles: What needs attention.
         seen: What workers saw of the broker and of GitHub.
+        refusing: The processes that were told to take a configuration with a mistake, and keep what they had.
         times: How long the results of the day took; None if there is none.
         hours: The number of runs by the begin of the hour and the outcome.
         days: The number of runs by the begin of the day and the outcome.
@@ -150,6 +152,7 @@ class Overview:
     state: QueueState
     troubles: Troubles
     seen: Mapping[Seen, Sighting]
+    refusing: list[ReceiverProcess]
     times: Times | None
     hours: Mapping[tuple[datetime, str], int]
     days: Mapping[tuple[datetime, str], int]
@@ -184,6 +187,7 @@ def read(
         state=QueueState.read(connection, stalled_seconds=stalled_seconds),
         troubles=read_troubles(connection, known, unknown),
         seen=sightings.read(connection),
+        refusing=[process for process in processes.present(connection) if process.refused],
         times=_times(connection),
         hours=outcomes.by_time(connection, Step.HOUR, since=hour - timedelta(hours=HOURS - 1)),
         days=outcomes.by_time(connection, Step.DAY, since=hour.replace(hour=0) - timedelta(days=DAYS - 1)),

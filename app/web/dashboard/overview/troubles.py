@@ -111,11 +111,13 @@ class Pause:
         provider: The provider.
         at: Since when.
         by: Who did it.
+        reason: Why; None if it wasn't said.
     """
 
     provider: str
     at: datetime
     by: str
+    reason: str | None
 
 
 @dataclass(frozen=True)
@@ -211,7 +213,7 @@ def read_troubles(
         statuses=select(FailedStatuses, _STATUSES),
         paused=select(
             Pause,
-            "SELECT provider, paused_at AS at, paused_by AS by FROM paused_providers "
+            "SELECT provider, paused_at AS at, paused_by AS by, reason FROM paused_providers "
             "ORDER BY paused_at LIMIT %(lines)s",
         ),
     )

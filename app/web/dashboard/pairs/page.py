@@ -58,7 +58,7 @@ def show_pair() -> Response:
 
 def _branch_of(provider: str) -> str | None:
     """Return the branch of the provider's versions that the configuration names."""
-    found = next((one for one in receiver().settings.providers if one.name == provider), None)
+    found = receiver().settings.provider_named(provider)
     return None if found is None or isinstance(found, RelayedProvider) else found.branch
 
 

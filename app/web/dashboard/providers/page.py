@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, g, redirect, request
@@ -11,8 +12,9 @@ from app.config.shown_configuration import without_secrets
 from app.config.shown_provider import shown_provider
 from app.intake import pausing
 from app.intake.pausing import NoSuchProvider
-from app.records import actions, provider_looks
+from app.records import actions, notifications, provider_looks
 from app.records.actions import ActionKind
+from app.records.pauses import LONGEST_REASON
 from app.web.context import database, receiver
 from app.web.dashboard.providers.query import read_list, read_matrix, read_row
 from app.web.dashboard.rendering import address, provider_link, show
@@ -79,6 +81,7 @@ def show_provider(name: str) -> Response:
             row = _row(connection, name)
             matrix = read_matrix(connection, name)
             look = provider_looks.get(connection, name)
+            told = notifications.latest_of_targets(connection, name)
         shown = (
             {}
             if row.settings is None
@@ -87,11 +90,14 @@ def show_provider(name: str) -> Response:
         return {
             "row": row,
             "name": name,
+            "longest_reason": LONGEST_REASON,
             "matrix": matrix,
             "look": look,
             "read_time": read_time,
             "found": None if look is None else look.answer,
             "configuration": list(_lines(shown)),
+            "targets": () if row.settings is None else settings.notify_of(row.settings).targets,
+            "told": told,
             "can_look": row.settings is not None,
             "is_relayed": isinstance(row.settings, RelayedProvider),
         }
@@ -102,7 +108,7 @@ def show_provider(name: str) -> Response:
 @blueprint.post("/providers/<name:name>/pause")
 def pause_provider(name: str) -> Response:
     """Pause a provider: its runs are accepted and queued, and none is started."""
-    return _done(name, pausing.pause)
+    return _done(name, partial(pausing.pause, reason=request.form.get("reason")))
 
 
 @blueprint.post("/providers/<name:name>/resume")
@@ -134,7 +140,7 @@ def _row(connection: Any, name: str) -> ProviderRow:
     return row
 
 
-def _done(name: str, action: Callable[[Database[Any], Settings, str, Doer], None]) -> Response:
+def _done(name: str, action: Callable[[Database[Any], Settings, str, Doer], object]) -> Response:
     with database() as connection:
         try:
             action(connection, receiver().settings, name, g.viewer.doer)
@@ -156,6 +162,10 @@ def _lines(shown: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, st
             yield from _lines(value, f"{prefix}{key}.")
         elif isinstance(value, list | tuple):
             yield f"{prefix}{key}", ", ".join(map(_text, value))
+        elif key.endswith(("_minutes", "_hours")):
+            yield f"{prefix}{key}", f"{value:g}"
+        elif key == "memory_limit":
+            yield f"{prefix}{key}", f"{value} MB"
         else:
             yield f"{prefix}{key}", _text(value)
 
@@ -163,6 +173,8 @@ def _lines(shown: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, st
 def _text(value: Any) -> str:
     if isinstance(value, dict):
         return " and ".join(f"{key} = {_text(member)}" for key, member in value.items())
+    if isinstance(value, list):
+        return ", ".join(map(_text, value))
     if isinstance(value, float):
-        return f"{value:g} s"  # each number of a provider that may have a fraction is of seconds
+        return f"{value:g} s"  # each other number that may have a fraction is of seconds
     return "yes" if value is True else str(value)

@@ -21,7 +21,12 @@ from app.web.problem import Fault, HttpProblem
 if TYPE_CHECKING:
     from flask import Response
 
-TASKS = {jobs.PUBLISH: "Publish results again", jobs.STATUS: "Set statuses of commits"}
+TASKS = {
+    jobs.PUBLISH: "Publish results again",
+    jobs.STATUS: "Set statuses of commits",
+    jobs.NOTICE_CHANGES: "Look for changes to tell people of",
+    jobs.SEND_NOTIFICATION: "Tell people of changes",
+}
 """What the tasks of short jobs are called."""
 
 blueprint = Blueprint("queue", __name__)
@@ -36,7 +41,9 @@ def show_queue() -> Response:
 
     def values() -> dict[str, Any]:
         with database() as connection:
-            queue = read(connection, stalled_seconds=settings.worker.stalled_seconds)
+            queue = read(
+                connection, stalled_seconds=settings.worker.stalled_seconds, limits=settings.runs_at_once
+            )
         return {"queue": queue, "tasks": TASKS, "own_version": version("pact-dispatch")}
 
     return show("queue/queue.html.jinja", values, topics=("runs",))

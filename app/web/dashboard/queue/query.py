@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from app.queue import waiting, workers
 from app.queue.state import QueueState
-from app.records import pauses, runs
+from app.records import pauses, run_moments, runs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
     from uuid import UUID
 
@@ -39,6 +39,7 @@ class Queue:
         lines: The providers whose runs wait, in the order in which workers take the first one of each.
         runs: The runs that are shown, by their id: those that are carried out, and the first one of each provider.
         running: The runs that are carried out, by their provider.
+        begins: When the latest attempt of each run that is carried out has begun, as far as that is known.
         pauses: The pauses of these providers.
         chores: The short jobs.
         results: The runs whose results are published next.
@@ -49,6 +50,7 @@ class Queue:
     lines: list[Line]
     runs: dict[UUID, Run]
     running: dict[str, list[Run]]
+    begins: dict[UUID, datetime]
     pauses: dict[str, Pause]
     chores: list[Chore]
     results: list[tuple[Run, datetime | None]]
@@ -62,18 +64,26 @@ class ProviderQueue:
         waiting: The first ones, in the order in which they are taken, each with the time from when it can be.
         number: How many wait.
         running: Those that are carried out.
+        begins: When the latest attempt of each of these has begun, as far as that is known.
         pause: The pause of the provider; None if there is none.
     """
 
     waiting: list[tuple[Run, datetime | None]]
     number: int
     running: list[Run]
+    begins: dict[UUID, datetime]
     pause: Pause | None
 
 
-def read(connection: Connection[Any], *, stalled_seconds: float) -> Queue:
-    """Read the queue; `stalled_seconds` is after how long without a heartbeat a worker is dead."""
-    lines = waiting.lines(connection, most=MOST_LINES)
+def read(connection: Connection[Any], *, stalled_seconds: float, limits: Mapping[str, int]) -> Queue:
+    """Read the queue.
+
+    Args:
+        connection: The open connection.
+        stalled_seconds: After so long without a heartbeat a worker is dead.
+        limits: How many runs of a provider go on at once, by the providers that have such a limit.
+    """
+    lines = waiting.lines(connection, most=MOST_LINES, limits=limits)
     processes = workers.read(connection, stalled_seconds=stalled_seconds, most=MOST_WORKERS)
     providers = [line.provider for line in lines]
     running = _running(connection, providers)
@@ -88,6 +98,7 @@ def read(connection: Connection[Any], *, stalled_seconds: float) -> Queue:
         lines,
         found,
         of_providers,
+        run_moments.begins(connection, [*running, *(found[one] for one in of_workers if one in found)]),
         _pauses(connection, providers),
         waiting.chores(connection),
         _results(connection),
@@ -102,10 +113,12 @@ def read_provider(connection: Connection[Any], provider: str) -> ProviderQueue:
         "SELECT count(*) FROM runs WHERE status = 'waiting' AND provider = %(provider)s",
         {"provider": provider},
     ).fetchone()
+    running = _running(connection, [provider])
     return ProviderQueue(
         [(found[job.run_id], job.due) for job in jobs if job.run_id in found],
         row[0] if row else 0,
-        _running(connection, [provider]),
+        running,
+        run_moments.begins(connection, running),
         _pauses(connection, [provider]).get(provider),
     )
 

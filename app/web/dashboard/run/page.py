@@ -12,9 +12,19 @@ from app.intake import run_actions
 from app.intake.redelivery import NotDeliverable
 from app.intake.refusal import Refusal
 from app.intake.run_actions import NoSuchRun, NotDone
-from app.records import actions, commit_statuses, deliveries, relays, run_log, run_moments, runs
+from app.records import (
+    actions,
+    commit_statuses,
+    deliveries,
+    notifications,
+    relays,
+    run_log,
+    run_moments,
+    runs,
+)
 from app.records.actions import ActionKind
 from app.records.run import PAUSED_PROVIDER, Publishing, RunStatus
+from app.records.run_findings import findings_of
 from app.records.run_links import SHARED
 from app.web.context import database, link, receiver, run_links
 from app.web.dashboard.rendering import address, show
@@ -28,8 +38,7 @@ from broker.http.answer_headers import policy_of_page
 from verifier.report.failures import failures
 from verifier.report.html import SCRIPT_SOURCE, STYLE_SOURCE
 from verifier.report.html import page as report_page
-from verifier.report.interface import Findings
-from verifier.verification import PublishedResult, Verification
+from verifier.verification import Verification
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,6 +51,8 @@ if TYPE_CHECKING:
 
 MOST_DELIVERIES = 10
 """Deliveries that the page of a run shows."""
+MOST_TOLD = 10
+"""Messages to people that it shows."""
 LOG_CHARACTERS = 12 * 1024
 """The end of the log that the page shows."""
 ROOM = 36_000
@@ -90,13 +101,8 @@ def download_report(run_id: UUID) -> Response:
         verification = Verification.from_dict(saved)
     except ValueError as error:
         raise HttpProblem(409, f"no report can be made of the run: {error}") from error
-    url = run.result_url
-    published = PublishedResult(url, run.outcome == "passed", run.provider_version or "") if url else None
-    findings = Findings(
-        verification,
-        publishing=run.publishing is not Publishing.NONE,
-        published=published,
-        publish_error=run.publish_error if published is None else None,
+    findings = findings_of(
+        verification, run.publishing, result_url=run.result_url, publish_error=run.publish_error
     )
     response = Response(report_page(findings), mimetype="text/html")
     response.headers["Content-Disposition"] = f'attachment; filename="verification-{run_id}.html"'
@@ -207,6 +213,7 @@ def _values(run_id: UUID, *, by_link: bool) -> dict[str, Any]:
         moments = run_moments.of_run(connection, run_id)
         statuses = commit_statuses.of_run(connection, run_id)
         relay = relays.of_run(connection, run_id)
+        told = () if by_link else notifications.of_run(connection, run_id, most=MOST_TOLD)
         done = actions.of_run(connection, run_id)
         again_of = actions.that_led_to(connection, ActionKind.RUN_AGAIN, run_id)
         newest = deliveries.newest_of_run(connection, run_id, limit=MOST_DELIVERIES)
@@ -229,7 +236,7 @@ def _values(run_id: UUID, *, by_link: bool) -> dict[str, Any]:
         "failures": failures(unmet),
         "members": members,
         "members_page": page,
-        "steps": timeline(run, moments, statuses, relay),
+        "steps": timeline(run, moments, statuses, relay, told),
         "attempts": attempts(run, moments),
         "log": shown,
         "log_is_whole": log_is_whole and shown == log,
@@ -238,6 +245,7 @@ def _values(run_id: UUID, *, by_link: bool) -> dict[str, Any]:
         "breakage": breakage,
         "command": command_for(run, interactions, None if by_link else settings),
         "commit": commit_link(run, settings),
+        "trace_url": settings.server.page_of_trace(run.trace_context),
         "can_cancel": not run.status.ended and not run.cancel_requested,
         "can_publish": run.status is RunStatus.FINISHED
         and run.publishing in {Publishing.PENDING, Publishing.REFUSED},

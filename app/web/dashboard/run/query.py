@@ -47,7 +47,7 @@ class Interactions:
         first_passed: The first that passed, at most `MOST_PASSED`.
         notes: What else the reader should know.
         seconds: How long the verification took.
-        build_url: The build that the broker shows.
+        publish_url: The broker's link for publishing results of the very pact that was verified.
     """
 
     failed: int
@@ -58,6 +58,7 @@ class Interactions:
     first_passed: tuple[PassedInteraction, ...]
     notes: tuple[str, ...] = ()
     seconds: float | None = None
+    publish_url: str | None = None
 
     @property
     def total(self) -> int:
@@ -71,17 +72,17 @@ def interactions_of(connection: Connection[Any], run_id: UUID) -> Interactions |
         row = cursor.execute(
             """
             WITH saved AS MATERIALIZED (  -- the verification, which may have megabytes, is unpacked once
-                SELECT parts.notes, parts.duration,
+                SELECT parts.notes, parts.duration, parts.links ->> 'publish' AS publish_url,
                     CASE jsonb_typeof(parts.interactions) WHEN 'array' THEN parts.interactions ELSE '[]' END
                         AS interactions
                 FROM runs, jsonb_to_record(verification)
-                    AS parts (notes jsonb, duration double precision, interactions jsonb)
+                    AS parts (notes jsonb, duration double precision, interactions jsonb, links jsonb)
                 WHERE id = %(id)s AND verification IS NOT NULL),
             interactions AS MATERIALIZED (
                 SELECT one, place, one ->> 'outcome' AS outcome,
                     coalesce(one -> 'pending' = 'true', false) AS pending
                 FROM saved, jsonb_array_elements(interactions) WITH ORDINALITY AS all_of (one, place))
-            SELECT notes, duration AS seconds,
+            SELECT notes, duration AS seconds, publish_url,
                 (SELECT count(*) FROM interactions WHERE outcome = 'failed' AND NOT pending) AS failed,
                 (SELECT count(*) FROM interactions WHERE outcome = 'failed' AND pending) AS pending,
                 (SELECT count(*) FROM interactions WHERE outcome = 'error') AS errors,
@@ -105,7 +106,7 @@ def interactions_of(connection: Connection[Any], run_id: UUID) -> Interactions |
         for name, request, duration in row["first_passed"]
     )
     notes = tuple(map(str, row["notes"] or ()))
-    counts = {name: row[name] for name in ("failed", "errors", "pending", "passed", "seconds")}
+    counts = {name: row[name] for name in ("failed", "errors", "pending", "passed", "seconds", "publish_url")}
     return Interactions(**counts, unmet=unmet, first_passed=passed, notes=notes)
 
 

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from app.records.commit_statuses import StatusResult
+from app.records.notification_result import NotificationResult
 from app.records.run import PAUSED_PROVIDER, Publishing, RunStatus
 from app.records.run_moments import MomentName
 from verifier.verification import Outcome
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from app.records.commit_statuses import StoredStatus
+    from app.records.notifications import Notification
     from app.records.run import Run
     from app.records.run_moments import Moment
 
@@ -57,6 +59,7 @@ def timeline(
     moments: Sequence[Moment],
     statuses: Sequence[StoredStatus],
     relay: Mapping[str, Any] | None,
+    told: Sequence[Notification] = (),
 ) -> list[Step]:
     """Return the steps of a run, in their order.
 
@@ -65,6 +68,7 @@ def timeline(
         moments: Those of its attempts.
         statuses: Those of its commit.
         relay: Where its dispatch was passed on to; None if it was not.
+        told: What people were told of it.
     """
     steps = [Step("Accepted, queued", run.created_at)] if run.parent_id is None else []
     started = next(
@@ -84,6 +88,7 @@ def timeline(
     ]
     steps += _end(run, relay)
     steps += _status(statuses)
+    steps += map(_told, told)
     return _timed(steps)
 
 
@@ -204,6 +209,17 @@ def _status(statuses: Sequence[StoredStatus]) -> list[Step]:
     if status.result is StatusResult.SUPERSEDED:
         return [Step("Status set", None, f"{what}, not any more: a later run of the commit has set its own")]
     return [Step("Status not set", None, f"{what}: {status.error}", StepState.WRONG)]
+
+
+def _told(notification: Notification) -> Step:
+    host = f" at {notification.host}" if notification.host else ""
+    what = f"{notification.target}{host}: {', '.join(notification.events)}"
+    if notification.result is NotificationResult.SENT:
+        return Step("Told", notification.finished_at, what)
+    if notification.failed:
+        return Step("Not told", notification.finished_at, f"{what}: {notification.error}", StepState.WRONG)
+    why = f": {notification.error}" if notification.error else ""
+    return Step("Told", None, f"{what}, not yet{why}", StepState.UNDER_WAY)
 
 
 def _timed(steps: Sequence[Step]) -> list[Step]:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 AT_HOME = "http://127.0.0.1:8080"
 """Where the provider is, where the configuration does not say how to reach it."""
+_CONTENT, _RESULTS = "/pact-version/", "/verification-results"
+"""What stands in the URL of a pact's content, and after that in the one of its results."""
 
 
 def command_for(run: Run, interactions: Interactions | None, settings: Settings | None) -> str:
@@ -30,7 +32,7 @@ def command_for(run: Run, interactions: Interactions | None, settings: Settings 
     """
     words = ["verify"]
     if run.pact_url is not None:
-        words += ["--pact-url", run.pact_url]
+        words += ["--pact-url", _verified_pact(run.pact_url, interactions)]
     elif settings is not None:
         words += ["--pact-broker-base-url", settings.broker.url]
     words += ["--provider", run.provider]
@@ -42,6 +44,15 @@ def command_for(run: Run, interactions: Interactions | None, settings: Settings 
         if expression is not None:
             words += ["--filter-description", expression]
     return shlex.join(words)
+
+
+def _verified_pact(asked: str, interactions: Interactions | None) -> str:
+    """Return the URL of the pact that was verified: what was asked for may be whichever is the latest one.
+
+    A broker's link for results is below the content that they are of, with the versions that it was chosen for.
+    """
+    content, _, rest = (interactions.publish_url or "" if interactions else "").rpartition(_RESULTS)
+    return content if _CONTENT in content and not rest else asked
 
 
 def _provider(run: Run, settings: Settings | None) -> list[str]:

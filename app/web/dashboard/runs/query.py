@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from app.records import history, pact_runs
-from app.records.run import Publishing
+from app.records import history, pact_runs, run_moments
+from app.records.run import Publishing, RunStatus
 from app.records.run_filters import HIDDEN, SHOWN, TEXT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
     from psycopg import Connection
 
@@ -31,10 +32,12 @@ class Row:
     Attributes:
         run: The run.
         pacts: What became of its pacts, if it is for every pact and some have an outcome.
+        began: When its latest attempt has begun, if it runs.
     """
 
     run: Run
     pacts: PactCount | None
+    began: datetime | None = None
 
     @property
     def remark(self) -> str | None:
@@ -106,8 +109,10 @@ def read(
     if after is not None and top is not None and TEXT not in filters:
         newer = history.newer_runs(connection, filters, than=top, most=MOST_NEWER)
     first = page.items[0] if page.items else None
+    running = [run for run in page.items if run.status is RunStatus.RUNNING]
+    begins = run_moments.begins(connection, running) if running else {}
     return RunList(
-        [Row(run, counts.get(run.id)) for run in page.items],
+        [Row(run, counts.get(run.id), begins.get(run.id, run.started_at)) for run in page.items],
         None if first is None else history.Place(first.created_at, first.id),
         page.end,
         newer,

@@ -1,13 +1,15 @@
 // What the pages do beyond htmx: they work without it, and lose only what moves.
 "use strict";
 
-// What somebody has unfolded stays unfolded, and what is being typed stays, when a page's new content comes.
-Idiomorph.defaults.ignoreActiveValue = true;
+// What somebody has unfolded stays unfolded when a page's new content comes.
 Idiomorph.defaults.callbacks.beforeAttributeUpdated = (name, element) =>
   !(name === "open" && element.tagName === "DETAILS") && !(name === "hidden" && element.matches(".copy"));
 
-// A form of filters shows what is in the address, which new content doesn't change: what is typed into it stays.
-Idiomorph.defaults.callbacks.beforeNodeMorphed = (node) => !(node instanceof Element && node.matches("form.filters"));
+// A form of filters shows what is in the address, which new content doesn't change: what is typed into it stays. So do
+// a reason, and whatever is being typed. Idiomorph's ignoreActiveValue would also keep all that is in a part of the page
+// that has the focus, such as the main one after a click.
+const TYPED = "form.filters, input.typed, input:focus, select:focus, textarea:focus";
+Idiomorph.defaults.callbacks.beforeNodeMorphed = (node) => !(node instanceof Element && node.matches(TYPED));
 
 let change = "";
 

@@ -76,7 +76,7 @@ def _configuration(here: Receiver) -> dict[str, Any]:
         api_tokens={token.name: token.read_only for token in here.api_tokens.all()},
         webhook_secret=here.webhook_secret is not None,
         github=_github(github.api_url, github.app_id) if here.settings.needs_github else None,
-        database=described(conninfo if isinstance(conninfo, str) else conninfo()),
+        database=here.database or described(conninfo if isinstance(conninfo, str) else conninfo()),
     )
 
 

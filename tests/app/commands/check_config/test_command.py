@@ -126,6 +126,7 @@ def test_people_are_told_the_same() -> None:
         "                version asked of http://127.0.0.1:8080/version /commit, branch main",
         "                checked out from https://git.example.org/acme/orders.git",
         "                version the commit, branch that of the dispatch",
+        "                one run at a time, each for 1800 s at most; one interaction at a time",
         "may dispatch    broker, staging",
         "may use /api    grafana",
         "GitHub's events signed",
@@ -133,6 +134,57 @@ def test_people_are_told_the_same() -> None:
         "reconciled      every 15 minutes",
     ):
         assert line in shown.splitlines()
+
+
+def test_of_many_providers_there_is_a_summary_and_one_can_be_looked_at(tmp_path: Path) -> None:
+    folder = tmp_path / "conf.d"
+    folder.mkdir()
+    for number in range(300):
+        text = MINIMAL.partition("[[providers]]")[2].replace(
+            'branch = "main"\n', "" if number else 'user = "ci"\n'
+        )
+        text = text.replace("Products", f"P{number:03}").replace("products", f"p{number}")
+        (folder / f"{number:03}.toml").write_text(f"[[providers]]{text}", encoding="utf-8")
+    config = written(tmp_path, MINIMAL)
+    done = check(config)
+    assert done.returncode == 0
+    assert "providers       301: Products, P000, P001, P002, P003 and 296 more" in done.stdout
+    assert "301 that run already" in done.stdout
+    assert "configured in 300 files of their own" in done.stdout
+    assert len(done.stdout.splitlines()) < 30
+    told = [line for line in done.stderr.splitlines() if "branch" in line]
+    assert [line.rpartition("warning: ")[2].partition(", so")[0] for line in told] == [
+        "300 providers (P000, P001, P002 and 297 more), each: has no branch"
+    ]
+    assert "000.toml: providers[1] (P000).user is for a provider" in done.stderr
+
+    one = check(config, "--provider", "P007")
+    assert one.stdout.splitlines()[0] == "provider        P007: POST /repos/acme/p7/dispatches"
+    assert "runs at http://127.0.0.1:8080" in one.stdout
+    assert "broker" not in one.stdout
+    [line] = one.stderr.splitlines()
+    assert "007.toml: providers[1] (P007): has no branch" in line
+    assert "there is no provider 'P999'" in check(config, "--provider", "P999").stderr
+
+    whole = json.loads(check(config, "--json").stdout)
+    assert (len(whole["providers"]), sum("has no branch" in text for text in whole["warnings"])) == (301, 300)
+    part = json.loads(check(config, "--json", "--provider", "P007").stdout)
+    assert ([one["name"] for one in part["providers"]], len(part["warnings"])) == (["P007"], 1)
+
+
+@pytest.mark.parametrize(
+    ("keys", "shown"),
+    [
+        ("jobs = 4\ntimeout = 60\n", "one run at a time, each for 60 s at most; 4 interactions at a time"),
+        ("parallel = true\n", "several runs at a time, each for 1800 s at most; one interaction at a time"),
+        (
+            "parallel = true\nmax_runs = 2\n",
+            "several runs at a time, 2 at most, each for 1800 s at most; one interaction at a time",
+        ),
+    ],
+)
+def test_how_many_runs_go_on_is_told_in_plain_words(keys: str, shown: str, tmp_path: Path) -> None:
+    assert f"                {shown}\n" in check(written(tmp_path, MINIMAL + keys)).stdout
 
 
 def test_nothing_is_made(tmp_path: Path) -> None:

@@ -209,7 +209,7 @@ def receiver(
         "health_path": "/health",
         "wait": wait,
     }
-    worker = {"stalled_seconds": 3.0, "retry_seconds": [0.2]}
+    worker = {"retry_seconds": [0.2]}
     config = configuration(patient.broker.url, how, worker=worker, server={"processes": 1})
     return LocalReceiver(folder, config, command=command, database_url=database_url)
 

@@ -55,7 +55,13 @@ def _is_in(phrase: list[str], text: str) -> bool:
 
 def _findings() -> Iterator[tuple[str, str]]:
     """Give the place of each finding that is not ok in the code, and the texts that are in it."""
-    for module in ("broker_checks", "webhook_checks", "github_checks", "receiver_checks"):
+    for module in (
+        "broker_checks",
+        "webhook_checks",
+        "github_checks",
+        "receiver_checks",
+        "notification_checks",
+    ):
         source = (ROOT / "app" / "commands" / "doctor" / f"{module}.py").read_text(encoding="utf-8")
         for function in ast.parse(source).body:
             assigned = dict(_assigned(function))

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-WORKER = {"stalled_seconds": 3.0, "retry_seconds": [0.2], "publish_retry_seconds": [0.2]}
+WORKER = {"retry_seconds": [0.2], "publish_retry_seconds": [0.2]}
 GOOD = pact(interaction("a thing", "/things/1", body={"id": 1, "name": "thing"}))
 numbers = count(1)
 
@@ -48,6 +48,17 @@ def patient(broker: EmbeddedBroker) -> Iterator[Patient]:
         yield made
 
 
+class Ready(LocalReceiver):
+    """A receiver whose worker, if it has one, is one that others know of: it is ready, whatever is asked first."""
+
+    def start(self) -> None:
+        super().start()
+        if self.process is not None:
+            self.wait_until(
+                lambda: self.rows("SELECT 1 FROM procrastinate_workers"), "its worker is registered"
+            )
+
+
 def receiver(
     folder: Path, database_url: str, patient: Patient, base_url: str, command: str = "serve", **more: Any
 ) -> ReceiverProcess:
@@ -63,7 +74,7 @@ def receiver(
     how = more.pop("how", running)
     config = configuration(patient.broker.url, how, worker=WORKER, server={"processes": 1}, **more)
     environment = {"PACT_DISPATCH_GITHUB_TOKEN": GITHUB_TOKEN}
-    return LocalReceiver(folder, config, command=command, database_url=database_url, environment=environment)
+    return Ready(folder, config, command=command, database_url=database_url, environment=environment)
 
 
 def treat(patient: Patient, server: ReceiverProcess) -> None:
@@ -87,6 +98,28 @@ def test_a_chain_with_a_receiver_that_holds_has_no_broken_link(
         assert set(done.statuses.values()) == {"ok"}, done.out
         assert list(done.statuses)[-4:] == ["receiver", "receiver-deliveries", "receiver-runs", "result"]
         assert len(server.rows("SELECT id FROM deliveries")) == 1
+
+        # no result depends on what people are told, so that it is no broken link
+        server.execute(
+            "INSERT INTO notifications (id, provider, target, kind, events, content, result, host, error) VALUES "
+            f"(gen_random_uuid(), '{patient.provider}', 'slack URL', 'slack', '{{}}', '{{}}', 'refused', 'h', 'no')"
+        )
+        done = patient.diagnose()
+        assert (done.code, done.statuses["receiver-notifications"]) == (0, "warning")
+        told = done.check("receiver-notifications")
+        assert told["found"] == "the last message to h (slack URL) did not arrive: no"
+        assert told["todo"].endswith(f"pact-dispatch notify --test --provider {patient.provider}")
+        server.execute(
+            "INSERT INTO notifications (id, provider, target, kind, events, content, result, host, error) SELECT "
+            f"gen_random_uuid(), '{patient.provider}', 'slack ' || n, 'slack', '{{}}', '{{}}', 'refused', 'h', 'no' "
+            "FROM generate_series(1, 6) AS n"
+        )
+        told = patient.diagnose().check("receiver-notifications")
+        assert (
+            "h (slack 1) did not arrive: no; the last message to h (slack 2) did not arrive: no; the"
+            in told["found"]
+        )
+        assert told["found"].endswith("; and 2 more targets did not get theirs")
 
         # the token goes to no address that only the broker names
         unnamed = patient
@@ -201,7 +234,7 @@ def test_a_webhook_that_sends_elsewhere_is_told_by_the_receiver(
         patient.publish(document=GOOD)
         patient.wait_until_delivered()
         done = patient.diagnose("--receiver-url", server.url, PACT_DISPATCH_API_TOKEN=API_TOKEN)
-    assert (done.code, done.first) == (1, "receiver-deliveries")
+    assert (done.code, done.first) == (1, "receiver-deliveries"), done.found
     assert "although the broker delivered one" in done.found
 
 

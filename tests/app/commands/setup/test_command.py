@@ -404,7 +404,7 @@ def test_a_run_is_waited_for_until_it_ends_and_no_earlier_one_is_taken_for_it(
     repository.next_run = ("queued", None)
     arguments = ["--repository", "acme/products", "--provider", "Products", "--github-url", api.url]
     with subprocess.Popen(
-        [str(BIN / "pact-dispatch"), "setup", *arguments, "--wait", "50"],
+        [str(BIN / "pact-dispatch"), "setup", *arguments, "--wait", "100"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -412,7 +412,7 @@ def test_a_run_is_waited_for_until_it_ends_and_no_earlier_one_is_taken_for_it(
     ) as process:
         api.wait_for(lambda: len(repository.runs) == 2 and api.count("GET", "/actions/runs/2"))
         repository.runs[1].status, repository.runs[1].conclusion = "completed", "success"
-        out, err = process.communicate(timeout=50)
+        out, err = process.communicate(timeout=110)
     assert process.returncode == 0, out + err
     assert "run 2 of .github/workflows/pact_changed.yml: queued" in err
     assert "actions/runs/2" in out
@@ -507,7 +507,7 @@ def test_the_run_of_a_receiver_is_waited_for(tmp_path: Path, database_url: str) 
         own.publish(pact(good, provider="Products"), "1.0.0", "main")
         config = configuration(own.url, {"base_url": provider, **running}, server={"processes": 1})
         with LocalReceiver(tmp_path, config, database_url=database_url) as receiver:
-            setup = Setup(own.url, "--target", "receiver", "--receiver-url", receiver.url, "--wait", "50")
+            setup = Setup(own.url, "--target", "receiver", "--receiver-url", receiver.url, "--wait", "100")
             passed = setup()
             assert passed.code == 0, passed.out
             assert (passed.states["run"], passed.steps["run"]["outcome"]) == ("ok", "passed")
@@ -557,7 +557,7 @@ def test_the_least_configuration_verifies_what_the_webhook_of_setup_sends(
         with LocalReceiver(
             tmp_path, config + 'health_path = "/health"\n', database_url=database_url
         ) as receiver:
-            setup = Setup(own.url, "--target", "receiver", "--receiver-url", receiver.url, "--wait", "50")
+            setup = Setup(own.url, "--target", "receiver", "--receiver-url", receiver.url, "--wait", "100")
             first = setup()
             assert (first.code, first.states["run"]) == (0, "ok"), first.out
             assert own.get("/webhooks").json()["_links"]["pb:webhooks"][0]["title"] is not None

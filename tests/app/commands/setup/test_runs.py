@@ -39,7 +39,7 @@ def test_a_broken_contract_is_told_from_an_outage_by_the_result(
     repository.next_run = ("in_progress", None)
     arguments = ["--repository", "acme/products", "--provider", "Products", "--github-url", api.url]
     with subprocess.Popen(
-        [str(BIN / "pact-dispatch"), "setup", *arguments, "--wait", "50", "--json"],
+        [str(BIN / "pact-dispatch"), "setup", *arguments, "--wait", "100", "--json"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -49,7 +49,7 @@ def test_a_broken_contract_is_told_from_an_outage_by_the_result(
         if published is not None:
             publish_result(broker, f"of-the-run-{published}", success=published)
         repository.runs[0].status, repository.runs[0].conclusion = "completed", "failure"
-        out, err = process.communicate(timeout=50)
+        out, err = process.communicate(timeout=110)
     assert process.returncode == code, out + err
     document = json.loads(out)
     step = document["steps"][-1]

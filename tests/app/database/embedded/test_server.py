@@ -21,6 +21,9 @@ import pytest
 from app.database.connections import database
 from app.database.database_url import DatabaseUnusable
 from app.database.embedded import cluster
+from app.database.embedded.account import server_account
+from app.database.embedded.beside import MOVED, mark_moved
+from app.database.embedded.binaries import find_binaries
 from tests.support.paths import ROOT
 
 if TYPE_CHECKING:
@@ -78,8 +81,10 @@ def user(data_dir: Path, *options: str) -> Iterator[User]:
 def servers(data_dir: Path) -> list[psutil.Process]:
     """All processes of PostgreSQL with their data there, the postmaster first."""
     found = []
-    for process in psutil.process_iter(["name", "cwd", "create_time"]):
+    for process in psutil.process_iter(["name", "cwd", "create_time", "status"]):
         name, cwd = process.info["name"], process.info["cwd"]
+        if process.info["status"] == psutil.STATUS_ZOMBIE:  # it has ended, and init has not asked for it yet
+            continue
         if name == "postgres" and cwd and Path(cwd).is_relative_to(data_dir.resolve()):
             found.append(process)
     return sorted(found, key=lambda process: (process.info["create_time"], process.pid))
@@ -89,6 +94,11 @@ def kill_servers(data_dir: Path) -> None:
     for process in servers(data_dir):
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
+    wait_until_stopped(data_dir)
+
+
+def wait_until_stopped(data_dir: Path) -> None:
+    """Wait until the last process has ended: a server's pid file is gone, and its log is whole, a moment apart."""
     wait_until(lambda: not servers(data_dir))
 
 
@@ -115,7 +125,7 @@ def refusal(data_dir: Path) -> str:
 def test_what_is_stored_is_there_at_the_next_start(data_dir: Path) -> None:
     with database(None, data_dir) as url, psycopg.connect(url) as connection:
         connection.execute("CREATE TABLE kept AS SELECT 42 AS answer")
-    assert servers(data_dir) == []
+    wait_until_stopped(data_dir)
 
     with database(None, data_dir) as url, psycopg.connect(url) as connection:
         assert connection.execute("SELECT answer FROM kept").fetchone() == (42,)
@@ -147,6 +157,7 @@ def test_log_holds_a_week_at_most_and_no_rows(data_dir: Path) -> None:
         for _ in range(2):
             with contextlib.suppress(psycopg.errors.UniqueViolation):
                 connection.execute("INSERT INTO secrets VALUES ('hunter2')")
+    wait_until_stopped(data_dir)
     (log,) = (data_dir / "postgres" / "data" / "log").iterdir()
     assert log.name == f"postgresql-{time.strftime('%a', time.gmtime())}.log"
     assert "duplicate key" in log.read_text()
@@ -161,7 +172,7 @@ def test_processes_share_a_server_and_the_last_one_stops_it(data_dir: Path) -> N
         assert first.leave() == 0
         assert started_at(url) == start
         assert second.leave() == 0
-    assert servers(data_dir) == []
+    wait_until_stopped(data_dir)
 
 
 def test_processes_that_start_at_once_share_one_server(data_dir: Path) -> None:
@@ -170,7 +181,7 @@ def test_processes_that_start_at_once_share_one_server(data_dir: Path) -> None:
         starts = {started_at(one.said()) for one in users}
         assert len(starts) == 1
         assert [one.leave() for one in users] == [0, 0, 0, 0]
-    assert servers(data_dir) == []
+    wait_until_stopped(data_dir)
 
 
 def test_server_of_killed_users_is_taken_over_and_stopped(data_dir: Path) -> None:
@@ -181,7 +192,7 @@ def test_server_of_killed_users_is_taken_over_and_stopped(data_dir: Path) -> Non
         second.kill()
     with database(None, data_dir) as url:
         assert started_at(url) == start
-    assert servers(data_dir) == []
+    wait_until_stopped(data_dir)
 
 
 def test_start_succeeds_when_everything_was_killed(data_dir: Path) -> None:
@@ -193,10 +204,15 @@ def test_start_succeeds_when_everything_was_killed(data_dir: Path) -> None:
         assert started_at(url) != start
 
 
+def has_begun(folder: Path, moment: str) -> bool:
+    """Tell whether a start has come to a moment, or past it: its data are complete then."""
+    return any(folder.glob(moment)) or (folder / "data").exists()
+
+
 def test_starter_killed_at_any_moment_leaves_nothing_that_prevents_a_start(data_dir: Path) -> None:
     for moment in ("new-*", "new-*/global", "data", "data/postmaster.pid"):
         with user(data_dir) as starter:
-            wait_until(lambda moment=moment: any((data_dir / "postgres").glob(moment)))  # type: ignore[misc]
+            wait_until(lambda moment=moment: has_begun(data_dir / "postgres", moment))  # type: ignore[misc]
             starter.kill()
         with database(None, data_dir) as url:
             started_at(url)
@@ -249,13 +265,12 @@ def test_a_pid_that_is_another_programs_by_now_is_not_taken_for_a_server(data_di
         stranger.kill()
 
 
-def test_server_started_by_hand_is_left_alone(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_server_started_by_hand_is_left_alone(data_dir: Path) -> None:
     with user(data_dir) as first:
         first.said()
         pid_file = data_dir / "postgres" / "data" / "postmaster.pid"
         (data_dir / "postgres" / "server.lock").unlink()  # as if it had never been locked
         (data_dir / "postgres" / ".s.PGSQL.5432").unlink()
-        monkeypatch.setattr(cluster, "START_SECONDS", 5.0)
         assert "postmaster.pid" in refusal(data_dir)
         assert psutil.pid_exists(int(pid_file.read_text().split()[0]))
         kill_servers(data_dir)
@@ -283,7 +298,7 @@ def test_fork_that_leaves_does_not_stop_the_server(data_dir: Path) -> None:
     )
     assert done.stdout == "7\n"
     assert url
-    assert servers(data_dir) == []
+    wait_until_stopped(data_dir)
 
 
 @pytest.mark.parametrize("name", ["x" * 100, 'a folder, it\'s "named" so; ü'])
@@ -302,6 +317,24 @@ def test_path_that_no_socket_can_have_gets_a_private_one_elsewhere(data_dir: Pat
         started_at(url)
 
 
+def test_nothing_is_removed_or_written_where_a_link_of_the_servers_account_leads(data_dir: Path) -> None:
+    own, other = data_dir / "own", data_dir / "other"
+    one = cluster.Cluster(own, find_binaries(), server_account(own))
+    one.prepare()
+    for mode in (0o755, 0o700):  # a folder that is closed may be one of sockets, and has more in it
+        other.mkdir(exist_ok=True)
+        other.chmod(mode)
+        one.account.take(other)
+        (other / "file").write_text("kept")
+        (own / "socket").symlink_to(other)
+        one.stop()
+        assert not (own / "socket").is_symlink()
+        assert (other / "file").read_text() == "kept"
+    (own / MOVED).symlink_to(other / "file")
+    mark_moved(own, "elsewhere\n")
+    assert ((own / MOVED).read_text(), (other / "file").read_text()) == ("elsewhere\n", "kept")
+
+
 def test_data_of_another_major_version_is_refused_untouched(data_dir: Path) -> None:
     with database(None, data_dir):
         pass
@@ -309,7 +342,9 @@ def test_data_of_another_major_version_is_refused_untouched(data_dir: Path) -> N
     version.write_text("17\n")
     message = refusal(data_dir)
     assert "made by PostgreSQL 17, and PostgreSQL 18 can't read it" in message
-    assert "pg_dump" in message
+    assert "`pact-dispatch database upgrade` takes over what is in it" in message
+    version.write_text("19\n")
+    assert "made by PostgreSQL 19, and this is 18" in refusal(data_dir)
     version.write_text("18\n")
     with database(None, data_dir) as url:
         started_at(url)
@@ -392,4 +427,4 @@ def test_server_that_hangs_is_named(data_dir: Path, monkeypatch: pytest.MonkeyPa
         assert "runs, and does not answer" in refusal(data_dir)
         postmaster.send_signal(signal.SIGCONT)
         assert first.leave() == 0
-    assert servers(data_dir) == []
+    wait_until_stopped(data_dir)

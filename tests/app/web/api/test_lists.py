@@ -22,7 +22,11 @@ def listed(client: FlaskClient, **parameters: str) -> list[int]:
     return [int(run["id"][-12:]) for run in answer.get_json()["items"]]
 
 
-def test_each_filter_finds_what_it_means(client: FlaskClient, pool: ConnectionPool[Any]) -> None:
+@pytest.mark.parametrize("rare", [run_filters.RARE, 1, 0])
+def test_each_filter_finds_what_it_means(
+    client: FlaskClient, pool: ConnectionPool[Any], monkeypatch: pytest.MonkeyPatch, rare: int
+) -> None:
+    monkeypatch.setattr(run_filters, "RARE", rare)
     add_run(pool, 1, reason="reconciled", consumer_version="0f3c9a7", branch="main")
     add_run(
         pool, 2, sha="0f3c" + "0" * 36, provider_branch="main", error="The provider is NOT ready: 100% sure"

@@ -53,7 +53,7 @@ PLAIN = {
     "/readyz",
     "/metrics",
     "/openapi.json",
-    "/api/providers",
+    "/api/providers/{name}/notifications",
     "/api/providers/{name}/pause",
     "/api/providers/{name}/resume",
 }

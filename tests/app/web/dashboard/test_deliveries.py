@@ -9,6 +9,7 @@ from uuid import uuid4
 
 from app.intake.refusal_words import WORDS
 from tests.app.web.dashboard.test_signing_in import READER, form_token, sign_in
+from tests.support.shown import words_in
 
 if TYPE_CHECKING:
     from flask.testing import FlaskClient
@@ -42,7 +43,7 @@ def listed(client: FlaskClient, query: str = "") -> list[str]:
 def text_of(client: FlaskClient, path: str) -> str:
     answer = client.get(path)
     assert answer.status_code == 200, answer.text
-    return " ".join(re.sub(r"<[^>]+>", " ", answer.text).split())
+    return words_in(answer.text)
 
 
 def test_the_list_says_what_became_of_each_delivery(client: FlaskClient) -> None:

@@ -107,10 +107,11 @@ def test_a_page_is_told_of_what_changed_between_its_making_and_its_asking(databa
         made = time.time() + CLOCKS_SECONDS + 1
         with hub.subscribed(["runs"], of="ann", since=made) as early:
             assert early.wait(0) is None
+        before = time.time()
         run_changes.request(changing, "A", Dispatch("a/b", "pact_changed", PACT), lock=None)
         assert first.wait(TIME_LIMIT)
         with (
-            hub.subscribed(["runs"], of="ann", since=time.time()) as late,
+            hub.subscribed(["runs"], of="ann", since=before) as late,
             hub.subscribed(["provider B"], of="ann", since=made) as other,
             hub.subscribed(["provider B"], of="bob") as old,
         ):

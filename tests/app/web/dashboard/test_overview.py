@@ -10,11 +10,13 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from app.records import counters, sightings
+from app.records import counters, processes, sightings
+from app.records.processes import Kind, ProcessState
 from app.records.sightings import Seen
 from app.web.dashboard.overview.chart import HEIGHT, chart_of
 from app.web.dashboard.overview.query import PER_PAGE, RESULTS_OF_PROVIDER
 from tests.support.history_rows import add_history
+from tests.support.shown import words_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -86,9 +88,7 @@ def attention(client: FlaskClient) -> list[str]:
     found = re.findall(r'<ul class="attention">(.*?)</ul>', page.text, re.DOTALL)
     assert bool(found) != ("Nothing needs attention." in page.text)
     return [
-        " ".join(html.unescape(re.sub(r"<[^>]+>", " ", line)).split())
-        + " -> "
-        + html.unescape(re.findall(r'href="([^"]*)"', line)[-1])
+        words_in(line) + " -> " + html.unescape(re.findall(r'href="([^"]*)"', line)[-1])
         for line in re.findall(r"<li.*?</li>", "".join(found), re.DOTALL)
     ]
 
@@ -165,13 +165,18 @@ def test_runs_that_wait_tell_what_for(signed_in: FlaskClient, database: Connecti
         "error": "there is no",
     }
     add_run(database, **unknown)
-    database.execute("INSERT INTO paused_providers (provider, paused_by) VALUES ('A', 'ann')")
+    database.execute(
+        "INSERT INTO paused_providers (provider, paused_by, reason) VALUES ('A', 'ann', 'it moves')"
+    )
     unconfigured, after_error, paused = attention(signed_in)
     assert "1 run waits for Gone, which is not in the configuration." in unconfigured
     assert unconfigured.endswith("-> /runs?provider=Gone&status=waiting")
     assert "2 runs of A wait after an error. the next attempt in 9 min Nothing answers" in after_error
     assert after_error.endswith(f"-> /runs/{run}")
-    assert "A is paused. since just now Its runs are accepted, and wait. It was paused by ann." in paused
+    assert (
+        "A is paused. since just now Its runs are accepted, and wait. It was paused by ann: it moves."
+        in paused
+    )
     assert paused.endswith("-> /providers/A")
 
 
@@ -233,6 +238,32 @@ def test_the_workers_tell_of_the_broker_and_of_the_token(
         sightings.note(database, Seen.GITHUB_TOKEN, {"expires": expires})
         assert attention(signed_in) == []
     assert "answers</b> the broker" in signed_in.get("/").text
+
+
+def test_a_configuration_that_was_refused_is_told_until_a_later_one_is_taken(
+    signed_in: FlaskClient, database: Connection[Any]
+) -> None:
+    add_worker(database)
+    ids = [uuid4(), uuid4(), uuid4()]
+    mistake = f"/etc/pact-dispatch.toml: providers[1].name: {HOSTILE}"
+
+    def note(number: int, refused: str | None) -> None:
+        state = ProcessState(Kind.WORKER, f"machine{number}:7", "1.0.0", "abc", 5.0, refused=refused)
+        processes.note(database, ids[number], state)
+
+    for number, refused in enumerate((None, mistake, mistake)):
+        note(number, refused)
+    [line] = attention(signed_in)
+    assert line.startswith("A change of the configuration was refused: 2 processes kept what they had.")
+    assert (
+        "Worker machine1:7: /etc/pact-dispatch.toml: providers[1].name: <script>alert(1)</script> /" in line
+    )
+    assert "then pact-dispatch reload" in line
+    assert line.endswith("-> /system")
+    note(1, None)
+    assert "refused: 1 process kept what it had." in attention(signed_in)[0]
+    database.execute("UPDATE receiver_processes SET heard_at = heard_at - interval '2 minutes'")  # it is gone
+    assert attention(signed_in) == []
 
 
 def test_statuses_that_github_does_not_take_are_told(

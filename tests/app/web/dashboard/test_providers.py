@@ -117,6 +117,7 @@ def test_a_provider_shows_its_configuration_without_secrets(
     assert "headers.Authorization from the variable PROVIDER_TOKEN" in text
     assert "s3cret" not in text
     assert "in-clear-text" not in text
+    assert "memory_limit 1024 MB" in text
     assert "consumer_version_selectors mainBranch = yes" in text
     assert client.get("/providers/nobody").status_code in {401, 404}
     assert one.get("/providers/nobody").status_code == 404
@@ -175,6 +176,29 @@ def test_pausing_and_resuming_is_said_everywhere_and_kept(
     assert post(client, "/providers/A/resume").status_code == 303
     assert "Paused" not in client.get("/providers/A").text
     assert kept(pool) == [("me", "pause", "A"), ("me", "resume", "A")]
+
+
+def test_why_a_provider_is_paused_is_asked_for_kept_and_shown(client: FlaskClient) -> None:
+    sign_in(client)
+    assert 'name="reason" maxlength="500"' in client.get("/providers/A").text
+    assert post(client, "/providers/A/pause", reason="a new <database> \N{BIRD}").status_code == 303
+    page = client.get("/providers/A")
+    assert "a new &lt;database&gt; \N{BIRD}" in page.text
+    assert "pause a new <database> \N{BIRD}" in " ".join(text_of(client, "/system").split())
+    assert "Give another reason" in page.text
+    assert post(client, "/providers/A/pause", reason="it moves").status_code == 303
+    assert "it moves" in text_of(client, "/providers/A")
+    assert post(client, "/providers/A/pause", reason="a new <database> \N{BIRD}").status_code == 303
+    document = client.get("/api/providers", headers=API).json
+    assert document is not None
+    assert document["items"][0]["pause_reason"] == "a new <database> \N{BIRD}"
+
+
+@pytest.mark.parametrize("reason", ["", "  ", "x" * 501, "\N{BIRD}" * 501, "\0"])
+def test_a_reason_of_any_form_pauses_the_provider(client: FlaskClient, reason: str) -> None:
+    sign_in(client)
+    assert post(client, "/providers/A/pause", reason=reason).status_code == 303
+    assert "Paused by me" in text_of(client, "/providers/A")
 
 
 def test_a_run_that_waits_for_its_paused_provider_is_no_run_after_an_error(
@@ -285,7 +309,7 @@ def test_a_look_is_left_to_a_worker_and_its_answer_shown_with_its_age(
     assert "answered with 404" in text
     assert 'title="2026-11-27 15:12:53 UTC"' in client.get("/providers/A").text
     assert "disabled" in text
-    assert "First broken link: delivery. was answered with 404 To fix it: run &lt;it&gt;" in text
+    assert "First broken link: delivery. was answered with 404 To fix it: run <it>" in text
     assert "Not looked at, besides: 3 pacts" in text
     assert "<b>C" not in client.get("/providers/A").text
 

@@ -72,6 +72,8 @@ def test_it_says_what_each_provider_waits_for_in_the_order_of_the_workers(
         request(pool, consumer, "Busy")
     request(pool, "Web", "Free")
     request(pool, "App", "Held")
+    retry_later(pool, request(pool, "One", "Two"))
+    request(pool, "Other", "Two")
     with pool.connection() as connection:
         row = connection.execute("SELECT worker_id FROM procrastinate_register_worker_v1()").fetchone()
         assert row is not None
@@ -80,7 +82,8 @@ def test_it_says_what_each_provider_waits_for_in_the_order_of_the_workers(
     begin(pool, busy, row[0])
 
     page = page_of(client, "/queue")
-    free, held, waits, later = rows_of(page)
+    free, held, two, waits, later = rows_of(page)
+    assert two.startswith("Two 2 runs 1 for the next attempt a worker Other , queued just now")
     assert free.startswith("Free 1 run a worker Web , queued just now")
     assert held.startswith("Held 1 run paused by ann, just now App")
     assert waits.startswith("Busy 2 runs running Shop , began just now Next , queued")
@@ -100,6 +103,30 @@ def test_it_says_what_each_provider_waits_for_in_the_order_of_the_workers(
     assert re.search(r"1 Next queued.*2 Other queued", shown)
     assert "No run of Nobody waits" in page_of(client, "/queue?provider=Nobody")
     assert "provider must be a text" in page_of(client, "/queue?provider=%00", 422)
+
+
+def test_of_a_later_attempt_it_says_which_one_it_is_and_when_that_began(
+    client: FlaskClient, pool: ConnectionPool[Any]
+) -> None:
+    run_id = request(pool, "Shop")
+    retry_later(pool, run_id)
+    with pool.connection() as connection:
+        row = connection.execute("SELECT worker_id FROM procrastinate_register_worker_v1()").fetchone()
+        assert row is not None
+        workers.register(connection, [row[0]], name="host:7", version="0.0.1", concurrency=3)
+    begin(pool, run_id, row[0])
+    with pool.connection() as connection:
+        connection.execute("UPDATE runs SET started_at = now() - interval '31 min'")
+        connection.execute("UPDATE run_moments SET at = now() - interval '31 min' WHERE attempt = 1")
+        connection.execute("UPDATE run_moments SET at = now() - interval '5 min 5 s' WHERE attempt = 2")
+    request(pool, "Next")
+    for path in ("/queue", "/queue?provider=A", "/runs"):
+        words = words_of(page_of(client, path))
+        assert "attempt 2 began 5 min ago" in words, path
+        assert "31 min" not in words
+    assert (
+        words_of(page_of(client, "/queue")).count("attempt 2 began 5 min ago") == 2
+    )  # of the worker, of the provider
 
 
 def test_a_run_that_waits_for_its_next_attempt_is_started_by_those_who_may(

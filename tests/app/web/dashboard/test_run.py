@@ -14,6 +14,7 @@ import pytest
 from app.dispatch import Dispatch
 from app.records import run_changes
 from tests.support.examples import ERROR, FAILED, PASSED, PENDING_FAILED, verification
+from tests.support.shown import words_in
 from verifier.verification import Exchange, HttpMessage, Mismatch
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def page_of(client: FlaskClient, run_id: UUID, query: str = "") -> str:
 
 
 def text_of(html: str) -> str:
-    return " ".join(re.sub(r"<[^>]*>", " ", html.partition("<main")[2]).split())
+    return words_in(html.partition("<main")[2])
 
 
 @pytest.mark.parametrize(
@@ -216,6 +217,21 @@ def test_the_command_to_try_is_one_word_for_each_value(
         *("--filter-description", r"^it's \(a\) \$PRICE$"),
     ]
     assert 'data-copy="command-to-try"' in html
+
+
+def test_the_command_to_try_is_for_the_very_pact_that_was_verified(
+    client: FlaskClient, pool: ConnectionPool[Any]
+) -> None:
+    content = "http://broker.example.org/base/pacts/provider/A/consumer/C/pact-version/5d9c1/metadata/Y3Y9NDI"
+    for publish_url, tried in (
+        (f"{content}/verification-results", content),
+        ("http://broker.example.org/publish", PACT),
+        (None, PACT),
+    ):
+        links = {} if publish_url is None else {"publish": publish_url}
+        html = page_of(client, add_run(pool, "", verification(PASSED, links=links)))
+        assert f"verify --pact-url {tried} --provider A" in text_of(html)
+    assert f"verify --pact-url {PACT} --provider A" in text_of(page_of(client, add_run(pool)))
 
 
 def test_a_page_stays_small_whatever_the_verification_has(

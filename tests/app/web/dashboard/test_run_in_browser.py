@@ -27,6 +27,11 @@ if TYPE_CHECKING:
     from psycopg_pool import ConnectionPool
 
 LISTS = Mismatch("body", "$.items", '[{"id":1},{"id":2}]', '[{"id":1},{"id":3}]', "Expected other items")
+KEEP_TEXTS = """selector => {
+  window.texts = [];
+  const keep = () => window.texts.push(document.querySelector(selector)?.textContent);
+  new MutationObserver(keep).observe(document.body, {childList: true, subtree: true, characterData: true});
+}"""
 IS_AT_END = "log => log.scrollTop + log.clientHeight >= log.scrollHeight - 8"
 EXCHANGE = Exchange(
     HttpMessage("GET /products/7 HTTP/1.1", (("accept", "application/json"),), ""),
@@ -73,7 +78,8 @@ def test_a_run_is_followed_to_its_outcome_without_loading_the_page_again(
     with opened(browser, client, f"/runs/{run_id}") as (page, said):
         page.wait_for_selector("html[data-live=yes]", state="attached")
         page.evaluate("window.isTheSame = true")
-        for line in range(3):
+        for line, focused in enumerate(("h1", "#log", "body")):
+            page.click(focused)  # which gives the focus to what it is in
             with pool.connection() as connection:
                 lines = "\n".join(f"line {line} {number}" for number in range(100))
                 connection.execute(
@@ -91,8 +97,20 @@ def test_a_run_is_followed_to_its_outcome_without_loading_the_page_again(
         page.wait_for_selector("#outcome.passed")
         assert page.text_content("#outcome strong") == "Passed: 3 interactions"
         assert page.evaluate("window.isTheSame")
-        assert page.title().startswith("Passed: 3 interactions")
+        wait_until(lambda: page.title().startswith("Passed: 3 interactions"), "the title says it too")
         assert said == []
+
+
+def copied(page: Page, button: str) -> str:
+    """Click a button that copies, and return what is in the clipboard once the button has said so.
+
+    It says so for two seconds, in which a busy machine may not look at it: what it says is kept.
+    """
+    page.evaluate(KEEP_TEXTS, button)
+    page.click(button)
+    wait_until(lambda: "Copied" in page.evaluate("window.texts"), f"{button} says that it has copied")
+    found: str = page.evaluate("navigator.clipboard.readText()")
+    return found
 
 
 @needs_chromium
@@ -114,15 +132,11 @@ def test_what_did_not_pass_is_seen_and_copied_by_all(
         assert cell.inner_text() == "34.9"
         assert page.locator("#failure-1 .differences th[scope=row]").first.inner_text().strip() == "$.price"
         assert page.locator("#failure-1 .differences .come").first.inner_text().startswith('"34.90"')
-        page.click("#try .copy")
-        page.locator("#try .copy", has_text="Copied").wait_for()
-        words = shlex.split(page.evaluate("navigator.clipboard.readText()"))
+        words = shlex.split(copied(page, "#try .copy"))
         assert words[0] == "verify"
         assert words[words.index("--filter-description") + 1].startswith("^(the price|")
         page.click("#failure-1 .exchange summary")
-        page.click("#failure-1 .exchange .copy")
-        page.locator("#failure-1 .exchange .copy", has_text="Copied").wait_for()
-        assert page.evaluate("navigator.clipboard.readText()").startswith("curl -i")
+        assert copied(page, "#failure-1 .exchange .copy").startswith("curl -i")
         assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
         assert findings(page) == []
         assert said == []
@@ -171,3 +185,10 @@ def test_new_runs_come_into_the_list_while_somebody_types_into_its_filters(
         assert page.locator("tbody tr").count() == 1
         assert findings(page) == []
         assert said == []
+
+
+def test_code_and_links_stand_in_the_sentence_of_a_warning(browser: Browser, client: FlaskClient) -> None:
+    with opened(browser, client, "/queue", viewport={"width": 1280, "height": 800}) as (page, _):
+        warning = page.locator("p.verdict", has_text="No worker is alive")
+        assert warning.locator("code").count() == 2
+        assert warning.evaluate("one => getComputedStyle(one).display") == "block"

@@ -11,6 +11,7 @@ import pytest
 from app.records import history
 from tests.app.web.dashboard.test_signing_in import sign_in
 from tests.support.run_rows import add_run, id_of
+from tests.support.shown import words_in
 
 if TYPE_CHECKING:
     from flask.testing import FlaskClient
@@ -33,7 +34,7 @@ def rows_of(page: str) -> dict[int, str]:
 
 
 def words_of(html: str) -> str:
-    return " ".join(unescape(re.sub(r"<[^>]+>", " ", html)).split())
+    return words_in(html)
 
 
 def link_of(page: str, words: str) -> str:

@@ -63,7 +63,7 @@ def test_what_takes_long_leaves_room_for_another() -> None:
 
     def takes_long() -> str:
         threading.Thread(target=other).start()
-        assert made.wait(30)
+        assert made.wait(60)
         return "long"
 
     assert share.make(takes_long) == "long"

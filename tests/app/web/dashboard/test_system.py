@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-import html
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
+import psycopg
 import pytest
 
-from app.records import actions, sightings
+from app.records import actions, processes, sightings
 from app.records.actions import ActionKind, Doer, Via
+from app.records.processes import Kind, ProcessState
 from app.records.sightings import Seen
+from app.web.dashboard.system import query
 from app.web.dashboard.system.page import size
+from app.web.dashboard.system.query import read
 from tests.app.web.conftest import TOKENS, WEBHOOK_SECRET
 from tests.support.history_rows import add_history
+from tests.support.shown import words_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,7 +51,8 @@ def shown(client: FlaskClient) -> str:
     answer = client.get("/system")
     assert answer.status_code == 200
     assert "<script>alert" not in answer.text
-    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", answer.text.split("<main")[1])).split())
+    assert "<table>" not in answer.text, "a table that has no room on a telephone is cards there"
+    return words_in(answer.text.split("<main")[1])
 
 
 def test_the_configuration_is_shown_as_it_was_understood_without_a_secret(signed_in: FlaskClient) -> None:
@@ -73,19 +79,34 @@ def test_the_configuration_is_shown_as_it_was_understood_without_a_secret(signed
 
 
 def test_the_database_is_shown_with_its_large_tables_and_how_old_it_is(
-    signed_in: FlaskClient, database_url: str
+    signed_in: FlaskClient, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert "Oldest run none" in shown(signed_in)
     add_history(database_url, runs=5, refused=1, days=12)
     text = shown(signed_in)
     assert "Oldest run 12 days ago Oldest delivery 12 days ago" in text
     assert re.search(r"runs 5 \d+\.\d KB", text)
+    with psycopg.connect(database_url) as connection:
+        # the database has looked at the table when it was empty, and not since
+        connection.execute("UPDATE pg_class SET reltuples = 0 WHERE relname = 'runs'")
+        assert next(one.rows for one in read(connection).tables if one.name == "runs") == 5
+        connection.execute("UPDATE pg_class SET reltuples = 70 WHERE relname = 'runs'")
+        monkeypatch.setattr(query, "COUNTED_BYTES", 0)
+        assert next(one.rows for one in read(connection).tables if one.name == "runs") == 70
+        connection.execute("UPDATE pg_class SET reltuples = 0 WHERE relname = 'runs'")
+        assert next(one.rows for one in read(connection).tables if one.name == "runs") is None
     assert [size(number) for number in (0, 2048, 5 * 2**20, 3 * 2**30)] == [
         "0 B",
         "2.0 KB",
         "5.0 MB",
         "3.0 GB",
     ]
+
+
+def test_the_database_of_the_receiver_itself_is_named_by_its_folder(signed_in: FlaskClient) -> None:
+    kept = signed_in.application.extensions
+    kept["receiver"] = replace(kept["receiver"], database="embedded, in /data/postgres")
+    assert "Database embedded, in /data/postgres Links" in shown(signed_in)
 
 
 def test_what_people_did_and_what_github_refused_is_told(
@@ -129,3 +150,39 @@ def test_what_the_workers_saw_is_told(signed_in: FlaskClient, database: Connecti
     text = shown(signed_in)
     assert "Broker answers just now" in text
     assert "Expires in 1 month" in text
+
+
+def test_processes_are_shown_with_what_differs_between_them(
+    signed_in: FlaskClient, database: Connection[Any]
+) -> None:
+    assert "No process has told anything yet." in shown(signed_in)
+    for number, state in enumerate(
+        (
+            ProcessState(Kind.WORKER, "one:1", "1.0", "aaaaaaaaaaaa", 60),
+            ProcessState(
+                Kind.WORKER, "two:1", "1.0", "aaaaaaaaaaaa", 60, restart=["worker.concurrency (4, now 8)"]
+            ),
+        )
+    ):
+        processes.note(database, UUID(int=number), state)
+    text = shown(signed_in)
+    assert "Not all processes" not in text
+    assert "has a mistake" not in text
+    assert re.search(
+        r"worker two:1 .{,40} 1\.0 aaaaaaaaaaaa , taken .{,40} with its next start: worker\.con", text
+    )
+    other = ProcessState(Kind.WEB, "two:2", "1.1", "bbbbbbbbbbbb", 5, refused=f"conf.d/a.toml: {HOSTILE}")
+    processes.note(database, UUID(int=2), other)
+    text = shown(signed_in)
+    assert "differ Not all processes have the same configuration" in text
+    assert "differ Not all processes have the same version" in text
+    assert re.search(
+        r"web two:2 .{,40} 1\.1 differs bbbbbbbbbbbb differs , taken .{,40} refused a later one: conf\.d/a",
+        text,
+    )
+    assert "The last change of the configuration has a mistake, and was not taken: correct it" in text
+    processes.forget(database, UUID(int=2))
+    database.execute(
+        "UPDATE receiver_processes SET heard_at = now() - interval '2 minutes' WHERE name = 'one:1'"
+    )
+    assert "one:1" not in shown(signed_in)

@@ -27,6 +27,7 @@ from tests.support.webhook_target import Target
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from http.server import BaseHTTPRequestHandler
     from pathlib import Path
 
 FAST = (*OPEN, "--webhook-retry-seconds", "0.01,0.01,0.01")
@@ -39,19 +40,24 @@ def target() -> Iterator[Target]:
         yield listening
 
 
-def test_retries_end_with_success_when_the_target_recovers(
-    tmp_path: Path, pact: dict[str, Any], target: Target
-) -> None:
-    target.status = 503
-    with EmbeddedBroker(tmp_path, *OPEN, "--webhook-retry-seconds", "0.05,0.05,0.05,0.05,0.05") as broker:
+class Recovering(Target):
+    """A target that answers 503 twice, and then 206."""
+
+    def serve(self, handler: BaseHTTPRequestHandler, body: bytes) -> None:
+        """Answer as it is its turn."""
+        self.status = 503 if len(self.received) < 2 else 206
+        super().serve(handler, body)
+
+
+def test_retries_end_with_success_when_the_target_recovers(tmp_path: Path, pact: dict[str, Any]) -> None:
+    options = (*OPEN, "--webhook-retry-seconds", "0.05,0.05,0.05,0.05,0.05")
+    with Recovering() as target, EmbeddedBroker(tmp_path, *options) as broker:
         create(broker, webhook(f"{target.url}/hook"))
         broker.publish(pact, "1")
-        target.wait_for(2)
-        target.status = 206
         (delivery,) = wait_for(broker, all_are("success"))
         attempts = logs(broker, delivery)
     assert delivery["attemptsRemaining"] == 0
-    assert [one["success"] for one in attempts] == [False] * (len(attempts) - 1) + [True]
+    assert [one["success"] for one in attempts] == [False, False, True]
     assert "Retrying webhook in 0.05 seconds" in attempts[0]["logs"]
     assert attempts[-1]["logs"].endswith("Successfully executed webhook\n")
     assert len({received.body for received in target.received}) == 1
@@ -138,10 +144,7 @@ def test_a_kill_amid_publishing_and_delivering_forgets_nothing(
         broker.kill()
         publisher.join()
     with EmbeddedBroker(tmp_path, *OPEN) as again:
-        deadline = time.monotonic() + 30
-        while not set(answered) <= {one.body for one in target.received}:
-            assert time.monotonic() < deadline
-            target.wait_for(1)
+        until(lambda: set(answered) <= {one.body for one in list(target.received)})
         for version in answered:
             path = f"/pacts/provider/Bar/consumer/Foo/version/{version}"
             assert again.get(path).status_code == 200
@@ -257,9 +260,7 @@ def test_a_slow_target_holds_up_neither_publishing_nor_others_nor_the_stop(
             broker.publish(pact, version)
         # Of the slow ones, two are under way at a time.
         assert sorted(one.path for one in target.wait_for(5)) == ["/quick"] * 3 + ["/slow"] * 2
-        began = time.monotonic()
-        assert broker.stop() == 0
-        assert time.monotonic() - began < 10
+        assert broker.stop() == 0  # while these still wait for their answers
         assert broker.log.read_text() == ""
 
 

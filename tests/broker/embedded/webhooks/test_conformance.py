@@ -22,7 +22,7 @@ from tests.broker.embedded.environments.test_conformance import ACCOUNTS
 from tests.broker.embedded.test_accounts import write
 from tests.support.comparison import RECORDED_BASE, Dictionary
 from tests.support.paths import EXCHANGES
-from tests.support.processes import EmbeddedBroker
+from tests.support.processes import TIME_LIMIT, EmbeddedBroker
 from tests.support.webhook_target import Target
 
 if TYPE_CHECKING:
@@ -220,7 +220,7 @@ def settled(provider: str = "Bar", consumer: str = "Foo", attempts: int = 1) -> 
     """Wait until the outcome of the attempts is stored."""
 
     def run(replay: Replay) -> None:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + TIME_LIMIT
         while True:
             status = replay.broker.get(
                 f"/pacts/provider/{provider}/consumer/{consumer}/webhooks/status"

@@ -74,7 +74,7 @@ def test_the_command_names_the_same_options() -> None:
         [str(BIN / "pact-dispatch"), "broker", "--help"],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=60,
         check=True,
     )
     assert set(re.findall(r"--webhook-[a-z-]+", done.stdout)) == set(

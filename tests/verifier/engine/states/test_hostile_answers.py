@@ -23,7 +23,7 @@ CHANGE = StateChange.from_json(json.dumps({"state": "one", "action": "setup"}).e
 def test_redirect_to_what_is_no_url_is_no_answer_and_has_a_reason(location: str) -> None:
     with Loopback(Reply(307, headers={"Location": location})) as provider:
         with pytest.raises(StateChangeFailed) as error:
-            UrlHandler(provider.url, timeout=5)(CHANGE)
+            UrlHandler(provider.url, timeout=60)(CHANGE)
         assert len(provider.received) == 1
     assert not error.value.failure.answered
     assert 'setup of state "one" at ' in error.value.failure.reason
@@ -32,7 +32,7 @@ def test_redirect_to_what_is_no_url_is_no_answer_and_has_a_reason(location: str)
 def test_answer_that_is_too_large_is_no_answer() -> None:
     large = Loopback(Reply(body=b" " * (MAX_ANSWER + 1)))
     with large as provider, pytest.raises(StateChangeFailed, match="larger than") as error:
-        UrlHandler(provider.url, timeout=5)(CHANGE)
+        UrlHandler(provider.url, timeout=60)(CHANGE)
     assert not error.value.failure.answered
 
 
@@ -47,7 +47,7 @@ def test_answer_that_drips_is_no_answer(drip: str) -> None:
 @pytest.mark.parametrize("name", BROKEN_OFF)
 def test_answer_that_breaks_off_is_no_answer(name: str, *, reset: bool) -> None:
     with RawServer(BROKEN_OFF[name], reset=reset) as provider, pytest.raises(StateChangeFailed) as error:
-        UrlHandler(provider.url, timeout=20)(CHANGE)
+        UrlHandler(provider.url, timeout=60)(CHANGE)
     assert not error.value.failure.answered
 
 
@@ -62,21 +62,21 @@ def test_answer_that_breaks_off_is_no_answer(name: str, *, reset: bool) -> None:
 )
 def test_what_is_quoted_of_an_answer_is_brief(answer: bytes) -> None:
     with RawServer(answer) as provider, pytest.raises(StateChangeFailed, match="yyy") as error:
-        UrlHandler(provider.url, timeout=20)(CHANGE)
+        UrlHandler(provider.url, timeout=60)(CHANGE)
     assert len(error.value.failure.reason) < 1000
 
 
 def test_a_flood_is_no_answer() -> None:
     flood = RawServer(b"HTTP/1.1 200 OK\r\n\r\n", again=b" " * 65536)
     with flood as provider, pytest.raises(StateChangeFailed, match="larger than"):
-        UrlHandler(provider.url, timeout=20)(CHANGE)
+        UrlHandler(provider.url, timeout=60)(CHANGE)
 
 
 @pytest.mark.parametrize("status", [103, 199, 600, 999])
 def test_a_status_that_is_no_answer_is_none(status: int) -> None:
     head = f"HTTP/1.1 {status} Odd\r\nContent-Length: 0\r\n\r\n".encode()
     with RawServer(head) as provider, pytest.raises(StateChangeFailed) as error:
-        UrlHandler(provider.url, timeout=5)(CHANGE)
+        UrlHandler(provider.url, timeout=60)(CHANGE)
     assert not error.value.failure.answered
 
 
@@ -85,7 +85,7 @@ def test_a_connection_is_kept_and_each_request_has_its_whole_time() -> None:
         protocol_version = "HTTP/1.1"
 
     with Keeping(Reply(body={"a": 1})) as provider:
-        handler = UrlHandler(provider.url, timeout=20)
+        handler = UrlHandler(provider.url, timeout=60)
         assert [handler(CHANGE) for _ in range(3)] == [b'{"a": 1}'] * 3
 
 
@@ -97,7 +97,7 @@ def test_unexpected_exception_of_a_handler_is_a_failure_with_a_reason() -> None:
     try:
         with requests.Session() as session:
             session.trust_env = False
-            response = session.post(relay.url, json={"state": "one", "action": "setup"}, timeout=10)
+            response = session.post(relay.url, json={"state": "one", "action": "setup"}, timeout=60)
     finally:
         relay.close()
     assert response.status_code == 400

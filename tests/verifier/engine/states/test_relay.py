@@ -33,7 +33,7 @@ def refusal(handler: StateHandler, change: dict[str, Any] = CHANGE) -> StateFail
     return error.value.failure
 
 
-def url_refusal(url: str, *, timeout: float = 5) -> StateFailure:
+def url_refusal(url: str, *, timeout: float = 60) -> StateFailure:
     return refusal(UrlHandler(url, timeout=timeout))
 
 
@@ -42,7 +42,7 @@ def url_refusal(url: str, *, timeout: float = 5) -> StateFailure:
 
 def test_url_is_posted_the_change_as_the_pact_verifiers_do() -> None:
     with Loopback(Reply(body={"id": 42})) as provider:
-        values = ask(UrlHandler(f"{provider.url}/_states?shop=1", timeout=5))
+        values = ask(UrlHandler(f"{provider.url}/_states?shop=1", timeout=60))
     assert json.loads(values) == {"id": 42}
     [request] = provider.received
     assert (request.method, request.path) == ("POST", "/_states?shop=1")
@@ -55,7 +55,7 @@ def test_headers_for_the_url_go_with_each_request_to_its_host_alone() -> None:
         places = {"/_states": "/moved", "/moved": f"{other.url}/_states"}
         with Loopback(lambda asked: Reply(307, headers={"Location": places[asked.path]})) as provider:
             headers = (("authorization", "Basic abc"), ("content-TYPE", "application/vnd.acme+json"))
-            ask(UrlHandler(f"{provider.url}/_states", timeout=5, headers=headers))
+            ask(UrlHandler(f"{provider.url}/_states", timeout=60, headers=headers))
     assert [request.path for request in provider.received] == ["/_states", "/moved"]
     for request in provider.received:
         assert request.headers["authorization"] == "Basic abc"
@@ -73,7 +73,7 @@ def test_url_that_wants_credentials_says_which_option_gives_them() -> None:
 @pytest.mark.parametrize(("status", "body"), [(200, b""), (201, {"a": 1}), (204, b"")])
 def test_any_2xx_is_a_state_that_was_set_up(status: int, body: Any) -> None:
     with Loopback(Reply(status, body)) as provider:
-        assert ask(UrlHandler(provider.url, timeout=5)) == (json.dumps(body).encode() if body else b"")
+        assert ask(UrlHandler(provider.url, timeout=60)) == (json.dumps(body).encode() if body else b"")
 
 
 @pytest.mark.parametrize("status", [400, 422, 500])
@@ -93,7 +93,7 @@ def test_404_is_a_handlers_word_only_where_a_handler_was_found() -> None:
         return Reply(200 if request.json["state"] == "known" else 404, "<html>not found</html>")
 
     with Loopback(answer) as provider:
-        handler = UrlHandler(provider.url, timeout=5)
+        handler = UrlHandler(provider.url, timeout=60)
         wrong = refusal(handler, {**CHANGE, "state": "unknown"})
         ask(handler, {**CHANGE, "state": "known"})
         unknown = refusal(handler, {**CHANGE, "state": "unknown"})
@@ -140,7 +140,7 @@ def test_redirect_is_followed_with_the_change(status: int) -> None:
         return Reply(body={"id": request.json["params"]["id"]})
 
     with Loopback(answer) as provider:
-        assert json.loads(ask(UrlHandler(f"{provider.url}/_states", timeout=5))) == {"id": 7}
+        assert json.loads(ask(UrlHandler(f"{provider.url}/_states", timeout=60))) == {"id": 7}
     assert [request.method for request in provider.received] == ["POST", "POST"]
 
 
@@ -166,7 +166,7 @@ def test_redirect_that_loses_the_change_is_not_followed(status: int) -> None:
 )
 def test_values_are_those_of_an_answer_that_says_it_is_json(content_type: str, is_taken: bool) -> None:  # noqa: FBT001
     with Loopback(Reply(body=b'{"id": 42}', headers={"Content-Type": content_type})) as provider:
-        values = ask(UrlHandler(provider.url, timeout=5))
+        values = ask(UrlHandler(provider.url, timeout=60))
     assert values == (b'{"id": 42}' if is_taken else b"")
 
 
@@ -393,12 +393,12 @@ def failing(status: int) -> Callable[[Received], Reply]:
 def post(relay: StateRelay, state: str, action: str = "setup") -> requests.Response:
     with requests.Session() as session:
         session.trust_env = False
-        return session.post(relay.url, json={"state": state, "action": action, "params": {}}, timeout=10)
+        return session.post(relay.url, json={"state": state, "action": action, "params": {}}, timeout=60)
 
 
 def test_relay_passes_the_change_on_and_the_values_back() -> None:
     with Loopback(Reply(body={"id": 42})) as provider:
-        relay = StateRelay(UrlHandler(provider.url, timeout=5))
+        relay = StateRelay(UrlHandler(provider.url, timeout=60))
         try:
             response = post(relay, "one")
         finally:
@@ -411,7 +411,7 @@ def test_relay_passes_the_change_on_and_the_values_back() -> None:
 @pytest.mark.parametrize("status", [400, 500, 503])
 def test_relay_answers_any_failure_with_400_which_the_core_does_not_repeat(status: int) -> None:
     with Loopback(failing(status)) as provider:
-        relay = StateRelay(UrlHandler(provider.url, timeout=5))
+        relay = StateRelay(UrlHandler(provider.url, timeout=60))
         try:
             assert post(relay, "one").status_code == 400
         finally:

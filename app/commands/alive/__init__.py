@@ -1,0 +1,1 @@
+"""`pact-dispatch alive`: whether a worker is alive."""

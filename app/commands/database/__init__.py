@@ -1,0 +1,1 @@
+"""`pact-dispatch database`: dump, restore, move and upgrade a receiver's database."""

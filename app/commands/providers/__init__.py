@@ -1,0 +1,1 @@
+"""`pact-dispatch providers`: the providers of a receiver, and pausing one."""

@@ -1,0 +1,1 @@
+"""`pact-dispatch reload`: have the processes of a receiver take their configuration anew."""

@@ -1,0 +1,1 @@
+"""The reload of the configuration: every process takes another one without stopping, or none does."""

@@ -1,0 +1,1 @@
+"""The reload of the configuration."""

@@ -1,0 +1,1 @@
+"""What `deploy` has: the chart, the manifests, the alerts and the dashboard."""
