@@ -150,7 +150,7 @@ async def work(
             take=lambda configuration: asyncio.run_coroutine_threadsafe(take(configuration), loop).result(),
         )
         participant = Participant(Kind.WORKER, reloader, data_dir=data_dir, pool=pool)
-        loop.add_signal_handler(signal.SIGHUP, worker.hang_up, reloader)
+        worker.obey_signals(reloader)
         children.fill()
         participant.start()
         log.info("worker started", worker=name, concurrency=options.concurrency)
@@ -204,11 +204,15 @@ class Worker:
         self._knows_more = False
         self._stop = asyncio.Event()
 
-    async def run(self) -> None:
-        """Work until SIGTERM or SIGINT; leave the process when the database is lost."""
+    def obey_signals(self, reloader: Reloader[Any]) -> None:
+        """Stop at SIGTERM or SIGINT, also if one comes before the work has begun, and reload at SIGHUP."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._begin_to_stop)
+        loop.add_signal_handler(signal.SIGHUP, self.hang_up, reloader)
+
+    async def run(self) -> None:
+        """Work until SIGTERM or SIGINT; leave the process when the database is lost."""
         consuming = asyncio.create_task(self._consumer.run())
         recovering = asyncio.create_task(self._recover_forever())
         chores = asyncio.create_task(

@@ -116,6 +116,30 @@ def test_a_worker_that_is_told_to_stop_as_soon_as_it_starts_does_so_at_once(
         assert not worker.logged("worker left")
 
 
+def test_a_signal_before_a_worker_takes_jobs_stops_it_as_any_other(tmp_path: Path, database_url: str) -> None:
+    config = configuration("http://127.0.0.1:1", {"base_url": "http://127.0.0.1:1", **RUNNING})
+    slow_start = (
+        "import sys, time\n"
+        "from app import cli\n"
+        "from app.worker.process import Worker\n"
+        "run = Worker.run\n"
+        "def late(worker):\n"
+        "    time.sleep(1)\n"
+        "    return run(worker)\n"
+        "Worker.run = late\n"
+        "sys.exit(cli.main(sys.argv[2:]))\n"
+    )
+    with ReceiverProcess(
+        tmp_path,
+        with_providers_as_this_account(config),
+        command="worker",
+        database_url=database_url,
+        prefix=(sys.executable, "-c", slow_start),
+    ) as worker:
+        assert worker.stop() == 0
+        assert worker.logged("worker stopped")
+
+
 def test_the_end_does_not_wait_for_what_nobody_answers() -> None:
     answered = threading.Event()
 
