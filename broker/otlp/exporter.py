@@ -129,6 +129,7 @@ class Exporter:
         closing.join(seconds)
         if closing.is_alive():
             self._watched.give_up(seconds)
+            self._watched.shutdown()  # it would go on trying
 
     def _add(self, span: FinishedSpan) -> None:
         parent = None if span.parent_id is None else TraceContext(span.trace_id, span.parent_id)

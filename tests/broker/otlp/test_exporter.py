@@ -112,6 +112,11 @@ def test_the_name_of_the_service_is_that_of_the_environment(monkeypatch: pytest.
         assert collector.spans[0].resource["service.name"] == "verification"
 
 
+def ended_later() -> list[str]:
+    names = [one.name for one in threading.enumerate()]
+    return [name for name in names if name.startswith(("traces-end", "Otel"))]
+
+
 def test_a_collector_that_never_answers_delays_the_end_for_a_limited_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -125,6 +130,7 @@ def test_a_collector_that_never_answers_delays_the_end_for_a_limited_time(
             # what would wait for the collector goes on by itself, and the process can end
             assert any(one.name == "traces-end" and one.daemon for one in threading.enumerate())
             assert spans.sink() is None
+    wait_until(lambda: not ended_later(), "nothing is tried any more")
 
 
 def test_a_collector_that_is_away_is_told_of_once_and_without_its_credentials(
