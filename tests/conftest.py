@@ -15,7 +15,7 @@ import pytest
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
-pytest_plugins = ["tests.support.databases", "tests.support.process_marks"]
+pytest_plugins = ["tests.support.databases", "tests.support.leftovers", "tests.support.process_marks"]
 
 # A shell has its background jobs ignore Ctrl-C, which what they start inherits: here it is interrupted all the same.
 for _number in (signal.SIGINT, signal.SIGHUP):

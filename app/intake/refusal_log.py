@@ -45,6 +45,8 @@ WAIT_SECONDS = 3.0
 """For how long one of these is waited for; without one, a request is counted alone."""
 COUNT_SECONDS = 1.0
 """For how long others are counted in this process before the count is stored."""
+AGAIN_SECONDS = 5.0
+"""After this, a count that could not be stored is tried again."""
 NOT_KEPT = " (the body is not kept: this sender has sent too many that were refused)"
 WITHOUT_CREDENTIALS = "without a token or signature"
 
@@ -68,10 +70,12 @@ class RefusalLog:
         self._pool = pool
         self._connections = threading.BoundedSemaphore(max(1, pool.max_size // SHARE))
         self._lock = threading.Lock()
+        self._storing = threading.Lock()
         self._quotas: dict[str | None, _Quotas] = {}  # there are only so many names of tokens
         self._counts = Counts()
         self._senders: Counter[str] = Counter()
-        self._timer_runs = False
+        self._timer: threading.Timer | None = None
+        self._closed = False
 
     def add(self, delivery: IncomingDelivery, refusal: Refusal) -> None:
         """Store a refusal and log it, or count it alone.
@@ -112,16 +116,33 @@ class RefusalLog:
             self._count(Series.of(REPEATED), delivery.sender)
 
     def store_counts(self) -> None:
-        """Store how many were counted alone; those that can't be stored are for the next time."""
+        """Store how many were counted alone; those that can't be stored are tried again later."""
+        with self._storing:
+            self._store_counts()
+
+    def close(self) -> None:
+        """Store what was counted, as far as that can be done; nothing goes on by itself after this."""
         with self._lock:
-            counts, self._counts, self._timer_runs = self._counts, Counts(), False
+            self._closed = True
+            timer = self._timer
+        self.store_counts()
+        if timer is not None:
+            timer.join()
+
+    def _store_counts(self) -> None:
+        with self._lock:
+            counts, self._counts = self._counts, Counts()
             senders, self._senders = self._senders, Counter()
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
         if not counts:
             return
         if not self._store(lambda connection: counters.add(connection, counts)):
             with self._lock:
                 self._counts.update(counts)
                 self._senders.update(senders)
+                self._store_in(AGAIN_SECONDS)
             return
         log.warning(
             "not kept one by one: too many that were refused or repeated",
@@ -155,12 +176,14 @@ class RefusalLog:
         with self._lock:
             self._counts[series] += 1
             self._senders[sender or WITHOUT_CREDENTIALS] += 1
-            if self._timer_runs:
-                return
-            self._timer_runs = True
-        timer = threading.Timer(COUNT_SECONDS, self.store_counts)
-        timer.daemon = True
-        timer.start()
+            self._store_in(COUNT_SECONDS)
+
+    def _store_in(self, seconds: float) -> None:
+        """Have the counts stored after a time; the lock is held."""
+        if self._timer is None and not self._closed and not self._pool.closed:
+            self._timer = threading.Timer(seconds, self.store_counts)
+            self._timer.daemon = True
+            self._timer.start()
 
 
 def _log(delivery: IncomingDelivery, refusal: Refusal, detail: str) -> None:

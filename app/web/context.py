@@ -66,6 +66,12 @@ class Receiver:
         )
         return other
 
+    def close(self) -> None:
+        """End what goes on by itself, store what was counted, and give the connections back; nothing is served then."""
+        self.live.close()
+        self.refusal_log.close()
+        self.pool.close()
+
     @cached_property
     def refusal_log(self) -> RefusalLog:
         """The log of the requests that this process refuses."""

@@ -241,8 +241,7 @@ class Web(BaseApplication):
         if self._participant is not None:
             self._participant.stop()
         if self._receiver is not None:
-            self._receiver.refusal_log.store_counts()
-            self._receiver.pool.close()
+            self._receiver.close()
         end_traces()
 
 

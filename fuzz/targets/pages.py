@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
@@ -66,10 +66,12 @@ def _open() -> Iterator[Check]:
         open_pool(url, size=2) as pool,
         shown_log() as terminal,
         patch.object(WrongCredentials, "seconds_to_wait", return_value=0.0),
+        ExitStack() as opened,
     ):
         run, delivery = with_history(url)
         given = {"API_TOKENS": f"me:{API_TOKEN},reader:{READER}@read-only"}
-        receiver = replace(receiver_of(pool), api_tokens=Tokens("API_TOKENS", given, for_api=True))
+        tokens_of_all = Tokens("API_TOKENS", given, for_api=True)
+        receiver = opened.enter_context(closing(replace(receiver_of(pool), api_tokens=tokens_of_all)))
         app = create_app(receiver)
         tokens = {"operator": API_TOKEN, "reader": READER, "stranger": None}
         visitors = {name: _Visitor(app, tokens[name]) for name in VIEWERS}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 from unittest.mock import patch
 
@@ -26,9 +26,13 @@ if TYPE_CHECKING:
 
 @contextmanager
 def _open() -> Iterator[Check]:
-    with receiver_database() as url, open_pool(url, size=2) as pool, shown_log() as terminal:
+    with (
+        receiver_database() as url,
+        open_pool(url, size=2) as pool,
+        shown_log() as terminal,
+        closing(receiver_of(pool)) as receiver,
+    ):
         run, delivery = with_history(url)
-        receiver = receiver_of(pool)
         app = create_app(receiver)
         answered = Answered(app.url_map)
         with app.app_context():
@@ -40,7 +44,6 @@ def _open() -> Iterator[Check]:
             terminal.check()
 
         yield check
-        receiver.refusal_log.store_counts()
 
 
 @contextmanager
@@ -50,8 +53,9 @@ def _open_away() -> Iterator[Check]:
         patch("app.database.connections.RECONNECT_SECONDS", 0.1),
         open_pool(f"postgresql://nobody@127.0.0.1:{closed_port()}/nothing", size=1) as pool,
         shown_log() as terminal,
+        closing(receiver_of(pool)) as receiver,
     ):
-        app = create_app(receiver_of(pool))
+        app = create_app(receiver)
         nothing = str(uuid.uuid4())
 
         def check(given: Request) -> None:

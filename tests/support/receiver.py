@@ -296,8 +296,7 @@ class LocalReceiver(ReceiverProcess):
         if self._served is not None:
             self._served.close()
             self._served = None
-            self._receiver.refusal_log.store_counts()
-            self._receiver.pool.close()
+            self._receiver.close()
             structlog.configure(**self._structlog)
             self._log_file.close()
         self.session.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -18,6 +19,7 @@ from app.intake.refusal_log import BODY_BYTES, BURST, NOT_KEPT, RefusalLog
 from app.records import counters, deliveries
 from app.records.counters import Series
 from app.records.deliveries import IncomingDelivery, Repeated, Source
+from tests.support.receiver import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,6 +41,12 @@ def pool(patient_database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator
         yield opened
 
 
+@pytest.fixture
+def log(pool: ConnectionPool[Any]) -> Iterator[RefusalLog]:
+    with closing(RefusalLog(pool)) as made:
+        yield made
+
+
 def refused(sender: str | None, payload: Any = None) -> IncomingDelivery:
     return IncomingDelivery(Source.API, sender=sender, repository="a/b", payload=payload)
 
@@ -54,8 +62,9 @@ def stored(pool: ConnectionPool[psycopg.Connection]) -> list[tuple[Any, ...]]:
         )
 
 
-def test_a_sender_with_a_token_fills_no_disk_and_every_refusal_is_counted(pool: ConnectionPool[Any]) -> None:
-    log = RefusalLog(pool)
+def test_a_sender_with_a_token_fills_no_disk_and_every_refusal_is_counted(
+    log: RefusalLog, pool: ConnectionPool[Any]
+) -> None:
     with capture_logs() as logged:
         for _ in range(300):
             log.add(refused("broker", LARGE), REFUSAL)
@@ -74,8 +83,9 @@ def test_a_sender_with_a_token_fills_no_disk_and_every_refusal_is_counted(pool: 
     assert (said["reasons"], said["senders"]) == ({"other-broker": 200}, {"broker": 200})
 
 
-def test_no_sender_uses_up_what_another_one_or_a_stranger_may(pool: ConnectionPool[Any]) -> None:
-    log = RefusalLog(pool)
+def test_no_sender_uses_up_what_another_one_or_a_stranger_may(
+    log: RefusalLog, pool: ConnectionPool[Any]
+) -> None:
     for _ in range(BURST + 1):
         log.add(refused("broker"), REFUSAL)
     log.add(refused("team"), REFUSAL)
@@ -89,8 +99,7 @@ def test_no_sender_uses_up_what_another_one_or_a_stranger_may(pool: ConnectionPo
     ]
 
 
-def test_repetitions_are_bounded_as_refusals_are(pool: ConnectionPool[Any]) -> None:
-    log = RefusalLog(pool)
+def test_repetitions_are_bounded_as_refusals_are(log: RefusalLog, pool: ConnectionPool[Any]) -> None:
     for _ in range(2 * BURST):
         delivery = IncomingDelivery(Source.GITHUB, sender="github", github_id="one", payload=LARGE)
         log.add_repetition(delivery, Repeated(uuid4(), None))
@@ -101,8 +110,9 @@ def test_repetitions_are_bounded_as_refusals_are(pool: ConnectionPool[Any]) -> N
         assert counters.read(connection)[Series.of(counters.REPEATED)] == 2 * BURST
 
 
-def test_what_can_not_be_stored_now_is_logged_and_uses_nothing_up(pool: ConnectionPool[Any]) -> None:
-    log = RefusalLog(pool)
+def test_what_can_not_be_stored_now_is_logged_and_uses_nothing_up(
+    log: RefusalLog, pool: ConnectionPool[Any]
+) -> None:
     for _ in range(BURST + 1):
         log.add(
             refused("broker"), Refusal(503, "not-stored", "Service Unavailable", "it could not be stored")
@@ -113,7 +123,7 @@ def test_what_can_not_be_stored_now_is_logged_and_uses_nothing_up(pool: Connecti
 
 
 def test_refusals_leave_connections_to_dispatches_where_the_database_is_slow(
-    pool: ConnectionPool[Any], monkeypatch: pytest.MonkeyPatch
+    log: RefusalLog, pool: ConnectionPool[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(refusal_log, "WAIT_SECONDS", 0.1)
     storing, may_go_on = threading.Event(), threading.Event()
@@ -124,7 +134,6 @@ def test_refusals_leave_connections_to_dispatches_where_the_database_is_slow(
 
     with monkeypatch.context() as slow, ThreadPoolExecutor(5) as strangers:
         slow.setattr(deliveries, "refuse", slowly)
-        log = RefusalLog(pool)
         refusals = [strangers.submit(log.add, refused(None), REFUSAL) for _ in range(5)]
         try:
             assert storing.wait(60)
@@ -146,10 +155,8 @@ def test_refusals_leave_connections_to_dispatches_where_the_database_is_slow(
 
 
 def test_refusals_that_can_not_be_stored_are_counted_for_later(
-    pool: ConnectionPool[Any], monkeypatch: pytest.MonkeyPatch
+    log: RefusalLog, pool: ConnectionPool[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    log = RefusalLog(pool)
-
     def away(*_: Any, **__: Any) -> None:
         raise psycopg.OperationalError("the server closed the connection")
 
@@ -164,3 +171,42 @@ def test_refusals_that_can_not_be_stored_are_counted_for_later(
         kept = counters.read(connection)
     assert kept[Series.of(counters.REFUSED, reason="other-broker")] == 1
     assert kept[Series.of(counters.REPEATED)] == 1
+
+
+def test_counts_that_can_not_be_stored_are_tried_again_by_themselves(
+    log: RefusalLog, pool: ConnectionPool[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(refusal_log, "AGAIN_SECONDS", 0.01)
+    for _ in range(BURST + 3):
+        log.add(refused("broker"), REFUSAL)
+    tries: list[None] = []
+    add = counters.add
+
+    def away_at_first(connection: psycopg.Connection[Any], counts: counters.Counts) -> None:
+        tries.append(None)
+        if len(tries) < 3:
+            raise psycopg.OperationalError("the server closed the connection")
+        add(connection, counts)
+
+    monkeypatch.setattr(counters, "add", away_at_first)
+    log.store_counts()
+
+    def kept() -> int:
+        with pool.connection() as connection:
+            return counters.read(connection)[COUNTED]
+
+    wait_until(lambda: kept() == BURST + 3, "they are stored")
+
+
+def test_what_was_counted_is_stored_at_the_end_and_nothing_goes_on_after_it(
+    pool: ConnectionPool[Any],
+) -> None:
+    before = set(threading.enumerate())
+    with closing(RefusalLog(pool)) as log:
+        for _ in range(BURST + 2):
+            log.add(refused("broker"), REFUSAL)
+    log.add(refused("broker"), REFUSAL)
+
+    assert set(threading.enumerate()) <= before
+    with pool.connection() as connection:
+        assert counters.read(connection)[COUNTED] == BURST + 2

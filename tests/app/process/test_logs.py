@@ -10,6 +10,7 @@ import pty
 import re
 import subprocess
 import sys
+from typing import TYPE_CHECKING
 
 import pytest
 import structlog
@@ -22,6 +23,9 @@ from tests.support.loopback import Loopback, Reply
 from tests.support.paths import ROOT
 from tests.support.processes import TIME_LIMIT
 from tests.support.traces import ABOVE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 PROGRAM = """
 import logging
@@ -37,6 +41,17 @@ try:
 except ValueError:
     logging.getLogger("library").exception("failed")
 """
+
+
+@pytest.fixture(autouse=True)
+def _former_settings() -> Iterator[None]:
+    """Put back what `configure` sets for the whole process."""
+    former, root = structlog.get_config(), logging.getLogger()
+    level, handlers = root.level, list(root.handlers)
+    yield
+    structlog.configure(**former)
+    root.setLevel(level)
+    root.handlers[:] = handlers
 
 
 def logged(*, on_terminal: bool) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -33,11 +34,12 @@ def pool(patient_database_url: str) -> Iterator[ConnectionPool[Any]]:
 
 
 @pytest.fixture
-def client(pool: ConnectionPool[Any]) -> FlaskClient:
+def client(pool: ConnectionPool[Any]) -> Iterator[FlaskClient]:
     """A client of a receiver whose one provider is `A`, with the repository `a/b`."""
     provider = {"name": "A", "repository": "a/b", "base_url": "http://127.0.0.1:1", "version": "1"}
     settings = Settings.model_validate(
         {"broker": {"url": "http://broker.example.org/base"}, "providers": [provider]}
     )
     tokens, api_tokens = Tokens("TOKENS", TOKENS), Tokens("API_TOKENS", TOKENS, for_api=True)
-    return create_app(Receiver(settings, pool, tokens, api_tokens, WEBHOOK_SECRET)).test_client()
+    with closing(Receiver(settings, pool, tokens, api_tokens, WEBHOOK_SECRET)) as receiver:
+        yield create_app(receiver).test_client()

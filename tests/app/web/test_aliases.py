@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,6 +14,8 @@ from app.web.context import Receiver
 from tests.app.web.conftest import TOKENS, WEBHOOK_SECRET
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from flask.testing import FlaskClient
     from psycopg_pool import ConnectionPool
 
@@ -21,11 +24,12 @@ PACT = "/pacts/provider/A/consumer/C/latest"
 
 
 @pytest.fixture
-def client(pool: ConnectionPool[Any]) -> FlaskClient:
+def client(pool: ConnectionPool[Any]) -> Iterator[FlaskClient]:
     provider = {"name": "A", "repository": "a/b", "base_url": "http://127.0.0.1:1", "version": "1"}
     settings = Settings.model_validate({"broker": {"url": HOME, "aliases": [ALIAS]}, "providers": [provider]})
     tokens, api_tokens = Tokens("TOKENS", TOKENS), Tokens("API_TOKENS", TOKENS, for_api=True)
-    return create_app(Receiver(settings, pool, tokens, api_tokens, WEBHOOK_SECRET)).test_client()
+    with closing(Receiver(settings, pool, tokens, api_tokens, WEBHOOK_SECRET)) as receiver:
+        yield create_app(receiver).test_client()
 
 
 def status_of(client: FlaskClient, pact_url: str) -> int:

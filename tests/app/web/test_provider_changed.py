@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,6 +17,8 @@ from app.web.context import Receiver
 from tests.app.web.conftest import TOKENS, WEBHOOK_SECRET
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from flask.testing import FlaskClient
     from psycopg_pool import ConnectionPool
     from werkzeug.test import TestResponse
@@ -28,7 +31,7 @@ CHECKOUT = {"url": "https://git.example.org/orders.git", "command": "true"}
 
 
 @pytest.fixture
-def client(pool: ConnectionPool[Any]) -> FlaskClient:
+def client(pool: ConnectionPool[Any]) -> Iterator[FlaskClient]:
     settings = Settings.model_validate(
         {
             "broker": {"url": "http://broker.example.org/base"},
@@ -58,7 +61,8 @@ def client(pool: ConnectionPool[Any]) -> FlaskClient:
         }
     )
     tokens, api_tokens = Tokens("TOKENS", TOKENS), Tokens("API_TOKENS", TOKENS, for_api=True)
-    return create_app(Receiver(settings, pool, tokens, api_tokens, WEBHOOK_SECRET)).test_client()
+    with closing(Receiver(settings, pool, tokens, api_tokens, WEBHOOK_SECRET)) as receiver:
+        yield create_app(receiver).test_client()
 
 
 def pushed(repository: str, branch: str = "main", sha: str = FIRST, **more: Any) -> dict[str, Any]:

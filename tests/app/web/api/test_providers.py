@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,6 +15,8 @@ from app.web.context import Receiver
 from tests.app.web.conftest import TOKENS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from flask.testing import FlaskClient
     from psycopg_pool import ConnectionPool
 
@@ -75,7 +78,7 @@ def test_the_list_is_compressed_for_whom_takes_that(client: FlaskClient) -> None
 
 
 @pytest.fixture
-def crowded(pool: ConnectionPool[Any]) -> FlaskClient:
+def crowded(pool: ConnectionPool[Any]) -> Iterator[FlaskClient]:
     """A client of a receiver with 450 providers, some with odd names."""
     names = [f"Provider {number:04}" for number in range(447)] + ["\N{BIRD}/?&#", "%25", "a b"]
     providers = [
@@ -90,7 +93,8 @@ def crowded(pool: ConnectionPool[Any]) -> FlaskClient:
         }
     )
     tokens, api_tokens = Tokens("TOKENS", TOKENS), Tokens("API_TOKENS", TOKENS, for_api=True)
-    return create_app(Receiver(settings, pool, tokens, api_tokens)).test_client()
+    with closing(Receiver(settings, pool, tokens, api_tokens)) as receiver:
+        yield create_app(receiver).test_client()
 
 
 def walked(client: FlaskClient, path: str) -> list[list[str]]:

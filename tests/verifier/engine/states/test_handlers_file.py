@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,6 +15,12 @@ if TYPE_CHECKING:
 
 ONE = "Write it as def handler(action, parameters), or with fewer of these arguments"
 ALL = "Write it as def handler(state, action, parameters), or with fewer of these arguments"
+
+
+@pytest.fixture(autouse=True)
+def _own_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Modules are looked for beside a file of handlers, as long as its test goes on."""
+    monkeypatch.setattr(sys, "path", list(sys.path))
 
 
 def loaded(folder: Path, text: str) -> object:
