@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
 from app.dispatch import DRY_RUN_HEADER, STATES_HEADER
-from app.records.run import RunStatus
 from broker.http.json_values import integer_at, objects_at, text_at
 from broker.http.limited_request import send_request
 from broker.http.limits import Limits
@@ -17,6 +16,7 @@ from broker.http.strict_json import NotJson, parse_json
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from app.records.run import RunStatus
     from broker.http.limits import Reply
 
 LIMITS = Limits(seconds=15, max_bytes=16 * 1024 * 1024)
@@ -191,15 +191,14 @@ class ReceiverClient:
         """
         return self.page_of_runs({"provider": provider, "consumer": consumer}).items
 
-    def open_runs_for_every_pact(self, provider: str) -> list[dict[str, Any]]:
-        """Return the runs for every pact of a provider that run or wait, which are of no consumer.
+    def runs_for_every_pact(self, provider: str, status: RunStatus) -> list[dict[str, Any]]:
+        """Return the runs for every pact of a provider that have a status; they are of no consumer.
 
         Raises:
             ReceiverRefused: It doesn't take the token.
         """
         return [
             run
-            for status in (RunStatus.RUNNING, RunStatus.WAITING)
             for run in self._first_pages({"provider": provider, "status": status})
             if run.get("pact_url") is None and run.get("parent_id") is None
         ]

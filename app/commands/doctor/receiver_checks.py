@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 RUNS = "receiver-runs"
 """The link of the chain that these runs are."""
+_OPEN = (RunStatus.RUNNING, RunStatus.WAITING, RunStatus.RUNNING)
+"""What is asked for, one after the other, to find the runs that are open: one may begin, or be put back, meanwhile."""
 MOST_WHOLE = 5
 """The runs for every pact that are looked at."""
 Answer = TypeVar("Answer")
@@ -59,8 +61,8 @@ class AskedReceiver(Protocol):
     def runs(self, provider: str, consumer: str) -> list[dict[str, Any]]:
         """Return the latest runs for a provider and a consumer."""
 
-    def open_runs_for_every_pact(self, provider: str) -> list[dict[str, Any]]:
-        """Return the runs for every pact of a provider that wait or run."""
+    def runs_for_every_pact(self, provider: str, status: RunStatus) -> list[dict[str, Any]]:
+        """Return the runs for every pact of a provider that have a status."""
 
     def run(self, number: str) -> dict[str, Any]:
         """Return a run."""
@@ -119,10 +121,14 @@ class ReceiverAnswers:
             NotAsked: The receiver could not be asked.
         """
         provider = self._state.case.provider
-        found = self._asked("its runs", lambda: self.client.open_runs_for_every_pact(provider))
+        found = [
+            str(run.get("id"))
+            for status in _OPEN
+            for run in self._asked("its runs", partial(self.client.runs_for_every_pact, provider, status))
+        ]
         whole = [
-            self._asked("its runs", partial(self.client.run, str(run.get("id"))))
-            for run in found[:MOST_WHOLE]
+            self._asked("its runs", partial(self.client.run, number))
+            for number in list(dict.fromkeys(found))[:MOST_WHOLE]
         ]
         return [(run, why_no_answer(run, self._state, self.runs_of_pact)) for run in whole]
 

@@ -9,10 +9,10 @@ from uuid import UUID
 from app.queue.state import QueueState
 from app.receiver_client import Health
 from app.records import history, notifications, runs
-from app.records.run import RunStatus
 
 if TYPE_CHECKING:
     from app.intake.missed import Connect
+    from app.records.run import RunStatus
 
 MOST = 50
 """The newest runs and deliveries that are looked at."""
@@ -51,11 +51,10 @@ class OwnReceiver:
         """Return the newest runs for a provider and a consumer, newest first."""
         return self._runs({"provider": provider, "consumer": consumer})
 
-    def open_runs_for_every_pact(self, provider: str) -> list[dict[str, Any]]:
-        """Return the runs for every pact of a provider that run or wait."""
+    def runs_for_every_pact(self, provider: str, status: RunStatus) -> list[dict[str, Any]]:
+        """Return the runs for every pact of a provider that have a status."""
         return [
             run
-            for status in (RunStatus.RUNNING, RunStatus.WAITING)
             for run in self._runs({"provider": provider, "status": status})
             if run["pact_url"] is None and run["parent_id"] is None
         ]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from app.receiver_client import ReceiverClient
 from tests.support.diagnosis import GITHUB_TOKEN, RECEIVER_TOKEN, REPOSITORY, VERSION, Patient
 from tests.support.github_api import GitHubApi
 from tests.support.github_state import Repository, Token
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-WORKER = {"retry_seconds": [0.2], "publish_retry_seconds": [0.2]}
+WORKER = {"retry_seconds": [0.2], "publish_retry_seconds": [0.2], "stop_seconds": 1}
 GOOD = pact(interaction("a thing", "/things/1", body={"id": 1, "name": "thing"}))
 numbers = count(1)
 
@@ -316,6 +317,39 @@ def test_a_run_for_every_pact_that_is_under_way_answers_a_pact_that_nobody_dispa
         assert done.check("receiver-runs")["found"].endswith(
             f"; run {run['id']} for 1 pact is for other pacts"
         )
+
+
+@pytest.mark.parametrize("moves", [("waiting", "running"), ("running", "waiting")])
+def test_a_run_for_every_pact_is_found_while_it_begins_and_while_it_is_put_back(
+    tmp_path: Path,
+    database_url: str,
+    patient: Patient,
+    monkeypatch: pytest.MonkeyPatch,
+    moves: tuple[str, str],
+) -> None:
+    before, after = moves
+    with receiver(tmp_path, database_url, patient, "http://127.0.0.1:1", "web") as server:
+        patient.put_on_branch()
+        patient.publish(document=GOOD)
+        patient.options = ("--receiver-url", server.url)
+        patient.variables = {"PACT_DISPATCH_API_TOKEN": API_TOKEN}
+        server.dispatch("", event_type="provider_changed").raise_for_status()
+        ask = ReceiverClient.runs_for_every_pact
+        for moment in (1, 2):
+            server.execute(f"UPDATE runs SET status = '{before}', started_at = now()")
+            requests = count(1)
+
+            def moving(*arguments: Any, requests: Iterator[int] = requests, moment: int = moment) -> Any:
+                found = ask(*arguments)
+                if next(requests) == moment:
+                    server.execute(f"UPDATE runs SET status = '{after}'")
+                return found
+
+            with monkeypatch.context() as meanwhile:
+                meanwhile.setattr(ReceiverClient, "runs_for_every_pact", moving)
+                done = patient.diagnose()
+            assert next(requests) > moment
+            assert "for every pact" in done.check("receiver-runs")["found"]
 
 
 def test_a_relayed_dispatch_is_followed_to_github(
