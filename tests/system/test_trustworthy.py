@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     Publish = Callable[..., str]
 
 RESULTS = r"/verification-results$"
-ANSWER_SECONDS = 3
+ANSWER_SECONDS = 6
 """What a provider has for an answer where one hangs: much more than the others need."""
 NO_MORE = {"Retry-After": "3600"}
 """What a broker says that isn't asked again: more than is left of any run."""
@@ -205,7 +205,8 @@ def test_what_a_provider_answers_that_does_not_become_ready_is_told(tmp_path: Pa
     file = tmp_path / "pact.json"
     file.write_text(json.dumps(pact(*things(1))), encoding="utf-8")
     with scripted_provider("--never-ready") as provider:
-        done = verify(tmp_path, file, "--provider-base-url", provider, *READY, "--wait", 2)
+        # long enough for another check after one in which the provider had to wait for a processor
+        done = verify(tmp_path, file, "--provider-base-url", provider, *READY, "--wait", 6)
     assert done.code == 3, done
     assert "it answered 503" in done.out
 

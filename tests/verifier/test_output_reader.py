@@ -12,6 +12,7 @@ from unittest.mock import Mock
 
 import pytest
 
+from tests.support.receiver import wait_until
 from verifier import output_reader
 from verifier.output_reader import OutputReader
 
@@ -87,6 +88,7 @@ def test_a_process_that_goes_on_printing_is_not_read_for_ever(listener: Listener
     with subprocess.Popen(["sh", "-c", command], stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         reader = OutputReader(process.stdout, listener.take, listener.ended.set)
+        wait_until(lambda: listener.lines, "it prints")  # what it prints later isn't waited for
         assert reader.finish()  # which closes the pipe, by which it ends
     assert listener.lines[0] == "own"
     assert set(listener.lines[1:-1]) <= {"more"}

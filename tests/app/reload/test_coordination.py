@@ -15,6 +15,7 @@ from app.process.locks import locked
 from app.reload import control, coordination
 from app.reload.control import Closed, Control, NotAnswered, ask, control_sockets
 from app.reload.coordination import LOCK, NotReloaded, Report, reload, reload_and_log
+from tests.support.receiver import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,9 +71,15 @@ def test_the_mistakes_of_one_keep_all_from_taking_it(tmp_path: Path) -> None:
 def test_one_that_can_not_answer_keeps_all_from_taking_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(coordination, "ANSWER_SECONDS", 2.0)
     good, failing, hanging = Process(), Process(error="it could not"), Process()
     ending = threading.Event()
+
+    def ask_soon(path: Path, request: dict[str, Any], *, seconds: float) -> dict[str, Any]:
+        assert seconds == coordination.ANSWER_SECONDS
+        # the others have their whole time: they may have to wait for a processor
+        return ask(path, request, seconds=0.5 if path.name.startswith("worker-hanging") else seconds)
+
+    monkeypatch.setattr(coordination, "ask", ask_soon)
 
     asked: list[str] = []
 
@@ -82,12 +89,13 @@ def test_one_that_can_not_answer_keeps_all_from_taking_it(
         return {}
 
     hanging.answer = hang  # type: ignore[method-assign]
-    with running(tmp_path, good, failing, hanging):
+    with running(tmp_path, good, failing), running(tmp_path, hanging, kind="worker-hanging"):
         report = reload(tmp_path)
+        wait_until(lambda: asked, "what was sent has come")
         ending.set()
     assert sorted((one.process, str(one.error)) for one in report.answers) == [
         ("one", "it could not"),
-        (f"worker {os.getpid()}", "it has not answered within 2 s"),
+        (f"worker {os.getpid()}", "it has not answered within 0.5 s"),
     ]
     assert not report.has_begun
     assert good.asked == ["check", "drop"]

@@ -12,8 +12,9 @@ from app.records.run_changes import RunChanges
 from tests.app.worker.test_process import GOOD, RUNNING, VERSION, receiver
 from tests.support.broker_records import publish
 from tests.support.processes import EmbeddedBroker
+from tests.support.receiver import wait_until
 from tests.support.running import PROVIDER
-from tests.support.webhook_documents import OPEN, create, webhook
+from tests.support.webhook_documents import OPEN, all_are, create, triggered, webhook
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -79,6 +80,10 @@ def test_a_worker_looks_at_a_provider_in_the_broker_and_queues_what_lacks_a_resu
     url = "http://127.0.0.1:1/repos/acme/products/dispatches?token=s3cret"
     create(broker, {**webhook(url), "provider": {"name": "Products"}})
     publish(broker, GOOD, "Looked")
+    wait_until(
+        lambda: all_are("retrying")(triggered(broker, "/pacts/provider/Products/consumer/Looked")),
+        "it was tried to deliver that",
+    )
     with receiver(tmp_path, database_url, broker.url, {"command": PROVIDER, **RUNNING}) as server:
         found = look(queues=False)
         assert found["problems"] == []

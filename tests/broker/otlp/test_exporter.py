@@ -19,6 +19,7 @@ from broker.traces.spans import span
 from tests.support.certificates import make_certificates
 from tests.support.collector import collecting, tree_of
 from tests.support.killable import wait_until
+from tests.support.loopback import closed_port
 from tests.support.processes import TIME_LIMIT
 
 if TYPE_CHECKING:
@@ -136,8 +137,7 @@ def test_a_collector_that_never_answers_delays_the_end_for_a_limited_time(
 def test_a_collector_that_is_away_is_told_of_once_and_without_its_credentials(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
+    port = closed_port()
     variables = {
         "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://user:s3cr3t-pass@127.0.0.1:{port}",
         "OTEL_EXPORTER_OTLP_HEADERS": "not a header s3cr3t-word,x-key=s3cr3t-key",
@@ -158,8 +158,7 @@ def test_a_collector_that_is_away_is_told_of_once_and_without_its_credentials(
 def test_a_process_that_ends_before_the_collector_is_given_up_tells_why(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
+    port = closed_port()
     with traces(monkeypatch, OTEL_EXPORTER_OTLP_ENDPOINT=f"http://127.0.0.1:{port}") as said:
         exporter = setup._exporter
         assert exporter is not None
@@ -283,8 +282,7 @@ class _Said(logging.Handler):
 )
 def test_nothing_that_the_libraries_log_reaches_a_log(monkeypatch: pytest.MonkeyPatch, endpoint: str) -> None:
     """They log the whole URL, and headers that they can't read as they are."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
+    port = closed_port()
     variables = {
         "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": endpoint.format(port=port),
         "OTEL_EXPORTER_OTLP_HEADERS": "not a header s3cr3t-word,x-key=s3cr3t-key,y=%0As3cr3t-line",

@@ -132,7 +132,7 @@ def test_a_redirect_to_where_nobody_answers_is_followed_once(tmp_path: Path, eng
         moved = Reply(302, headers={"Location": there})
         document = pact_document(http_interaction("a thing", request={"method": "GET", "path": "/things/1"}))
         with Loopback(moved) as server:
-            [result] = verified(tmp_path, document, engine, server.url, request_timeout=1.5)
+            [result] = verified(tmp_path, document, engine, server.url, request_timeout=6.0)
         assert result.outcome == Outcome.ERROR
         assert "timed out" in str(result.reason)
         silent.setblocking(False)

@@ -8,7 +8,7 @@ from broker.embedded.deliveries.attempt import Attempt, attempt
 from broker.embedded.pages.attempt_log import ShownAttempt, shown_attempt
 from broker.embedded.webhooks.settings import WebhookSettings
 from broker.embedded.webhooks.template import Template
-from tests.support.loopback import Loopback, Reply
+from tests.support.loopback import Loopback, Reply, closed_port
 
 OPEN = WebhookSettings(schemes=("http",), hosts=("127.0.0.1",), methods=("POST", "GET"))
 
@@ -43,8 +43,7 @@ def test_the_request_and_the_answer_are_apart(body: object, shown: str) -> None:
 
 
 def test_of_no_answer_it_says_why() -> None:
-    with Loopback(Reply()) as server:
-        url = server.url
+    url = f"http://127.0.0.1:{closed_port()}"
     found = shown_attempt(made(url, method="GET").logs("Webhook execution failed after 1 attempts"))
     assert (found.status, found.answer) == ("", "")
     assert found.request.startswith(f"GET {url}\n")
