@@ -107,7 +107,8 @@ def note(connection: Connection[Any], run: Run) -> bool:
 
     Returns:
         Whether nobody is about to: its provider has no other such run that nobody looks at just now. Such a run is
-        locked until the transaction ends: who looks meanwhile leaves it, and sees that there is more (`is_noted`).
+        locked until the transaction ends: who looks meanwhile leaves it, and sees that there is more (`is_noted`). So
+        is the run itself, if it was noted before: who takes it meanwhile would see it as it was.
     """
     values = {"id": run.id, "provider": run.provider}
     another = connection.execute(
@@ -115,7 +116,8 @@ def note(connection: Connection[Any], run: Run) -> bool:
         values,
     ).fetchone()
     connection.execute(
-        "INSERT INTO notable_runs (run_id, provider) VALUES (%(id)s, %(provider)s) ON CONFLICT DO NOTHING",
+        "INSERT INTO notable_runs (run_id, provider) VALUES (%(id)s, %(provider)s) "
+        "ON CONFLICT (run_id) DO UPDATE SET provider = excluded.provider",
         values,
     )
     return another is None

@@ -380,6 +380,24 @@ def test_a_run_that_ends_while_somebody_looks_is_looked_at(pool: ConnectionPool[
     assert told.count("notable_runs") == 0
 
 
+def test_a_run_that_was_noted_before_and_ends_while_somebody_looks_is_looked_at(
+    pool: ConnectionPool[Any], target: Target
+) -> None:
+    told = Told(pool, target.url)
+    told.end(1, "failed", looks=False, consumer="C")
+    tried = {"status": "waiting", "failures": 1, "error_kind": "provider-unreachable"}
+    told.end(2, None, looks=False, consumer="D", **tried)
+    with pool.connection() as ending:
+        ending.execute("UPDATE runs SET status = 'finished', outcome = 'failed' WHERE consumer = 'D'")
+        run = runs.get(ending, UUID(id_of(2)))
+        assert run is not None
+        told.notifier.follow(ending, run)
+        told.notifier.look("A")
+    told.notifier.look("A")
+    changes = [change for one in told.stored() for change in one.content["changes"]]
+    assert sorted(change["consumer"] for change in changes) == ["C", "D"]
+
+
 def test_a_look_that_fails_leaves_everything_for_the_next_one(
     pool: ConnectionPool[Any], target: Target, monkeypatch: pytest.MonkeyPatch
 ) -> None:
