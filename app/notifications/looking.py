@@ -23,7 +23,7 @@ from app.records.run import RunStatus
 from app.records.told_outcomes import Standing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
     from uuid import UUID
 
     from psycopg import Connection
@@ -50,19 +50,21 @@ class Look:
         counting: The consumers' versions of which it is known whether they count.
 
     Attributes:
-        unknown: Those of which it would have to be known.
+        asked: Those that somebody was asked for; one of which that is not known counts.
+        unknown: Those that somebody would have to be asked for.
     """
 
     provider: ProviderSettings
     settings: NotifySettings
     server: ServerSettings
     page_of: Callable[[UUID], str | None]
-    counting: Mapping[tuple[str, str], bool] = field(default_factory=dict)
+    counting: dict[tuple[str, str], bool] = field(default_factory=dict)
+    asked: set[tuple[str, str]] = field(default_factory=set)
     unknown: set[tuple[str, str]] = field(default_factory=set)
     _before_runs: dict[tuple[UUID, str], Standing] = field(default_factory=dict)
 
     def questions(self, connection: Connection[Any]) -> set[tuple[str, str]]:
-        """Return the consumers' versions of which it must be known whether they count; nothing is changed."""
+        """Return the consumers' versions that somebody must be asked for, whether they count; nothing is changed."""
         with connection.transaction(force_rollback=True):
             self._assess(connection, told_outcomes.noted(connection, self.provider.name))
         return self.unknown
@@ -71,7 +73,8 @@ class Look:
         """Store what has changed, and queue the messages.
 
         Args:
-            connection: The open connection; the caller commits.
+            connection: The open connection; the caller commits, unless something is `unknown` then: runs that were
+                noted since the questions have brought it, and the caller rolls back, and asks for it.
             refused: The kinds of refusals for the provider's repository that came lately.
 
         Returns:
@@ -108,6 +111,7 @@ class Look:
 
     def _assess(self, connection: Connection[Any], noted: Sequence[Run]) -> Assessment:
         name = self.provider.name
+        self.unknown = set()
         members = told_outcomes.members_of(connection, [run.id for run in noted if run.is_for_all_pacts])
         consumers = {
             run.consumer or "" for run in (*noted, *(one for some in members.values() for one in some))
@@ -159,10 +163,9 @@ class Look:
         if run.parent_id is not None and self.settings.consumer_branches is None:
             return True  # the broker was asked for the pacts that count: a deployed one may be of any branch
         version = (run.consumer, run.consumer_version)
-        if version not in self.counting:
+        if version not in self.asked:
             self.unknown.add(version)
-            return True
-        return self.counting[version]
+        return self.counting.get(version, True)
 
     def _outage_since(self, connection: Connection[Any]) -> Any:
         row = connection.execute("SELECT now()").fetchone()

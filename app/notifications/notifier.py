@@ -192,29 +192,38 @@ class Notifier:
             asks: Whether the broker may be asked: one that was away a moment ago would have others wait.
         """
         settings = self._settings.notify_of(provider)
-        with self._pool.connection() as connection:
-            if self._is_early(connection, provider):
-                return True  # a later look finds what is noted
-            look = Look(provider, settings, self._settings.server, self._page_of)
-            questions = look.questions(connection)
-            waiting = told_outcomes.longest_noted(connection, provider.name)
+        look = Look(provider, settings, self._settings.server, self._page_of)
         answered = True
-        if questions:
-            try:
-                if asks:
-                    look.counting = versions_that_count(self._access, questions, settings.consumer_branches)
-            except BrokerError as error:
-                log.info("nobody is told yet", provider=provider.name, reason=str(error))
-                answered = False
-            if not look.counting and waiting is not None and waiting < PATIENCE_SECONDS:
-                return answered
-        with self._pool.connection() as connection:
-            number = look.store(connection, refused)
-            if told_outcomes.is_noted(connection, provider.name):  # meanwhile, or there were too many
-                self._queue_look(connection, provider)
-        if number:
-            log.info("changes are told", provider=provider.name, messages=number)
-        return answered
+        while True:
+            with self._pool.connection() as connection:
+                if self._is_early(connection, provider):
+                    return answered  # a later look finds what is noted
+                questions = look.questions(connection)
+                waiting = told_outcomes.longest_noted(connection, provider.name)
+            if questions:
+                try:
+                    if asks and answered:
+                        look.counting |= versions_that_count(
+                            self._access, questions, settings.consumer_branches
+                        )
+                except BrokerError as error:
+                    log.info("nobody is told yet", provider=provider.name, reason=str(error))
+                    answered = False
+                if questions.difference(look.counting) and waiting is not None and waiting < PATIENCE_SECONDS:
+                    return answered
+                look.asked |= questions
+            with self._pool.connection() as connection:
+                told_outcomes.lock(connection, provider.name)
+                is_early = self._is_early(connection, provider)  # another one has told something meanwhile
+                number = 0 if is_early else look.store(connection, refused)
+                if look.unknown and not is_early:  # of runs that were noted meanwhile
+                    connection.rollback()
+                    continue
+                if told_outcomes.is_noted(connection, provider.name):  # meanwhile, or there were too many
+                    self._queue_look(connection, provider)
+            if number:
+                log.info("changes are told", provider=provider.name, messages=number)
+            return answered
 
 
 def _may_tell(run: Run) -> bool:

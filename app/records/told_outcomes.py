@@ -143,6 +143,16 @@ def noted(connection: Connection[Any], provider: str) -> list[Run]:
     )
 
 
+def lock(connection: Connection[Any], provider: str) -> None:
+    """Let nobody else look at the runs of a provider until the transaction ends.
+
+    How a pact stands is no row to lock before something was told of it.
+    """
+    connection.execute(
+        "SELECT pg_advisory_xact_lock(hashtextextended(%(lock)s, 0))", {"lock": f"told of {provider}"}
+    )
+
+
 def take(connection: Connection[Any], provider: str) -> list[Run]:
     """Return the same runs, which are looked at by then; nobody else gets any of them."""
     with connection.cursor() as cursor:

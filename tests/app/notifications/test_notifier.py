@@ -11,11 +11,12 @@ import pytest
 
 from app.config.settings import Settings
 from app.database.connections import open_pool
-from app.notifications import consumer_branches
+from app.notifications import consumer_branches, notifier
 from app.notifications.notifier import Notifier
-from app.records import notifications, runs
+from app.records import notifications, runs, told_outcomes
 from broker.http.access import BrokerAccess
 from tests.support.databases import away
+from tests.support.receiver import wait_until
 from tests.support.run_rows import add_run, id_of
 from tests.support.traces import ABOVE, kept_spans
 from tests.support.webhook_target import Target
@@ -627,6 +628,57 @@ def test_a_broker_that_is_away_holds_it_up_for_a_while_only(
     told.execute("UPDATE notable_runs SET noted_at = noted_at - interval '16 minutes'")
     told.notifier.look_around()
     assert told.titles() == ["A: 1 pact broken"]
+
+
+def test_a_version_that_comes_while_the_broker_is_asked_is_asked_for_too(
+    pool: ConnectionPool[Any], target: Target, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = Told(pool, target.url, consumer_branches=None)
+    asked: list[set[tuple[str, str]]] = []
+
+    def answer(_: object, versions: set[tuple[str, str]], __: object) -> dict[tuple[str, str], bool]:
+        asked.append(set(versions))
+        if len(asked) == 1:
+            told.end(2, "failed", looks=False, consumer="D", consumer_version="of a feature")
+        return {(consumer, version): version == "of main" for consumer, version in versions}
+
+    monkeypatch.setattr(notifier, "versions_that_count", answer)
+    told.end(1, "failed", consumer="C", consumer_version="of main")
+    told.notifier.look("A")
+    assert [change["consumer"] for one in told.stored() for change in one.content["changes"]] == ["C"]
+    assert asked == [{("C", "of main")}, {("D", "of a feature")}]
+    assert told.count("notable_runs") == 0
+
+
+@pytest.mark.parametrize("seconds", [0, 60])
+def test_two_that_look_at_a_pact_of_which_nothing_was_told_do_so_one_after_the_other(
+    pool: ConnectionPool[Any], target: Target, monkeypatch: pytest.MonkeyPatch, seconds: int
+) -> None:
+    told = Told(pool, target.url, interval_seconds=seconds)
+    other = threading.Thread(target=told.notifier.look, args=["A"])
+    store = told_outcomes.store
+
+    def meanwhile(*arguments: Any) -> None:
+        monkeypatch.setattr(told_outcomes, "store", store)
+        told.end(2, "passed", looks=False)
+        other.start()
+        waits = "datname = current_database() AND wait_event_type = 'Lock'"
+        wait_until(
+            lambda: not other.is_alive() or told.count("pg_stat_activity", waits), "the other one looked"
+        )
+        store(*arguments)
+
+    monkeypatch.setattr(told_outcomes, "store", meanwhile)
+    told.end(1, "failed")
+    other.join()
+    if seconds:  # the messages keep their distance, and a job looks after that
+        assert told.titles() == ["A: 1 pact broken"]
+        assert told.count("procrastinate_jobs", "task_name = 'notice-changes' AND scheduled_at > now()") > 0
+        told.execute("UPDATE notifications SET created_at = created_at - interval '2 minutes'")
+        told.notifier.look("A")
+    assert told.titles() == ["A: 1 pact broken", "A: 1 pact healed"]
+    told.end(3, "passed")
+    assert len(told.titles()) == 2
 
 
 def test_a_message_is_part_of_the_trace_of_its_run(pool: ConnectionPool[Any], target: Target) -> None:
