@@ -1,4 +1,4 @@
-"""A session with a broker that only reads, and sends no request twice."""
+"""A session with a broker that only reads, and sends no request twice unless it is told to."""
 
 from __future__ import annotations
 
@@ -40,6 +40,16 @@ class ReadingClient(BrokerClient):
         if isinstance(found, BrokerError):
             raise found
         return found
+
+    def forget(self, beginning: str = "") -> None:
+        """Fetch documents anew when they are asked for again.
+
+        Args:
+            beginning: How their URLs begin; all of them unless given.
+        """
+        self._answers = {
+            url: answer for url, answer in self._answers.items() if not url.startswith(beginning)
+        }
 
     def _once(self, method: str, url: str, body: Mapping[str, Any] | None) -> Answer:
         if method != "GET":

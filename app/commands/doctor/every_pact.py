@@ -11,6 +11,7 @@ from urllib.parse import quote, urlsplit
 
 from app.dispatch import consumer_of
 from app.provider.version import is_same
+from app.records.run import RunStatus
 from broker.client.for_verification import content_of
 from broker.http.json_values import text_at
 from verifier.report.amounts import count
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def why_no_answer(run: dict[str, Any], state: PactState, of_pact: Iterable[dict[str, Any]]) -> str | None:
-    """Return why a run for every pact, that waits or runs, does not answer a pact; None if it is still to do so.
+    """Return why a run for every pact, that waited or ran, does not answer a pact; None if it is still to do so.
 
     Args:
         run: The whole document of the run.
@@ -36,6 +37,8 @@ def why_no_answer(run: dict[str, Any], state: PactState, of_pact: Iterable[dict[
         return "is for other pacts"
     if _has_answered(run, of_pact):
         return "has verified this pact already"
+    if run.get("status") in {RunStatus.FINISHED, RunStatus.CANCELLED}:
+        return f"has ended meanwhile: {run.get('error') or run.get('outcome') or run.get('status')}"
     return None if _is_of_needed_version(run, state) else "is for a version that needs no result"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from app.commands.doctor.pact_state import Target
     from app.commands.doctor.receiver_checks import AskedReceiver
     from broker.client import BrokerClient
+    from broker.client.reading import ReadingClient
 
 MOST_PACTS = 20
 """The pacts that are looked at in one examination."""
@@ -58,7 +60,7 @@ class Question:
     own_receiver: AskedReceiver | None = None
 
 
-def examine(client: BrokerClient, question: Question) -> Report:
+def examine(client: ReadingClient, question: Question) -> Report:
     """Examine the chain of each pact that is asked about.
 
     Returns:
@@ -76,7 +78,7 @@ def examine(client: BrokerClient, question: Question) -> Report:
             (Chain(None, (Finding(State.FAILED, str(error), todo, name="broker"),)),),
             broker_away=True,
         )
-    examination = _Examination(question)
+    examination = _Examination(client, question)
     chains += [Chain(case, (first, *examination.of(PactState(client, case)))) for case in cases]
     return Report(broker, tuple(chains), examination.broker_away, left_out)
 
@@ -100,14 +102,29 @@ def _no_pact(client: BrokerClient, question: Question) -> Finding:
 class _Examination:
     """The examination of several pacts, which asks GitHub once for what they have in common."""
 
-    def __init__(self, question: Question) -> None:
+    def __init__(self, client: ReadingClient, question: Question) -> None:
         self.broker_away = False
+        self._client = client
         self._question = question
         self._github = GitHubAnswers(question.github_url, question.github_token)
         self._now = datetime.now(UTC)
 
     def of(self, state: PactState) -> list[Finding]:
-        """Return a finding for each link that there is for a pact."""
+        """Return a finding for each link that there is for a pact.
+
+        What lacked a result when the broker was asked may have got it before the others were.
+        """
+        findings = self._links(state)
+        if findings[-1].state is State.FAILED:
+            again = PactState(state.client, state.case)
+            self._client.forget(f"{self._client.origin}/matrix")
+            with suppress(BrokerError):
+                if again.results != state.results:
+                    self._client.forget()
+                    return self._links(PactState(state.client, state.case))
+        return findings
+
+    def _links(self, state: PactState) -> list[Finding]:
         findings = [self._checked("pact", broker_checks.check_pact, state)]
         if findings[0].state is State.FAILED:
             return findings

@@ -130,6 +130,8 @@ class ReceiverAnswers:
             self._asked("its runs", partial(self.client.run, number))
             for number in list(dict.fromkeys(found))[:MOST_WHOLE]
         ]
+        # what such a run has verified since the runs of this pair were asked for is among them now
+        vars(self).pop("runs", None)
         return [(run, why_no_answer(run, self._state, self.runs_of_pact)) for run in whole]
 
     @property
@@ -218,8 +220,8 @@ def check_deliveries(state: PactState, receiver: ReceiverAnswers) -> Finding:
 
 def check_runs(state: PactState, receiver: ReceiverAnswers) -> Finding:
     """Check how the runs for the pact ended."""
-    case, runs = state.case, receiver.runs_of_pact
     whole = None if state.complete else receiver.run_for_every_pact
+    case, runs = state.case, receiver.runs_of_pact
     if not runs and whole is not None:
         return _of_every_pact(whole)
     if not runs:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from app.receiver_client import ReceiverClient
-from tests.support.diagnosis import GITHUB_TOKEN, RECEIVER_TOKEN, REPOSITORY, VERSION, Patient
+from tests.support.diagnosis import GITHUB_TOKEN, RECEIVER_TOKEN, REPOSITORY, VERSION, Patient, doctor
 from tests.support.github_api import GitHubApi
 from tests.support.github_state import Repository, Token
 from tests.support.loopback import Loopback, Reply, closed_port
@@ -350,6 +350,80 @@ def test_a_run_for_every_pact_is_found_while_it_begins_and_while_it_is_put_back(
                 done = patient.diagnose()
             assert next(requests) > moment
             assert "for every pact" in done.check("receiver-runs")["found"]
+
+
+def not_dispatched(patient: Patient, server: ReceiverProcess) -> None:
+    """Have a run for every pact begin, for a pact whose webhook was made too late to ask for one."""
+    patient.put_on_branch()
+    patient.publish(document=GOOD)
+    patient.add_webhook(f"{server.url}/repos/{REPOSITORY}/dispatches", secret="receiverToken")
+    patient.options = ("--receiver-url", server.url)
+    patient.variables = {"PACT_DISPATCH_API_TOKEN": API_TOKEN}
+    server.dispatch("", event_type="provider_changed").raise_for_status()
+    server.execute("UPDATE runs SET status = 'running', started_at = now()")
+
+
+@pytest.mark.parametrize(
+    ("question", "publishing", "result"),
+    [("deliveries", "published", "ok"), ("runs", "published", "warning"), ("runs", "pending", "warning")],
+)
+def test_a_run_for_every_pact_is_not_missed_that_verifies_the_pact_while_it_is_looked_for(
+    tmp_path: Path,
+    database_url: str,
+    patient: Patient,
+    monkeypatch: pytest.MonkeyPatch,
+    question: str,
+    publishing: str,
+    result: str,
+) -> None:
+    url = f"http://127.0.0.1:{closed_port()}"
+    away = {"name": patient.provider, "base_url": url, "version": VERSION, "wait": 600}
+    with receiver(tmp_path, database_url, patient, "", how=away) as server:
+        not_dispatched(patient, server)
+        [whole] = server.runs()
+        ask = getattr(ReceiverClient, question)
+
+        def moving(*arguments: Any) -> list[dict[str, Any]]:
+            found: list[dict[str, Any]] = ask(*arguments)
+            monkeypatch.setattr(ReceiverClient, question, ask)
+            server.execute(
+                "INSERT INTO runs (id, key, parent_id, provider, repository, event_type, reason, status, outcome, "
+                "consumer, consumer_version, provider_version, pact_url, publishing) "
+                "SELECT gen_random_uuid(), 'of the pact', id, provider, repository, event_type, reason, 'finished', "
+                f"'passed', '{patient.consumer}', '1.0.0', '{VERSION}', 'http://b', '{publishing}' FROM runs"
+            )
+            server.execute(
+                f"UPDATE runs SET status = 'finished', outcome = 'passed' WHERE id = '{whole['id']}'"
+            )
+            if publishing == "published":
+                patient.publish_result()
+            return found
+
+        monkeypatch.setattr(ReceiverClient, question, moving)
+        asked = ("--consumer", patient.consumer, "--version", "1.0.0", "--provider", patient.provider)
+        done = doctor(patient.broker.url, *asked, *patient.options, variables=patient.variables)
+        assert getattr(ReceiverClient, question) is ask
+    assert (done.code, done.first) == (0, None), done.out
+    assert done.check("result")["status"] == result
+
+
+def test_a_run_for_every_pact_that_ends_while_it_is_looked_at_is_not_waited_for(
+    tmp_path: Path, database_url: str, patient: Patient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with receiver(tmp_path, database_url, patient, "http://127.0.0.1:1", "web") as server:
+        not_dispatched(patient, server)
+        ask = ReceiverClient.run
+
+        def moving(*arguments: Any) -> dict[str, Any]:
+            server.execute("UPDATE runs SET status = 'finished', outcome = 'error', error = 'it is away'")
+            return ask(*arguments)
+
+        monkeypatch.setattr(ReceiverClient, "run", moving)
+        done = patient.diagnose()
+    assert done.code == 1
+    runs = done.check("receiver-runs")
+    assert runs["status"] == "broken"
+    assert runs["found"].endswith("that the broker asks for has ended meanwhile: it is away")
 
 
 def test_a_relayed_dispatch_is_followed_to_github(
