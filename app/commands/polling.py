@@ -14,11 +14,11 @@ PAUSES_SECONDS = (0.5, 1.0, 2.0, 5.0)
 
 
 def polls(seconds: float) -> Iterator[None]:
-    """Yield for each poll: at once, after each pause, and a last time when the seconds are over."""
+    """Yield for each poll: at once, after each pause, and a last time as soon as the seconds are over."""
     deadline = time.monotonic() + seconds
     for wait in chain(PAUSES_SECONDS, repeat(PAUSES_SECONDS[-1])):
+        began = time.monotonic()
         yield
-        left = deadline - time.monotonic()
-        if left <= 0:
+        if began >= deadline:
             return
-        time.sleep(min(wait, left))
+        time.sleep(max(0.0, min(wait, deadline - time.monotonic())))
