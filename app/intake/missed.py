@@ -9,6 +9,7 @@ broker doesn't take is tried on and on, and both heal without anybody's help.
 from __future__ import annotations
 
 import os
+import time
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -149,6 +150,7 @@ def reconcile(
                     f"{provider.name}: is not looked at, its dispatches are passed on to GitHub"
                 )
                 continue
+            began = time.monotonic()
             try:
                 missing = list(_missing(client, provider, report, consumer_version))
             except (BrokerError, VersionUnknown) as error:
@@ -161,7 +163,7 @@ def reconcile(
                 asked_for = consumer_version is not None
                 with connect() as connection:
                     report.missed += _queue_what_is_due(
-                        connection, provider, missing, asked_for=asked_for, dry_run=dry_run
+                        connection, provider, missing, began=began, asked_for=asked_for, dry_run=dry_run
                     )
     return report
 
@@ -231,12 +233,14 @@ def _queue_what_is_due(
     provider: VerifiedProvider,
     missing: Sequence[MissingResult],
     *,
+    began: float,
     asked_for: bool,
     dry_run: bool,
 ) -> list[MissedDispatch]:
     """Queue the pacts that lack a result, those of one version of the provider in one run.
 
-    Left out are those of which a run is under way, or has just ended and nobody asks for it.
+    Left out are those of which a run is under way, or has just ended and nobody asks for it. One that has got its
+    result since `began`, when the broker was about to be asked, lacks none any more.
     """
     with connection.transaction():
         history.lock_reconciliation(connection)  # two at once would both find that there is no run
@@ -244,6 +248,18 @@ def _queue_what_is_due(
             consumer: history.earlier_runs(connection, provider.name, consumer, days=REMEMBERED_DAYS)
             for consumer in {one.pact.consumer for one in missing}
         }
+        asked_ago = time.monotonic() - began
+        missing = [
+            one
+            for one in missing
+            if not any(
+                run.is_published
+                and run.age is not None
+                and run.age <= asked_ago
+                and _is_about(run, provider, one)
+                for run in earlier[one.pact.consumer]
+            )
+        ]
         found = [
             _as_it_stands(earlier[one.pact.consumer], provider, one, asked_for=asked_for) for one in missing
         ]

@@ -71,6 +71,7 @@ class EarlierRun:
         consumer_version: The consumer's version, as far as it is known.
         provider_version: The provider's version, as far as it is known.
         is_open: Whether the run waits, runs, or publishes.
+        is_published: Whether the broker has its result.
         age: The seconds since its end; None if it has not ended.
         error_kind: Why it has no result, in a word; None if it has one.
         parent_id: The run for several pacts that it is of.
@@ -83,6 +84,7 @@ class EarlierRun:
     consumer_version: str | None
     provider_version: str | None
     is_open: bool
+    is_published: bool
     age: float | None
     error_kind: str | None
     parent_id: UUID | None
@@ -167,6 +169,7 @@ def earlier_runs(
             """
             SELECT id, pact_url, pact_urls, sha, consumer_version, provider_version,
                 status IN ('waiting', 'running') OR publishing = 'pending' AS is_open,
+                publishing = 'published' AS is_published,
                 extract(epoch FROM now() - finished_at)::double precision AS age, error_kind,
                 parent_id
             FROM runs

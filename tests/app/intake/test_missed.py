@@ -23,6 +23,7 @@ from psycopg.rows import dict_row
 from app.commands.reconcile.command import document
 from app.config.file import load
 from app.dispatch import Dispatch
+from app.intake import missed
 from app.intake.missed import reconcile
 from app.records import deliveries, history
 from app.records.deliveries import IncomingDelivery, Source
@@ -289,6 +290,34 @@ def test_the_pact_of_a_version_that_is_asked_for_is_queued_and_no_other(place: P
     assert "Asked 4 has no pact with a provider of the configuration" in nothing.err
     assert place.command("--consumer", "Asked").code == 2
     assert place.command(*asked, "..").code == 2
+
+
+@pytest.mark.parametrize("asked_for", [("Storefront", "1"), None])
+def test_a_result_that_comes_after_the_broker_was_asked_is_not_missing(
+    place: Place, monkeypatch: pytest.MonkeyPatch, asked_for: tuple[str, str] | None
+) -> None:
+    place.publish("Storefront")
+    place.reconcile()
+    queue = missed._queue_what_is_due
+
+    def meanwhile(*arguments: Any, **options: Any) -> Any:
+        place.publish_result("Storefront", "v1")
+        with place.connect() as connection:
+            connection.execute(
+                "UPDATE runs SET status = 'finished', outcome = 'passed', publishing = 'published', "
+                "finished_at = now()"
+            )
+        return queue(*arguments, **options)
+
+    monkeypatch.setattr(missed, "_queue_what_is_due", meanwhile)
+    settings = load(place.folder / "pact-dispatch.toml", {})
+    report = reconcile(
+        settings,
+        BrokerAccess(settings.broker.url),
+        lambda: psycopg.connect(place.database_url),
+        consumer_version=asked_for,
+    )
+    assert (report.missed, len(place.runs())) == ([], 1)
 
 
 def test_a_changed_pact_is_queued_however_often_the_former_one_failed(place: Place) -> None:
