@@ -80,6 +80,8 @@ def complete_parent(connection: Connection[Any], parent_id: UUID) -> Run | None:
     Returns:
         The run, to the one caller that finds it complete; None to all others.
     """
+    # whoever has a result published again locks the run: what the next statement sees is from after that
+    connection.execute("SELECT 1 FROM runs WHERE id = %(id)s FOR NO KEY UPDATE", {"id": parent_id})
     return select_one(
         connection,
         """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +12,10 @@ import psycopg
 import pytest
 
 from app.dispatch import Dispatch
+from app.intake import run_actions
 from app.queue.consumer import TakenJob
 from app.records import pact_runs, run_changes, runs
+from app.records.actions import Doer, Via
 from app.records.run import UNSTORABLE, Failure, Publishing, RunStatus
 from app.records.run_changes import RunChanges
 from app.records.run_log import text_of_log
@@ -20,6 +23,7 @@ from app.worker.child_pool import ChildFailed
 from app.worker.chores import completion
 from app.worker.executor import Executor
 from app.worker.protocol import AllVerified, PactVerified, from_line, to_line
+from tests.support.receiver import wait_until
 from tests.support.worker_parts import BROKER, INPUTS, SETTINGS, Changes, a_run, passed, publisher
 from verifier.errors import ErrorKind
 from verifier.verification import Outcome, VerificationError
@@ -384,4 +388,28 @@ def test_a_run_whose_worker_had_gone_before_all_was_told_is_brought_to_its_end(
     asyncio.run(chore.do())
     asyncio.run(chore.do())
     assert completed == [run_id]
+    assert stored(database, run_id).publishing is Publishing.PUBLISHED
+
+
+def test_a_run_whose_result_somebody_has_published_again_while_it_was_completed_is_not_complete(
+    database: Connection[Any],
+) -> None:
+    run_id = a_change(database)
+    carry_out(database, run_id, Child([pact("A"), AllVerified(1)]))
+    database.execute("UPDATE runs SET publishing = 'refused' WHERE parent_id IS NOT NULL")
+    with (
+        ThreadPoolExecutor(1) as thread,
+        psycopg.connect(database.info.dsn, password=database.info.password) as other,
+    ):
+        run_actions.publish_again(other, run_id, Doer("ann", Via.DASHBOARD))
+        completing = thread.submit(pact_runs.complete_parent, database, run_id)
+        waits = (
+            "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        )
+        wait_until(lambda: completing.done() or other.execute(waits).fetchone(), "it waits for the click")
+        other.commit()
+        assert completing.result() is None
+    assert stored(database, run_id).publishing is Publishing.NONE
+    database.execute("UPDATE runs SET publishing = 'published' WHERE parent_id IS NOT NULL")
+    assert pact_runs.complete_parent(database, run_id) is not None
     assert stored(database, run_id).publishing is Publishing.PUBLISHED
