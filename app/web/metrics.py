@@ -45,6 +45,8 @@ blueprint.before_request(check_api_token)
 def metrics() -> Response:
     """Answer with the figures, in the format that the request accepts."""
     with database() as connection:
+        # all figures are of one moment: a run that begins meanwhile would be neither one that waits nor one that runs
+        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         counts = counters.read(connection)
         state = QueueState.read(connection, stalled_seconds=receiver().settings.worker.stalled_seconds)
         possible = state.running + turns.beginnable(connection)

@@ -13,6 +13,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as read_text
 
 from app.intake.refusal_log import BURST
+from app.queue import turns
 from app.records import sightings
 from app.records.processes import Kind, ProcessState, note
 from app.records.sightings import Seen
@@ -178,6 +179,21 @@ def test_the_runs_that_could_go_on_are_one_for_each_provider_that_has_any(web: R
             "UPDATE procrastinate_jobs SET status = 'todo', scheduled_at = now() + interval '1 hour'"
         )
     assert metrics(web)["runs_possible", ()] == 0
+
+
+def test_a_run_that_begins_while_the_runs_are_counted_is_counted(
+    web: ReceiverProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    web.dispatch(PACT)
+    count = turns.beginnable
+
+    def meanwhile(connection: psycopg.Connection[Any]) -> int:
+        web.execute("UPDATE procrastinate_jobs SET status = 'doing'")
+        web.execute("UPDATE runs SET status = 'running', started_at = now()")
+        return count(connection)
+
+    monkeypatch.setattr(turns, "beginnable", meanwhile)
+    assert metrics(web)["runs_possible", ()] == 1
 
 
 def test_no_label_and_no_text_tells_a_secret_or_a_pact(web: ReceiverProcess) -> None:
