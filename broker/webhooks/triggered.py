@@ -147,7 +147,8 @@ class TriggeredWebhooks:
         )
 
     def _attempts(self, url: str) -> tuple[Attempt, ...]:
-        return tuple(_attempt(one) for one in self._client.get(url).objects_at("executions"))
+        answer = self._client.find(url)  # none if it was deleted since it was listed
+        return () if answer is None else tuple(_attempt(one) for one in answer.objects_at("executions"))
 
 
 def _attempt(document: dict[str, Any]) -> Attempt:

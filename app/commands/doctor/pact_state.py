@@ -245,7 +245,10 @@ def latest_pacts(client: BrokerClient, provider: str, most: int) -> tuple[list[C
         return None
     found, urls = [], client.links(document, "pb:pacts")
     for url in urls[:most]:
-        pact = client.get(url).document
+        answer = client.find(url)
+        if answer is None:  # it was deleted since it was listed
+            continue
+        pact = answer.document
         consumer = text_at(pact, "_links", "pb:consumer", "name") or text_at(pact, "consumer", "name")
         version = text_at(pact, "_links", "pb:consumer-version", "name")
         if consumer is None or version is None:
@@ -268,7 +271,8 @@ def pacts_of(client: BrokerClient, consumer: str, version: str, most: int) -> tu
     if document is None:
         return None
     urls = client.links(document, "pb:pact-versions")
-    named = [text_at(client.get(url).document, "provider", "name") for url in urls[:most]]
+    answers = [client.find(url) for url in urls[:most]]  # none of what was deleted since it was listed
+    named = [text_at(answer.document, "provider", "name") for answer in answers if answer is not None]
     return [Case(consumer, version, name) for name in named if name is not None], max(0, len(urls) - most)
 
 

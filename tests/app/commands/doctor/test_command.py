@@ -14,6 +14,7 @@ from urllib.parse import quote
 import jsonschema
 import pytest
 
+from broker.client import BrokerClient
 from tests.support.diagnosis import (
     CHANGED,
     GITHUB_TOKEN,
@@ -603,6 +604,49 @@ def test_all_providers_of_a_consumer_version_are_looked_at(patient: Patient) -> 
     patient.publish("1.0.0")
     done = doctor(patient.broker.url, "--consumer", patient.consumer, "--version", "1.0.0")
     assert {chain["pact"]["provider"] for chain in done.report["chains"]} == {first, patient.provider}
+
+
+@pytest.mark.parametrize("by", ["provider", "version"])
+def test_a_pact_that_is_deleted_while_it_is_looked_for_is_none(
+    patient: Patient, monkeypatch: pytest.MonkeyPatch, by: str
+) -> None:
+    consumer, provider = patient.consumer, patient.provider
+    patient.publish()
+    if by == "provider":
+        patient.consumer += "-b"
+    else:
+        patient.provider += "-b"
+    patient.publish()
+    read = BrokerClient.links
+
+    def deleted(client: BrokerClient, document: Any, rel: str) -> list[str]:
+        found = read(client, document, rel)
+        if rel in {"pb:pacts", "pb:pact-versions"} and len(found) == 2:
+            patient.broker.request("DELETE", f"{patient.pair}/version/1.0.0").raise_for_status()
+        return found
+
+    monkeypatch.setattr(BrokerClient, "links", deleted)
+    asked = ("--provider", provider) if by == "provider" else ("--consumer", consumer, "--version", "1.0.0")
+    done = doctor(patient.broker.url, *asked)
+    assert [chain["pact"] for chain in done.report["chains"]] == [
+        {"consumer": consumer, "consumer_version": "1.0.0", "provider": provider}
+    ]
+    assert done.code == 1
+
+
+def test_a_delivery_whose_log_is_deleted_while_it_is_looked_at_was_one(
+    with_github: Patient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_github.publish()
+    with_github.wait_until_delivered()
+    read = BrokerClient.link
+
+    def deleted(client: BrokerClient, document: Any, rel: str, **parameters: str) -> str | None:
+        found = read(client, document, rel, **parameters)
+        return f"{found}-of-another" if rel == "pb:logs" else found
+
+    monkeypatch.setattr(BrokerClient, "link", deleted)
+    assert with_github.diagnose().statuses["delivery"] == "ok"
 
 
 @pytest.mark.parametrize(
