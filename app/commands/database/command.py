@@ -123,7 +123,7 @@ def _move(options: argparse.Namespace, place: Place, messages: Messages) -> int:
             tell("bringing the tables up to date")
             migrate(source)
             migrate(target)
-            copied = copy_between(source, target, tell)
+            copied = copy_between(source, target, tell, replaces=options.replace)
             mark_moved(
                 cluster.folder,
                 f"the embedded database was moved to {described(target)} at {datetime.now(UTC):%Y-%m-%d %H:%M} "

@@ -22,7 +22,7 @@ from app.database.transfer.contents import connected, read_contents
 from app.database.transfer.dump import DumpUnusable, check_dump, load_dump
 from app.database.transfer.room import full_disk_named
 from app.database.transfer.rows import Copied, Differs, copy_rows
-from app.database.transfer.target import check_target
+from app.database.transfer.target import check_empty, check_target
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -100,18 +100,24 @@ def restore_external(
         _loaded(scratch, url, descriptor, tell) as source,
     ):
         migrate(target)
-        return copy_between(source, target, tell)
+        return copy_between(source, target, tell, replaces=replaces)
 
 
-def copy_between(source: str, target: str, tell: Callable[[str], None]) -> Copied:
+def copy_between(source: str, target: str, tell: Callable[[str], None], *, replaces: bool = True) -> Copied:
     """Replace all rows of a database by those of another one, and compare the two.
+
+    Args:
+        source: The other one.
+        target: The database.
+        tell: Is told how far it is.
+        replaces: Whether what it has is replaced; it was looked at before, which may be long ago.
 
     Raises:
         DatabaseUnusable: It can't be done; what the database had is as it was.
     """
     with connected(source) as reading, connected(target) as writing:
         try:
-            return copy_rows(reading, writing, tell)
+            return copy_rows(reading, writing, tell, lambda: check_empty(writing, target, replaces=replaces))
         except Differs as error:
             raise DatabaseUnusable(f"what is to be copied can't be taken over: {error}") from error
         except InsufficientPrivilege as error:

@@ -85,13 +85,19 @@ def prepare_session(connection: Connection[Any]) -> None:
         connection.execute("SELECT set_config(%s, %s, false)", (name, value))
 
 
-def copy_rows(source: Connection[Any], target: Connection[Any], tell: Callable[[str], None]) -> Copied:
+def copy_rows(
+    source: Connection[Any],
+    target: Connection[Any],
+    tell: Callable[[str], None],
+    check: Callable[[], None] = lambda: None,
+) -> Copied:
     """Replace all rows of a receiver's database by those of another one, in one transaction, and compare the two.
 
     Args:
         source: A connection in autocommit; its database is read at one moment.
         target: A connection in autocommit; its tables are those of this version, and the user owns them.
         tell: Is told which table is copied, and how far.
+        check: Raises if the rows that are there are not to be replaced; nobody can add any from then on.
 
     Raises:
         Differs: The two have different tables, or what arrived differs from what was sent. Nothing was changed.
@@ -106,6 +112,8 @@ def copy_rows(source: Connection[Any], target: Connection[Any], tell: Callable[[
         columns = {table: _columns(target, table) for table in tables}
         left_out = _check_tables(source, columns)
         names = sql.SQL(", ").join(map(sql.Identifier, tables))
+        target.execute(sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(names))
+        check()
         target.execute(sql.SQL("TRUNCATE {} RESTART IDENTITY").format(names))
         for table in tables:
             # What they would do was done when the rows were stored first: count, notify, note the latest result.

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from app.database.connections import OLDEST_MAJOR
 from app.database.database_url import DatabaseUnusable, described
 from app.database.transfer.contents import connected, other_users, read_contents
 from app.process.environment import DATABASE_URL
+
+if TYPE_CHECKING:
+    from psycopg import Connection
 
 
 def check_target(conninfo: str, *, replaces: bool, name: str = DATABASE_URL) -> None:
@@ -30,9 +35,23 @@ def check_target(conninfo: str, *, replaces: bool, name: str = DATABASE_URL) -> 
             raise DatabaseUnusable(
                 f"a receiver uses {described(conninfo)} (it has {users} connections): stop its processes first"
             )
-        contents = read_contents(connection)
-        if not contents.is_empty and not replaces:
-            raise DatabaseUnusable(
-                f"{described(conninfo)} has runs ({contents.runs}) or deliveries ({contents.deliveries}), so nothing "
-                "was done: --replace puts these in their place, which are lost then (write a dump of them first)"
-            )
+        check_empty(connection, conninfo, replaces=replaces)
+
+
+def check_empty(connection: Connection[Any], conninfo: str, *, replaces: bool) -> None:
+    """Check that a database has nothing that is not to be replaced.
+
+    Args:
+        connection: A connection to the database.
+        conninfo: The database.
+        replaces: Whether what it has may be replaced.
+
+    Raises:
+        DatabaseUnusable: It has runs or deliveries that are not to be replaced.
+    """
+    contents = read_contents(connection)
+    if not contents.is_empty and not replaces:
+        raise DatabaseUnusable(
+            f"{described(conninfo)} has runs ({contents.runs}) or deliveries ({contents.deliveries}), so nothing "
+            "was done: --replace puts these in their place, which are lost then (write a dump of them first)"
+        )

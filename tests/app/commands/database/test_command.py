@@ -20,9 +20,11 @@ import psycopg
 import pytest
 
 from app.command_line import parser
+from app.commands.database import command as database_command
 from app.database.connections import EMBEDDED_FOLDER, database, migrate
 from app.database.embedded.beside import KEPT, MOVED, NEXT, PREFIX
 from app.database.embedded.binaries import MAJOR, find_binaries
+from app.database.transfer import restore as transfer
 from app.database.transfer.rows import fingerprints, sequences
 from tests.support.commands import pact_dispatch
 from tests.support.databases import fresh_database, reachable_folder
@@ -370,6 +372,27 @@ def test_an_external_database_is_dumped_and_restored(data_dir: Path, postgres: s
         assert done.returncode == 0, done.stderr
         assert state(other) == state_of(template / "data")
         assert leftovers(data_dir) == []
+
+
+@pytest.mark.parametrize("words", ["restore", "move"])
+def test_what_a_database_has_got_since_it_was_empty_is_not_replaced(
+    words: str, filled: Path, template: Path, postgres: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with fresh_database(postgres) as other:
+
+        def meanwhile(*arguments: Any, **options: Any) -> Any:
+            add_history(other, runs=3)
+            found.append(state(other))
+            return copy(*arguments, **options)
+
+        found: list[Any] = []
+        copy = transfer.copy_between
+        for module in (transfer, database_command):
+            monkeypatch.setattr(module, "copy_between", meanwhile)
+        dump = [template / "a.dump"] if words == "restore" else []
+        done = run(words, "--data-dir", filled, *dump, DATABASE_URL=other)
+        assert (done.returncode, "has runs (3)" in done.stderr) == (3, True), done.stderr
+        assert [state(other)] == found
 
 
 def test_a_dump_beside_a_newer_version_says_to_take_that_one(data_dir: Path, postgres: str) -> None:
