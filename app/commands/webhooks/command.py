@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -13,7 +14,7 @@ from app.commands.webhook_explanation import explain
 from app.commands.webhooks import rendering
 from app.commands.webhooks.requested import for_create, for_update
 from broker.client import BrokerClient
-from broker.http.errors import BrokerError, BrokerRefused
+from broker.http.errors import BrokerError, BrokerRefused, NotFound
 from broker.text.harmless import one_line
 from broker.text.terminal import loss_of
 from broker.webhooks import Webhooks, carried_over
@@ -187,13 +188,16 @@ def _logs(options: argparse.Namespace, connect: Connect) -> int:
         if options.uuid:
             Webhooks(client).get(options.uuid)
         found = []
-        for consumer, provider in _pairs(options, triggered):
-            if options.consumer_version:
-                found += triggered.of_version(
-                    consumer, provider, options.consumer_version, webhook=options.uuid
-                )
-            else:
-                found += triggered.latest(consumer, provider, webhook=options.uuid)
+        if options.consumer_version:
+            found += triggered.of_version(
+                options.consumer, options.provider, options.consumer_version, webhook=options.uuid
+            )
+        elif options.consumer and options.provider:
+            found += triggered.latest(options.consumer, options.provider, webhook=options.uuid)
+        else:
+            for pair in triggered.pairs(options.consumer, options.provider):
+                with suppress(NotFound):  # it was deleted since it was listed
+                    found += triggered.latest(*pair, webhook=options.uuid)
     if options.output == "table":
         rendering.write_triggered(found, sys.stdout)
     else:
@@ -210,12 +214,6 @@ def _redacted(execution: Execution) -> Execution:
         headers=redacted_headers(execution.headers),
         body=redacted_body(execution.body),
     )
-
-
-def _pairs(options: argparse.Namespace, triggered: TriggeredWebhooks) -> list[tuple[str, str]]:
-    if options.consumer and options.provider:
-        return [(options.consumer, options.provider)]
-    return triggered.pairs(options.consumer, options.provider)
 
 
 def _check_secrets(webhook: Webhook, secrets: UserSecrets) -> None:

@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from app.commands.webhook_bodies import CHANGED
+from broker.webhooks.triggered import TriggeredWebhooks
 from tests.broker.embedded.conftest import example
 from tests.support.broker_accounts import ACCOUNTS, PASSWORD
 from tests.support.commands import pact_dispatch
@@ -562,6 +563,22 @@ def test_logs_show_each_attempt(running: EmbeddedBroker, webhooks: Commands, tar
     assert webhooks("logs", "--consumer", "Bar").out == "nothing was triggered\n"
     assert webhooks("logs", "--consumer-version", "1").code == 2
     assert webhooks("logs", "--consumer", "Foo", "--provider", "Nope").code == 3
+
+
+def test_the_logs_of_all_pairs_pass_over_one_that_is_deleted_meanwhile(
+    running: EmbeddedBroker, webhooks: Commands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running.publish({**example(), "consumer": {"name": "Short-lived"}}, "1", "main")
+    read = TriggeredWebhooks.pairs
+
+    def deleted(triggered: TriggeredWebhooks, *names: str | None) -> list[tuple[str, str]]:
+        found = read(triggered, *names)
+        running.request("DELETE", "/pacticipants/Short-lived").raise_for_status()
+        return found
+
+    monkeypatch.setattr(TriggeredWebhooks, "pairs", deleted)
+    done = webhooks("logs", "--consumer", "Short-lived")
+    assert (done.code, done.out) == (0, "nothing was triggered\n")
 
 
 def test_a_uuid_and_a_name_may_begin_with_a_dash(
