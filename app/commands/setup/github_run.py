@@ -35,13 +35,16 @@ class GitHubRun:
         self._now = now
         self._listening: Sequence[str] = ()
         self._before: frozenset[int] | None = None
+        self._newest: datetime | None = None
 
     def note_earlier(self) -> None:
         """Remember the runs that there are before the test starts another one."""
         try:
-            self._before = frozenset(run.id for run in self._repository.runs(self._event))
+            earlier = self._repository.runs(self._event)
         except (GitHubAway, GitHubRefused):
-            self._before = None  # the step itself will ask again, and say why not
+            return  # the step itself will ask again, and say why not
+        self._before = frozenset(run.id for run in earlier)
+        self._newest = max((run.created_at for run in earlier), default=None)
 
     def wait(
         self,
@@ -85,7 +88,10 @@ class GitHubRun:
         new = [
             run
             for run in self._repository.runs(self._event, since=since)
-            if run.id not in before and run.path in self._listening
+            if run.id not in before
+            and run.path in self._listening
+            # only the latest are listed: an older one follows where one of these was deleted
+            and (self._newest is None or run.created_at >= self._newest)
         ]
         return new[-1] if new else None
 
