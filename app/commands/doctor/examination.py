@@ -112,14 +112,16 @@ class _Examination:
     def of(self, state: PactState) -> list[Finding]:
         """Return a finding for each link that there is for a pact.
 
-        What lacked a result when the broker was asked may have got it before the others were.
+        What lacked a result when the broker was asked may have got it before the others were, or may be needed of
+        another version since.
         """
         findings = self._links(state)
-        if findings[-1].state is State.FAILED:
-            again = PactState(state.client, state.case)
-            self._client.forget(f"{self._client.origin}/matrix")
+        if findings[-1].name == "result" and findings[-1].state is State.FAILED:
             with suppress(BrokerError):
-                if again.results != state.results:
+                for asked_again in ("matrix", "pacticipants"):
+                    self._client.forget(self._client.url(asked_again))
+                again = PactState(state.client, state.case)
+                if again.results != state.results or again.versions != state.versions:
                     self._client.forget()
                     return self._links(PactState(state.client, state.case))
         return findings

@@ -14,7 +14,9 @@ from urllib.parse import quote
 import jsonschema
 import pytest
 
+from app.commands.doctor import pact_state
 from broker.client import BrokerClient
+from broker.client.pact_results import results_of
 from tests.support.diagnosis import (
     CHANGED,
     GITHUB_TOKEN,
@@ -35,6 +37,8 @@ from tests.support.webhook_documents import OPEN
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from broker.client.pact_results import Result
 
 WORKFLOW = "on:\n  repository_dispatch:\n    types: [pact_changed]\n"
 PATH = ".github/workflows/pact_changed.yml"
@@ -632,6 +636,24 @@ def test_a_pact_that_is_deleted_while_it_is_looked_for_is_none(
         {"consumer": consumer, "consumer_version": "1.0.0", "provider": provider}
     ]
     assert done.code == 1
+
+
+def test_a_result_of_a_version_that_has_become_the_latest_meanwhile_is_the_one_that_is_needed(
+    patient: Patient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    patient.put_on_branch()
+    patient.publish()
+
+    def meanwhile(*arguments: Any) -> list[Result]:
+        monkeypatch.setattr(pact_state, "results_of", results_of)
+        patient.put_on_branch("a-later-one")
+        patient.publish_result("a-later-one")
+        return results_of(*arguments)
+
+    monkeypatch.setattr(pact_state, "results_of", meanwhile)
+    asked = ("--consumer", patient.consumer, "--version", "1.0.0", "--provider", patient.provider)
+    done = doctor(patient.broker.url, *asked)
+    assert done.check("result")["found"] == "passed for a-later-one"
 
 
 def test_a_delivery_whose_log_is_deleted_while_it_is_looked_at_was_one(
