@@ -13,7 +13,6 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -22,7 +21,7 @@ import structlog
 from app.process.hangup import Terminal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
 SUPERVISOR_VARIABLE = "PACT_DISPATCH_SUPERVISOR_FD"
 STOP_MARGIN_SECONDS = 15.0
@@ -33,31 +32,6 @@ STEADY_SECONDS = 5.0
 """A process that ran for so long is restarted after the first pause."""
 
 log = structlog.get_logger("serve")
-
-
-class Stopped(KeyboardInterrupt):
-    """A signal said to stop. As with Ctrl-C, psycopg cancels the statement that is under way."""
-
-
-@contextmanager
-def stoppable() -> Iterator[None]:
-    """Leave the block at SIGTERM or SIGINT, wherever it is, and clean up on the way; go on after it.
-
-    Only the first signal interrupts, so that the cleaning up is not interrupted itself. A `Supervisor` that runs in
-    the block handles the signals in its own way.
-    """
-    stopping = False
-
-    def stop(*_: object) -> None:
-        nonlocal stopping
-        if not stopping:
-            stopping = True
-            raise Stopped
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, stop)
-    with suppress(Stopped):
-        yield
 
 
 @dataclass

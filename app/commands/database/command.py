@@ -28,7 +28,7 @@ from app.database.transfer.restore import copy_between, restore_embedded, restor
 from app.database.transfer.target import check_target
 from app.database.transfer.upgrade import upgrade
 from app.process.environment import DATABASE_URL
-from app.process.supervision import stoppable
+from app.process.signals import stoppable
 from broker.http.reason import why
 from broker.text.harmless import one_line, write_json
 from broker.text.terminal import unguarded

@@ -13,7 +13,8 @@ from app.github.access import github_access
 from app.intake.credentials import check_secrets
 from app.process.hangup import hold_hangups
 from app.process.logs import configure
-from app.process.supervision import STOP_MARGIN_SECONDS, Supervisor, stoppable
+from app.process.signals import stoppable
+from app.process.supervision import STOP_MARGIN_SECONDS, Supervisor
 from app.reload.coordination import reload_and_log
 from broker.http.listening import bind
 
