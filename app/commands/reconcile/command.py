@@ -14,6 +14,7 @@ from app.config.broker_access import broker_access
 from app.config.values import ConfigurationError
 from app.database.database_url import DatabaseUnusable
 from app.intake.missed import reconcile
+from app.process.signals import interruptible
 from broker.text.harmless import one_line, write_json
 from verifier.errors import UsageError
 
@@ -40,7 +41,7 @@ def run(options: argparse.Namespace, messages: Messages) -> int:
                 f"--{name} {getattr(options, name)} can't be asked about: in a URL it means another place"
             )
     messages.say(f"using {installation.described_database}")
-    with installation.database() as conninfo:
+    with interruptible(), installation.database() as conninfo:
         try:
             report = reconcile(
                 settings,

@@ -11,6 +11,7 @@ from app.commands.runner import ExitCode
 from app.database.connections import in_words
 from app.intake.credentials import check_secrets
 from app.process.hangup import hold_hangups
+from app.process.signals import stoppable
 from app.process.supervision import follow_supervisor
 from app.web.server import Web
 from broker.http.listening import bind
@@ -30,16 +31,17 @@ def run(options: argparse.Namespace, messages: Messages) -> int:
         for warning in check_secrets(os.environ):
             messages.say(warning)
     listener = bind(*options.bind) if options.fd is None else socket.socket(fileno=options.fd)
-    with installation.database() as conninfo:
+    with stoppable():
         follow_supervisor()
-        Web(
-            installation.settings,
-            file=installation.config,
-            data_dir=installation.data_dir,
-            conninfo=conninfo,
-            database=in_words(installation.database_url, installation.data_dir),
-            listener=listener,
-            environment=dict(os.environ),
-            log_level=options.log_level,
-        ).run()
+        with installation.database() as conninfo:
+            Web(
+                installation.settings,
+                file=installation.config,
+                data_dir=installation.data_dir,
+                conninfo=conninfo,
+                database=in_words(installation.database_url, installation.data_dir),
+                listener=listener,
+                environment=dict(os.environ),
+                log_level=options.log_level,
+            ).run()
     return ExitCode.DONE

@@ -20,6 +20,7 @@ from app.intake.acceptance import RELAY_USER_AGENT
 from app.process.environment import DATABASE_URL
 from app.process.hangup import hold_hangups
 from app.process.logs import configure
+from app.process.signals import stoppable
 from app.process.supervision import follow_supervisor
 from app.reload.reloader import ReadConfiguration
 from app.reload.restarts import after_reload
@@ -48,26 +49,27 @@ def run(options: argparse.Namespace, _: Messages) -> int:
     installation = Installation.read(options)
     configuration = _configuration(installation)
     configure(options.log_level)
-    follow_supervisor()
-    with installation.database() as conninfo:
-        begin_traces(
-            os.environ,
-            part="worker",
-            redaction=Redaction(configuration.access.secrets),
-            notice=structlog.get_logger("worker").warning,
-        )
-        try:
-            asyncio.run(
-                work(
-                    configuration,
-                    conninfo=conninfo,
-                    data_dir=installation.data_dir,
-                    file=installation.config,
-                    read=partial(_read_again, installation),
-                )
+    with stoppable():
+        follow_supervisor()
+        with installation.database() as conninfo:
+            begin_traces(
+                os.environ,
+                part="worker",
+                redaction=Redaction(configuration.access.secrets),
+                notice=structlog.get_logger("worker").warning,
             )
-        finally:
-            end_traces()
+            try:
+                asyncio.run(
+                    work(
+                        configuration,
+                        conninfo=conninfo,
+                        data_dir=installation.data_dir,
+                        file=installation.config,
+                        read=partial(_read_again, installation),
+                    )
+                )
+            finally:
+                end_traces()
     return ExitCode.DONE
 
 
