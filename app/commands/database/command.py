@@ -28,7 +28,7 @@ from app.database.transfer.restore import copy_between, restore_embedded, restor
 from app.database.transfer.target import check_target
 from app.database.transfer.upgrade import upgrade
 from app.process.environment import DATABASE_URL
-from app.process.signals import stoppable
+from app.process.signals import stop_no_more, stoppable
 from broker.http.reason import why
 from broker.text.harmless import one_line, write_json
 from broker.text.terminal import unguarded
@@ -123,7 +123,7 @@ def _move(options: argparse.Namespace, place: Place, messages: Messages) -> int:
             tell("bringing the tables up to date")
             migrate(source)
             migrate(target)
-            copied = copy_between(source, target, tell, replaces=options.replace)
+            copied = copy_between(source, target, tell, replaces=options.replace, before_commit=stop_no_more)
             mark_moved(
                 cluster.folder,
                 f"the embedded database was moved to {described(target)} at {datetime.now(UTC):%Y-%m-%d %H:%M} "

@@ -21,6 +21,7 @@ from app.database.embedded.binaries import MAJOR, find_binaries
 from app.database.embedded.cluster import Cluster
 from app.database.embedded.unusable import PostgresUnusable, explained
 from app.process.locks import Busy, locked
+from app.process.signals import stop_no_more
 from broker.http.reason import why
 
 if TYPE_CHECKING:
@@ -130,7 +131,7 @@ def beside(cluster: Cluster, settings: Mapping[str, str] = LOADING) -> Iterator[
 
 
 def put_in_place(cluster: Cluster, other: Cluster, *, keeps: bool) -> Path | None:
-    """Put the data of a stopped cluster in the place of another stopped one's.
+    """Put the data of a stopped cluster in the place of another stopped one's; no signal to stop interrupts that.
 
     Args:
         cluster: The cluster whose data are replaced.
@@ -150,6 +151,7 @@ def put_in_place(cluster: Cluster, other: Cluster, *, keeps: bool) -> Path | Non
                 f"the PostgreSQL in {each.folder} can't be stopped, so nothing was changed"
             )
     before = set(kept(cluster.folder))
+    stop_no_more()  # from here on the next process would put them in place
     other.data.rename(cluster.folder / NEXT)
     _sync(cluster.folder)
     finish_replacement(cluster)

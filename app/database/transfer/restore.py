@@ -23,6 +23,7 @@ from app.database.transfer.dump import DumpUnusable, check_dump, load_dump
 from app.database.transfer.room import full_disk_named
 from app.database.transfer.rows import Copied, Differs, copy_rows
 from app.database.transfer.target import check_empty, check_target
+from app.process.signals import stop_no_more
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -78,7 +79,7 @@ def restore_embedded(
 def restore_external(
     cluster: Cluster, descriptor: int, target: str, tell: Callable[[str], None], *, replaces: bool
 ) -> Copied:
-    """Put what is in a dump into another database, in one transaction.
+    """Put what is in a dump into another database, in one transaction; no signal to stop interrupts its commit.
 
     Args:
         cluster: An embedded cluster that is kept to this process, beside which the dump is looked at.
@@ -100,10 +101,17 @@ def restore_external(
         _loaded(scratch, url, descriptor, tell) as source,
     ):
         migrate(target)
-        return copy_between(source, target, tell, replaces=replaces)
+        return copy_between(source, target, tell, replaces=replaces, before_commit=stop_no_more)
 
 
-def copy_between(source: str, target: str, tell: Callable[[str], None], *, replaces: bool = True) -> Copied:
+def copy_between(
+    source: str,
+    target: str,
+    tell: Callable[[str], None],
+    *,
+    replaces: bool = True,
+    before_commit: Callable[[], None] = lambda: None,
+) -> Copied:
     """Replace all rows of a database by those of another one, and compare the two.
 
     Args:
@@ -111,13 +119,20 @@ def copy_between(source: str, target: str, tell: Callable[[str], None], *, repla
         target: The database.
         tell: Is told how far it is.
         replaces: Whether what it has is replaced; it was looked at before, which may be long ago.
+        before_commit: Is called when all is copied and compared, and nothing is changed yet.
 
     Raises:
         DatabaseUnusable: It can't be done; what the database had is as it was.
     """
     with connected(source) as reading, connected(target) as writing:
         try:
-            return copy_rows(reading, writing, tell, lambda: check_empty(writing, target, replaces=replaces))
+            return copy_rows(
+                reading,
+                writing,
+                tell,
+                lambda: check_empty(writing, target, replaces=replaces),
+                before_commit,
+            )
         except Differs as error:
             raise DatabaseUnusable(f"what is to be copied can't be taken over: {error}") from error
         except InsufficientPrivilege as error:

@@ -90,6 +90,7 @@ def copy_rows(
     target: Connection[Any],
     tell: Callable[[str], None],
     check: Callable[[], None] = lambda: None,
+    before_commit: Callable[[], None] = lambda: None,
 ) -> Copied:
     """Replace all rows of a receiver's database by those of another one, in one transaction, and compare the two.
 
@@ -98,6 +99,7 @@ def copy_rows(
         target: A connection in autocommit; its tables are those of this version, and the user owns them.
         tell: Is told which table is copied, and how far.
         check: Raises if the rows that are there are not to be replaced; nobody can add any from then on.
+        before_commit: Is called when all is copied and compared, and nothing is changed yet.
 
     Raises:
         Differs: The two have different tables, or what arrived differs from what was sent. Nothing was changed.
@@ -133,6 +135,7 @@ def copy_rows(
         for table in tables:
             tell(f"comparing {table}")
             rows[table] = _compare(source, target, table, columns[table])
+        before_commit()
     for table in tables:
         target.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(table)))
     return Copied(rows, left_out)

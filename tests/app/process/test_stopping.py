@@ -21,7 +21,7 @@ from tests.support.receiver import wait_until
 from tests.support.running import environment
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 CONFIGURATION = """
@@ -35,6 +35,7 @@ version = "1"
 """
 
 
+NONE: Mapping[str, str] = {}
 SLOW_MIGRATIONS = """
 import sys, time
 from app import cli
@@ -56,7 +57,7 @@ def start(
     *options: str,
     program: tuple[str, ...] = ("-m", "app"),
     pass_fds: tuple[int, ...] = (),
-    **variables: str,
+    variables: Mapping[str, str] = NONE,
 ) -> subprocess.Popen[str]:
     config = folder / "pact-dispatch.toml"
     config.write_text(CONFIGURATION)
@@ -73,17 +74,21 @@ def start(
 
 
 def serve(folder: Path, data_dir: Path, **variables: str) -> subprocess.Popen[str]:
-    return start(folder, data_dir, "serve", "--bind", "127.0.0.1:0", **variables)
+    return start(folder, data_dir, "serve", "--bind", "127.0.0.1:0", variables=variables)
 
 
 @contextmanager
 def migrating(
-    folder: Path, data_dir: Path, *words: str, pass_fds: tuple[int, ...] = (), **variables: str
+    folder: Path,
+    data_dir: Path,
+    *words: str,
+    pass_fds: tuple[int, ...] = (),
+    variables: Mapping[str, str] = NONE,
 ) -> Iterator[subprocess.Popen[str]]:
     """Run a command that has started PostgreSQL, and whose migrations come to no end."""
     variables = {"PYTHONPATH": str(ROOT), **variables}
     program = ("-c", SLOW_MIGRATIONS)
-    with start(folder, data_dir, *words, program=program, pass_fds=pass_fds, **variables) as process:
+    with start(folder, data_dir, *words, program=program, pass_fds=pass_fds, variables=variables) as process:
         assert process.stdout is not None
         try:
             assert any(line == "migrating\n" for line in process.stdout)
@@ -162,7 +167,7 @@ def test_a_process_whose_supervisor_ends_while_it_starts_leaves_no_postgresql_be
 ) -> None:
     reader, writer = os.pipe()
     with migrating(
-        tmp_path, data_dir, *words, pass_fds=(reader,), **{SUPERVISOR_VARIABLE: str(reader)}
+        tmp_path, data_dir, *words, pass_fds=(reader,), variables={SUPERVISOR_VARIABLE: str(reader)}
     ) as process:
         os.close(reader)
         os.close(writer)

@@ -22,9 +22,11 @@ import pytest
 from app.command_line import parser
 from app.commands.database import command as database_command
 from app.database.connections import EMBEDDED_FOLDER, database, migrate
+from app.database.embedded import beside
 from app.database.embedded.beside import KEPT, MOVED, NEXT, PREFIX
 from app.database.embedded.binaries import MAJOR, find_binaries
 from app.database.transfer import restore as transfer
+from app.database.transfer import rows
 from app.database.transfer.rows import fingerprints, sequences
 from tests.support.commands import pact_dispatch
 from tests.support.databases import fresh_database, reachable_folder
@@ -590,6 +592,84 @@ def test_an_interrupted_restore_cleans_up(template: Path, filled: Path) -> None:
     assert (process.returncode, "interrupted: the database is as it was" in said) == (130, True), said
     assert leftovers(filled) == []
     assert state_of(filled) == before
+
+
+@pytest.fixture(params=[signal.SIGTERM, signal.SIGINT])
+def interrupt_at(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[Any, str], None]:
+    """Have a signal to stop come when a function is called, each time."""
+
+    def interrupt(module: Any, name: str) -> None:
+        function = getattr(module, name)
+
+        def interrupted(*arguments: Any, **options: Any) -> Any:
+            os.kill(os.getpid(), request.param)
+            return function(*arguments, **options)
+
+        monkeypatch.setattr(module, name, interrupted)
+
+    return interrupt
+
+
+@pytest.mark.parametrize("moment", ["_sync", "_remove"])
+def test_a_signal_when_a_dump_is_in_place_does_not_interrupt_the_restore(
+    template: Path, filled: Path, interrupt_at: Callable[[Any, str], None], moment: str
+) -> None:
+    with database(None, filled) as url:
+        add_history(url, runs=7)
+    interrupt_at(beside, moment)
+    done = run("restore", "--data-dir", filled, template / "a.dump", "--replace")
+    assert (done.returncode, "is restored" in done.stderr) == (0, True), done.stderr
+    assert state_of(filled) == state_of(template / "data")
+
+
+def test_a_signal_when_an_upgrade_is_in_place_does_not_interrupt_it(
+    old: Path, interrupt_at: Callable[[Any, str], None]
+) -> None:
+    before = old_state(old)
+    interrupt_at(beside, "_sync")
+    done = run("upgrade", "--data-dir", old)
+    assert (done.returncode, "the old data are kept in" in done.stderr) == (0, True), done.stderr
+    assert state_of(old) == before
+
+
+def test_an_interrupted_restore_into_another_database_changes_nothing(
+    data_dir: Path, postgres: str, template: Path, interrupt_at: Callable[[Any, str], None]
+) -> None:
+    interrupt_at(rows, "_compare")
+    with fresh_database(postgres) as url:
+        add_history(url, runs=7)
+        before = state(url)
+        done = run("restore", "--data-dir", data_dir, template / "a.dump", "--replace", DATABASE_URL=url)
+        assert (done.returncode, "the database is as it was" in done.stderr) == (130, True), done.stderr
+        assert state(url) == before
+    assert leftovers(data_dir) == []
+
+
+def test_a_signal_when_another_database_has_the_rows_does_not_interrupt_the_restore(
+    data_dir: Path, postgres: str, template: Path, interrupt_at: Callable[[Any, str], None]
+) -> None:
+    interrupt_at(beside, "_remove")
+    with fresh_database(postgres) as url:
+        add_history(url, runs=7)
+        done = run("restore", "--data-dir", data_dir, template / "a.dump", "--replace", DATABASE_URL=url)
+        assert (done.returncode, "is restored" in done.stderr) == (0, True), done.stderr
+        assert state(url) == state_of(template / "data")
+    assert leftovers(data_dir) == []
+
+
+def test_a_signal_when_all_is_moved_does_not_leave_the_embedded_database_in_use(
+    filled: Path, postgres: str, interrupt_at: Callable[[Any, str], None]
+) -> None:
+    before = state_of(filled)
+    interrupt_at(database_command, "mark_moved")
+    with fresh_database(postgres) as url:
+        add_history(url, runs=7)
+        done = run("move", "--data-dir", filled, "--replace", DATABASE_URL=url)
+        assert (done.returncode, "moved to" in done.stderr) == (0, True), done.stderr
+        assert state(url) == before
+    assert (filled / EMBEDDED_FOLDER / MOVED).exists()
 
 
 @contextmanager
