@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import signal
+import socket
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from asyncio import AbstractEventLoop
+    from collections.abc import Callable, Iterator, Mapping
 
 STOPS = (signal.SIGTERM, signal.SIGINT)
 
@@ -49,6 +51,34 @@ def stop_no_more() -> None:
     """Bring what is done to its end from now on, whatever signal says to stop."""
     for number in STOPS:
         signal.signal(number, _ignore)
+
+
+@contextmanager
+def heard(loop: AbstractEventLoop, handlers: Mapping[int, Callable[[], object]]) -> Iterator[None]:
+    """Have an event loop call a function at each of some signals; they do nothing any more after the block.
+
+    What the loop's own `add_signal_handler` has set, it takes back when it is closed: a signal would then kill a
+    process that is still cleaning up.
+    """
+    reader, writer = socket.socketpair()
+    reader.setblocking(False)
+    writer.setblocking(False)
+
+    def hear() -> None:
+        for number in reader.recv(4096):
+            if number in handlers:
+                handlers[number]()
+
+    with reader, writer:
+        loop.add_reader(reader, hear)
+        before = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
+        try:
+            for number in handlers:
+                signal.signal(number, _ignore)
+            yield
+        finally:
+            signal.set_wakeup_fd(before)
+            loop.remove_reader(reader)
 
 
 def _interrupt() -> None:

@@ -13,6 +13,8 @@ import signal
 import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 from uuid import UUID
 
@@ -24,6 +26,7 @@ from app.database.failures import is_away
 from app.database.threads import DatabaseThreads
 from app.process.hangup import Terminal
 from app.process.sign_of_life import SignOfLife
+from app.process.signals import heard
 from app.queue import jobs
 from app.queue.consumer import CHORES_AT_ONCE, QueueConsumer
 from app.records.processes import Kind
@@ -39,6 +42,7 @@ from broker.text.redaction import Redaction
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from app.config.settings import Settings
@@ -87,7 +91,7 @@ async def work(
     name = f"{socket.gethostname()}:{os.getpid()}"
     threads = options.concurrency + CHORES_AT_ONCE
     asyncio.get_running_loop().set_default_executor(Threads(threads + CHORES_OUTSIDE))
-    with open_pool(conninfo, size=threads) as pool:
+    with ExitStack() as signals, open_pool(conninfo, size=threads) as pool:
         database = DatabaseThreads(pool, patience=options.stalled_seconds)
         children = Children(configuration.environment_of_children(), options.warm, keep=options.concurrency)
         maker = PartsMaker(name, data_dir, pool, database, children)
@@ -150,7 +154,7 @@ async def work(
             take=lambda configuration: asyncio.run_coroutine_threadsafe(take(configuration), loop).result(),
         )
         participant = Participant(Kind.WORKER, reloader, data_dir=data_dir, pool=pool)
-        worker.obey_signals(reloader)
+        signals.enter_context(worker.obeying_signals(reloader))
         children.fill()
         participant.start()
         log.info("worker started", worker=name, concurrency=options.concurrency)
@@ -204,12 +208,17 @@ class Worker:
         self._knows_more = False
         self._stop = asyncio.Event()
 
-    def obey_signals(self, reloader: Reloader[Any]) -> None:
-        """Stop at SIGTERM or SIGINT, also if one comes before the work has begun, and reload at SIGHUP."""
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._begin_to_stop)
-        loop.add_signal_handler(signal.SIGHUP, self.hang_up, reloader)
+    def obeying_signals(self, reloader: Reloader[Any]) -> AbstractContextManager[None]:
+        """Stop at SIGTERM or SIGINT, also if one comes before the work has begun, and reload at SIGHUP.
+
+        They do nothing any more after the block.
+        """
+        handlers: dict[int, Callable[[], object]] = {
+            signal.SIGTERM: self._begin_to_stop,
+            signal.SIGINT: self._begin_to_stop,
+            signal.SIGHUP: partial(self.hang_up, reloader),
+        }
+        return heard(asyncio.get_running_loop(), handlers)
 
     async def run(self) -> None:
         """Work until SIGTERM or SIGINT; leave the process when the database is lost."""

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
+from typing import TYPE_CHECKING
 
 import pytest
 
-from app.process.signals import Stopped, interruptible, stop_no_more, stoppable
+from app.process.signals import Stopped, heard, interruptible, stop_no_more, stoppable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 SIGNALS = pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 
 
-def send(number: signal.Signals) -> None:
+def send(number: int) -> None:
     """Send this process a signal, whose handler is called before the next statement."""
     os.kill(os.getpid(), number)
 
@@ -55,3 +60,28 @@ def test_what_has_to_come_to_its_end_is_not_interrupted(number: signal.Signals) 
         send(number)
         done.append("came to its end")
     assert done == ["came to its end"]
+
+
+def test_an_event_loop_hears_signals_which_do_nothing_once_it_is_closed() -> None:
+    async def hear() -> list[str]:
+        came, both = [], asyncio.Event()
+
+        def come(name: str) -> None:
+            came.append(name)
+            if len(came) == 2:
+                both.set()
+
+        handlers: dict[int, Callable[[], object]] = {
+            signal.SIGTERM: lambda: come("terminate"),
+            signal.SIGHUP: lambda: come("hang up"),
+        }
+        with heard(asyncio.get_running_loop(), handlers):
+            for number in handlers:
+                send(number)
+            await both.wait()
+        return came
+
+    assert sorted(asyncio.run(hear())) == ["hang up", "terminate"]
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        send(number)
+    assert signal.set_wakeup_fd(-1) == -1

@@ -174,3 +174,37 @@ def test_a_process_whose_supervisor_ends_while_it_starts_leaves_no_postgresql_be
         out, _ = process.communicate(timeout=TIME_LIMIT)
         assert process.returncode == 0, out
     check_no_postgresql(data_dir)
+
+
+ANOTHER_SIGNAL = """
+import os, signal, sys
+from app import cli
+from app.commands.worker import command
+
+end = command.end_traces
+
+def end_traces():
+    print("another signal", flush=True)
+    os.kill(os.getpid(), signal.{0})
+    end()
+
+command.end_traces = end_traces
+sys.exit(cli.main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_another_signal_while_a_worker_ends_does_not_kill_it(
+    tmp_path: Path, data_dir: Path, number: signal.Signals
+) -> None:
+    program = ("-c", ANOTHER_SIGNAL.format(number.name))
+    with start(tmp_path, data_dir, "worker", program=program, variables={"PYTHONPATH": str(ROOT)}) as process:
+        assert process.stdout is not None
+        try:
+            assert any("worker started" in line for line in process.stdout)
+            out = stopped_by(signal.SIGTERM, process)
+        finally:
+            process.kill()
+    assert "worker stopped" in out
+    assert "another signal" in out
+    check_no_postgresql(data_dir)
