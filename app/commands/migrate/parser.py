@@ -20,9 +20,10 @@ Any number may run at once: one migrates, the others wait for it.
 
 EPILOG = """\
 exit codes:
-  0  the tables are up to date
-  2  the options or the configuration can't be used
-  3  the database can't be reached, or refuses; or another version of pact-dispatch has made its tables
+  0    the tables are up to date
+  2    the options or the configuration can't be used
+  3    the database can't be reached, or refuses; or another version of pact-dispatch has made its tables
+  130  interrupted
 """
 
 

@@ -28,9 +28,10 @@ It uses the receiver's database, which must exist: DATABASE_URL, or the one in t
 
 EPILOG = """\
 exit codes:
-  0  done: pacts without a result are queued
-  2  the options or the configuration can't be used
-  3  the broker, the database or a provider could not be asked; the others were
+  0    done: pacts without a result are queued
+  2    the options or the configuration can't be used
+  3    the broker, the database or a provider could not be asked; the others were
+  130  interrupted
 """
 
 
