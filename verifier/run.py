@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from verifier.engine.process import Engine
 from verifier.errors import CannotVerify, PortTaken
+from verifier.interruption import held, released
 from verifier.pact_file import read_pact_file
 from verifier.preconditions import check_means
 from verifier.progress import Progress
@@ -65,7 +66,8 @@ class _Run:
         return self._run.finished(error)
 
     def _verify(self) -> None:
-        with ExitStack() as stack:
+        # What the stack stops is stopped also if an interruption comes as it does so.
+        with held(), ExitStack() as stack, released():
             # Engine and provider start before the pact is fetched, so that all three take their time together.
             self._session.start(stack)
             self._progress.step("Fetching the pact")

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
-import signal
 import sys
-import threading
-from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from broker.text.terminal import guard_terminal
@@ -17,6 +14,7 @@ from verifier.engine.process import Engine
 from verifier.environment import BROKER_CREDENTIALS, PROVIDER_KEY_PASSWORD
 from verifier.errors import UsageError
 from verifier.exit_code import ExitCode
+from verifier.interruption import interruptible
 from verifier.undumpable import become_undumpable
 
 if TYPE_CHECKING:
@@ -24,8 +22,6 @@ if TYPE_CHECKING:
 
     from verifier.engine.spawn import SpawnedChild
 
-AGAIN_SECONDS = 0.01
-"""How soon an interruption comes again that Python has ignored."""
 DETAILS = frozenset({"debug", "trace"})
 """The values of `--log-level` with which an error of ours is shown with its traceback."""
 
@@ -43,7 +39,7 @@ def execute(arguments: list[str], child: SpawnedChild) -> int:
     guard_terminal()
     try:
         options = parse_options(arguments)
-        with _interruptible(), Engine(child) as engine:
+        with interruptible(), Engine(child) as engine:
             become_undumpable()
             from verifier.command.verify import VerifyCommand  # noqa: PLC0415 - not for a command line that is wrong
 
@@ -106,39 +102,3 @@ def _report_problem(message: str) -> None:
         from verifier.report.github import GitHubReport  # noqa: PLC0415
 
         GitHubReport(os.environ).write_problem(message, sys.stderr)
-
-
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """Stop a run at SIGTERM and SIGHUP as at Ctrl-C; a second signal does not interrupt the clean-up.
-
-    What is ignored from the start stays so: `nohup` has a run outlive its terminal. An interruption that comes where
-    Python ignores every exception, as in the callbacks of weak references that an import has, comes again.
-    """
-    numbers = [
-        number
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-        if signal.getsignal(number) != signal.SIG_IGN
-    ]
-
-    def interrupt(*_: object) -> None:
-        for number in numbers:
-            signal.signal(number, signal.SIG_IGN)
-        raise KeyboardInterrupt
-
-    show = sys.unraisablehook
-
-    def notice(ignored: sys.UnraisableHookArgs) -> None:
-        main = threading.main_thread().ident
-        if issubclass(ignored.exc_type, KeyboardInterrupt) and numbers and main is not None:
-            signal.signal(numbers[0], interrupt)
-            threading.Timer(AGAIN_SECONDS, signal.pthread_kill, (main, numbers[0])).start()
-        else:
-            show(ignored)
-
-    with ExitStack() as stack:
-        stack.callback(setattr, sys, "unraisablehook", show)
-        sys.unraisablehook = notice
-        for number in numbers:
-            stack.callback(signal.signal, number, signal.signal(number, interrupt))
-        yield

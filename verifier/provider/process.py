@@ -15,6 +15,7 @@ from verifier.child_process import how_it_ended, signal_group, why_not_started
 from verifier.confinement import UNCONFINED, Confinement
 from verifier.environment import without_secrets
 from verifier.errors import CannotVerify, ErrorKind, PortTaken
+from verifier.interruption import held, is_interrupted
 from verifier.output_reader import OutputReader
 from verifier.provider.command_line import split_command
 from verifier.provider.port import free_port, is_listened_on, listeners
@@ -173,19 +174,21 @@ class StartedProvider:
         return "\n".join(self._lines)
 
     def stop(self) -> None:
-        """Stop it and everything in its process group: SIGTERM first, then SIGKILL."""
+        """Stop it and everything in its process group: SIGTERM first, then SIGKILL, which Ctrl-C hurries."""
         if self._stopped:
             return
         end = time.monotonic() + STOP_SECONDS
-        try:
-            signal_group(self.group, signal.SIGTERM)
-            while self._group_lives() and time.monotonic() < end:
-                time.sleep(0.01)
-        finally:  # also when Ctrl-C comes in between
-            signal_group(self.group, signal.SIGKILL)
-            self._process.wait()
-            self._stopped = True
-            self._reader.finish()
+        with held():
+            was_interrupted = is_interrupted()
+            try:
+                signal_group(self.group, signal.SIGTERM)
+                while self._group_lives() and time.monotonic() < end and was_interrupted == is_interrupted():
+                    time.sleep(0.01)
+            finally:  # also when Ctrl-C comes in between and nothing holds it
+                signal_group(self.group, signal.SIGKILL)
+                self._process.wait()
+                self._stopped = True
+                self._reader.finish()
 
     def _reading(self, shown: RedactedLines) -> OutputReader:
         """Begin to read its output; where that can't be done, it doesn't run.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from broker.traces.spans import span, within
+from verifier.interruption import held
 from verifier.provider.readiness import wait_until_ready
 
 if TYPE_CHECKING:
@@ -63,18 +64,19 @@ class ProviderSession:
 
         self._progress.step("Starting the provider")
         stack.callback(self._engine.guard, None)
-        with span("start provider"):
-            self.started = stack.enter_context(
-                StartedProvider(
-                    options.command,
-                    options.folder,
-                    on_output=self._progress.provider_output,
-                    environment=options.environment,
-                    redaction=self._redaction,
-                    confinement=options.confinement,
+        with held():  # or it would run on, since neither the stack nor the engine would know of it
+            with span("start provider"):
+                self.started = stack.enter_context(
+                    StartedProvider(
+                        options.command,
+                        options.folder,
+                        on_output=self._progress.provider_output,
+                        environment=options.environment,
+                        redaction=self._redaction,
+                        confinement=options.confinement,
+                    )
                 )
-            )
-        self._engine.guard(self.started.group)
+            self._engine.guard(self.started.group)
 
     def wait_until_ready(self) -> str | None:
         """Wait until the provider answers.

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-import threading
-import weakref
 from typing import TYPE_CHECKING, cast
 
 import pytest
@@ -49,19 +46,3 @@ def test_a_mistake_is_told_in_a_sentence_and_is_no_broken_contract(
     assert ("Traceback" in lines[0]) == shows_where
     assert (len(lines) > 1) == shows_where
     assert not any("s3cret" in line for line in lines)
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interruption_where_python_ignores_exceptions_is_not_lost(number: signal.Signals) -> None:
-    before = signal.getsignal(number)
-    held = [threading.Event()]
-    reference = weakref.ref(held[0], lambda _: signal.raise_signal(number))
-
-    def let_go_and_wait() -> None:
-        held.clear()
-        threading.Event().wait(60)
-
-    with execution._interruptible(), pytest.raises(KeyboardInterrupt):
-        let_go_and_wait()
-    assert reference() is None
-    assert signal.getsignal(number) is before
