@@ -14,7 +14,8 @@ from broker.text.standard_descriptors import open_closed_descriptors
 from verifier.engine.spawn import SpawnedChild
 
 TYPE_CHECKING = False
-if TYPE_CHECKING:  # `typing` would be imported for this alone
+if TYPE_CHECKING:  # `typing` would be imported for these alone
+    from collections.abc import Callable
     from typing import NoReturn
 
 INTERRUPTED = 130
@@ -28,12 +29,16 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         arguments: The command line; that of this process unless given.
     """
     gc.disable()  # until all is imported, since nothing of that is ever freed
+    end(code_of(lambda: run(sys.argv[1:] if arguments is None else arguments)))
+
+
+def code_of(command: Callable[[], int]) -> int:
+    """Return a command's exit code, also if it is interrupted before `execute` takes care of that."""
     try:
-        code = run(sys.argv[1:] if arguments is None else arguments)
-    except KeyboardInterrupt:  # before `execute` takes care of it
+        return command()
+    except KeyboardInterrupt:
         print("verify: interrupted", file=sys.stderr)
-        code = INTERRUPTED
-    end(code)
+        return INTERRUPTED
 
 
 def end(code: int) -> NoReturn:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NoReturn
 from broker.text.redaction import Redaction
 from broker.text.secret_names import is_secret_name
 from broker.text.terminal import guard_terminal, unguarded
-from verifier.cli import end, run
+from verifier.cli import code_of, end, run
 from verifier.command.execution import refuse
 from verifier.environment import (
     BROKER_KEY_PASSWORD,
@@ -77,6 +77,10 @@ SWITCHES = frozenset(
 
 def main() -> NoReturn:
     """Run `verify` with the Action's inputs, and exit with its exit code."""
+    end(code_of(_verify))
+
+
+def _verify() -> int:
     # The provider doesn't inherit the inputs, and can't read them where the kernel keeps this process's environment.
     become_undumpable()
     guard_terminal()
@@ -90,8 +94,8 @@ def main() -> NoReturn:
     try:
         arguments = to_arguments(inputs, os.environ)
     except UsageError as error:
-        raise SystemExit(refuse(error)) from None
-    end(run(arguments))
+        return refuse(error)
+    return run(arguments)
 
 
 def read_inputs(text: str) -> dict[str, str]:
