@@ -30,6 +30,7 @@ from verifier.command.sources import (
     names_many,
 )
 from verifier.errors import PublishFailed
+from verifier.interruption import held, put_off_interruption, released
 from verifier.progress import Progress
 from verifier.redaction import redaction_of
 from verifier.run import verify
@@ -47,6 +48,8 @@ if TYPE_CHECKING:
     from verifier.request import VerificationRequest
     from verifier.verification import Verification
 
+INTERRUPTED_SECONDS = 20.0
+"""How long publishing may continue once the run is interrupted."""
 PUBLISH_SECONDS = 60.0
 """How long publishing may continue after the timeout of the run, so that a verification is not lost to it."""
 
@@ -101,9 +104,10 @@ class VerifyCommand:
         if request.last_failed:
             request = replace(request, last_run=read_last_run(self._files.get("json")))
         deadline = time.monotonic() + request.timeout
-        with self._traced(request) as span:
+        with self._traced(request) as span, held():  # what is found is published and reported
             with self._progress() as progress:
-                verification = verify(request, progress, self._engine)
+                with released():
+                    verification = verify(request, progress, self._engine)
                 findings = self._publish(request, verification, deadline, progress)
             if span is not None:
                 from verifier.command.traces import note_verification  # noqa: PLC0415 - most runs are not traced
@@ -164,18 +168,23 @@ class VerifyCommand:
 
         if not request.publish or verification.outcome == Outcome.ERROR:
             return Findings(verification, publishing=request.publish)
-        from verifier.publishing import publish  # noqa: PLC0415 - needed here alone
+        from verifier.publishing import NOT_KNOWN, publish  # noqa: PLC0415 - needed here alone
 
         progress.step("Publishing the result")
         redaction = redaction_of(request)
         try:
-            published = publish(
-                verification,
-                request.broker_access,
-                retry_time=PUBLISH_SECONDS,
-                deadline=max(deadline, time.monotonic() + min(PUBLISH_SECONDS, request.timeout)),
-                on_retry=lambda text: progress.notice(redaction.own(text)),
-            )
+            with held(INTERRUPTED_SECONDS):
+                published = publish(
+                    verification,
+                    request.broker_access,
+                    retry_time=PUBLISH_SECONDS,
+                    deadline=max(deadline, time.monotonic() + min(PUBLISH_SECONDS, request.timeout)),
+                    on_retry=lambda text: progress.notice(redaction.own(text)),
+                )
+        except KeyboardInterrupt:
+            put_off_interruption()
+            why = f"the run was interrupted before the broker had answered. {NOT_KNOWN}"
+            return Findings(verification, publishing=True, publish_error=why)
         except PublishFailed as error:
             return Findings(verification, publishing=True, publish_error=redaction.own(str(error)))
         return Findings(verification, publishing=True, published=published)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, TextIO
 
 from verifier.command.github import is_github_run
 from verifier.command.report_files import print_report, write_file
+from verifier.interruption import held, released
 from verifier.many.run import verify_many, with_environments
 from verifier.report.many.console import ManyConsoleReport
 
@@ -49,10 +51,27 @@ def run_many(
     Raises:
         UsageError: The command or its configuration is wrong.
     """
-    with progress as shown:
-        findings = verify_many(request, engine, shown)
-        shown.step("Asking the broker what may be deployed")
-        findings = with_environments(findings, request)
+    with held():  # what is found is reported
+        with progress as shown:
+            findings = _found(request, engine, shown)
+        _report(findings, files=files, text=text, quiet=quiet, leaves_out_passed=leaves_out_passed)
+    return findings.exit_code
+
+
+def _found(request: ManyRequest, engine: Engine, progress: Progress) -> RunFindings:
+    """Verify, publish, and ask what may be deployed."""
+    findings = verify_many(request, engine, progress)
+    progress.step("Asking the broker what may be deployed")
+    try:
+        with released():
+            return with_environments(findings, request)
+    except KeyboardInterrupt:
+        return replace(findings, interrupted=True)
+
+
+def _report(
+    findings: RunFindings, *, files: Mapping[str, str], text: TextIO, quiet: bool, leaves_out_passed: bool
+) -> None:
     console = ManyConsoleReport(quiet=quiet, leaves_out_passed=leaves_out_passed)
     print_report(console, findings, text)
     for name, path in files.items():
@@ -65,7 +84,6 @@ def run_many(
         print_report(report, findings, text)
     if findings.interrupted:
         print("verify: interrupted; what was started has been stopped", file=sys.stderr)
-    return findings.exit_code
 
 
 def _report_of(name: str) -> Report[RunFindings]:

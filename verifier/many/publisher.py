@@ -11,6 +11,7 @@ from contextvars import copy_context
 from typing import TYPE_CHECKING
 
 from verifier.errors import PublishFailed
+from verifier.interruption import take_interruption
 from verifier.many.broker_session import BrokerSession
 from verifier.publishing import publish_by
 from verifier.report.interface import Findings
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
 
 PUBLISH_SECONDS = 60.0
 """How long publishing may continue after the timeout of the run, so that no verification is lost to it."""
+INTERRUPTED_SECONDS = 20.0
+"""How long the results of what was finished may take to be published once the run is interrupted."""
+TICK_SECONDS = 0.05
+"""How often it is looked whether the run is interrupted while they are."""
 NOT_TRIED = "the run was interrupted before the broker had answered. Publish it by verifying the pact again"
 
 
@@ -56,10 +61,22 @@ class Publisher:
         done.set_result(Findings(verification, publishing=request.publish))
         return done
 
-    def finish(self, found: list[Future[Findings]], *, seconds: float | None = None) -> None:
-        """Wait until all that was added is published, for a limited time if there is little."""
-        wait(found, timeout=seconds)
-        self._thread.shutdown(wait=seconds is None, cancel_futures=True)
+    def finish(self, found: list[Future[Findings]], *, interrupted: bool) -> bool:
+        """Wait until all that was added is published, for a limited time once the run is interrupted.
+
+        Args:
+            found: What `add` has returned.
+            interrupted: Whether it is interrupted already.
+
+        Returns:
+            Whether it is now.
+        """
+        end = time.monotonic() + INTERRUPTED_SECONDS if interrupted else None
+        while wait(found, timeout=TICK_SECONDS).not_done and (end is None or time.monotonic() < end):
+            if end is None and take_interruption():
+                end = time.monotonic() + INTERRUPTED_SECONDS
+        self._thread.shutdown(wait=end is None, cancel_futures=True)
+        return end is not None or take_interruption()
 
     def _publish(self, request: VerificationRequest, verification: Verification) -> Findings:
         provider = verification.links.get("provider")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from broker.client.for_verification import content_of
 from verifier.errors import CannotVerify, ErrorKind, PortTaken, UsageError
+from verifier.interruption import held, released
 from verifier.many.fetching import Fetcher
 from verifier.many.planning import planned
 from verifier.many.publisher import NOT_TRIED, Publisher
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
     from verifier.many.request import ManyRequest
     from verifier.verification import Verification
 
-INTERRUPTED_SECONDS = 20.0
-"""How long the results of what was finished may take to be published once the run is interrupted."""
 ENDS_THE_RUN = frozenset(
     {ErrorKind.PROVIDER_DIED, ErrorKind.PROVIDER_NOT_READY, ErrorKind.TIMED_OUT, ErrorKind.NOT_REACHED}
 )
@@ -111,9 +110,14 @@ class _ManyRun:
         self._planned = 0
 
     def run(self) -> RunFindings:
+        with held():
+            return self._run_to_the_end()
+
+    def _run_to_the_end(self) -> RunFindings:
+        """Verify until the end or an interruption, have published what was finished, and return it."""
         error, interrupted = None, False
         try:
-            with ExitStack() as stack:
+            with ExitStack() as stack, released():
                 self._run(stack)
         except CannotVerify as cause:
             error = VerificationError(
@@ -126,7 +130,7 @@ class _ManyRun:
             interrupted = True
         self._progress.step("Publishing the last results")
         futures = [future for _, _, future in self._ended]
-        self._publisher.finish(futures, seconds=INTERRUPTED_SECONDS if interrupted else None)
+        interrupted = self._publisher.finish(futures, interrupted=interrupted)
         self._keep_log()
         return self._findings(error, interrupted=interrupted)
 
@@ -189,7 +193,8 @@ class _ManyRun:
         """
         verification = self._verified(pact, document, stack)
         if self._keep is None:
-            self._ended.append((pact, verification, self._publisher.add(pact.request, verification)))
+            with held():  # what is published is reported, too
+                self._ended.append((pact, verification, self._publisher.add(pact.request, verification)))
         else:
             self._keep(pact, verification)
         self._has_ended = True
