@@ -70,9 +70,14 @@ class Control:
         self._path = folder / f"{kind}-{os.getpid()}-{secrets.token_hex(4)}{SUFFIX}"
         self._answer = answer
         self._listener: socket.socket | None = None
+        self._lock = threading.Lock()
+        self._is_closed = False
 
     def open(self) -> None:
-        """Listen, in a thread of its own; a process that can't is logged, and does all the rest."""
+        """Listen, in a thread of its own, unless it was closed meanwhile.
+
+        A process that can't is logged, and does all the rest.
+        """
         try:
             self._path.parent.mkdir(mode=0o700, exist_ok=True)
             found = self._path.parent.lstat()
@@ -89,18 +94,27 @@ class Control:
                 error=reason_of(error),
             )
             return
-        self._listener = listener
+        with self._lock:
+            if self._is_closed:
+                self._end(listener)
+                return
+            self._listener = listener
         threading.Thread(target=self._listen, args=(listener,), daemon=True, name="control").start()
 
     def close(self) -> None:
-        """Listen no more."""
-        listener, self._listener = self._listener, None
+        """Listen no more, nor ever again."""
+        with self._lock:
+            self._is_closed = True
+            listener, self._listener = self._listener, None
         if listener is not None:
-            with suppress(OSError):
-                self._path.unlink()
-            with suppress(OSError):
-                listener.shutdown(socket.SHUT_RDWR)  # ends the thread's waiting
-            listener.close()
+            self._end(listener)
+
+    def _end(self, listener: socket.socket) -> None:
+        with suppress(OSError):
+            self._path.unlink()
+        with suppress(OSError):
+            listener.shutdown(socket.SHUT_RDWR)  # ends the thread's waiting
+        listener.close()
 
     def _listen(self, listener: socket.socket) -> None:
         while self._listener is listener:

@@ -57,6 +57,7 @@ class Participant:
         self._name = f"{socket.gethostname()}:{os.getpid()}"
         self._control = Control(data_dir, f"{kind}{group}", reloader.answer)
         self._stopping = threading.Event()
+        self._noting = threading.Lock()
         self._changed = threading.Event()
         reloader.on_change = self._changed.set
 
@@ -65,19 +66,25 @@ class Participant:
         threading.Thread(target=self._take_part, daemon=True, name="reloads").start()
 
     def stop(self) -> None:
-        """Take part no more."""
-        self._control.close()
+        """Take part no more; whatever the threads are doing, nothing listens and nothing is noted after this.
+
+        The threads are not waited for: what they do may need the event loop that this is called in.
+        """
         self._stopping.set()
         self._changed.set()
-        with suppress(psycopg.Error), self._pool.connection() as connection:
+        self._control.close()
+        with self._noting, suppress(psycopg.Error), self._pool.connection() as connection:
             processes.forget(connection, self._id)
 
     def _take_part(self) -> None:
         self._control.open()
         self._reloader.catch_up()
-        while not self._stopping.is_set():
+        while True:
             self._changed.clear()
-            self._note()
+            with self._noting:
+                if self._stopping.is_set():
+                    return
+                self._note()
             self._changed.wait(NOTE_SECONDS)
 
     def _note(self) -> None:
