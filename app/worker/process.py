@@ -238,6 +238,7 @@ class Worker:
             self._leave(LOST, message)
         recovering.cancel()
         chores.cancel()
+        self._give_sign(self._round_counts + self._end_limit)  # the last one: no round follows
         self._consumer.stop()  # no new job; running ones have their time
         await asyncio.gather(consuming, return_exceptions=True)
         await self._status_jobs.settle(STOP_MARGIN_SECONDS)
@@ -267,9 +268,18 @@ class Worker:
 
     def _begin_to_stop(self) -> None:
         self._stop.set()
-        limit = self._current.value.settings.worker.stop_seconds + STOP_MARGIN_SECONDS
-        message = f"its work did not end within {limit:g} s, and is taken up again"
-        asyncio.get_running_loop().call_later(limit, self._leave, STOPPED, message)
+        message = f"its work did not end within {self._end_limit:g} s, and is taken up again"
+        asyncio.get_running_loop().call_later(self._end_limit, self._leave, STOPPED, message)
+
+    @property
+    def _end_limit(self) -> float:
+        """How many seconds the end may take."""
+        return self._current.value.settings.worker.stop_seconds + STOP_MARGIN_SECONDS
+
+    @property
+    def _round_counts(self) -> float:
+        """For how many seconds the worker counts as alive after a round."""
+        return max(ALIVE_SECONDS, ALIVE_ROUNDS * self._current.value.settings.worker.stalled_seconds)
 
     async def _recover_forever(self) -> None:
         """Look after jobs and runs that nobody carries out.
@@ -288,7 +298,7 @@ class Worker:
                     raise
                 log.error("recovery failed", error=f"{type(error).__name__}: {error}")  # noqa: TRY400 - tried again
             # a round that failed was one, too: starting the process again would change nothing
-            self._give_sign(max(ALIVE_SECONDS, ALIVE_ROUNDS * seconds))
+            self._give_sign(self._round_counts)
             await asyncio.sleep(seconds / 4)
 
     def _leave(self, code: int, message: str) -> NoReturn:

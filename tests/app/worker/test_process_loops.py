@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import psycopg
 import pytest
@@ -13,12 +13,18 @@ from structlog.testing import capture_logs
 
 import app.worker.process
 from app.config.current import Current
+from app.process.sign_of_life import Sign, SignOfLife, signs
 from app.queue.consumer import TakenJob
 from app.worker.chores import Chore, carry_out_chores
 from app.worker.parts import Parts
 from app.worker.process import Worker
 from app.worker.status_jobs import StatusJobs
 from tests.support.worker_parts import SETTINGS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from app.config.settings import Settings
 
 QUICK = SETTINGS.model_copy(update={"worker": SETTINGS.worker.model_copy(update={"stalled_seconds": 0.1})})
 
@@ -98,10 +104,31 @@ class LostQueue(Anything):
         raise psycopg.errors.ForeignKeyViolation("no such worker")
 
 
-def worker(database: FailingDatabase, consumer: Any = None, status_jobs: StatusJobs | None = None) -> Worker:
+class LongRun(Anything):
+    """A run that goes on as the worker stops, until the test has looked at it."""
+
+    def __init__(self) -> None:
+        self.began, self.stopping, self.looked_at = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def run(self) -> None:
+        self.began.set()
+        await self.looked_at.wait()
+
+    def stop(self) -> None:
+        self.stopping.set()
+
+
+def worker(
+    database: FailingDatabase,
+    consumer: Any = None,
+    status_jobs: StatusJobs | None = None,
+    *,
+    settings: Settings = QUICK,
+    life: Any = None,
+) -> Worker:
     other: Any = Anything()
     parts = Parts(
-        settings=QUICK,
+        settings=settings,
         changes=other,
         statuses=other,
         notifier=other,
@@ -116,7 +143,7 @@ def worker(database: FailingDatabase, consumer: Any = None, status_jobs: StatusJ
         database,  # type: ignore[arg-type]
         consumer=consumer or other,
         status_jobs=status_jobs or other,
-        life=other,
+        life=life or other,
     )
 
 
@@ -194,6 +221,33 @@ def test_a_worker_that_leaves_says_what_the_database_said(monkeypatch: pytest.Mo
     with pytest.raises(SystemExit):
         asyncio.run(lose())
     assert said == ["it lost its database or its queue: port 5432 failed: refused Is it running?"]
+
+
+def test_a_worker_counts_as_alive_for_as_long_as_it_finishes_its_runs(tmp_path: Path) -> None:
+    patient = SETTINGS.worker.model_copy(update={"stop_seconds": 1000.0})
+
+    async def stop() -> list[Sign]:
+        run = LongRun()
+        jobs = StatusJobs(Anything(), Anything())  # type: ignore[arg-type]
+        stopped = worker(
+            FailingDatabase(),
+            run,
+            jobs,
+            settings=SETTINGS.model_copy(update={"worker": patient}),
+            life=SignOfLife(tmp_path, "one"),
+        )
+        ending = asyncio.create_task(stopped.run())
+        await asyncio.wait_for(run.began.wait(), 60)
+        stopped._begin_to_stop()
+        await asyncio.wait_for(run.stopping.wait(), 60)
+        found = signs(tmp_path)
+        run.looked_at.set()
+        await asyncio.wait_for(ending, 60)
+        return found
+
+    [sign] = asyncio.run(stop())
+    assert sign.is_recent
+    assert sign.seconds >= 1000 + app.worker.process.STOP_MARGIN_SECONDS
 
 
 @pytest.mark.parametrize(
