@@ -170,6 +170,7 @@ def _check_out(
                     request.sha,
                     deadline=deadline,
                     guard=engine.guard,
+                    starting=engine.starting,
                     on_output=lambda line: worker.log(f"setup: {line}"),
                     confinement=confinement,
                 )

@@ -9,13 +9,14 @@ from __future__ import annotations
 import contextlib
 import os
 import queue
+import signal
 import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from broker.traces.spans import add as add_spans
-from verifier.child_process import how_it_ended
+from verifier.child_process import how_it_ended, signal_group
 from verifier.engine.protocol import (
     Begun,
     BrokenMessage,
@@ -62,12 +63,17 @@ class Engine:
 
     Args:
         child: A child that has been started; by default one is started now.
+
+    Attributes:
+        starting: Held from before a process group is started until the child guards it, so that none is left behind by
+            an `abandon` that comes in between.
     """
 
     def __init__(self, child: SpawnedChild | None = None) -> None:
         self._child = child or SpawnedChild()
         self._guarded: int | None = None
         self._begun: set[int] = set()
+        self.starting = threading.Lock()
         self._listen()
 
     def _listen(self) -> None:
@@ -80,9 +86,10 @@ class Engine:
 
     def restart(self) -> None:
         """Replace the child by a new one, for another job while the child is still busy with one that was given up."""
-        self._child = self._child.replaced()
-        self._listen()
-        self.guard(self._guarded)
+        with self.starting:
+            self._child = self._child.replaced()
+            self._listen()
+            self.guard(self._guarded)
 
     def __enter__(self) -> Self:
         return self
@@ -231,7 +238,7 @@ class Engine:
         try:
             self._child.commands.write(encode(command))
             self._child.commands.flush()
-        except (BrokenPipeError, ValueError):  # it ended, or was ended
+        except (OSError, ValueError):  # it ended, or was ended
             raise self._crashed() from None
 
     def _next_event(self, timeout: float | None = None) -> Event:
@@ -265,14 +272,18 @@ class Engine:
     def abandon(self, seconds: float) -> None:
         """Have the child stop what it does and the process group that it guards, and wait until it has ended.
 
-        For any thread of a process that leaves next, whatever the others are doing: nothing else works after it.
+        For any thread of a process that leaves next, whatever the others are doing: nothing else works after it, and
+        nothing is started any more.
 
         Args:
-            seconds: How long to wait for that.
+            seconds: How long to wait for that, and for what is just being started.
         """
+        self.starting.acquire(timeout=seconds)
         with contextlib.suppress(OSError, ValueError):  # it is closed
             os.close(self._child.commands.fileno())
-        self._child.wait(seconds)
+        has_ended = self._child.wait(seconds) is not None
+        if has_ended and self._guarded is not None:
+            signal_group(self._guarded, signal.SIGKILL)  # a child that was killed itself has stopped nothing
 
     def close(self) -> None:
         """End the child and what it started (plugins), and remove its files."""

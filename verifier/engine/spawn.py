@@ -107,7 +107,9 @@ class SpawnedChild:
         self._send_kill()
         if self.returncode is None:
             self._reap(0)
-        with suppress(BrokenPipeError):
+        with suppress(
+            OSError
+        ):  # the child has ended, or another thread has closed the descriptor, to abandon it
             self.commands.close()
         return self.returncode or 0
 

@@ -64,18 +64,18 @@ class ProviderSession:
 
         self._progress.step("Starting the provider")
         stack.callback(self._engine.guard, None)
-        with held():  # or it would run on, since neither the stack nor the engine would know of it
-            with span("start provider"):
-                self.started = stack.enter_context(
-                    StartedProvider(
-                        options.command,
-                        options.folder,
-                        on_output=self._progress.provider_output,
-                        environment=options.environment,
-                        redaction=self._redaction,
-                        confinement=options.confinement,
-                    )
+        # held, or it would run on, since neither the stack nor the engine would know of it
+        with held(), span("start provider"), self._engine.starting:
+            self.started = stack.enter_context(
+                StartedProvider(
+                    options.command,
+                    options.folder,
+                    on_output=self._progress.provider_output,
+                    environment=options.environment,
+                    redaction=self._redaction,
+                    confinement=options.confinement,
                 )
+            )
             self._engine.guard(self.started.group)
 
     def wait_until_ready(self) -> str | None:

@@ -12,7 +12,7 @@ Submodules are not fetched; a setup that needs them runs `git submodule update -
 
 from __future__ import annotations
 
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -28,6 +28,7 @@ from verifier.confinement import UNCONFINED, Confinement
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
 __all__ = ["CheckedOut", "CheckoutFailed", "CheckoutSource", "checked_out"]
@@ -86,6 +87,7 @@ def checked_out(
     guard: Callable[[int | None], None],
     on_output: Callable[[str], None],
     confinement: Confinement = UNCONFINED,
+    starting: AbstractContextManager[object] | None = None,
 ) -> Iterator[CheckedOut]:
     """Check a commit out and set it up; the checkout is removed at the end.
 
@@ -101,6 +103,7 @@ def checked_out(
             process can stop the group if this one is killed.
         on_output: Called with each line that the setup prints, up to a limit, from another thread.
         confinement: What the setup may do to others.
+        starting: Held from before a command is started until `guard` has been called with its group.
 
     Raises:
         CheckoutFailed: The remote is away, there is no such commit or it is one of no branch, the setup failed, or
@@ -122,7 +125,7 @@ def checked_out(
             if account is not None:
                 open_way(slot, account)
             with slot.in_use_by_commands(deadline) as kept_open:
-                supervision = Supervision(deadline, guard, kept_open, confinement)
+                supervision = Supervision(deadline, guard, kept_open, confinement, starting or nullcontext())
                 found = Repository(home, remote, source.environment, supervision).check_out(
                     commit, source.default_branch, slot.folder, any_commit=source.any_commit
                 )

@@ -6,7 +6,7 @@ import contextlib
 import signal
 import subprocess
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from app.provider.checkout.failure import TIMED_OUT, CheckoutFailed
@@ -16,6 +16,7 @@ from verifier.output_reader import END_SECONDS, OutputReader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
 STOP_SECONDS = 3.0
@@ -31,6 +32,7 @@ class Supervision:
     Attributes:
         deadline: The `time.monotonic()` by which they must have ended.
         guard: Called with the process group that runs, and with None after it.
+        starting: Held from before a group is started until `guard` has been called with it.
         kept_open: A file descriptor that the commands inherit, and keep open until they end.
         confinement: What the commands may do to others that run the provider's code, or touch its files.
     """
@@ -39,6 +41,7 @@ class Supervision:
     guard: Callable[[int | None], None]
     kept_open: int | None = None
     confinement: Confinement = UNCONFINED
+    starting: AbstractContextManager[object] = field(default_factory=contextlib.nullcontext)
 
     @property
     def left(self) -> float:
@@ -76,19 +79,24 @@ class Supervision:
         """
         if self.left == 0:
             raise _too_late(doing)
-        process = (self.confinement if confined else UNCONFINED).start(
-            words,
-            cwd=folder,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT if on_error_line is None else subprocess.PIPE,
-            pass_fds=() if self.kept_open is None else (self.kept_open,),
-            start_new_session=True,
-        )
+        with self.starting:
+            process = (self.confinement if confined else UNCONFINED).start(
+                words,
+                cwd=folder,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT if on_error_line is None else subprocess.PIPE,
+                pass_fds=() if self.kept_open is None else (self.kept_open,),
+                start_new_session=True,
+            )
+            try:
+                self.guard(process.pid)
+            except BaseException:
+                _kill_group(process)
+                raise
         readers: list[OutputReader] = []
         try:
-            self.guard(process.pid)
             for pipe, call in ((process.stdout, on_line), (process.stderr, on_error_line)):
                 if pipe and call:
                     readers.append(OutputReader(pipe, call))

@@ -12,6 +12,8 @@ import pytest
 
 from app.provider.checkout.failure import CheckoutFailed
 from app.provider.checkout.process import Supervision
+from tests.support.abandoning import abandoned_as_something_starts
+from verifier.engine.process import Engine
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,3 +50,20 @@ def test_a_command_that_takes_too_long_is_read_to_its_end_although_what_it_start
     finally:
         for line in lines[:1]:
             os.kill(int(line), signal.SIGKILL)
+
+
+@pytest.mark.process
+def test_a_command_that_is_just_being_started_is_stopped_with_the_engine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Engine() as engine:
+        supervision = Supervision(time.monotonic() + 60, engine.guard, starting=engine.starting)
+        with abandoned_as_something_starts(engine, monkeypatch):
+            code = supervision.run(
+                ("sleep", "600"),
+                doing="it ran",
+                folder=tmp_path,
+                environment=dict(os.environ),
+                on_line=print,
+            )
+    assert code == -signal.SIGTERM
