@@ -7,7 +7,6 @@ started early, so that it imports what it needs while the pact is fetched and th
 from __future__ import annotations
 
 import contextlib
-import os
 import queue
 import signal
 import threading
@@ -279,8 +278,7 @@ class Engine:
             seconds: How long to wait for that, and for what is just being started.
         """
         self.starting.acquire(timeout=seconds)
-        with contextlib.suppress(OSError, ValueError):  # it is closed
-            os.close(self._child.commands.fileno())
+        self._child.hang_up()
         has_ended = self._child.wait(seconds) is not None
         if has_ended and self._guarded is not None:
             signal_group(self._guarded, signal.SIGKILL)  # a child that was killed itself has stopped nothing

@@ -100,6 +100,21 @@ class SpawnedChild:
             time.sleep(POLL_SECONDS)
         return self.returncode
 
+    def hang_up(self) -> None:
+        """End the pipe to it, whatever another thread is doing with that: what it still writes is lost."""
+        from contextlib import suppress  # noqa: PLC0415 - see `_send_kill`
+
+        with suppress(OSError, ValueError):  # it is closed
+            commands = self.commands.fileno()
+            try:
+                nowhere = os.open(os.devnull, os.O_WRONLY)
+            except OSError:  # no descriptor is free
+                os.close(commands)
+                return
+            # the number stays taken: `commands` would close whatever had it by then
+            os.dup2(nowhere, commands, inheritable=False)
+            os.close(nowhere)
+
     def kill(self) -> int:
         """End it and what it started (plugins), and return how it ended."""
         from contextlib import suppress  # noqa: PLC0415 - see `_send_kill`

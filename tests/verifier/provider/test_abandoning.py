@@ -55,3 +55,14 @@ def test_a_provider_is_stopped_whether_or_not_the_engine_was_killed_before(*, ha
             finally:
                 provider.kill()
     assert code == -(signal.SIGKILL if has_ended else signal.SIGTERM)
+
+
+def test_an_engine_that_is_closed_after_all_closes_no_file_of_others(tmp_path: Path) -> None:
+    (tmp_path / "one").write_text("whole")
+    with ExitStack() as stack:
+        with Engine() as engine:
+            engine.wait_until_up()
+            engine.abandon(TIME_LIMIT)
+            files = [stack.enter_context((tmp_path / "one").open()) for _ in range(50)]
+            engine.guard(None)
+        assert {file.read() for file in files} == {"whole"}
