@@ -64,6 +64,8 @@ It may have been frozen, and taken for dead: the status that it is setting may t
 """
 ALIVE_SECONDS, ALIVE_ROUNDS = 30.0, 3
 """For how long a worker counts as alive after a round: in seconds at least, and in `worker.stalled_seconds`."""
+LEAVE_SECONDS = 8.0
+"""How long what the process uses may take to be given back, where its work doesn't end; `serve` kills it soon after."""
 CHORES_OUTSIDE = 4
 """The chores that may be in a thread of `asyncio.to_thread` at once, and keep no job from having one."""
 STOPPED, LOST = 0, 1
@@ -77,6 +79,7 @@ async def work(
     data_dir: Path,
     file: Path,
     read: Callable[[Settings], ReadConfiguration[WorkerConfiguration]],
+    on_leave: Callable[[], object],
 ) -> None:
     """Work until SIGTERM or SIGINT; when the database is lost, leave the process, with exit code `LOST`.
 
@@ -86,6 +89,7 @@ async def work(
         data_dir: Where checkouts are.
         file: The configuration file.
         read: Reads the configuration anew; it is called with the settings that the process has.
+        on_leave: Gives back what the process uses, if it is left since its work doesn't end.
     """
     options = configuration.settings.worker
     name = f"{socket.gethostname()}:{os.getpid()}"
@@ -131,7 +135,9 @@ async def work(
             on_lease=children.extend,
         )
         life = SignOfLife(data_dir, name)
-        worker = Worker(current, database, consumer=consumer, status_jobs=status_jobs, life=life)
+        worker = Worker(
+            current, database, consumer=consumer, status_jobs=status_jobs, life=life, on_leave=on_leave
+        )
         loop = asyncio.get_running_loop()
         secrets = set(configuration.access.secrets)
         latest = Current(configuration)
@@ -188,6 +194,7 @@ class Worker:
         consumer: Takes jobs and has them carried out.
         status_jobs: The jobs that set commit statuses.
         life: Its sign of life.
+        on_leave: Gives back what the process uses, if its work doesn't end after a signal.
     """
 
     def __init__(
@@ -198,12 +205,14 @@ class Worker:
         consumer: QueueConsumer,
         status_jobs: StatusJobs,
         life: SignOfLife,
+        on_leave: Callable[[], object],
     ) -> None:
         self._current = current
         self._database = database
         self._consumer = consumer
         self._status_jobs = status_jobs
         self._life = life
+        self._on_leave = on_leave
         self._terminal = Terminal()
         self._knows_more = False
         self._stop = asyncio.Event()
@@ -303,6 +312,10 @@ class Worker:
 
     def _leave(self, code: int, message: str) -> NoReturn:
         self._life.withdraw()
+        if code == STOPPED:  # a database that was lost may not let go of anything
+            giving_back = threading.Thread(target=self._on_leave, daemon=True, name="leave")
+            giving_back.start()
+            giving_back.join(LEAVE_SECONDS)
         _leave(code, message)
 
     def _give_sign(self, seconds: float) -> None:

@@ -51,7 +51,8 @@ def run(options: argparse.Namespace, _: Messages) -> int:
     configure(options.log_level)
     with stoppable():
         follow_supervisor()
-        with installation.database() as conninfo:
+        database = installation.database()
+        with database as conninfo:
             begin_traces(
                 os.environ,
                 part="worker",
@@ -66,6 +67,7 @@ def run(options: argparse.Namespace, _: Messages) -> int:
                         data_dir=installation.data_dir,
                         file=installation.config,
                         read=partial(_read_again, installation),
+                        on_leave=lambda: database.__exit__(None, None, None),
                     )
                 )
             finally:

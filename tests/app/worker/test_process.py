@@ -166,7 +166,9 @@ def test_a_worker_that_leaves_takes_back_its_sign_of_life(
     life = SignOfLife(tmp_path, "host:7")
     life.give(30)
     unused: Any = None
-    worker = worker_process.Worker(unused, unused, consumer=unused, status_jobs=unused, life=life)
+    worker = worker_process.Worker(
+        unused, unused, consumer=unused, status_jobs=unused, life=life, on_leave=unused
+    )
     with pytest.raises(SystemExit, match=str(worker_process.LOST)):
         worker._leave(worker_process.LOST, "it lost its database")
     assert signs(tmp_path) == []

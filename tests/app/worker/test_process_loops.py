@@ -22,6 +22,7 @@ from app.worker.status_jobs import StatusJobs
 from tests.support.worker_parts import SETTINGS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from app.config.settings import Settings
@@ -125,6 +126,7 @@ def worker(
     *,
     settings: Settings = QUICK,
     life: Any = None,
+    on_leave: Callable[[], object] = lambda: None,
 ) -> Worker:
     other: Any = Anything()
     parts = Parts(
@@ -144,6 +146,7 @@ def worker(
         consumer=consumer or other,
         status_jobs=status_jobs or other,
         life=life or other,
+        on_leave=on_leave,
     )
 
 
@@ -248,6 +251,44 @@ def test_a_worker_counts_as_alive_for_as_long_as_it_finishes_its_runs(tmp_path: 
     [sign] = asyncio.run(stop())
     assert sign.is_recent
     assert sign.seconds >= 1000 + app.worker.process.STOP_MARGIN_SECONDS
+
+
+def test_a_worker_whose_work_does_not_end_leaves_although_what_it_uses_can_not_be_given_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    given_back, left = threading.Event(), threading.Event()
+    tried = threading.Event()
+
+    def give_back() -> None:
+        tried.set()
+        given_back.wait()
+
+    def leave(code: int, _: str) -> NoReturn:
+        assert (code, tried.is_set()) == (app.worker.process.STOPPED, True)
+        left.set()
+        raise SystemExit
+
+    async def stop() -> None:
+        run = LongRun()
+        instant = QUICK.worker.model_copy(update={"stop_seconds": 0.0})
+        stopped = worker(
+            FailingDatabase(),
+            run,
+            settings=QUICK.model_copy(update={"worker": instant}),
+            on_leave=give_back,
+        )
+        stopped._begin_to_stop()
+        await asyncio.wait_for(stopped.run(), 60)
+
+    monkeypatch.setattr(app.worker.process, "_leave", leave)
+    monkeypatch.setattr(app.worker.process, "STOP_MARGIN_SECONDS", 0.0)
+    monkeypatch.setattr(app.worker.process, "LEAVE_SECONDS", 0.1)
+    try:
+        with pytest.raises(SystemExit):
+            asyncio.run(stop())
+    finally:
+        given_back.set()
+    assert left.is_set()
 
 
 @pytest.mark.parametrize(
