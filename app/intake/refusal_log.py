@@ -181,9 +181,16 @@ class RefusalLog:
     def _store_in(self, seconds: float) -> None:
         """Have the counts stored after a time; the lock is held."""
         if self._timer is None and not self._closed and not self._pool.closed:
-            self._timer = threading.Timer(seconds, self.store_counts)
-            self._timer.daemon = True
-            self._timer.start()
+            timer = threading.Timer(seconds, self.store_counts)
+            timer.daemon = True
+            try:
+                timer.start()
+            except (
+                RuntimeError
+            ) as error:  # the system has no thread left: the next that is counted tries again
+                log.warning("refusals not stored", error=str(error))
+                return
+            self._timer = timer
 
 
 def _log(delivery: IncomingDelivery, refusal: Refusal, detail: str) -> None:

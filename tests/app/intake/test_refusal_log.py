@@ -99,6 +99,28 @@ def test_no_sender_uses_up_what_another_one_or_a_stranger_may(
     ]
 
 
+def test_what_is_counted_while_no_thread_is_left_is_stored_with_the_next(
+    log: RefusalLog, pool: ConnectionPool[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: threading.Timer) -> None:
+        raise RuntimeError("can't start new thread")
+
+    for _ in range(BURST):
+        log.add(refused("broker"), REFUSAL)
+    with monkeypatch.context() as patch, capture_logs() as logged:
+        patch.setattr(threading.Timer, "start", refuse)
+        log.add(refused("broker"), REFUSAL)
+    assert [entry["error"] for entry in logged] == ["can't start new thread"]
+    monkeypatch.setattr(refusal_log, "COUNT_SECONDS", 0.0)
+    log.add(refused("broker"), REFUSAL)
+
+    def all_counted() -> bool:
+        with pool.connection() as connection:
+            return counters.read(connection)[COUNTED] == BURST + 2
+
+    wait_until(all_counted, "the count is stored by itself")
+
+
 def test_repetitions_are_bounded_as_refusals_are(log: RefusalLog, pool: ConnectionPool[Any]) -> None:
     for _ in range(2 * BURST):
         delivery = IncomingDelivery(Source.GITHUB, sender="github", github_id="one", payload=LARGE)
