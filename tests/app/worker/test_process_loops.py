@@ -11,6 +11,7 @@ import pytest
 from procrastinate.exceptions import ConnectorException
 from structlog.testing import capture_logs
 
+import app.process.supervision
 import app.worker.process
 from app.config.current import Current
 from app.process.sign_of_life import Sign, SignOfLife, signs
@@ -317,3 +318,8 @@ def test_a_chore_that_fails_holds_up_no_other(error: Exception) -> None:
         asyncio.run(keep())
     [entry] = [entry for entry in logs if entry["event"] == "housekeeping failed"]
     assert entry["error"] == f"{type(error).__name__}: {error}"
+
+
+def test_a_worker_has_left_before_the_supervisor_kills_it() -> None:
+    end = app.worker.process.STOP_MARGIN_SECONDS + app.worker.process.LEAVE_SECONDS
+    assert end < app.process.supervision.STOP_MARGIN_SECONDS
